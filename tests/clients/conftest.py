@@ -1,0 +1,93 @@
+"""The harness of the client tests: real, unmodified clients against a Raudal of their own.
+
+Fixtures (README.md beside this file shows how to use them):
+    raudal         a running Raudal with every service on a loopback address of its own, one per test module
+    fresh_raudal   the same, one per test
+    start_raudal   a function that starts one with options:
+                   start_raudal("--only", "kafka", set={"kafka.num.partitions": 1})
+    environment    environment("spark-4_3").python(program) runs a Python program in one of tools/environments.toml
+"""
+import os
+import pathlib
+import sys
+
+import pytest
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+
+from harness import Environment, Raudal, TOP  # noqa: E402
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "long: takes minutes or starts a real cluster; only in `./dev test long`")
+    config.addinivalue_line("markers", "raudal(*options): options of `raudal up` for this module's Raudal")
+
+
+def pytest_collection_modifyitems(config, items):
+    """A test marked `long` runs only when asked for, and is then the only kind that runs."""
+    wanted = os.environ.get("RAUDAL_LONG") == "1"
+    kept = [item for item in items if (item.get_closest_marker("long") is not None) == wanted]
+    left_out = [item for item in items if item not in kept]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = kept
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    """On a failure, attaches the end of the service logs of each Raudal that the test used."""
+    report = yield
+    if report.failed:
+        for raudal in {id(value): value for value in item.funcargs.values() if isinstance(value, Raudal)}.values():
+            report.sections.append((f"raudal at {raudal.address}", raudal.describe()))
+        for raudal in getattr(item, "started_raudals", []):
+            report.sections.append((f"raudal at {raudal.address}", raudal.describe()))
+    return report
+
+
+@pytest.fixture(scope="module")
+def raudal(request, tmp_path_factory):
+    marker = getattr(request.module, "raudal_options", ())
+    with Raudal(tmp_path_factory.mktemp("raudal"), *marker) as running:
+        running.start()
+        yield running
+
+
+@pytest.fixture
+def fresh_raudal(request, tmp_path):
+    options = request.node.get_closest_marker("raudal")
+    with Raudal(tmp_path / "data", *(options.args if options else ())) as running:
+        running.start()
+        yield running
+
+
+@pytest.fixture
+def start_raudal(request, tmp_path):
+    """A function; every Raudal it starts is stopped at the end of the test."""
+    started = []
+    request.node.started_raudals = started
+
+    def start(*options, set=None, up=True):
+        for name, value in (set or {}).items():
+            options += ("--set", f"{name}={value}")
+        running = Raudal(tmp_path / f"data{len(started)}", *options)
+        started.append(running)
+        if up:
+            running.start()
+        return running
+
+    yield start
+    for running in started:
+        running.close()
+
+
+@pytest.fixture(scope="session")
+def environment():
+    """A function from the name of an environment to the environment, made now if it is missing."""
+    return Environment.get
+
+
+@pytest.fixture(scope="session")
+def top():
+    """The folder of the project."""
+    return TOP
