@@ -2,7 +2,7 @@
  * a file, a folder a folder. The machine's own file system is reached through the same calls with "file:" paths.
  *
  * Paths. Every function except store_resolve takes a canonical path: "/a/b" in the store or "file:/a/b" on the machine, as store_resolve
- * makes them. Components follow HDFS: no "." or "..", no ':', at most 255 bytes each and 8,000 in all. A symbolic link inside the
+ * makes them. Components follow HDFS: no "." or "..", no ':', at most 255 bytes each and 3,500 in all. A symbolic link inside the
  * store is never followed: it is an error that names it. "/.raudal" is reserved (unfinished files, leases) and cannot be seen.
  *
  * Attributes. Owner, group, mode, replication and block size that differ from the default are in the extended attribute
@@ -39,8 +39,8 @@ struct store_options {
     struct service_log *log; /* or NULL */
     const char *user;        /* who runs Raudal: default owner and superuser */
     const char *group;       /* default group; NULL: "supergroup" */
-    const char *const *own_names; /* authorities of hdfs:// URIs that mean this store, besides namenode, datanode, localhost, hdfs and */
-    size_t own_name_count;        /* spark-master and every numeric 127.x address; without port (any port is accepted) */
+    const char *const *own_names; /* authorities of hdfs:// URIs that mean this store (our addresses, a compose file's names), besides */
+    size_t own_name_count;        /* namenode, datanode, localhost, hadoop and spark-master; without port (any port is accepted) */
     const struct store_volume *volumes;
     size_t volume_count;
     int64_t block_size; /* dfs.blocksize; 0: 134217728 */

@@ -94,6 +94,7 @@ void world_map_close(struct world_map *map);
 bool world_file_lock(struct world_file *file, struct error *error);
 
 bool world_stat(struct world *world, const char *path, struct world_stat *stat, struct error *error); /* follows links */
+bool world_stat_link(struct world *world, const char *path, struct world_stat *stat, struct error *error); /* of a link itself */
 bool world_exists(struct world *world, const char *path);
 bool world_rename(struct world *world, const char *from, const char *to, struct error *error); /* replaces files */
 bool world_rename_new(struct world *world, const char *from, const char *to, struct error *error); /* ERROR_EXISTS when `to` exists */
