@@ -1,5 +1,5 @@
-/* builder.h: columns grown row by row, for parsers (JSON, CSV, Parquet, Arrow) and collectors. Strings given to append_string are referenced;
- * append_string_copy copies them into the arena. */
+/* builder.h: columns grown row by row, for parsers (JSON, CSV, Parquet, Arrow) and collectors. Strings given to
+ * append_string are referenced; append_string_copy copies them into the arena. */
 #ifndef COLUMN_BUILDER_H
 #define COLUMN_BUILDER_H
 
@@ -23,7 +23,8 @@ void column_builder_null(struct column_builder *builder); /* also one null in ea
 void column_builder_append(struct column_builder *builder, const void *value);
 void column_builder_append_string(struct column_builder *builder, struct bytes value);
 void column_builder_append_string_copy(struct column_builder *builder, struct bytes value);
-/* Ends one row of an ARRAY or MAP whose elements were appended to the children, or of a STRUCT after one append to each child. */
+/* Ends one row of an ARRAY or MAP whose elements were appended to the children, or of a STRUCT after one append to each
+ * child. */
 void column_builder_end_row(struct column_builder *builder);
 /* Takes back rows from `row_count` on (a record that turned out to be bad), children included. */
 void column_builder_truncate(struct column_builder *builder, size_t row_count);

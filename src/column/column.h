@@ -1,13 +1,14 @@
-/* column.h: columns and batches, the currency of the engine. Arrow's layout with two exceptions that kernels want: strings and binaries are
- * 16-byte views (so that values stay where the log, a file page or a literal has them) and booleans are bytes. column/ipc.h turns both into
- * Arrow's own on the way out.
+/* column.h: columns and batches, the currency of the engine. Arrow's layout with two exceptions that kernels want:
+ * strings and binaries are 16-byte views (so that values stay where the log, a file page or a literal has them) and
+ * booleans are bytes. column/ipc.h turns both into Arrow's own on the way out.
  *
- * values by type: BOOLEAN uint8_t (0/1) · BYTE int8_t · SHORT int16_t · INTEGER, DATE, YEAR_MONTH int32_t · LONG, TIMESTAMP, TIMESTAMP_NTZ,
- * DAY_TIME int64_t · FLOAT float · DOUBLE double · DECIMAL __int128 (unscaled) · STRING, BINARY struct string_view · CALENDAR_INTERVAL struct
- * calendar_interval · NULL, STRUCT none · ARRAY, MAP none (offsets and children).
+ * values by type: BOOLEAN uint8_t (0/1) · BYTE int8_t · SHORT int16_t · INTEGER, DATE, YEAR_MONTH int32_t · LONG,
+ * TIMESTAMP, TIMESTAMP_NTZ, DAY_TIME int64_t · FLOAT float · DOUBLE double · DECIMAL __int128 (unscaled) · STRING,
+ * BINARY struct string_view · CALENDAR_INTERVAL struct calendar_interval · NULL, STRUCT none · ARRAY, MAP none (offsets
+ * and children).
  *
- * A null's value is zero-filled memory that kernels may read but not interpret. A column with `constant` set holds one row that stands for
- * all rows of its batch. Columns are read-only once their batch is passed on. */
+ * A null's value is zero-filled memory that kernels may read but not interpret. A column with `constant` set holds one
+ * row that stands for all rows of its batch. Columns are read-only once their batch is passed on. */
 #ifndef COLUMN_COLUMN_H
 #define COLUMN_COLUMN_H
 
@@ -56,8 +57,8 @@ static inline bool bit_get(const uint8_t *bits, size_t index) {
 
 enum { BATCH_ROWS_TARGET = 8192 };
 
-/* Rows of one schema. Counted; memory of its columns lives in its arena or in batches and maps that the arena keeps (batch_keep). Not changed after
- * it was passed on; then any thread may read it. */
+/* Rows of one schema. Counted; memory of its columns lives in its arena or in batches and maps that the arena keeps
+ * (batch_keep). Not changed after it was passed on; then any thread may read it. */
 struct batch {
     int references; /* atomic */
     const struct type *schema; /* STRUCT; outlives the batch (query arena) or lives in the batch's arena */
@@ -76,21 +77,25 @@ void batch_keep(struct batch *batch, struct batch *other);
 /* Bytes of its arena, for budgets. */
 size_t batch_memory_size(const struct batch *batch);
 
-/* A column with zeroed values (and child columns with no rows) in the arena. validity is NULL; column_make_nullable adds one with all present. */
+/* A column with zeroed values (and child columns with no rows) in the arena. validity is NULL; column_make_nullable
+ * adds one with all present. */
 struct column *column_create(struct arena *arena, const struct type *type, size_t row_count);
 uint8_t *column_make_nullable(struct arena *arena, struct column *column);
 /* All rows null. */
 struct column *column_create_nulls(struct arena *arena, const struct type *type, size_t row_count);
-/* Rows `indexes[0..count)` of column; index UINT32_MAX gives null. String bytes are not copied: the source must be kept. */
+/* Rows `indexes[0..count)` of column; index UINT32_MAX gives null. String bytes are not copied: the source must be
+ * kept. */
 struct column *column_take(struct arena *arena, const struct column *column, const uint32_t *indexes, size_t count);
 struct column *column_slice(struct arena *arena, const struct column *column, size_t offset, size_t count);
 /* A full column in place of a constant one (returns non-constant ones as they are). row_count is the batch's. */
 struct column *column_flatten(struct arena *arena, struct column *column, size_t row_count);
 /* One column after the other; types must be equal. */
-struct column *column_concat(struct arena *arena, struct column *const *columns, const size_t *row_counts, size_t count);
+struct column *column_concat(struct arena *arena, struct column *const *columns, const size_t *row_counts,
+    size_t count);
 /* Deep copy, string bytes included: nothing else needs to be kept. */
 struct column *column_copy(struct arena *arena, const struct column *column);
-struct batch *batch_take(struct batch *batch, const uint32_t *indexes, size_t count); /* new batch that keeps the old one */
+/* new batch that keeps the old one */
+struct batch *batch_take(struct batch *batch, const uint32_t *indexes, size_t count);
 struct batch *batch_slice(struct batch *batch, size_t offset, size_t count);
 size_t column_null_count(const struct column *column);
 

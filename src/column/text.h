@@ -6,7 +6,8 @@
 
 struct timezone; /* column/timezone.h: an IANA zone, fixed offset or UTC */
 
-/* Appends the text that CAST(value AS STRING) gives; row must not be null. Nested values print as {1, a}, [1, 2], {k -> v}. */
+/* Appends the text that CAST(value AS STRING) gives; row must not be null. Nested values print as {1, a}, [1, 2], {k ->
+ * v}. */
 void value_format(const struct column *column, size_t row, const struct timezone *zone, struct buffer *out);
 
 /* Each parses the whole (trimmed) text; false when it is not a value of the type. */

@@ -1,4 +1,5 @@
-/* timezone.h: time zones by name ("UTC", "Europe/Madrid", "+02:00", "GMT+2"), read from the system's zoneinfo files (TZif, RFC 9636). */
+/* timezone.h: time zones by name ("UTC", "Europe/Madrid", "+02:00", "GMT+2"), read from the system's zoneinfo files
+ * (TZif, RFC 9636). */
 #ifndef COLUMN_TIMEZONE_H
 #define COLUMN_TIMEZONE_H
 
@@ -14,7 +15,8 @@ const struct timezone *timezone_utc(void);
 const char *timezone_name(const struct timezone *zone);
 /* Offset from UTC in seconds at that instant. */
 int32_t timezone_offset_at(const struct timezone *zone, int64_t utc_seconds);
-/* Local wall time (microseconds as if UTC) to an instant; in a gap the time moves forward, in an overlap the earlier offset is taken (as java.time). */
+/* Local wall time (microseconds as if UTC) to an instant; in a gap the time moves forward, in an overlap the earlier
+ * offset is taken (as java.time). */
 int64_t timezone_to_utc(const struct timezone *zone, int64_t local_microseconds);
 int64_t timezone_to_local(const struct timezone *zone, int64_t utc_microseconds);
 

@@ -1,7 +1,7 @@
 /* type.h: Spark's data types. A `struct type` is immutable and lives in an arena, or is one of the static simple ones.
  *
- * Text forms: DDL ("a INT, b STRING"), Spark's JSON schema ({"type":"struct","fields":[…]}), simpleString ("struct<a:int>"), the SQL
- * name ("STRUCT<a: INT>") and the tree that printSchema shows. */
+ * Text forms: DDL ("a INT, b STRING"), Spark's JSON schema ({"type":"struct","fields":[…]}), simpleString
+ * ("struct<a:int>"), the SQL name ("STRUCT<a: INT>") and the tree that printSchema shows. */
 #ifndef COLUMN_TYPE_H
 #define COLUMN_TYPE_H
 
@@ -54,11 +54,13 @@ struct type {
     size_t field_count;
 };
 
-/* The static ones: NULL..DOUBLE, STRING, BINARY, DATE, TIMESTAMP, TIMESTAMP_NTZ, default intervals; asserts on others. */
+/* The static ones: NULL..DOUBLE, STRING, BINARY, DATE, TIMESTAMP, TIMESTAMP_NTZ, default intervals; asserts on others.
+ * */
 const struct type *type_simple(enum type_kind kind);
 const struct type *type_decimal(struct arena *arena, int precision, int scale);
 const struct type *type_array(struct arena *arena, const struct type *element, bool contains_null);
-const struct type *type_map(struct arena *arena, const struct type *key, const struct type *value, bool value_contains_null);
+const struct type *type_map(struct arena *arena, const struct type *key, const struct type *value,
+    bool value_contains_null);
 /* Copies the field array, not the names. */
 const struct type *type_struct(struct arena *arena, const struct type_field *fields, size_t field_count);
 const struct type *type_copy(struct arena *arena, const struct type *type); /* deep */
@@ -80,7 +82,8 @@ void type_format_json(const struct type *type, struct buffer *out);       /* Str
 void type_format_tree(const struct type *type, int level, struct buffer *out); /* printSchema; level 0: all */
 /* Parses Spark's JSON schema (a type or a struct). Depth at most 100. */
 const struct type *type_parse_json(struct arena *arena, struct bytes json, struct error *error);
-/* Parses a DDL column list ("a INT COMMENT 'x', b ARRAY<STRING> NOT NULL") or a single type ("int", "struct<a:int>"). */
+/* Parses a DDL column list ("a INT COMMENT 'x', b ARRAY<STRING> NOT NULL") or a single type ("int", "struct<a:int>").
+ * */
 const struct type *type_parse_ddl(struct arena *arena, struct bytes text, struct error *error);
 /* Only a single type name, as in CAST(x AS type). */
 const struct type *type_parse_name(struct arena *arena, struct bytes text, struct error *error);
