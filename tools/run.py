@@ -102,6 +102,7 @@ def watch(stack, output, check):
     position, rows, deadline = 0, 0, time.monotonic() + LIMIT_S
     while True:
         text = output.read_text()
+        text = text[:text.rfind("\n") + 1]
         for line in text[position:].splitlines():
             if line.startswith("row "):
                 rows += 1
