@@ -25,7 +25,10 @@ LAUNCHER = """#!/bin/sh
 exec java -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Xshare:auto $RAUDAL_JAVA_OPTIONS \
     -cp "${{RAUDAL_CONF:-{conf}}}:{jars}/*" {main} "$@"
 """
-LOGGING = {
+CONFIGURATION = {
+    # Hadoop refuses to start without these; a program that needs values names its own folder in RAUDAL_CONF.
+    "core-site.xml": "<configuration/>\n",
+    "hdfs-site.xml": "<configuration/>\n",
     # The tools' own default: warnings and errors on stderr, in Kafka's line form.
     "log4j2.properties": """status = off
 appender.stderr.type = Console
@@ -90,7 +93,7 @@ def make_java(name, spec, path, log):
          "dependency:copy-dependencies", f"-DoutputDirectory={path / 'jars'}", "-DincludeScope=runtime"], log)
     (path / "bin").mkdir()
     (path / "conf").mkdir()
-    for file, text in LOGGING.items():
+    for file, text in CONFIGURATION.items():
         (path / "conf" / file).write_text(text)
     for line in spec["launchers"]:
         tool, main = line.split()
@@ -105,7 +108,7 @@ def environment(name):
     if name not in table:
         sys.exit(f"no environment {name}; there are: {', '.join(table)}")
     spec = table[name]
-    recipe = json.dumps(spec, sort_keys=True) + (LAUNCHER if spec["kind"] == "java" else "")
+    recipe = json.dumps(spec, sort_keys=True) + (LAUNCHER + str(CONFIGURATION) if spec["kind"] == "java" else "")
     mark = hashlib.sha256(recipe.encode()).hexdigest()[:8]
     path = cache() / f"{name}-{mark}"
     complete = path / ".complete"

@@ -2,7 +2,7 @@
 """`./dev run`: starts everything, runs the course's pipeline on it and shows the rows as they arrive.
 
     ./dev run             goes on serving until Ctrl-C; the data stays in .raudal
-    ./dev run --check     on a new data folder; ends once the pipeline was seen to work, with exit 0, or 1 and the reason
+    ./dev run --check     on a new data folder; ends once the pipeline was seen to work: exit 0, or 1 and the reason
     --address 127.0.0.N   another loopback address, when the ports of 127.0.0.1 are in use
 """
 import argparse

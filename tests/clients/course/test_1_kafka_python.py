@@ -10,8 +10,8 @@ PRODUCER = TOP / "exercises" / "producer.py"
 
 def values(raudal, topic, environment):
     """What the real console consumer finds in a topic."""
-    got = environment("kafka").tool("kafka-console-consumer.sh", "--bootstrap-server", raudal.at("kafka"), "--topic", topic,
-                                    "--from-beginning", "--timeout-ms", "6000")
+    got = environment("kafka").tool("kafka-console-consumer.sh", "--bootstrap-server", raudal.at("kafka"), "--topic",
+                                    topic, "--from-beginning", "--timeout-ms", "6000")
     return got.stdout.splitlines()
 
 

@@ -180,7 +180,8 @@ def test_an_interpreter_with_an_old_pyspark_gets_one_sentence_with_the_remedy(ra
     (tmp_path / "pyspark" / "__init__.py").write_text("from pyspark.version import __version__\n")
     (tmp_path / "pyspark" / "version.py").write_text("__version__ = '3.2.0'\n")
     (tmp_path / "pyspark-3.2.0.dist-info").mkdir()
-    (tmp_path / "pyspark-3.2.0.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: pyspark\nVersion: 3.2.0\n")
+    metadata = tmp_path / "pyspark-3.2.0.dist-info" / "METADATA"
+    metadata.write_text("Metadata-Version: 2.1\nName: pyspark\nVersion: 3.2.0\n")
     child = raudal.child_environment(environment("clients"))
     child["PYTHONPATH"] = str(tmp_path)
     result = run([BINARY, "run", "--data", raudal.data, CONSOLE], env=child)

@@ -1,4 +1,4 @@
-"""The course's third exercise: generator → Kafka → JSON → parquet in HDFS, killed at any moment and started again."""
+"""The course's third exercise: generator, Kafka, JSON, parquet in HDFS; killed at any moment and started again."""
 import json
 import os
 import random
@@ -27,6 +27,11 @@ while True:
     producer.send('sensores', data).add_callback(lambda _, line=json.dumps(data): acknowledged.write(line + "\\n"))
     time.sleep(0.005)
 """
+
+
+def from_the_beginning(program):
+    """The program's text, reading the topic from its first record instead of from now on."""
+    return program.read_text().replace('.load()', '.option("startingOffsets", "earliest").load()')
 
 
 def plain_rows(folder):
@@ -101,7 +106,7 @@ def test_rows_arrive_and_every_reader_sees_them(fresh_raudal, environment):
 
 
 class Watcher(threading.Thread):
-    """Reads the plain directory over and over while things are killed; no read may show a duplicate or a broken file."""
+    """Reads the plain directory over and over while things are killed: no duplicate, no broken file, at any time."""
 
     def __init__(self, folder):
         super().__init__(daemon=True)
@@ -123,7 +128,7 @@ def test_killed_at_any_moment_no_record_is_lost_and_none_appears_twice(fresh_rau
     random.seed(victim)
     folder = fresh_raudal.data / "store" / "datos" / "streaming"
     acknowledged = tmp_path / "acknowledged.txt"
-    program = PIPELINE.read_text().replace('.option("subscribe"', '.option("startingOffsets", "earliest").option("subscribe"')
+    program = from_the_beginning(PIPELINE)
     kafka_python, spark = environment("clients"), environment("course")
     fresh_raudal.tool("kafka-topics.sh", "--bootstrap-server", "kafka:9092", "--create", "--topic", "sensores").ok()
     generator = fresh_raudal.run_in_background(ACKNOWLEDGED_GENERATOR, acknowledged, environment=kafka_python)
@@ -167,14 +172,15 @@ def test_killed_at_any_moment_no_record_is_lost_and_none_appears_twice(fresh_rau
 
 
 def test_a_real_spark_reads_what_the_pipeline_wrote(fresh_raudal, environment, tmp_path):
-    """A JVM with Hadoop's client and Spark's file index, through our NameNode and DataNode ports, _spark_metadata included."""
+    """A JVM with Hadoop's client and Spark's file index, through our NameNode and DataNode ports."""
     from kafka import KafkaProducer
     producer = KafkaProducer(bootstrap_servers=[fresh_raudal.at("kafka")])
     for value in range(100):
-        producer.send("sensores", json.dumps({"timestamp": f"2026-03-01T08:00:{value % 60:02}.5", "value": value}).encode())
+        record = {"timestamp": f"2026-03-01T08:00:{value % 60:02}.5", "value": value}
+        producer.send("sensores", json.dumps(record).encode())
     producer.flush()
     producer.close()
-    program = PIPELINE.read_text().replace('.option("subscribe"', '.option("startingOffsets", "earliest").option("subscribe"')
+    program = from_the_beginning(PIPELINE)
     program = program.replace(".start()", ".trigger(availableNow=True).start()")
     fresh_raudal.run(program, environment=environment("course")).ok()
     spark = environment("spark-4_3")
@@ -182,7 +188,8 @@ def test_a_real_spark_reads_what_the_pipeline_wrote(fresh_raudal, environment, t
     result = spark.python(f"""
         from pyspark.sql import SparkSession
         spark = (SparkSession.builder.master("local[1]").config("spark.ui.enabled", "false")
-                 .config("spark.driver.bindAddress", "127.0.0.1").config("spark.driver.host", "127.0.0.1").getOrCreate())
+                 .config("spark.driver.bindAddress", "127.0.0.1").config("spark.driver.host", "127.0.0.1")
+                 .getOrCreate())
         df = spark.read.parquet("hdfs://{fresh_raudal.at('namenode')}/datos/streaming")
         df.printSchema()
         print("answer", df.count(), df.agg({{"value": "sum"}}).first()[0])
@@ -195,7 +202,7 @@ def test_a_real_spark_reads_what_the_pipeline_wrote(fresh_raudal, environment, t
 def test_a_real_spark_goes_on_from_our_checkpoint(fresh_raudal, environment, tmp_path):
     """Leaving is possible: the same program on a real Spark continues where our engine stopped."""
     from kafka import KafkaProducer
-    program = PIPELINE.read_text().replace('.option("subscribe"', '.option("startingOffsets", "earliest").option("subscribe"')
+    program = from_the_beginning(PIPELINE)
     program = program.replace(".start()", ".trigger(availableNow=True).start()")
 
     def produce(first, last):
@@ -210,9 +217,10 @@ def test_a_real_spark_goes_on_from_our_checkpoint(fresh_raudal, environment, tmp
     fresh_raudal.run(program, environment=environment("course")).ok()
     produce(50, 80)
     spark, connector = environment("spark-3_5"), environment("spark-kafka-3_5")
+    needed = ("sql-kafka", "token-provider", "kafka-clients", "commons-pool2")
     jars = ",".join(str(jar) for jar in (connector.path / "jars").glob("*.jar")
-                    if any(part in jar.name for part in ("sql-kafka", "token-provider", "kafka-clients", "commons-pool2")))
-    real = program.replace('.appName("Pipeline")', f'.appName("Pipeline").master("local[1]").config("spark.jars", "{jars}")')
+                    if any(part in jar.name for part in needed))
+    real = program.replace('.appName("Pipeline")', f'.master("local[1]").config("spark.jars", "{jars}")')
     real = real.replace("spark.jars.packages", "spark.ignored").replace("kafka:9092", fresh_raudal.at("kafka"))
     real = real.replace("hdfs://namenode:9000", f"hdfs://{fresh_raudal.at('namenode')}")
     real = real.replace('"/checkpoint"', f'"hdfs://{fresh_raudal.at("namenode")}/checkpoint"')

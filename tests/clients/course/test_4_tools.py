@@ -1,4 +1,4 @@
-"""The course's commands: Kafka's and Hadoop's tools, curl and a browser, ours and the real ones with the same answers."""
+"""The course's commands: Kafka's and Hadoop's tools, curl, a browser; ours and the real ones answer the same."""
 import json
 import re
 import socket
@@ -26,9 +26,12 @@ def test_topics_create_list_describe(fresh_raudal):
     assert kafka.shell("kafka-topics.sh --list --bootstrap-server kafka:9092").ok().stdout == "mi-topico\n"
     described = kafka.shell("kafka-topics.sh --describe --topic mi-topico --bootstrap-server kafka:9092").ok().stdout
     first, *partitions = described.splitlines()
-    assert re.fullmatch(r"Topic: mi-topico\tTopicId: [\w-]{22}\tPartitionCount: 3\tReplicationFactor: 1\tConfigs: .*", first)
-    assert partitions == [f"\tTopic: mi-topico\tPartition: {number}\tLeader: 1\tReplicas: 1\tIsr: 1\tElr: \tLastKnownElr: "
-                          for number in range(3)]
+    assert re.fullmatch(r"Topic: mi-topico\tTopicId: [\w-]{22}\tPartitionCount: 3\tReplicationFactor: 1\tConfigs: .*",
+                        first)
+    for number, line in enumerate(partitions):
+        assert line == (f"\tTopic: mi-topico\tPartition: {number}\tLeader: 1\tReplicas: 1\tIsr: 1"
+                        "\tElr: \tLastKnownElr: ")
+    assert len(partitions) == 3
 
 
 def test_topics_without_a_topic_prints_an_empty_line(fresh_raudal):
@@ -71,8 +74,8 @@ TOOL_LINES = {
 def with_data(raudal):
     """A topic with three records in one partition each, and a group that has read them."""
     from kafka import KafkaConsumer, KafkaProducer, TopicPartition
-    raudal.tool("kafka-topics.sh", *SERVER, "--create", "--topic", "mi-topico", "--partitions", "3", "--replication-factor",
-                "1", "--config", "retention.ms=86400000").ok()
+    raudal.tool("kafka-topics.sh", *SERVER, "--create", "--topic", "mi-topico", "--partitions", "3",
+                "--replication-factor", "1", "--config", "retention.ms=86400000").ok()
     producer = KafkaProducer(bootstrap_servers=[raudal.at("kafka")])
     for number in range(3):
         producer.send("mi-topico", f"message {number}".encode(), partition=number).get(10)
@@ -130,7 +133,8 @@ HDFS_LINES = ["-ls /", "-ls /curso", "-ls -R /curso", "-ls -h /curso", "-ls /non
               "-cat /curso", "-du /curso", "-du -h /curso", "-du -s /curso", "-count /curso", "-stat /curso/a.txt",
               "-stat %F_%u:%g_%b_%n_%o_%r_%a_%A /curso/a.txt", "-stat /none", "-test -e /curso/a.txt",
               "-test -d /curso/a.txt", "-test -e /none", "-tail /curso/a.txt", "-text /curso/a.txt", "-mkdir /curso",
-              "-mkdir /nope/x", "-rm /none", "-rmdir /curso", "-mv /none /other", "-chmod 600 /none", "-head /curso/a.txt"]
+              "-mkdir /nope/x", "-rm /none", "-rmdir /curso", "-mv /none /other", "-chmod 600 /none",
+              "-head /curso/a.txt"]
 
 
 @pytest.fixture(scope="module")
@@ -258,7 +262,8 @@ def test_a_foreign_origin_cannot_write_through_webhdfs(raudal):
 def test_logs_have_the_line_form_and_the_lines_people_look_for(with_data):
     time_form = r"\[\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3}\]"
     kafka = with_data.logs("kafka")
-    assert re.search(rf"^{time_form} INFO \[KafkaRaftServer nodeId=1\] Kafka Server started \(kafka\.server\.", kafka, re.M)
+    assert re.search(rf"^{time_form} INFO \[KafkaRaftServer nodeId=1\] Kafka Server started \(kafka\.server\.", kafka,
+                     re.M)
     assert re.search(r"^\d\d/\d\d/\d\d \d\d:\d\d:\d\d INFO \S+: ", with_data.logs("spark"), re.M)
     for service in ("namenode", "datanode"):
         form = r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} INFO org\.apache\.hadoop\.\S+: "

@@ -1,6 +1,7 @@
 """What scripts rely on: the commands up, status, logs, down, shell and run, as the course's machine sees them."""
 import os
 import pathlib
+import pwd
 import re
 import signal
 import socket
@@ -152,8 +153,8 @@ def test_a_folder_that_cannot_be_read_is_named(start_raudal, tmp_path):
     copy = tmp_path / "raudal"
     copy.write_bytes(BINARY.read_bytes())
     copy.chmod(0o755)
-    result = run([copy, "up", "-d", "--data", running.data, "--address", running.address], user="nobody", group="nogroup",
-                 extra_groups=[])
+    result = run([copy, "up", "-d", "--data", running.data, "--address", running.address], user="nobody",
+                 group="nogroup", extra_groups=[])
     assert result.returncode == 1 and str(running.data) in result.out and len(result.out.strip().splitlines()) == 1
 
 
@@ -162,7 +163,7 @@ def test_a_folder_in_use_names_the_owner_the_pid_and_what_to_do(start_raudal):
     result = run([BINARY, "up", "-d", "--data", running.data, "--address", "127.0.0.251"])
     assert result.returncode == 1 and len(result.out.strip().splitlines()) == 1, result
     assert str(running.pids()[0]) in result.out and str(running.data) in result.out
-    owner = __import__("pwd").getpwuid(os.geteuid()).pw_name
+    owner = pwd.getpwuid(os.geteuid()).pw_name
     assert owner in result.out
 
 
@@ -187,7 +188,8 @@ def test_status_names_every_service(start_raudal):
 
 def test_logs_follow(start_raudal):
     running = start_raudal("--only", "kafka")
-    process = subprocess.Popen([BINARY, "logs", "kafka", "-f", "--data", running.data], stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen([BINARY, "logs", "kafka", "-f", "--data", running.data], stdout=subprocess.PIPE,
+                               text=True)
     try:
         running.tool("kafka-topics.sh", "--bootstrap-server", "kafka:9092", "--create", "--topic", "followed").ok()
         os.set_blocking(process.stdout.fileno(), False)
@@ -365,10 +367,11 @@ def test_shell_works_for_a_plain_user_too(start_raudal, tmp_path):
     copy = home / "raudal"
     copy.write_bytes(BINARY.read_bytes())
     copy.chmod(0o755)
-    nobody = __import__("pwd").getpwnam("nobody").pw_uid
+    nobody = pwd.getpwnam("nobody").pw_uid
     os.chown(home, nobody, -1)
     running.data = home / "data"
-    as_nobody = dict(user="nobody", group="nogroup", extra_groups=[], cwd=home, env={"PATH": os.environ["PATH"], "HOME": str(home)})
+    as_nobody = dict(user="nobody", group="nogroup", extra_groups=[], cwd=home,
+                     env={"PATH": os.environ["PATH"], "HOME": str(home)})
     run([copy, "up", "-d", "--data", running.data, "--address", running.address, "--only", "kafka"], **as_nobody).ok()
     result = run([copy, "shell", "--data", running.data, "--", "sh", "-c", "id -u; getent ahostsv4 kafka | head -n 1; "
                   "kafka-topics.sh --bootstrap-server kafka:9092 --create --topic mine"], **as_nobody).ok()
