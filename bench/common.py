@@ -1,0 +1,61 @@
+"""What the benchmarks share: processor time and memory of a process, the machine's description, tables."""
+import os
+import pathlib
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+
+TOP = pathlib.Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(TOP / "tests" / "clients"))
+
+TICKS_PER_S = os.sysconf("SC_CLK_TCK")
+
+
+def cpu_s(pid):
+    """User and system time that a process has used so far, all threads, in seconds."""
+    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / TICKS_PER_S
+
+
+def memory_mb(pid):
+    """(RssAnon, RSS) in MB."""
+    status = dict(line.split(":", 1) for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines())
+    return int(status["RssAnon"].split()[0]) / 1024, int(status["VmRSS"].split()[0]) / 1024
+
+
+def build_for_measuring():
+    """The program as users get it."""
+    built = subprocess.run(["sh", "-c", ". tools/dev-lib.sh && build"], cwd=TOP, stdout=sys.stderr)
+    if built.returncode != 0:
+        sys.exit("the build failed")
+
+
+def machine():
+    cpu = next((line.partition(":")[2].strip() for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines()
+                if line.startswith("model name")), platform.machine())
+    memory = int(pathlib.Path("/proc/meminfo").read_text().split()[1]) / 1024 / 1024
+    load = os.getloadavg()[0]
+    return f"{cpu}, {os.cpu_count()} CPUs, {memory:.0f} GB, Linux {platform.release()}, load at the start {load:.1f}"
+
+
+def table(rows):
+    """Prints rows (the first is the head) as a Markdown table."""
+    print("| " + " | ".join(rows[0]) + " |")
+    print("|" + "---|" * len(rows[0]))
+    for row in rows[1:]:
+        print("| " + " | ".join(str(cell) for cell in row) + " |")
+
+
+def median(values):
+    return statistics.median(values)
+
+
+def percentile(ordered, share):
+    return ordered[min(len(ordered) - 1, int(len(ordered) * share))]
+
+
+def scratch():
+    """A folder for the data of a run, removed at the end of a `with`."""
+    return tempfile.TemporaryDirectory(prefix="raudal-bench-", dir=os.environ.get("RAUDAL_BENCH_DIR"))
