@@ -1,7 +1,7 @@
 """bench/broker: a librdkafka client (confluent-kafka) against Raudal and a real Kafka in the same run.
 
-Throughput: one producer, then one consumer, over the same topic of three partitions. Latency: a producer at a fixed rate
-and a consumer in another process; each message carries its send time, and the time from send to receipt is what counts.
+Throughput: one producer, then one consumer, over the same topic of three partitions. Latency: a producer at a fixed
+rate and a consumer in another process; each message carries its send time, and the time until its receipt counts.
 """
 import argparse
 import json
@@ -19,12 +19,14 @@ bootstrap, count, size = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
 failed = []
 def delivered(error, message):
     if error: failed.append(str(error))
-producer = Producer({"bootstrap.servers": bootstrap, "linger.ms": 5, "acks": "all", "queue.buffering.max.messages": 500000})
+producer = Producer({"bootstrap.servers": bootstrap, "linger.ms": 5, "acks": "all",
+                     "queue.buffering.max.messages": 500000})
 value, started = b"x" * size, time.perf_counter()
 for number in range(count):
     while True:
         try:
-            producer.produce("throughput", value, partition=number % 3, callback=delivered if number % 1000 == 0 else None)
+            producer.produce("throughput", value, partition=number % 3,
+                             callback=delivered if number % 1000 == 0 else None)
             break
         except BufferError:
             producer.poll(0.05)
@@ -100,8 +102,8 @@ def client(program, *arguments):
 
 
 def make_topic(bootstrap, topic):
-    made = Environment.get("kafka").tool("kafka-topics.sh", "--bootstrap-server", bootstrap, "--create", "--topic", topic,
-                                         "--partitions", "3", "--replication-factor", "1")
+    made = Environment.get("kafka").tool("kafka-topics.sh", "--bootstrap-server", bootstrap, "--create", "--topic",
+                                         topic, "--partitions", "3", "--replication-factor", "1")
     assert made.returncode == 0, made
 
 

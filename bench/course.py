@@ -1,8 +1,8 @@
 """bench/course: 10 million records of the course's third exercise in three partitions, availableNow to parquet.
 
-The same producer fills the same topic in both brokers; the same program runs on both engines. What counts is records per
-CPU-second: the processor time of Raudal's process (broker, engine and store together) against that of the JVM of a real
-PySpark local[2]; the real broker's own share is printed beside it and left out of the comparison, in Spark's favour.
+The same producer fills the same topic in both brokers; the same program runs on both engines. What counts is records
+per CPU-second: the processor time of Raudal's process (broker, engine and store together) against that of the JVM of a
+real PySpark local[2]; the real broker's own share is printed beside it and left out, in Spark's favour.
 """
 import argparse
 import os
@@ -66,7 +66,8 @@ input()
 def measure(command, environ, pids, folder):
     """Runs the pipeline and returns (seconds, CPU seconds of each process of pids(program))."""
     errors = open(pathlib.Path(folder) / "pipeline.txt", "w")
-    program = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True, env=environ)
+    program = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True,
+                               env=environ)
 
     def value(word):
         for line in program.stdout:
@@ -106,8 +107,8 @@ def ours(folder, records):
     running = Raudal(folder / "data")
     try:
         running.start()
-        running.tool("kafka-topics.sh", "--bootstrap-server", "kafka:9092", "--create", "--topic", "sensores", "--partitions",
-                     PARTITIONS).ok()
+        running.tool("kafka-topics.sh", "--bootstrap-server", "kafka:9092", "--create", "--topic", "sensores",
+                     "--partitions", PARTITIONS).ok()
         fill(running.at("kafka"), records)
         program = folder / "pipeline.py"
         program.write_text(PIPELINE.format(builder="", bootstrap="kafka:9092", path="/datos/streaming",
@@ -125,12 +126,13 @@ def spark(folder, records):
     connector = Environment.get("spark-kafka-3_5").path / "jars"
     needed = ("sql-kafka", "token-provider", "kafka-clients", "commons-pool2")
     jars = ",".join(str(jar) for jar in connector.glob("*.jar") if any(part in jar.name for part in needed))
-    builder = f"""builder = (builder.master("local[2]").config("spark.jars", "{jars}").config("spark.ui.enabled", "false")
+    builder = f"""builder = (builder.master("local[2]").config("spark.jars", "{jars}")
+           .config("spark.ui.enabled", "false")
            .config("spark.driver.host", "127.0.0.1").config("spark.driver.bindAddress", "127.0.0.1")
            .config("spark.driver.memory", "2g"))"""
     with RealKafka(folder / "kafka") as kafka:
-        kafka_topics = Environment.get("kafka").tool("kafka-topics.sh", "--bootstrap-server", kafka.bootstrap, "--create",
-                                                     "--topic", "sensores", "--partitions", PARTITIONS)
+        kafka_topics = Environment.get("kafka").tool("kafka-topics.sh", "--bootstrap-server", kafka.bootstrap,
+                                                     "--create", "--topic", "sensores", "--partitions", PARTITIONS)
         assert kafka_topics.returncode == 0, kafka_topics
         fill(kafka.bootstrap, records)
         program = folder / "spark.py"

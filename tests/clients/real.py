@@ -97,8 +97,8 @@ class RealKafka(RealSystem):
         properties = self.folder / "server.properties"
         properties.write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
         if not (self.log_dir / "meta.properties").exists():
-            formatted = Environment.get("kafka").tool("kafka-storage.sh", "format", "-t", "bench-cluster-id-00000A", "-c",
-                                                      properties)
+            formatted = Environment.get("kafka").tool("kafka-storage.sh", "format", "-t", "bench-cluster-id-00000A",
+                                                      "-c", properties)
             assert formatted.returncode == 0, formatted
         self.started = time.monotonic()
         self.process = self.java("kafka", KAFKA_JAVA, "kafka.Kafka", properties)
@@ -137,7 +137,8 @@ class RealHdfs(RealSystem):
         for file in (hadoop.path / "conf").glob("log4j*"):
             (conf / file.name).write_text(file.read_text())
         if not (self.folder / "tmp").exists():
-            formatted = hadoop.tool("namenode", "-format", "-nonInteractive", env=dict(os.environ, RAUDAL_CONF=str(conf)))
+            formatted = hadoop.tool("namenode", "-format", "-nonInteractive",
+                                    env=dict(os.environ, RAUDAL_CONF=str(conf)))
             assert formatted.returncode == 0, formatted
         server = "org.apache.hadoop.hdfs.server."
         self.started = time.monotonic()
@@ -146,8 +147,8 @@ class RealHdfs(RealSystem):
         self.java("hadoop", [], server + "datanode.DataNode", conf=f"{conf}:{web}")
         self.await_port(9866)
         shell_environment = dict(os.environ, RAUDAL_CONF=str(conf))
-        wait_until(lambda: hadoop.tool("hdfs-admin", "-report", "-live", env=shell_environment).stdout.count("Hostname"),
-                   60, "the DataNode's report")
+        wait_until(lambda: "Hostname" in hadoop.tool("hdfs-admin", "-report", "-live", env=shell_environment).stdout, 60,
+                   "the DataNode's report")
         return self
 
     def fs(self, *words):
