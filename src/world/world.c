@@ -27,6 +27,9 @@ uint64_t world_random_u64(struct world *world) {
     world->operations->random(world, &value, sizeof value);
     return value;
 }
+int64_t world_user_id(struct world *world) {
+    return world->operations->user_id(world);
+}
 
 /* ---- files ---- */
 

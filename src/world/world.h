@@ -44,6 +44,8 @@ int64_t world_wall_us(struct world *world);
 int64_t world_monotonic_ns(struct world *world); /* never goes back */
 void world_random(struct world *world, void *out, size_t size);
 uint64_t world_random_u64(struct world *world);
+/* uid of this process; compare with world_socket_peer_uid. */
+int64_t world_user_id(struct world *world);
 
 /* ---- disk: blocking, any thread (loops: only what stays in the page cache and at start-up) ----
  * Paths are absolute C strings. Errors carry the path. */

@@ -12,6 +12,7 @@ struct world_operations {
     int64_t (*wall_us)(struct world *world);
     int64_t (*monotonic_ns)(struct world *world);
     void (*random)(struct world *world, void *out, size_t size);
+    int64_t (*user_id)(struct world *world);
 
     struct world_file *(*file_open)(struct world *world, const char *path, int flags, uint32_t mode, struct error *error);
     void (*file_close)(struct world_file *file);

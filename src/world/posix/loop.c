@@ -147,15 +147,15 @@ static void stop_loop(void *argument) {
     struct posix_loop *loop = argument;
     for (;;) {
         pthread_mutex_lock(&loop->lock);
-        bool more = loop->posts.count > 0;
         struct posts posts = loop->posts;
         loop->posts = (struct posts){0};
         pthread_mutex_unlock(&loop->lock);
-        if (!more)
-            break;
+        bool more = posts.count > 0;
         for (size_t i = 0; i < posts.count; i++)
             posts.items[i].function(posts.items[i].argument);
         VECTOR_FREE(&posts);
+        if (!more)
+            break;
     }
     close_own_handles(loop);
     size_t open_count = 0;

@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <sys/random.h>
 #include <time.h>
+#include <unistd.h>
 
 static void posix_destroy(struct world *world) {
     free((void *)world->operations);
@@ -36,12 +37,17 @@ static void posix_random(struct world *world, void *out, size_t size) {
     }
 }
 
+static int64_t posix_user_id(struct world *world) {
+    return geteuid();
+}
+
 struct world *world_posix_create(void) {
     struct world_operations *operations = world_allocate(sizeof *operations);
     operations->destroy = posix_destroy;
     operations->wall_us = posix_wall_us;
     operations->monotonic_ns = posix_monotonic_ns;
     operations->random = posix_random;
+    operations->user_id = posix_user_id;
     posix_file_operations(operations);
     posix_path_operations(operations);
     posix_map_operations(operations);
