@@ -79,6 +79,9 @@ bool world_file_lock(struct world_file *file, struct error *error) {
 bool world_stat(struct world *world, const char *path, struct world_stat *stat, struct error *error) {
     return world->operations->stat(world, path, stat, error);
 }
+bool world_stat_link(struct world *world, const char *path, struct world_stat *stat, struct error *error) {
+    return (world->operations->stat_link ? world->operations->stat_link : world->operations->stat)(world, path, stat, error);
+}
 bool world_exists(struct world *world, const char *path) {
     struct world_stat stat;
     return world->operations->stat(world, path, &stat, NULL);

@@ -27,6 +27,7 @@ struct world_operations {
     bool (*file_lock)(struct world_file *file, struct error *error);
 
     bool (*stat)(struct world *world, const char *path, struct world_stat *stat, struct error *error);
+    bool (*stat_link)(struct world *world, const char *path, struct world_stat *stat, struct error *error); /* NULL: there are no links */
     bool (*rename)(struct world *world, const char *from, const char *to, bool replace, struct error *error);
     bool (*unlink)(struct world *world, const char *path, struct error *error);
     bool (*mkdir)(struct world *world, const char *path, uint32_t mode, struct error *error);

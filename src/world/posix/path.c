@@ -18,22 +18,34 @@ static int64_t milliseconds(struct timespec time) {
     return (int64_t)time.tv_sec * 1000 + time.tv_nsec / 1000000;
 }
 
+static void fill_stat(const struct stat *from, struct world_stat *out) {
+    *out = (struct world_stat){
+        .kind = kind_of_mode(from->st_mode),
+        .size = from->st_size,
+        .modified_ms = milliseconds(from->st_mtim),
+        .accessed_ms = milliseconds(from->st_atim),
+        .changed_ms = milliseconds(from->st_ctim),
+        .mode = from->st_mode & 07777,
+        .uid = from->st_uid,
+        .gid = from->st_gid,
+        .inode = from->st_ino,
+        .disk_size = (int64_t)from->st_blocks * 512,
+    };
+}
+
 static bool stat_path(struct world *world, const char *path, struct world_stat *out, struct error *error) {
     struct stat stat_buffer;
     if (stat(path, &stat_buffer) != 0)
         return error_system(error, errno, "%s", path);
-    *out = (struct world_stat){
-        .kind = kind_of_mode(stat_buffer.st_mode),
-        .size = stat_buffer.st_size,
-        .modified_ms = milliseconds(stat_buffer.st_mtim),
-        .accessed_ms = milliseconds(stat_buffer.st_atim),
-        .changed_ms = milliseconds(stat_buffer.st_ctim),
-        .mode = stat_buffer.st_mode & 07777,
-        .uid = stat_buffer.st_uid,
-        .gid = stat_buffer.st_gid,
-        .inode = stat_buffer.st_ino,
-        .disk_size = (int64_t)stat_buffer.st_blocks * 512,
-    };
+    fill_stat(&stat_buffer, out);
+    return true;
+}
+
+static bool stat_link(struct world *world, const char *path, struct world_stat *out, struct error *error) {
+    struct stat stat_buffer;
+    if (lstat(path, &stat_buffer) != 0)
+        return error_system(error, errno, "%s", path);
+    fill_stat(&stat_buffer, out);
     return true;
 }
 
@@ -191,6 +203,7 @@ static bool disk_space(struct world *world, const char *path, int64_t *total_siz
 
 void posix_path_operations(struct world_operations *operations) {
     operations->stat = stat_path;
+    operations->stat_link = stat_link;
     operations->rename = rename_path;
     operations->unlink = unlink_path;
     operations->mkdir = make_directory;
