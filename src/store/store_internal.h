@@ -2,8 +2,9 @@
 #ifndef STORE_STORE_INTERNAL_H
 #define STORE_STORE_INTERNAL_H
 
-#include "base/list.h"
+#include <stdio.h>
 #include "base/map.h"
+#include "base/vector.h"
 #include "store/lease.h"
 #include "store/store.h"
 
