@@ -51,6 +51,10 @@ static inline void bit_set(uint8_t *bits, size_t index) {
 static inline void bit_clear(uint8_t *bits, size_t index) {
     bits[index >> 3] &= (uint8_t)~(1u << (index & 7));
 }
+/* Bytes to allocate for a bitmap of that many bits. A reader may only touch (bit_count + 7) / 8 of them. */
+static inline size_t bitmap_size(size_t bit_count) {
+    return (bit_count + 63) / 64 * 8;
+}
 static inline bool bit_get(const uint8_t *bits, size_t index) {
     return bits[index >> 3] >> (index & 7) & 1;
 }
@@ -76,6 +80,9 @@ void batch_release(struct batch *batch); /* NULL is fine */
 void batch_keep(struct batch *batch, struct batch *other);
 /* Bytes of its arena, for budgets. */
 size_t batch_memory_size(const struct batch *batch);
+
+/* Type of child `index` of a STRUCT, ARRAY (0: element) or MAP (0: key, 1: value). */
+const struct type *type_child(const struct type *type, size_t index);
 
 /* A column with zeroed values (and child columns with no rows) in the arena. validity is NULL; column_make_nullable
  * adds one with all present. */

@@ -10,6 +10,13 @@ struct timezone; /* column/timezone.h: an IANA zone, fixed offset or UTC */
  * v}. */
 void value_format(const struct column *column, size_t row, const struct timezone *zone, struct buffer *out);
 
+/* pretty: as show() prints values: NULL inside nested values, binaries as [1A 2B]. */
+struct text_style {
+    const struct timezone *zone;
+    bool pretty;
+};
+void value_format_styled(const struct column *column, size_t row, const struct text_style *style, struct buffer *out);
+
 /* Each parses the whole (trimmed) text; false when it is not a value of the type. */
 bool value_parse_boolean(struct bytes text, bool *value);
 bool value_parse_long(struct bytes text, int64_t *value);
@@ -20,6 +27,7 @@ bool value_parse_date(struct bytes text, int32_t *days);
 bool value_parse_timestamp(struct bytes text, const struct timezone *zone, int64_t *microseconds);
 bool value_parse_timestamp_ntz(struct bytes text, int64_t *microseconds);
 
+void long_format(int64_t value, struct buffer *out);
 void decimal_format(__int128 unscaled, int scale, struct buffer *out);
 /* Java's Double.toString and Float.toString: shortest digits that read back, 1.0E10 forms. */
 void double_format(double value, struct buffer *out);
@@ -28,5 +36,10 @@ void float_format(float value, struct buffer *out);
 void date_format(int32_t days, struct buffer *out);
 /* yyyy-MM-dd HH:mm:ss[.ffffff] without trailing zeros in the fraction. */
 void timestamp_format(int64_t microseconds, const struct timezone *zone, struct buffer *out);
+
+/* INTERVAL '1-2' YEAR TO MONTH, INTERVAL '1 02:03:04.5' DAY TO SECOND, 1 years 2 months 3 days 4 hours. */
+void year_month_interval_format(int32_t months, const struct type *type, struct buffer *out);
+void day_time_interval_format(int64_t microseconds, const struct type *type, struct buffer *out);
+void calendar_interval_format(struct calendar_interval value, struct buffer *out);
 
 #endif

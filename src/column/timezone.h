@@ -11,6 +11,10 @@ struct timezone;
 
 /* Found or loaded once and kept for the life of the process; NULL with an error for an unknown name. Any thread. */
 const struct timezone *timezone_get(struct world *world, struct bytes name, struct error *error);
+/* Where later calls of timezone_find read zone files from. Once at start; timezone_get does it too. */
+void timezone_setup(struct world *world);
+/* The same as timezone_get, for zones inside of values; NULL for an unknown name. Any thread. */
+const struct timezone *timezone_find(struct bytes name);
 const struct timezone *timezone_utc(void);
 const char *timezone_name(const struct timezone *zone);
 /* Offset from UTC in seconds at that instant. */

@@ -61,6 +61,9 @@ const struct type *type_decimal(struct arena *arena, int precision, int scale);
 const struct type *type_array(struct arena *arena, const struct type *element, bool contains_null);
 const struct type *type_map(struct arena *arena, const struct type *key, const struct type *value,
     bool value_contains_null);
+const struct type *type_interval(struct arena *arena, enum interval_field from, enum interval_field to);
+/* VARCHAR(length), or CHAR(length) when fixed. */
+const struct type *type_text_limited(struct arena *arena, int32_t length, bool fixed);
 /* Copies the field array, not the names. */
 const struct type *type_struct(struct arena *arena, const struct type_field *fields, size_t field_count);
 const struct type *type_copy(struct arena *arena, const struct type *type); /* deep */

@@ -59,7 +59,7 @@ struct exec_consumer {
 
 /* Compiles the plan. The plan, its arena and the catalog objects it names outlive the query; settings are copied (their
  * texts are not). NULL with *error filled. Any thread. */
-struct exec_query *exec_query_create(struct exec_engine *engine, const struct plan *plan,
+struct exec_query *exec_query_create(struct exec_engine *engine, const struct relation *plan,
     const struct exec_settings *settings,
     struct sql_error *error);
 /* Not while it runs (after on_done; inside it is fine). */
@@ -72,7 +72,7 @@ void exec_query_explain(const struct exec_query *query, struct buffer *out);
 /* Streaming: the scans that read streams, in plan order; `name` is the plan's scan. Before every start each must be
  * bound to the source that delivers this micro-batch's rows (same schema). The source outlives the run. */
 size_t exec_query_stream_count(const struct exec_query *query);
-const struct plan *exec_query_stream_plan(const struct exec_query *query, size_t stream);
+const struct relation *exec_query_stream_plan(const struct exec_query *query, size_t stream);
 void exec_query_bind(struct exec_query *query, size_t stream, struct source *source);
 /* Changes what current_timestamp() gives from the next start on. */
 void exec_query_set_now(struct exec_query *query, int64_t now_us);
