@@ -315,7 +315,7 @@ static bool next_buffer(struct body_reader *body, struct bytes *buffer) {
 
 /* A buffer of at least count elements; none is needed for 0. */
 static bool next_values(struct body_reader *body, size_t count, size_t width, const uint8_t **values) {
-    struct bytes buffer;
+    struct bytes buffer = BYTES_NULL;
     if (!next_buffer(body, &buffer)) {
         return false;
     }
@@ -327,7 +327,7 @@ static bool next_values(struct body_reader *body, size_t count, size_t width, co
 }
 
 static bool read_validity(struct body_reader *body, struct column *column, int64_t null_count) {
-    struct bytes buffer;
+    struct bytes buffer = BYTES_NULL;
     if (!next_buffer(body, &buffer)) {
         return false;
     }
@@ -787,7 +787,7 @@ static bool read_messages(struct ipc_reader *reader, struct bytes bytes) {
         if (size > bytes.size - position) {
             return corrupt(reader, "a message is cut off");
         }
-        size_t body_size;
+        size_t body_size = 0;
         struct bytes metadata = bytes_slice(bytes, position, size);
         position += size;
         if (!read_message(reader, metadata, bytes_slice(bytes, position, bytes.size - position), &body_size)) {

@@ -1,6 +1,6 @@
 /* function.h: how a SQL function is computed over columns.
  *
- * A function is a row of a family's table (struct function_entry): its name, the kinds of arguments the row serves, and
+ * A function is a row of a family's table (struct kernel_entry): its name, the kinds of arguments the row serves, and
  * a kernel that turns argument columns into a result column. Families live in exec/functions/; exec/function.c lists
  * them. The analyzer has chosen the function and inserted all coercions before: a kernel sees exactly the types that
  * its row names, and the result type that the plan gives.
@@ -32,13 +32,13 @@
 #include "exec/settings.h"
 #include "sql/error.h"
 
-struct function_call;
+struct kernel_call;
 
 /* One run of a kernel over the rows of one batch, on one thread. */
 struct evaluation {
     struct arena *arena;      /* of the result batch: results and their string bytes go here */
     size_t row_count;         /* length of every argument that is not constant, and of the result */
-    const struct function_call *call;
+    const struct kernel_call *call;
     const struct exec_settings *settings;
     struct sql_error *error;  /* filled by evaluation_fail; the first one counts */
     bool failed;
@@ -49,50 +49,48 @@ struct evaluation {
 /* The arguments are the batch's own columns or constants (column->constant). The result is a new column in
  * evaluation->arena of type call->result_type with evaluation->row_count rows, or a constant one, or one of the
  * arguments. After evaluation_fail the result is ignored (NULL is fine). */
-typedef struct column *function_kernel(struct evaluation *evaluation, struct column *const *arguments);
+typedef struct column *kernel_function(struct evaluation *evaluation, struct column *const *arguments);
 
-enum { FUNCTION_ANY = TYPE_KIND_COUNT, FUNCTION_KINDS_MAX = 5 };
+enum { KERNEL_ANY = TYPE_KIND_COUNT, KERNEL_KINDS_MAX = 5 };
 
-enum function_flags {
-    FUNCTION_VARIADIC = 1,         /* the last kind repeats, none included */
+enum kernel_flags {
+    KERNEL_VARIADIC = 1,         /* the last kind repeats, none included */
     /* a call with only constant arguments is still computed for every batch: rand, uuid, raise_error */
-    FUNCTION_NOT_FOLDED = 2,
-    FUNCTION_NEVER_FAILS = 4,      /* may be computed on rows that do not matter (no short-circuit is needed) */
+    KERNEL_NOT_FOLDED = 2,
+    KERNEL_NEVER_FAILS = 4,      /* may be computed on rows that do not matter (no short-circuit is needed) */
 };
 
-struct function_entry {
+struct kernel_entry {
     const char *name;          /* the canonical name, as in schema/functions */
-    uint8_t kinds[FUNCTION_KINDS_MAX]; /* enum type_kind or FUNCTION_ANY per argument */
+    uint8_t kinds[KERNEL_KINDS_MAX]; /* enum type_kind or KERNEL_ANY per argument */
     uint8_t kind_count;
     uint8_t flags;
-    function_kernel *kernel;
+    kernel_function *kernel;
     /* Optional, once per query: compiles constant arguments (a regular expression, a format) into call->state. false
      * with *error filled. */
-    bool (*prepare)(struct function_call *call, struct arena *arena, struct sql_error *error);
+    bool (*prepare)(struct kernel_call *call, struct arena *arena, struct sql_error *error);
 };
 
 /* A function as one place of one plan calls it. Constant while the query runs. */
-struct function_call {
-    const struct function_entry *entry;
+struct kernel_call {
+    const struct kernel_entry *entry;
     const struct type *result_type;
     const struct type *const *argument_types;
     size_t argument_count;
     struct column *const *constants; /* per argument its value as a constant column, or NULL when it is not constant */
     const struct exec_settings *settings;
     bool ansi;                       /* errors instead of nulls; false for try_ forms whatever the session says */
+    const struct expression_call *expression; /* the plan's node: extra, origin; NULL for an aggregate */
     void *state;                     /* what prepare made */
 };
 
-/* The entry for a name and argument types, or NULL. Any thread. */
-const struct function_entry *function_find(const char *name, const struct type *const *types, size_t count);
-/* Whether any row has this name. */
-bool function_is_known(const char *name);
-
-struct function_family {
-    const struct function_entry *entries;
+/* The entry for a kernel name (the `kernel` of sql/function.h) and argument types, or NULL. Any thread. */
+const struct kernel_entry *kernel_find(const char *name, const struct type *const *types, size_t count);
+struct kernel_family {
+    const struct kernel_entry *entries;
     size_t count;
 };
-#define FUNCTION_FAMILY(table) ((const struct function_family){(table), ARRAY_COUNT(table)})
+#define KERNEL_FAMILY(table) ((const struct kernel_family){(table), ARRAY_COUNT(table)})
 
 /* ---- for kernels ---- */
 
@@ -110,13 +108,18 @@ static inline struct string_view evaluation_string(struct evaluation *evaluation
     return (struct string_view){copy, (uint32_t)size, 0};
 }
 
-/* Each records the error (the first counts) and returns false, so that COMPUTE can return it. A row's error; the query
- * ends with it. parameters: name and value pairs (C strings), NULL at the end. */
-bool evaluation_fail(struct evaluation *evaluation, const char *error_class, ...) __attribute__((sentinel));
-/* ARITHMETIC_OVERFLOW; alternative is the function to use instead ("try_add") or NULL. Null instead of an error without
- * ANSI. */
+/* Errors of a row: call one of sql/error.h's raise_ functions with evaluation->error and give its answer to
+ * evaluation_failed, which returns false so that COMPUTE can return it: `return evaluation_failed(evaluation,
+ * raise_…(evaluation->error, …));` The query ends with the first error. Texts for the parameters go to
+ * evaluation->error->arena. */
+static inline bool evaluation_failed(struct evaluation *evaluation, bool raised) {
+    evaluation->failed = true;
+    return raised;
+}
+/* ARITHMETIC_OVERFLOW of a type ("long"); alternative is the function to use instead ("try_add") or "". Null instead of
+ * an error when the call is not ANSI. */
 bool evaluation_overflow(struct evaluation *evaluation, const char *type_name, const char *alternative);
-/* DIVIDE_BY_ZERO or null. */
+/* DIVIDE_BY_ZERO, or null when the call is not ANSI. */
 bool evaluation_divide_by_zero(struct evaluation *evaluation);
 
 /* ---- aggregates ---- */
@@ -126,7 +129,7 @@ bool evaluation_divide_by_zero(struct evaluation *evaluation);
  * long as the states. */
 struct aggregate_run {
     struct evaluation *evaluation;
-    const struct function_call *call;
+    const struct kernel_call *call;
     struct arena *arena;
     uint8_t *states;
     size_t group_count;
@@ -134,7 +137,7 @@ struct aggregate_run {
 
 struct aggregate_entry {
     const char *name;
-    uint8_t kinds[FUNCTION_KINDS_MAX];
+    uint8_t kinds[KERNEL_KINDS_MAX];
     uint8_t kind_count;
     uint8_t flags;
     uint32_t state_size;
@@ -144,14 +147,14 @@ struct aggregate_entry {
         const uint32_t *groups);
     /* The states as a column of call's state type (what partial aggregation, spilling and checkpoints move), and back:
      * adds row i of a column that `save` made to the state groups[i]. */
-    const struct type *(*state_type)(const struct function_call *call, struct arena *arena);
+    const struct type *(*state_type)(const struct kernel_call *call, struct arena *arena);
     struct column *(*save)(struct aggregate_run *run);
     void (*merge)(struct aggregate_run *run, const struct column *saved, const uint32_t *groups);
     /* The results, one row per group. */
     struct column *(*finish)(struct aggregate_run *run);
     /* Bytes that the states own outside the arena, given back; NULL when there are none. */
     void (*destroy)(struct aggregate_run *run);
-    bool (*prepare)(struct function_call *call, struct arena *arena, struct sql_error *error);
+    bool (*prepare)(struct kernel_call *call, struct arena *arena, struct sql_error *error);
 };
 
 const struct aggregate_entry *aggregate_find(const char *name, const struct type *const *types, size_t count);
