@@ -11,7 +11,7 @@ def consume(bootstrap, topic):
     consumer = KafkaConsumer(topic, bootstrap_servers=[bootstrap], auto_offset_reset="earliest", group_id=None,
                              consumer_timeout_ms=4000)
     try:
-        return sorted((record.partition, record.offset, record.key, record.value, record.timestamp) for record in consumer)
+        return sorted((each.partition, each.offset, each.key, each.value, each.timestamp) for each in consumer)
     finally:
         consumer.close()
 
@@ -48,8 +48,8 @@ def commit(bootstrap, group, topic, offsets):
 def test_a_real_kafka_opens_our_directory_and_we_open_it_again(start_raudal, environment, tmp_path, stopped_by):
     ours = start_raudal("--only", "kafka")
     for topic, configuration in (("plain", []), ("configured", ["--config", "retention.ms=12345678"])):
-        ours.tool("kafka-topics.sh", "--bootstrap-server", "kafka:9092", "--create", "--topic", topic, "--partitions", 3,
-                  *configuration).ok()
+        ours.tool("kafka-topics.sh", "--bootstrap-server", "kafka:9092", "--create", "--topic", topic,
+                  "--partitions", 3, *configuration).ok()
     produce(ours.at("kafka"), "plain", 0, 300)
     produce(ours.at("kafka"), "configured", 0, 60, **{"compression.type": "zstd"})
     commit(ours.at("kafka"), "readers", "plain", [10, 20, 30])
