@@ -495,9 +495,6 @@ static void finish(struct net_connection *connection, const struct error *reason
     ASSERT(connection->reason != NULL);
     if (reason != NULL)
         *connection->reason = *reason;
-    if (connection->server != NULL)
-        net_server_forget(connection->server, connection);
-    connection->server = NULL;
     connection->tells_closed = connection->is_opened;
     schedule(connection);
 }
@@ -541,6 +538,17 @@ void net_abort(struct net_connection *connection, const struct error *reason) {
     finish(connection, reason);
 }
 
+/* The end of a closed connection. A server keeps it until here, so that stopping the server waits for the callback. */
+static void tell_closed(struct net_connection *connection) {
+    connection->tells_closed = false;
+    if (connection->protocol->closed != NULL)
+        connection->protocol->closed(connection, connection->reason);
+    if (connection->server != NULL)
+        net_server_forget(connection->server, connection);
+    connection->server = NULL;
+    net_release(connection); /* the connection's own reference */
+}
+
 static void end_turn(struct net_connection *connection) {
     flush(connection);
     if (connection->is_closing && !connection->is_closed) {
@@ -556,10 +564,7 @@ static void end_turn(struct net_connection *connection) {
     watch(connection, !connection->is_closing && (takes_input(connection) || connection->watches_readable), connection->part_count > 0);
     connection->is_in_turn = false;
     if (connection->tells_closed) {
-        connection->tells_closed = false;
-        if (connection->protocol->closed != NULL)
-            connection->protocol->closed(connection, connection->reason);
-        net_release(connection); /* the connection's own reference */
+        tell_closed(connection);
     } else if (!connection->is_closed && (connection->tells_writable || connection->wants_delivery)) {
         schedule(connection);
     }
@@ -628,6 +633,8 @@ struct net_connection *net_connection_create(struct net_server *server, struct w
     if (!connection->is_opened) {
         connection->is_in_turn = true; /* nothing is scheduled for it any more */
         finish(connection, NULL);
+        if (server != NULL)
+            net_server_forget(server, connection);
         net_release(connection);
         return NULL;
     }

@@ -354,10 +354,10 @@ static void limits_on_connections_hold(void **state) {
 }
 
 static void idle_connections_are_closed(void **state) {
-    struct net_server *server = start_server((struct net_limits){.idle_timeout_ms = 60}, &echo);
+    struct net_server *server = start_server((struct net_limits){.idle_timeout_ms = 200}, &echo);
     int client = client_connect(net_server_port(server));
     for (int i = 0; i < 4; i++) {
-        usleep(30000);
+        usleep(60000);
         client_send_frame(client, BYTES("busy"));
         expect_frame(client, BYTES("busy"));
     }

@@ -64,7 +64,7 @@ static void accepted(void *argument, struct world_socket *socket) {
     net_count(server->counters.open, 1);
     struct net_connection *connection = net_connection_create(
         server, server->loop, socket, server->protocol, server->context, &server->limits, server->counters, server->log);
-    if (connection != NULL && !connection->is_closed)
+    if (connection != NULL)
         list_append(&server->connections, &connection->node);
 }
 
@@ -157,6 +157,9 @@ size_t net_server_connection_count(const struct net_server *server) {
 }
 
 void net_server_each(struct net_server *server, void (*visit)(void *argument, struct net_connection *connection), void *argument) {
-    LIST_FOR_EACH(node, &server->connections)
-        visit(argument, CONTAINER_OF(node, struct net_connection, node));
+    LIST_FOR_EACH(node, &server->connections) {
+        struct net_connection *connection = CONTAINER_OF(node, struct net_connection, node);
+        if (!connection->is_closed)
+            visit(argument, connection);
+    }
 }
