@@ -8,7 +8,7 @@ import sys
 import tempfile
 
 TOP = pathlib.Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(TOP / "tests" / "clients"))
+sys.path.insert(0, str(TOP / "tests"))
 
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 

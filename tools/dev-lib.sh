@@ -15,6 +15,10 @@ build() {
         else
             meson setup "$folder" "$@"
         fi
+    elif [ "$(ls src/*/meson.build)" != "$(cat "$folder/folders.txt" 2>/dev/null)" ]; then
+        # src/meson.build takes up the folders that it finds; ninja alone does not notice a new one.
+        meson setup --reconfigure "$folder" > /dev/null
     fi
+    ls src/*/meson.build > "$folder/folders.txt"
     ninja -C "$folder"
 }

@@ -13,7 +13,7 @@ import tempfile
 import textwrap
 import time
 
-TOP = pathlib.Path(__file__).resolve().parents[2]
+TOP = pathlib.Path(__file__).resolve().parents[1]
 BINARY = pathlib.Path(os.environ.get("RAUDAL_BINARY", TOP / "build" / "raudal")).absolute()
 # The ports that a Raudal opens by default. A service's own name in `--only` and in `raudal logs` is the key.
 PORTS = {"kafka": 9092, "zookeeper": 2181, "kafka-ui": 8080, "spark-master": 8081, "spark-worker": 8082,

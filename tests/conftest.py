@@ -1,6 +1,6 @@
 """The harness of the client tests: real, unmodified clients against a Raudal of their own.
 
-Fixtures (README.md beside this file shows how to use them):
+Fixtures (clients/README.md shows how to use them):
     raudal         a running Raudal with every service on a loopback address of its own, one per test module
     fresh_raudal   the same, one per test
     start_raudal   a function that starts one with options:
@@ -8,14 +8,10 @@ Fixtures (README.md beside this file shows how to use them):
     environment    environment("spark-4_3").python(program) runs a Python program in one of tools/environments.toml
 """
 import os
-import pathlib
-import sys
 
 import pytest
 
-sys.path.insert(0, str(pathlib.Path(__file__).parent))
-
-from harness import Environment, Raudal, TOP  # noqa: E402
+from harness import Environment, Raudal, TOP
 
 
 def pytest_configure(config):
