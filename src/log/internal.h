@@ -76,6 +76,7 @@ void file_retain(struct log_manager *manager, struct open_file *file);
 void file_release(struct log_manager *manager, struct open_file *file);
 /* Makes the empty files of a new active segment, preallocated. [owner] */
 bool segment_make_files(struct segment *segment, struct error *error);
+bool segment_make_index_files(struct segment *segment, struct error *error); /* the same for the two indexes only */
 /* Sets the index files to their preallocated size again. [owner] */
 bool segment_preallocate(struct segment *segment, struct error *error);
 /* Ends the active segment's indexes: last time entry, exact sizes. [owner] */
@@ -181,7 +182,7 @@ bool producer_snapshot_read(struct producer_state *state, struct partition_log *
 
 struct partition_log {
     int references; /* atomic */
-    struct log_manager *manager;
+    struct log_manager *manager; /* counted */
     struct world *world;
     char *topic;
     struct uuid topic_id;
@@ -247,11 +248,15 @@ void log_set_failure(struct partition_log *log, const char *text); /* owner */
 void log_publish(struct partition_log *log); /* owner: recomputes high watermark and stable offset, wakes */
 void log_schedule_sync(struct partition_log *log, int64_t offset); /* owner */
 void log_remove_segments(struct partition_log *log, size_t count, const char *why); /* owner: the first `count` */
+/* Renames a segment's files to .deleted, to be removed later, and gives up the list's reference. [owner] */
+void log_retire_files(struct segment *segment, bool keep_snapshot);
 bool log_retention(struct partition_log *log, struct error *error); /* owner */
 void log_tick(struct partition_log *log, int64_t now_monotonic_ms); /* owner: flush_ms, waiting syncs */
-void log_close(struct partition_log *log, bool clean, struct error *error); /* owner */
+bool log_finish(struct partition_log *log, struct error *error); /* owner: syncs, ends the indexes, snapshots the producers */
+void log_close(struct partition_log *log); /* owner */
 bool log_write_metadata(struct partition_log *log, struct error *error);
-/* Takes a scanned or appended batch into producer state; `records` is the batch's record bytes (control batches), mapped or in memory. */
+/* Takes a scanned or appended batch into producer state. Markers need their record bytes. An aborted transaction is noted in the segment's
+ * transaction index unless `segment` is NULL. */
 void log_apply_producer(struct partition_log *log, struct segment *segment, const struct record_batch *batch, bool live);
 bool log_append_transaction_index(struct segment *segment, const struct completed_transaction *completed, struct error *error);
 bool segment_transactions(struct segment *segment, struct buffer *out, struct error *error); /* bytes of the .txnindex, maybe empty */

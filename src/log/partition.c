@@ -54,7 +54,7 @@ static void wake_waiters(void *argument) {
             list_append(&due, node);
         }
     }
-    if (!closed && log->manager && log->manager->on_advance)
+    if (!closed && log->manager->on_advance)
         log->manager->on_advance(log->manager->on_advance_argument, log);
     while (!list_empty(&due)) { /* a wake may cancel another waiter, so the list is looked at anew each time */
         struct log_waiter *waiter = CONTAINER_OF(list_first(&due), struct log_waiter, node);
@@ -67,7 +67,7 @@ static void wake_waiters(void *argument) {
 }
 
 static void post_wake(struct partition_log *log) {
-    if (log->wake_posted)
+    if (log->wake_posted || log_is_closed(log))
         return;
     log->wake_posted = true;
     log_retain(log);
@@ -519,7 +519,7 @@ void log_apply_producer(struct partition_log *log, struct segment *segment, cons
     marker_of(batch, &marker_type, &coordinator_epoch);
     producer_apply(&log->producers, batch, marker_type, coordinator_epoch, &completed);
     struct error error = {0};
-    if (completed.any && completed.aborted && !log_append_transaction_index(segment, &completed, &error) && live)
+    if (segment && completed.any && completed.aborted && !log_append_transaction_index(segment, &completed, &error) && live)
         log_set_failure(log, error.message);
 }
 

@@ -197,6 +197,7 @@ static void scan_batches(struct scan *scan) {
         if (last >= scan->verify_from)
             segment_mark_verified(segment, scan->position, scan->position + size);
         segment_note_batch(segment, &batch, scan->position);
+        epochs_assign(&scan->log->epochs, batch.leader_epoch, batch.base_offset);
         scan->position += size;
         scan->offset = last + 1;
     }

@@ -20,13 +20,12 @@ static void remove_file(struct segment *segment, const char *suffix) {
         manager_remove_later(segment->manager, to, segment->log->config.file_delete_delay_ms);
 }
 
-static void retire_segment(struct segment *segment) {
+void log_retire_files(struct segment *segment, bool keep_snapshot) {
     static const char *const suffixes[] = {".log", ".index", ".timeindex", ".txnindex", ".snapshot"};
     __atomic_store_n(&segment->deleted, true, __ATOMIC_RELEASE);
-    for (size_t i = 0; i < ARRAY_COUNT(suffixes); i++)
+    for (size_t i = 0; i < ARRAY_COUNT(suffixes) - (keep_snapshot ? 1 : 0); i++)
         remove_file(segment, suffixes[i]);
     segment_close_files(segment);
-    __atomic_fetch_sub(&segment->log->total_size, segment->size, __ATOMIC_RELAXED);
     segment_release(segment);
 }
 
@@ -52,7 +51,8 @@ void log_remove_segments(struct partition_log *log, size_t count, const char *wh
         service_log_write(log->manager->service_log, LOG_INFO, "org.apache.kafka.storage.internals.log.UnifiedLog",
             "Deleting segment LogSegment(baseOffset=%lld, size=%lld) of %s due to %s", (long long)segment->base_offset,
             (long long)segment->size, log->name, why);
-        retire_segment(segment);
+        __atomic_fetch_sub(&log->total_size, segment->size, __ATOMIC_RELAXED);
+        log_retire_files(segment, false);
     }
     if (count > 0)
         set_start_offset(log, log->segments.items[0]->base_offset);
@@ -173,7 +173,7 @@ static void shut(struct partition_log *log) {
     }
 }
 
-static bool finish(struct partition_log *log, struct error *error) {
+bool log_finish(struct partition_log *log, struct error *error) {
     struct segment *active = log_active(log);
     for (size_t i = 0; i < log->segments.count; i++) {
         struct segment *segment = log->segments.items[i];
@@ -194,9 +194,7 @@ static bool finish(struct partition_log *log, struct error *error) {
         producer_snapshot_write(&log->producers, log, error);
 }
 
-void log_close(struct partition_log *log, bool clean, struct error *error) {
-    if (clean && !log->failure)
-        finish(log, error);
+void log_close(struct partition_log *log) {
     shut(log);
     manager_forget(log->manager, log);
     log_release(log);

@@ -36,10 +36,14 @@ static bool make_file(struct segment *segment, const char *suffix, int64_t size,
     return ok;
 }
 
-bool segment_make_files(struct segment *segment, struct error *error) {
+bool segment_make_index_files(struct segment *segment, struct error *error) {
     segment->index_in_memory = segment->index_preallocated = segment->timestamps_known = true;
-    return make_file(segment, ".log", 0, error) && make_file(segment, ".index", index_capacity_bytes(segment), error) &&
+    return make_file(segment, ".index", index_capacity_bytes(segment), error) &&
         make_file(segment, ".timeindex", time_index_capacity_bytes(segment), error);
+}
+
+bool segment_make_files(struct segment *segment, struct error *error) {
+    return make_file(segment, ".log", 0, error) && segment_make_index_files(segment, error);
 }
 
 static bool set_size(struct segment *segment, enum segment_file_kind kind, int64_t size, struct error *error) {
@@ -352,7 +356,7 @@ bool segment_time_lookup(struct segment *segment, int64_t timestamp, int64_t *po
             return false;
         int64_t low = -1, high = reader.count;
         bool ok = true;
-        struct time_entry entry;
+        struct time_entry entry = {0};
         while (ok && high - low > 1) {
             int64_t middle = low + (high - low) / 2;
             ok = reader_entry(&reader, middle, NULL, &entry, error);

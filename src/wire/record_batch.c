@@ -186,6 +186,12 @@ void record_builder_begin(struct record_builder *builder, struct buffer *out, in
     store_be16(header + 21, (uint16_t)attributes);
 }
 
+void record_builder_set_base_timestamp(struct record_builder *builder, int64_t base_timestamp) {
+    ASSERT(builder->count == 0);
+    builder->base_timestamp = base_timestamp;
+    builder->has_base_timestamp = true;
+}
+
 static void field_append(struct buffer *out, struct bytes field) {
     varlong_append(out, field.data ? (int64_t)field.size : -1);
     if (field.data)
@@ -209,7 +215,7 @@ static size_t field_size(struct bytes field) {
 void record_builder_add(struct record_builder *builder, int64_t offset, int64_t timestamp, struct bytes key, struct bytes value,
     struct bytes headers, int32_t header_count) {
     ASSERT(offset >= builder->base_offset);
-    if (builder->count == 0)
+    if (builder->count == 0 && !builder->has_base_timestamp)
         builder->base_timestamp = timestamp;
     if (builder->count == 0 || timestamp > builder->max_timestamp)
         builder->max_timestamp = timestamp;

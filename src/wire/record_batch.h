@@ -96,9 +96,12 @@ struct record_builder {
     size_t start;
     int64_t base_offset, base_timestamp, max_timestamp;
     int32_t count, last_offset_delta;
+    bool has_base_timestamp;
 };
 /* Starts an uncompressed batch at the end of `out`; offsets and timestamps of records are absolute and base_offset is the first's. */
 void record_builder_begin(struct record_builder *builder, struct buffer *out, int64_t base_offset, int16_t attributes);
+/* Before the first record: timestamps are stored relative to this one instead of the first record's. */
+void record_builder_set_base_timestamp(struct record_builder *builder, int64_t base_timestamp);
 /* headers: encoded, as in struct record. */
 void record_builder_add(struct record_builder *builder, int64_t offset, int64_t timestamp, struct bytes key, struct bytes value,
     struct bytes headers, int32_t header_count);

@@ -1,0 +1,707 @@
+/* read.c: reads from any thread. A read looks up its segment under the partition's mutex, holds it by a reference, and works on files whose
+ * bytes below the published size never change.
+ *
+ * A batch is verified once in a process life: appended and recovered ones are marked at once, older ones when they are first read. A bad one
+ * is quarantined alone: its extent is remembered, readers step over it, its partition and offsets are named in the log. */
+#include "log/internal.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/assert.h"
+#include "wire/compress.h"
+
+#define PAGE_SIZE 4096
+#define VERIFY_AHEAD_BYTES (256 * 1024)
+#define VERIFIED_RANGES_MAX 512
+
+/* ---- finding ---- */
+
+static size_t segment_index_for(const struct partition_log *log, int64_t offset) {
+    size_t low = 0, high = log->segments.count;
+    while (high - low > 1) {
+        size_t middle = low + (high - low) / 2;
+        if (log->segments.items[middle]->base_offset <= offset)
+            low = middle;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+struct segment *log_segment_for(struct partition_log *log, int64_t offset) {
+    struct segment *found = NULL;
+    world_mutex_lock(&log->mutex);
+    if (log->segments.count > 0)
+        found = segment_retain(log->segments.items[segment_index_for(log, offset)]);
+    world_mutex_unlock(&log->mutex);
+    return found;
+}
+
+struct segment *log_segment_after(struct partition_log *log, const struct segment *segment) {
+    struct segment *found = NULL;
+    world_mutex_lock(&log->mutex);
+    for (size_t i = 0; i < log->segments.count && !found; i++)
+        if (log->segments.items[i]->base_offset > segment->base_offset)
+            found = segment_retain(log->segments.items[i]);
+    world_mutex_unlock(&log->mutex);
+    return found;
+}
+
+/* The best position that recent appends tell for an offset of the active segment. */
+static void use_tail_hints(struct partition_log *log, const struct segment *segment, int64_t offset, int64_t *position) {
+    world_mutex_lock(&log->mutex);
+    if (log->segments.count > 0 && log_active(log) == segment)
+        for (unsigned i = 0; i < ARRAY_COUNT(log->tail) && i < log->tail_count; i++)
+            if (log->tail[i].offset <= offset && log->tail[i].position > *position)
+                *position = log->tail[i].position;
+    world_mutex_unlock(&log->mutex);
+}
+
+bool log_locate(struct partition_log *log, struct segment *segment, int64_t offset, int64_t end, int64_t *position, struct error *error) {
+    if (!segment_lookup(segment, offset, position, error))
+        return false;
+    use_tail_hints(log, segment, offset, position);
+    if (*position >= end) {
+        *position = end;
+        return true;
+    }
+    struct header_walk walk;
+    if (!header_walk_begin(&walk, segment, *position, end, error))
+        return false;
+    struct error walk_error = {0};
+    bool found = false;
+    while (!found && header_walk_next(&walk, &walk_error))
+        found = record_batch_last_offset(&walk.batch) >= offset;
+    *position = found ? walk.batch_position : walk.position;
+    header_walk_end(&walk);
+    if (walk_error.code != ERROR_NONE && walk_error.code != ERROR_CORRUPT) {
+        *error = walk_error;
+        return false;
+    }
+    return true; /* where no header can be read, log_verify quarantines and goes on */
+}
+
+/* ---- verifying ---- */
+
+void log_quarantine_add(struct partition_log *log, struct segment *segment, struct log_quarantine bad) {
+    world_mutex_lock(&log->mutex);
+    size_t at = 0;
+    bool known = false;
+    for (; at < segment->quarantine.count && segment->quarantine.items[at].position <= bad.position; at++)
+        known = known || segment->quarantine.items[at].position == bad.position;
+    if (!known) {
+        VECTOR_PUSH(&segment->quarantine, bad);
+        for (size_t i = segment->quarantine.count - 1; i > at; i--)
+            segment->quarantine.items[i] = segment->quarantine.items[i - 1];
+        segment->quarantine.items[at] = bad;
+    }
+    world_mutex_unlock(&log->mutex);
+    if (known)
+        return;
+    __atomic_fetch_add(&log->quarantine_count, 1, __ATOMIC_RELAXED);
+    if (log->manager->quarantined_batches)
+        metric_add(log->manager->quarantined_batches, 1);
+    service_log_write(log->manager->service_log, LOG_ERROR, "org.apache.kafka.storage.internals.log.UnifiedLog",
+        "Record batch of %s with offsets %lld to %lld is corrupt (file %s/%020lld.log, %lld bytes at position %lld): it is set aside and "
+        "readers step over it; the file is left as it is", log->name, (long long)bad.first_offset, (long long)bad.last_offset,
+        log->directory, (long long)segment->base_offset, (long long)bad.size, (long long)bad.position);
+}
+
+static int64_t verified_to(struct partition_log *log, const struct segment *segment, int64_t position) {
+    int64_t to = position;
+    world_mutex_lock(&log->mutex);
+    for (size_t i = 0; i < segment->verified.count; i++)
+        if (segment->verified.items[i].from <= position && position < segment->verified.items[i].to)
+            to = segment->verified.items[i].to;
+    world_mutex_unlock(&log->mutex);
+    return to;
+}
+
+/* If a quarantined piece starts at or covers *position, moves behind it. Else *next_bad is where the next one starts. */
+static bool skip_quarantine(struct partition_log *log, const struct segment *segment, int64_t *position, int64_t *next_bad) {
+    bool moved = false;
+    *next_bad = INT64_MAX;
+    world_mutex_lock(&log->mutex);
+    for (size_t i = 0; i < segment->quarantine.count; i++) {
+        const struct log_quarantine *bad = &segment->quarantine.items[i];
+        if (*position >= bad->position && *position < bad->position + bad->size) {
+            *position = bad->position + bad->size;
+            moved = true;
+        } else if (bad->position > *position && bad->position < *next_bad) {
+            *next_bad = bad->position;
+        }
+    }
+    world_mutex_unlock(&log->mutex);
+    return moved;
+}
+
+/* Sets the batch at `position` aside; `data` are the segment's bytes from there. */
+static bool quarantine_at(struct partition_log *log, struct segment *segment, struct bytes data, int64_t position, struct error *error) {
+    struct record_batch batch, next;
+    struct log_quarantine bad = {.position = position, .segment_base = segment->base_offset, .size = (int64_t)data.size};
+    bool header_ok = record_batch_parse(data, &batch) == RECORD_BATCH_OK && batch.base_offset >= segment->base_offset;
+    if (header_ok && batch.whole.size < data.size) {
+        struct bytes rest = bytes_slice(data, batch.whole.size, data.size - batch.whole.size);
+        header_ok = record_batch_parse(rest, &next) == RECORD_BATCH_OK && next.base_offset > record_batch_last_offset(&batch);
+    }
+    if (header_ok) {
+        bad.first_offset = batch.base_offset;
+        bad.last_offset = record_batch_last_offset(&batch);
+        bad.size = (int64_t)batch.whole.size;
+    } else {
+        int64_t next_position;
+        if (!segment_resync(segment, position, &next_position, error))
+            return false;
+        bool resynced = next_position > position && next_position < position + (int64_t)data.size;
+        if (resynced)
+            bad.size = next_position - position;
+        bad.first_offset = data.size >= 8 ? (int64_t)load_be64(data.data) : -1;
+        bad.last_offset = resynced && bad.size + 8 <= (int64_t)data.size ? (int64_t)load_be64(data.data + bad.size) - 1
+                                                                          : segment->next_offset - 1;
+    }
+    log_quarantine_add(log, segment, bad);
+    return true;
+}
+
+/* Checks batches of `data` (the segment's bytes from `from` on) up to about `wanted` bytes; stops at a bad one. Gives how many are good. */
+static int64_t check_batches(struct bytes data, int64_t wanted, bool *bad) {
+    int64_t good = 0;
+    *bad = false;
+    while (good < wanted && (size_t)good < data.size) {
+        struct record_batch batch;
+        struct bytes rest = bytes_slice(data, (size_t)good, data.size - (size_t)good);
+        if (record_batch_parse(rest, &batch) != RECORD_BATCH_OK || !record_batch_checksum_ok(&batch)) {
+            *bad = true;
+            return good;
+        }
+        good += (int64_t)batch.whole.size;
+    }
+    return good;
+}
+
+/* Verifies from `from` on; *reached is where good batches end, above `from` unless the batch there is bad (*bad). */
+static bool verify_some(struct partition_log *log, struct segment *segment, int64_t from, int64_t end, int64_t wanted, int64_t *reached,
+    bool *bad, struct error *error) {
+    struct open_file *file = segment_file(segment, SEGMENT_LOG, error);
+    if (!file)
+        return false;
+    int64_t map_from = from / PAGE_SIZE * PAGE_SIZE;
+    struct world_map *map = world_file_map(file->file, map_from, (size_t)(end - map_from), error);
+    file_release(log->manager, file);
+    if (!map)
+        return false;
+    struct bytes view = world_map_view(map);
+    struct bytes data = bytes_slice(view, (size_t)(from - map_from), (size_t)(end - from));
+    int64_t good = check_batches(data, wanted, bad);
+    bool ok = true;
+    if (good == 0 && *bad)
+        ok = quarantine_at(log, segment, data, from, error);
+    world_map_close(map);
+    world_mutex_lock(&log->mutex);
+    if (segment->verified.count >= VERIFIED_RANGES_MAX)
+        segment->verified.count = 0; /* rather verify again than grow */
+    segment_mark_verified(segment, from, from + good);
+    world_mutex_unlock(&log->mutex);
+    *reached = from + good;
+    return ok;
+}
+
+bool log_verify(struct partition_log *log, struct segment *segment, int64_t *position, int64_t end, int64_t wanted, int64_t *good_end,
+    struct error *error) {
+    *good_end = *position;
+    while (*position < end) {
+        int64_t next_bad;
+        if (skip_quarantine(log, segment, position, &next_bad)) {
+            *good_end = *position;
+            continue;
+        }
+        int64_t limit = end < next_bad ? end : next_bad;
+        int64_t to = verified_to(log, segment, *position);
+        *good_end = to < limit ? to : limit;
+        bool enough = *good_end > *position && *good_end - *position >= wanted;
+        if (enough || *good_end == limit)
+            return true;
+        bool bad;
+        int64_t reached, ahead = wanted > VERIFY_AHEAD_BYTES ? wanted : VERIFY_AHEAD_BYTES;
+        if (!verify_some(log, segment, *good_end, limit, ahead, &reached, &bad, error))
+            return false;
+        if (reached > *position) {
+            *good_end = reached;
+            return true;
+        }
+        ASSERT(bad); /* the batch at *position is in quarantine now: round again */
+    }
+    return true;
+}
+
+/* ---- a read ---- */
+
+struct found {
+    struct segment *segment; /* retained; NULL when there is nothing to read */
+    int64_t position, end;   /* good bytes */
+    bool stepped_over;
+};
+
+static int64_t isolation_limit(struct partition_log *log, enum log_isolation isolation) {
+    return isolation == LOG_READ_TO_END ? atomic_get(&log->end_offset)
+        : isolation == LOG_READ_COMMITTED ? atomic_get(&log->stable_offset) : atomic_get(&log->high_watermark);
+}
+
+/* Where bytes below the offset limit end in this segment. */
+static bool segment_limit(struct partition_log *log, struct segment *segment, int64_t limit, int64_t *end, struct error *error) {
+    world_mutex_lock(&log->mutex);
+    *end = segment->size;
+    int64_t next_offset = segment->next_offset;
+    world_mutex_unlock(&log->mutex);
+    return limit >= next_offset || log_locate(log, segment, limit, *end, end, error);
+}
+
+static bool find_in_segment(struct partition_log *log, int64_t offset, int64_t limit, size_t bytes_max, struct found *found,
+    struct error *error) {
+    int64_t end, position;
+    if (!segment_limit(log, found->segment, limit, &end, error) ||
+        !log_locate(log, found->segment, offset, end, &position, error))
+        return false;
+    found->position = position;
+    if (!log_verify(log, found->segment, &found->position, end, (int64_t)bytes_max, &found->end, error))
+        return false;
+    found->stepped_over = found->stepped_over || found->position > position;
+    return true;
+}
+
+static bool find(struct partition_log *log, int64_t offset, int64_t limit, size_t bytes_max, struct found *found, struct error *error) {
+    *found = (struct found){.segment = log_segment_for(log, offset)};
+    while (found->segment) {
+        if (!find_in_segment(log, offset, limit, bytes_max, found, error)) {
+            segment_release(found->segment);
+            found->segment = NULL;
+            return false;
+        }
+        if (found->end > found->position)
+            return true;
+        struct segment *next = log_segment_after(log, found->segment);
+        segment_release(found->segment);
+        found->segment = next;
+        if (next && next->base_offset >= limit) {
+            segment_release(next);
+            found->segment = NULL;
+        }
+    }
+    return true;
+}
+
+/* The common part of both reads: limits, range check, search. A segment that retention or compaction took away between the search and the
+ * opening of its file is looked up again. */
+static enum log_status begin_read(struct partition_log *log, int64_t offset, size_t bytes_max, enum log_isolation isolation,
+    struct found *found, int64_t offsets[3], struct error *error) {
+    *found = (struct found){0};
+    for (int attempt = 0;; attempt++) {
+        int64_t limit = isolation_limit(log, isolation);
+        offsets[0] = atomic_get(&log->high_watermark);
+        offsets[1] = atomic_get(&log->stable_offset);
+        offsets[2] = atomic_get(&log->start_offset);
+        if (log_is_closed(log)) {
+            error_set(error, ERROR_CLOSED, "partition %s is closed", log->name);
+            return LOG_STATUS_CLOSED;
+        }
+        int64_t end = isolation == LOG_READ_TO_END ? limit : offsets[0];
+        if (offset < offsets[2] || offset > end) {
+            if (offset <= atomic_get(&log->end_offset) && offset >= offsets[2])
+                return LOG_STATUS_OK; /* written, not committed yet: nothing to read there for now */
+            error_set(error, ERROR_INVALID, "offset %lld of %s is out of range: it has %lld to %lld", (long long)offset, log->name,
+                (long long)offsets[2], (long long)end);
+            return LOG_STATUS_OFFSET_OUT_OF_RANGE;
+        }
+        if (offset >= limit)
+            return LOG_STATUS_OK;
+        if (find(log, offset, limit, bytes_max, found, error))
+            return LOG_STATUS_OK;
+        if (error->code != ERROR_NOT_FOUND || attempt >= 3)
+            return LOG_STATUS_STORAGE;
+    }
+}
+
+struct log_hold {
+    struct open_file *file;
+    struct segment *segment;
+};
+
+enum log_status log_read(struct partition_log *log, int64_t offset, size_t bytes_max, enum log_isolation isolation,
+    struct log_range *range, struct error *error) {
+    *range = (struct log_range){0};
+    struct found found;
+    int64_t offsets[3];
+    enum log_status status = begin_read(log, offset, bytes_max, isolation, &found, offsets, error);
+    range->high_watermark = offsets[0];
+    range->last_stable_offset = offsets[1];
+    range->log_start_offset = offsets[2];
+    if (status != LOG_STATUS_OK || !found.segment)
+        return status;
+    struct open_file *file = segment_file(found.segment, SEGMENT_LOG, error);
+    size_t size = (size_t)(found.end - found.position);
+    uint8_t header[RECORD_BATCH_LENGTH_START];
+    bool ok = file != NULL;
+    if (ok && size > bytes_max) {
+        ok = world_file_read(file->file, header, sizeof header, found.position, error) == (ssize_t)sizeof header;
+        size_t first = ok ? record_batch_size(header) : 0;
+        size = first > bytes_max && first <= size ? first : bytes_max > first ? bytes_max : size;
+    }
+    if (!ok) {
+        file_release(log->manager, file);
+        segment_release(found.segment);
+        return LOG_STATUS_STORAGE;
+    }
+    range->file = file->file;
+    range->position = found.position;
+    range->size = size;
+    range->hold = malloc(sizeof *range->hold);
+    ASSERT(range->hold);
+    *range->hold = (struct log_hold){file, found.segment};
+    return LOG_STATUS_OK;
+}
+
+void log_range_release(struct log_range *range) {
+    if (range->hold) {
+        file_release(range->hold->segment->manager, range->hold->file);
+        segment_release(range->hold->segment);
+        free(range->hold);
+    }
+    *range = (struct log_range){0};
+}
+
+struct log_map {
+    int references;
+    struct world_map *map;
+};
+
+struct log_map *log_map_retain(struct log_map *map) {
+    __atomic_fetch_add(&map->references, 1, __ATOMIC_RELAXED);
+    return map;
+}
+
+void log_map_release(struct log_map *map) {
+    if (!map || __atomic_sub_fetch(&map->references, 1, __ATOMIC_ACQ_REL) > 0)
+        return;
+    world_map_close(map->map);
+    free(map);
+}
+
+bool log_map_check(const struct log_map *map) {
+    return world_map_check(map->map);
+}
+
+/* Cuts `data` (verified, so its headers can be believed) to whole batches of at most bytes_max, at least one. */
+static struct bytes whole_batches(struct bytes data, size_t bytes_max, int64_t *first_offset, int64_t *next_offset) {
+    size_t size = 0;
+    while (data.size - size >= RECORD_BATCH_HEADER_SIZE) {
+        const uint8_t *header = data.data + size;
+        size_t batch_size = record_batch_size(header);
+        if (batch_size == 0 || batch_size > data.size - size || (size > 0 && size + batch_size > bytes_max))
+            break;
+        if (size == 0)
+            *first_offset = (int64_t)load_be64(header);
+        *next_offset = (int64_t)load_be64(header) + (int32_t)load_be32(header + 23) + 1;
+        size += batch_size;
+    }
+    return bytes_make(data.data, size);
+}
+
+static bool map_found(struct found *found, size_t bytes_max, struct log_view *view, struct error *error) {
+    struct open_file *file = segment_file(found->segment, SEGMENT_LOG, error);
+    if (!file)
+        return false;
+    int64_t map_from = found->position / PAGE_SIZE * PAGE_SIZE, size = found->end - found->position;
+    uint8_t header[RECORD_BATCH_LENGTH_START];
+    if (size > (int64_t)bytes_max) {
+        size = (int64_t)bytes_max;
+        if (world_file_read(file->file, header, sizeof header, found->position, error) == (ssize_t)sizeof header &&
+            (int64_t)record_batch_size(header) > size)
+            size = (int64_t)record_batch_size(header);
+    }
+    struct world_map *mapped = world_file_map(file->file, map_from, (size_t)(found->position + size - map_from), error);
+    file_release(found->segment->manager, file);
+    if (!mapped)
+        return false;
+    view->map = calloc(1, sizeof *view->map);
+    ASSERT(view->map);
+    *view->map = (struct log_map){1, mapped};
+    struct bytes bytes = world_map_view(mapped);
+    int64_t first_offset = view->next_offset, asked = view->next_offset;
+    view->batches = whole_batches(bytes_slice(bytes, (size_t)(found->position - map_from), (size_t)size), bytes_max, &first_offset,
+        &view->next_offset);
+    if (found->stepped_over && first_offset > asked) {
+        view->skipped_from = asked;
+        view->skipped_to = first_offset;
+    }
+    return true;
+}
+
+enum log_status log_read_map(struct partition_log *log, int64_t offset, size_t bytes_max, enum log_isolation isolation,
+    struct log_view *view, struct error *error) {
+    *view = (struct log_view){.next_offset = offset};
+    struct found found;
+    int64_t offsets[3];
+    enum log_status status = begin_read(log, offset, bytes_max, isolation, &found, offsets, error);
+    view->high_watermark = offsets[0];
+    view->last_stable_offset = offsets[1];
+    view->log_start_offset = offsets[2];
+    if (status != LOG_STATUS_OK || !found.segment)
+        return status;
+    bool ok = map_found(&found, bytes_max, view, error);
+    segment_release(found.segment);
+    return ok ? LOG_STATUS_OK : LOG_STATUS_STORAGE;
+}
+
+/* ---- facts ---- */
+
+const char *log_topic(const struct partition_log *log) {
+    return log->topic;
+}
+struct uuid log_topic_id(const struct partition_log *log) {
+    return log->topic_id;
+}
+int32_t log_partition_index(const struct partition_log *log) {
+    return log->partition;
+}
+const char *log_directory_name(const struct partition_log *log) {
+    return log->name;
+}
+int64_t log_start_offset(struct partition_log *log) {
+    return atomic_get(&log->start_offset);
+}
+int64_t log_end_offset(struct partition_log *log) {
+    return atomic_get(&log->end_offset);
+}
+int64_t log_high_watermark(struct partition_log *log) {
+    return atomic_get(&log->high_watermark);
+}
+int64_t log_last_stable_offset(struct partition_log *log) {
+    return atomic_get(&log->stable_offset);
+}
+int64_t log_recovery_point(struct partition_log *log) {
+    return atomic_get(&log->recovery_point);
+}
+int64_t log_size(struct partition_log *log) {
+    return atomic_get(&log->total_size);
+}
+int32_t log_segment_count(struct partition_log *log) {
+    world_mutex_lock(&log->mutex);
+    size_t count = log->segments.count;
+    world_mutex_unlock(&log->mutex);
+    return (int32_t)count;
+}
+const char *log_failure(struct partition_log *log) {
+    world_mutex_lock(&log->mutex);
+    const char *failure = log->failure;
+    world_mutex_unlock(&log->mutex);
+    return failure;
+}
+
+void log_quarantined(struct partition_log *log, struct log_quarantine_list *list) {
+    world_mutex_lock(&log->mutex);
+    for (size_t i = 0; i < log->segments.count; i++)
+        for (size_t k = 0; k < log->segments.items[i]->quarantine.count; k++)
+            VECTOR_PUSH(list, log->segments.items[i]->quarantine.items[k]);
+    world_mutex_unlock(&log->mutex);
+}
+
+int32_t log_latest_epoch(struct partition_log *log) {
+    world_mutex_lock(&log->mutex);
+    size_t count = log->epochs.entries.count;
+    int32_t epoch = count > 0 ? log->epochs.entries.items[count - 1].epoch : -1;
+    world_mutex_unlock(&log->mutex);
+    return epoch;
+}
+
+void log_epoch_end(struct partition_log *log, int32_t epoch, int32_t *found_epoch, int64_t *end_offset) {
+    *found_epoch = -1;
+    *end_offset = -1;
+    world_mutex_lock(&log->mutex);
+    for (size_t i = log->epochs.entries.count; i > 0; i--)
+        if (log->epochs.entries.items[i - 1].epoch <= epoch) {
+            *found_epoch = log->epochs.entries.items[i - 1].epoch;
+            *end_offset = i < log->epochs.entries.count ? log->epochs.entries.items[i].start_offset : atomic_get(&log->end_offset);
+            break;
+        }
+    world_mutex_unlock(&log->mutex);
+}
+
+static int32_t epoch_of(struct partition_log *log, int64_t offset) {
+    int32_t epoch = -1;
+    world_mutex_lock(&log->mutex);
+    for (size_t i = 0; i < log->epochs.entries.count && log->epochs.entries.items[i].start_offset <= offset; i++)
+        epoch = log->epochs.entries.items[i].epoch;
+    world_mutex_unlock(&log->mutex);
+    return epoch;
+}
+
+/* ---- aborted transactions ---- */
+
+/* Entry: i16 version 0, i64 producer id, i64 first offset, i64 last offset (the marker's), i64 last stable offset. */
+bool log_append_transaction_index(struct segment *segment, const struct completed_transaction *completed, struct error *error) {
+    char path[LOG_PATH_SIZE];
+    segment_path(segment->log, segment->base_offset, ".txnindex", path);
+    struct world_file *file =
+        world_file_open(segment->manager->world, path, WORLD_OPEN_READ | WORLD_OPEN_WRITE | WORLD_OPEN_CREATE, 0644, error);
+    if (!file)
+        return false;
+    uint8_t entry[TRANSACTION_INDEX_ENTRY_SIZE];
+    store_be16(entry, 0);
+    store_be64(entry + 2, (uint64_t)completed->producer_id);
+    store_be64(entry + 10, (uint64_t)completed->first_offset);
+    store_be64(entry + 18, (uint64_t)completed->last_offset);
+    store_be64(entry + 26, (uint64_t)completed->last_stable_offset);
+    int64_t size = world_file_size(file, error);
+    bool ok = size >= 0 && world_file_write(file, entry, sizeof entry, size - size % TRANSACTION_INDEX_ENTRY_SIZE, error);
+    world_file_close(file);
+    return ok;
+}
+
+bool segment_transactions(struct segment *segment, struct buffer *out, struct error *error) {
+    char path[LOG_PATH_SIZE];
+    segment_path(segment->log, segment->base_offset, ".txnindex", path);
+    if (!world_exists(segment->manager->world, path))
+        return true;
+    return world_read_file(segment->manager->world, path, (size_t)1 << 30, out, error);
+}
+
+/* Adds the segment's transactions that overlap; *done when no later segment can hold more. */
+static bool add_aborted(struct segment *segment, int64_t from, int64_t to, struct log_aborted_list *list, bool *done, struct error *error) {
+    struct buffer bytes = {0};
+    bool ok = segment_transactions(segment, &bytes, error);
+    for (size_t at = 0; ok && at + TRANSACTION_INDEX_ENTRY_SIZE <= bytes.size; at += TRANSACTION_INDEX_ENTRY_SIZE) {
+        int64_t first = (int64_t)load_be64(bytes.data + at + 10), last = (int64_t)load_be64(bytes.data + at + 18);
+        if (last >= from && first < to)
+            VECTOR_PUSH(list, ((struct log_aborted){(int64_t)load_be64(bytes.data + at + 2), first}));
+        if ((int64_t)load_be64(bytes.data + at + 26) >= to)
+            *done = true;
+    }
+    buffer_free(&bytes);
+    return ok;
+}
+
+bool log_aborted_transactions(struct partition_log *log, int64_t from, int64_t to, struct log_aborted_list *list, struct error *error) {
+    struct segment *segment = log_segment_for(log, from);
+    bool ok = true, done = false;
+    while (ok && segment && !done) {
+        ok = add_aborted(segment, from, to, list, &done, error);
+        struct segment *next = done ? NULL : log_segment_after(log, segment);
+        segment_release(segment);
+        segment = next;
+    }
+    segment_release(segment);
+    return ok;
+}
+
+/* ---- offset for a timestamp ---- */
+
+/* First record of the batch at or above the timestamp. A batch that cannot be decoded answers with its first offset. */
+static bool find_record(struct bytes whole, int64_t timestamp, struct log_time_offset *found) {
+    struct record_batch batch;
+    struct error error = {0};
+    if (record_batch_parse(whole, &batch) != RECORD_BATCH_OK)
+        return false;
+    struct buffer plain = {0};
+    struct bytes records = batch.records;
+    bool ok = true;
+    if (record_batch_codec(&batch) != RECORD_CODEC_NONE) {
+        ok = compression_decode(record_batch_codec(&batch), batch.records, COMPRESSION_OUTPUT_MAX, &plain, &error);
+        records = buffer_view(&plain);
+    }
+    struct record_reader reader;
+    struct record record;
+    bool hit = false;
+    record_reader_init(&reader, &batch, records);
+    while (ok && !hit && record_reader_next(&reader, &record, &error))
+        if (record.timestamp >= timestamp) {
+            *found = (struct log_time_offset){.offset = record.offset, .timestamp_ms = record.timestamp};
+            hit = true;
+        }
+    if (!hit && error.code != ERROR_NONE) {
+        *found = (struct log_time_offset){.offset = batch.base_offset, .timestamp_ms = batch.max_timestamp};
+        hit = true;
+    }
+    buffer_free(&plain);
+    return hit;
+}
+
+static bool search_batch(struct header_walk *walk, int64_t timestamp, struct log_time_offset *found, struct error *error) {
+    struct buffer bytes = {0};
+    uint8_t *data = buffer_extend(&bytes, walk->batch_size);
+    bool ok = world_file_read(walk->file->file, data, walk->batch_size, walk->batch_position, error) == (ssize_t)walk->batch_size;
+    bool hit = ok && find_record(buffer_view(&bytes), timestamp, found);
+    buffer_free(&bytes);
+    return hit;
+}
+
+static bool search_segment(struct partition_log *log, struct segment *segment, int64_t timestamp, int64_t limit,
+    struct log_time_offset *found, struct error *error) {
+    int64_t position, end;
+    if (!segment_limit(log, segment, limit, &end, error) || !segment_time_lookup(segment, timestamp, &position, error))
+        return false;
+    struct header_walk walk;
+    if (!header_walk_begin(&walk, segment, position, end, error))
+        return false;
+    struct error walk_error = {0};
+    int64_t start = atomic_get(&log->start_offset);
+    bool hit = false;
+    while (!hit && header_walk_next(&walk, &walk_error))
+        if (walk.batch.max_timestamp >= timestamp && record_batch_last_offset(&walk.batch) >= start &&
+            !(walk.batch.attributes & RECORD_BATCH_CONTROL))
+            hit = search_batch(&walk, timestamp, found, &walk_error);
+    header_walk_end(&walk);
+    if (hit || walk_error.code == ERROR_NONE || walk_error.code == ERROR_CORRUPT)
+        return true;
+    *error = walk_error;
+    return false;
+}
+
+/* Largest timestamp of the partition, -1 when it has none. */
+static bool largest_timestamp(struct partition_log *log, int64_t *timestamp, struct error *error) {
+    *timestamp = -1;
+    struct segment *segment = log_segment_for(log, atomic_get(&log->start_offset));
+    bool ok = true;
+    while (ok && segment) {
+        ok = segment_know_timestamps(segment, error);
+        if (ok && segment->max_timestamp > *timestamp)
+            *timestamp = segment->max_timestamp;
+        struct segment *next = log_segment_after(log, segment);
+        segment_release(segment);
+        segment = next;
+    }
+    segment_release(segment);
+    return ok;
+}
+
+enum log_status log_offset_for_time(struct partition_log *log, int64_t timestamp_ms, enum log_isolation isolation,
+    struct log_time_offset *found, struct error *error) {
+    *found = (struct log_time_offset){.offset = -1, .timestamp_ms = -1, .leader_epoch = -1};
+    if (log_is_closed(log))
+        return LOG_STATUS_CLOSED;
+    int64_t limit = isolation_limit(log, isolation);
+    if (timestamp_ms == LOG_TIME_LATEST || timestamp_ms == LOG_TIME_EARLIEST) {
+        bool latest = timestamp_ms == LOG_TIME_LATEST;
+        found->offset = latest ? limit : atomic_get(&log->start_offset);
+        found->leader_epoch = latest ? log_latest_epoch(log) : epoch_of(log, found->offset);
+        return LOG_STATUS_OK;
+    }
+    if (timestamp_ms == LOG_TIME_MAX && !largest_timestamp(log, &timestamp_ms, error))
+        return LOG_STATUS_STORAGE;
+    if (timestamp_ms < 0)
+        return LOG_STATUS_OK;
+    struct segment *segment = log_segment_for(log, atomic_get(&log->start_offset));
+    bool ok = true;
+    while (ok && segment && found->offset < 0 && segment->base_offset < limit) {
+        ok = segment_know_timestamps(segment, error);
+        if (ok && segment->max_timestamp >= timestamp_ms)
+            ok = search_segment(log, segment, timestamp_ms, limit, found, error);
+        struct segment *next = log_segment_after(log, segment);
+        segment_release(segment);
+        segment = next;
+    }
+    segment_release(segment);
+    if (found->offset >= 0)
+        found->leader_epoch = epoch_of(log, found->offset);
+    return ok ? LOG_STATUS_OK : LOG_STATUS_STORAGE;
+}
