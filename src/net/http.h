@@ -1,8 +1,9 @@
 /* http.h: an HTTP/1.1 server (libmicrohttpd, driven by our loop): route table, streamed or buffered bodies, answers from memory, files or
  * produced in steps, handlers that finish later.
  *
- * A handler runs on the server's loop. It answers with one of http_respond_*, at once or later (also from a posted completion): until then the
- * request is suspended and costs nothing. Every request gets the security headers; Host and Origin are checked before any handler runs. */
+ * A handler runs on the server's loop. It answers with exactly one http_respond_*, at once or later (also from a posted completion): until then the
+ * request is suspended and costs nothing. That holds for broken requests too: the pointer stays valid until the answer, which is then ignored.
+ * Every answer gets the security headers; Host and Origin are checked before any handler runs. */
 #ifndef NET_HTTP_H
 #define NET_HTTP_H
 
@@ -48,7 +49,7 @@ struct http_server *http_server_start(const struct http_server_options *options,
 void http_server_stop(struct http_server *server);
 uint16_t http_server_port(const struct http_server *server);
 
-/* ---- the request: valid until it has been answered and `http_on_end` ran; loop thread ---- */
+/* ---- the request: valid until it has been answered and is over; loop thread ---- */
 
 const char *http_method(const struct http_request *request);
 struct bytes http_path(const struct http_request *request); /* decoded, NUL follows; no NUL inside (400 otherwise) */
@@ -68,7 +69,8 @@ const struct world_address *http_local(const struct http_request *request);
 struct world_loop *http_loop(const struct http_request *request);
 void *http_state(const struct http_request *request);
 void http_set_state(struct http_request *request, void *state);
-/* Called once when the request is over, answered or broken off; free the state there. After a break, answers are ignored and release their memory. */
+/* Called once when the request is over: the answer went out, or broken (the client went away, the server stops). Free the state there, unless the
+ * answer is still to come. A client that goes away while its request is suspended is noticed when the request goes on. */
 void http_on_end(struct http_request *request, void (*end)(struct http_request *request, void *state, bool broken));
 
 /* HTTP_BODY_BUFFERED: the whole body. */
@@ -86,15 +88,18 @@ void http_add_header(struct http_request *request, const char *name, const char 
 void http_respond(struct http_request *request, int status, const char *content_type, struct bytes body);
 /* Takes the buffer's memory. */
 void http_respond_buffer(struct http_request *request, int status, const char *content_type, struct buffer *body);
+/* A range of a file, sent without copying. The file may be closed afterwards. */
+void http_respond_file(struct http_request *request, int status, const char *content_type, struct world_file *file, int64_t offset,
+    int64_t size);
 /* A sentence as text/plain. */
 void http_respond_text(struct http_request *request, int status, const char *format, ...) __attribute__((format(printf, 3, 4)));
 void http_respond_redirect(struct http_request *request, int status, const char *location);
-/* In steps: `size` bytes in all, or -1 for chunked. `next` is called on the loop when the socket takes more; it answers with http_give_piece now or
- * later. */
+/* In steps: `size` bytes in all, or -1 for chunked. `next` is called on the loop when the socket takes more; it answers with exactly one
+ * http_give_piece or http_break_stream, now or later. */
 typedef void http_next_function(struct http_request *request, void *argument, size_t size_max);
 void http_respond_stream(struct http_request *request, int status, const char *content_type, int64_t size, http_next_function *next,
     void *argument);
-/* The next piece (copied; at most size_max of the `next` call). An empty one ends a chunked body. */
+/* The next piece (copied; best at most size_max of the `next` call). An empty one ends the body. */
 void http_give_piece(struct http_request *request, struct bytes piece);
 /* Ends a stream that cannot go on: the connection is cut so that the client sees the failure. */
 void http_break_stream(struct http_request *request);

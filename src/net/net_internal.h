@@ -11,19 +11,35 @@ struct net_counters { /* each may be NULL: no metrics wanted */
     struct metric *open, *accepted, *refused, *received, *sent;
 };
 
-struct net_server {
-    struct world_loop *loop;
-    const struct net_protocol *protocol;
-    void *context;
+/* Who may come in: counts and rules of one server, whatever it speaks. */
+struct net_gate {
+    const char *protocol;
+    struct world *world;
     struct net_limits limits; /* defaults filled in */
     enum net_peer_rule peer_rule;
     struct service_log *log;
     struct net_counters counters;
+    struct map address_counts; /* peer address -> count, as a number in the pointer */
+    _Atomic size_t connection_count;
+};
+
+void net_gate_open(struct net_gate *gate, const char *protocol, struct world *world, const struct net_limits *limits,
+    enum net_peer_rule peer_rule, struct service_log *log, struct metrics *metrics);
+/* Counts the socket in, or logs why not. */
+bool net_gate_enter(struct net_gate *gate, const struct world_socket *socket);
+void net_gate_leave(struct net_gate *gate, const struct world_address *peer);
+void net_gate_close(struct net_gate *gate);
+/* Runs on the loop and waits, also when called from the loop itself. */
+void net_run_on_loop(struct world_loop *loop, world_function *function, void *argument);
+
+struct net_server {
+    struct world_loop *loop;
+    const struct net_protocol *protocol;
+    void *context;
+    struct net_gate gate;
     VECTOR(struct world_listener *) listeners;
     uint16_t port;
     struct list connections;
-    struct map address_counts; /* peer address -> count, as a number in the pointer */
-    _Atomic size_t connection_count;
 };
 
 /* What waits to be sent: memory, or a range of a file. */

@@ -70,6 +70,9 @@ void world_map_close(struct world_map *map) {
     if (map != NULL)
         map->world->operations->map_close(map);
 }
+int world_file_descriptor(struct world_file *file, struct error *error) {
+    return file->world->operations->file_descriptor(file, error);
+}
 bool world_file_lock(struct world_file *file, struct error *error) {
     return file->world->operations->file_lock(file, error);
 }

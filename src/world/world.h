@@ -92,6 +92,8 @@ struct world_map *world_file_map(struct world_file *file, int64_t offset, size_t
 struct bytes world_map_view(const struct world_map *map);
 bool world_map_check(const struct world_map *map);
 void world_map_close(struct world_map *map);
+/* A duplicate descriptor for libraries that send files themselves; the caller closes it. -1 with an error, always so in a simulated world. */
+int world_file_descriptor(struct world_file *file, struct error *error);
 /* Exclusive advisory lock for the life of the open file; ERROR_BUSY when another process holds it. */
 bool world_file_lock(struct world_file *file, struct error *error);
 

@@ -24,6 +24,7 @@ struct world_operations {
     struct world_map *(*file_map)(struct world_file *file, int64_t offset, size_t size, struct error *error);
     bool (*map_check)(const struct world_map *map);
     void (*map_close)(struct world_map *map);
+    int (*file_descriptor)(struct world_file *file, struct error *error);
     bool (*file_lock)(struct world_file *file, struct error *error);
 
     bool (*stat)(struct world *world, const char *path, struct world_stat *stat, struct error *error);

@@ -93,6 +93,14 @@ static int64_t file_size(struct world_file *base, struct error *error) {
     return -1;
 }
 
+static int file_descriptor(struct world_file *base, struct error *error) {
+    struct posix_file *file = posix_file_of(base);
+    int descriptor = fcntl(file->descriptor, F_DUPFD_CLOEXEC, 0);
+    if (descriptor < 0)
+        error_system(error, errno, "%s", file->path);
+    return descriptor;
+}
+
 /* An open-file-description lock: it lives as long as this open file, and it excludes programs that use fcntl record locks, as Java's
  * FileChannel.tryLock does (a real Kafka on the same log directory). */
 static bool lock_file(struct world_file *base, struct error *error) {
@@ -113,5 +121,6 @@ void posix_file_operations(struct world_operations *operations) {
     operations->file_sync = sync_file;
     operations->file_truncate = truncate_file;
     operations->file_size = file_size;
+    operations->file_descriptor = file_descriptor;
     operations->file_lock = lock_file;
 }
