@@ -1,0 +1,3 @@
+#include "hdfs/hdfs_internal.h"
+void hdfs_web_init(struct hdfs *hdfs) {
+}
