@@ -194,6 +194,5 @@ bool call_refuse_acl(struct call *call) {
 }
 
 bool call_refuse_snapshot(struct call *call) {
-    return operation_fail(&call->operation, EXCEPTION_SNAPSHOT, "%s: Raudal's HDFS keeps no snapshots; copy the directory instead (hdfs dfs -cp)",
-        call->method->name);
+    return operation_fail(&call->operation, EXCEPTION_SNAPSHOT, "Raudal's HDFS keeps no snapshots; copy the directory instead (hdfs dfs -cp)");
 }

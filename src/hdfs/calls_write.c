@@ -7,6 +7,10 @@
 #define CREATE_FLAG_OVERWRITE 2u
 #define CREATE_FLAG_NEW_BLOCK 32u
 
+/* There is one DataNode. A client that believes in more (dfs.replication is 3 where nothing is configured) would refuse to append, because it
+ * looks for DataNodes to add; so new files get at most the server's own replication, and the writer's view of the file says 1. */
+#define DATANODE_COUNT 1
+
 #define STATE_CHANGE "org.apache.hadoop.hdfs.StateChange"
 
 bool call_get_block_locations(struct call *call) {
@@ -21,11 +25,16 @@ bool call_get_block_locations(struct call *call) {
     return true;
 }
 
+static int clamp_replication(struct operation *operation, uint32_t asked) {
+    uint32_t most = (uint32_t)store_replication(operation->store);
+    return (int)(asked < most ? asked : most);
+}
+
 bool call_create(struct call *call) {
     CALL_MESSAGES(Create);
     struct file_create create = {.holder = request->clientname, .mode = request->masked->perm & 0777,
         .overwrite = request->createflag & CREATE_FLAG_OVERWRITE, .create_parent = request->createparent,
-        .replication = (int)(request->replication & 0x7fff), .block_size = (int64_t)request->blocksize};
+        .replication = clamp_replication(operation, request->replication), .block_size = (int64_t)request->blocksize};
     if (!(request->createflag & CREATE_FLAG_CREATE) && !store_exists(operation->store, request->src)) {
         return operation_fail(operation, EXCEPTION_FILE_NOT_FOUND, "Can't overwrite non-existent %s for client %s", request->src, operation->peer);
     }
@@ -38,6 +47,7 @@ bool call_create(struct call *call) {
         return operation_error(operation, &error);
     }
     response->fs = blocks_file_status(operation, &stat, NULL);
+    response->fs->block_replication = DATANODE_COUNT;
     return true;
 }
 
@@ -56,6 +66,7 @@ bool call_append(struct call *call) {
         return operation_error(operation, &error);
     }
     response->stat = blocks_file_status(operation, &stat, NULL);
+    response->stat->block_replication = DATANODE_COUNT;
     if (construction.has_block) {
         response->block = blocks_under_construction(operation, &construction, stat.size - construction.committed_size);
     }
