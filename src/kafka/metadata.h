@@ -31,7 +31,7 @@ struct metadata_topic {
 /* Opens the metadata log (makes it, with the feature levels, in a new directory), replays the newest snapshot and the log, and takes leadership
  * where another run left a partition without a leader. */
 struct metadata *metadata_open(struct log_manager *logs, struct error *error);
-/* Fences the broker's registration, as a clean stop of Kafka does. The log itself is closed by log_manager_close, which comes after. */
+/* Frees the image. The log itself is closed by log_manager_close, which comes after. */
 void metadata_close(struct metadata *metadata);
 /* Registers this broker with the endpoint that other Kafka nodes would see. Once, before serving. */
 bool metadata_register_broker(struct metadata *metadata, const char *host, uint16_t port, struct error *error);

@@ -287,6 +287,7 @@ struct log_manager {
     char cluster_id[64];
     struct uuid directory_id;
     int32_t node_id;
+    int64_t broker_epoch;
     struct service_log *service_log;
     struct log_manager_options options;
     struct world_file *lock_file;

@@ -213,6 +213,7 @@ struct log_manager *log_manager_open(const struct log_manager_options *options, 
     struct log_manager *manager = calloc(1, sizeof *manager);
     ASSERT(manager);
     manager->references = 1;
+    manager->broker_epoch = -1;
     take_options(manager, options);
     list_init(&manager->files);
     world_mutex_init(&manager->files_mutex);
@@ -287,6 +288,9 @@ int32_t log_manager_node_id(const struct log_manager *manager) {
 }
 bool log_manager_was_clean(const struct log_manager *manager) {
     return manager->was_clean;
+}
+void log_manager_set_broker_epoch(struct log_manager *manager, int64_t broker_epoch) {
+    manager->broker_epoch = broker_epoch;
 }
 struct world *log_manager_world(const struct log_manager *manager) {
     return manager->world;
@@ -704,7 +708,9 @@ static bool finish_partitions(struct log_manager *manager) {
 static bool write_clean_file(struct log_manager *manager, struct error *error) {
     char path[LOG_PATH_SIZE];
     path_in(manager, CLEAN_FILE, path);
-    return world_write_file(manager->world, path, BYTES("{\"version\":0,\"brokerEpoch\":-1}"), true, error);
+    char text[64];
+    snprintf(text, sizeof text, "{\"version\":0,\"brokerEpoch\":%lld}", (long long)manager->broker_epoch);
+    return world_write_file(manager->world, path, bytes_from_text(text), true, error);
 }
 
 void log_manager_close(struct log_manager *manager) {

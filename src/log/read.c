@@ -257,6 +257,16 @@ static bool segment_limit(struct partition_log *log, struct segment *segment, in
     return limit >= next_offset || log_locate(log, segment, limit, *end, end, error);
 }
 
+/* Is a quarantined batch with offsets at or above `offset` in this segment? */
+static bool quarantined_behind(struct partition_log *log, const struct segment *segment, int64_t offset) {
+    bool found = false;
+    world_mutex_lock(&log->mutex);
+    for (size_t i = 0; i < segment->quarantine.count; i++)
+        found = found || segment->quarantine.items[i].last_offset >= offset;
+    world_mutex_unlock(&log->mutex);
+    return found;
+}
+
 static bool find_in_segment(struct partition_log *log, int64_t offset, int64_t limit, size_t bytes_max, struct found *found,
     struct error *error) {
     int64_t end, position;
@@ -266,7 +276,7 @@ static bool find_in_segment(struct partition_log *log, int64_t offset, int64_t l
     found->position = position;
     if (!log_verify(log, found->segment, &found->position, end, (int64_t)bytes_max, &found->end, error))
         return false;
-    found->stepped_over = found->stepped_over || found->position > position;
+    found->stepped_over = found->stepped_over || found->position > position || quarantined_behind(log, found->segment, offset);
     return true;
 }
 
