@@ -8,6 +8,7 @@ Fixtures (clients/README.md shows how to use them):
     environment    environment("spark-4_3").python(program) runs a Python program in one of tools/environments.toml
 """
 import os
+import sys
 
 import pytest
 
@@ -27,6 +28,18 @@ def pytest_collection_modifyitems(config, items):
     if left_out:
         config.hook.pytest_deselected(items=left_out)
         items[:] = kept
+
+
+def pytest_sessionfinish(session, exitstatus):
+    session.config.exit_status = int(exitstatus)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_unconfigure(config):
+    """Ends at once: a client library whose threads hang after a failed test must not hold up the whole run."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(getattr(config, "exit_status", 3))
 
 
 @pytest.hookimpl(wrapper=True)
@@ -75,6 +88,39 @@ def start_raudal(request, tmp_path):
     yield start
     for running in started:
         running.close()
+
+
+@pytest.fixture(scope="module")
+def broker(request, tmp_path_factory):
+    """ADDRESS:PORT of this module's Kafka: Raudal's, or with RAUDAL_AGAINST=real a real one, to check the test itself."""
+    if os.environ.get("RAUDAL_AGAINST") == "real":
+        from real import RealKafka
+        with RealKafka(tmp_path_factory.mktemp("kafka")) as kafka:
+            yield kafka.bootstrap
+    else:
+        yield request.getfixturevalue("raudal").at("kafka")
+
+
+@pytest.fixture(scope="module")
+def namenode(request, tmp_path_factory):
+    """The address of this module's HDFS (RPC on 9000, WebHDFS on 9870), Raudal's or, as above, a real one."""
+    if os.environ.get("RAUDAL_AGAINST") == "real":
+        from real import RealHdfs
+        with RealHdfs(tmp_path_factory.mktemp("hdfs")) as hdfs:
+            yield hdfs.address
+    else:
+        yield request.getfixturevalue("raudal").address
+
+
+@pytest.fixture(scope="module")
+def zookeeper(request, tmp_path_factory):
+    """ADDRESS:PORT of this module's ZooKeeper, Raudal's or, as above, a real one."""
+    if os.environ.get("RAUDAL_AGAINST") == "real":
+        from real import RealZooKeeper
+        with RealZooKeeper(tmp_path_factory.mktemp("zookeeper")) as real:
+            yield f"{real.address}:2181"
+    else:
+        yield request.getfixturevalue("raudal").at("zookeeper")
 
 
 @pytest.fixture(scope="session")

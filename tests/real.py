@@ -1,4 +1,4 @@
-"""The real systems from Maven, for comparisons: a Kafka broker and an HDFS of one NameNode and one DataNode.
+"""The real systems from Maven, for comparisons: a Kafka broker, a ZooKeeper, a NameNode with a DataNode.
 
 They take the address that a Raudal holds or one of their own, write below a folder of the caller, and are stopped by
 close() or at the end of a `with`. Nothing here is needed to use Raudal.
@@ -106,8 +106,24 @@ class RealKafka(RealSystem):
         return self
 
 
+class RealZooKeeper(RealSystem):
+    """One standalone server."""
+
+    def start(self):
+        configuration = self.folder / "zoo.cfg"
+        configuration.write_text(f"dataDir={self.folder}/data\nclientPort=2181\nclientPortAddress={self.address}\n"
+                                 "admin.enableServer=false\n4lw.commands.whitelist=*\n")
+        self.java("zookeeper", [], "org.apache.zookeeper.server.quorum.QuorumPeerMain", configuration)
+        self.await_port(2181)
+        return self
+
+
 class RealHdfs(RealSystem):
-    """A NameNode and a DataNode. Maven has no web pages for them; an empty folder satisfies their start."""
+    """A NameNode and a DataNode, on 127.0.0.1: the NameNode hands out the address that the DataNode's connection came
+    from, and that is always this one. Maven has no web pages for them; an empty folder satisfies their start."""
+
+    def __init__(self, folder):
+        super().__init__(folder, "127.0.0.1")
 
     @property
     def url(self):
