@@ -1,0 +1,108 @@
+/* main.c: one binary, many commands: called as a tool (kafka-topics.sh, hdfs, …) it is that tool; else the first word names the command or tool. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/assert.h"
+#include "cli/commands.h"
+#include "cli/messages.h"
+#include "cli/version.h"
+
+struct command_row {
+    const char *name;
+    command_function *function;
+    enum message help;
+};
+
+/* Sorted; a test checks it. */
+static const struct command_row commands[] = {
+    {"down", command_down, MESSAGE_HELP_DOWN},
+    {"help", command_help, MESSAGE_HELP_HELP},
+    {"logs", command_logs, MESSAGE_HELP_LOGS},
+    {"run", command_run, MESSAGE_HELP_RUN},
+    {"shell", command_shell, MESSAGE_HELP_SHELL},
+    {"status", command_status, MESSAGE_HELP_STATUS},
+    {"up", command_up, MESSAGE_HELP_UP},
+    {"version", command_version, MESSAGE_HELP_VERSION},
+};
+
+struct tool_row {
+    const char *name; /* without .sh */
+    command_function *function;
+};
+
+static const struct tool_row tools[] = {
+#ifdef RAUDAL_HAS_HDFS_TOOL
+    {"hadoop", tool_hadoop_main},
+    {"hdfs", tool_hdfs_main},
+#endif
+#ifdef RAUDAL_HAS_KAFKA_TOOLS
+    {"kafka-configs", tool_kafka_configs_main},
+    {"kafka-console-consumer", tool_kafka_console_consumer_main},
+    {"kafka-console-producer", tool_kafka_console_producer_main},
+    {"kafka-consumer-groups", tool_kafka_consumer_groups_main},
+    {"kafka-topics", tool_kafka_topics_main},
+#endif
+    {"spark-submit", tool_spark_submit_main},
+#ifdef RAUDAL_HAS_ZKCLI
+    {"zkCli", tool_zkcli_main},
+#endif
+};
+
+const char *const *tool_list(size_t *count) {
+    static const char *names[ARRAY_COUNT(tools)];
+    for (size_t i = 0; i < ARRAY_COUNT(tools); i++)
+        names[i] = tools[i].name;
+    *count = ARRAY_COUNT(tools);
+    return names;
+}
+
+static command_function *find_tool(const char *path) {
+    const char *slash = strrchr(path, '/');
+    const char *name = slash == NULL ? path : slash + 1;
+    size_t size = strlen(name);
+    if (size > 3 && strcmp(name + size - 3, ".sh") == 0)
+        size -= 3;
+    for (size_t i = 0; i < ARRAY_COUNT(tools); i++)
+        if (strlen(tools[i].name) == size && strncmp(name, tools[i].name, size) == 0)
+            return tools[i].function;
+    return NULL;
+}
+
+int command_help(int argc, char **argv) {
+    fputs(message_text(MESSAGE_USAGE), stdout);
+    for (size_t i = 0; i < ARRAY_COUNT(commands); i++)
+        printf("  %-9s %s\n", commands[i].name, message_text(commands[i].help));
+    fputs(message_text(MESSAGE_USAGE_TOOLS), stdout);
+    for (size_t i = 0; i < ARRAY_COUNT(tools); i++)
+        printf("  %s\n", tools[i].name);
+    return 0;
+}
+
+int command_version(int argc, char **argv) {
+    printf("raudal %s\n", RAUDAL_VERSION);
+    return 0;
+}
+
+int main(int argc, char **argv) {
+    command_function *tool = find_tool(argv[0]);
+    if (tool != NULL)
+        return tool(argc, argv);
+    if (argc < 2) {
+        command_help(argc, argv);
+        return 1;
+    }
+    const char *word = argv[1];
+    if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0)
+        word = "help";
+    if (strcmp(word, "--version") == 0)
+        word = "version";
+    for (size_t i = 0; i < ARRAY_COUNT(commands); i++)
+        if (strcmp(word, commands[i].name) == 0)
+            return commands[i].function(argc - 1, argv + 1);
+    tool = find_tool(word);
+    if (tool != NULL)
+        return tool(argc - 1, argv + 1);
+    message_error(MESSAGE_UNKNOWN_COMMAND, word);
+    return 1;
+}

@@ -1,0 +1,72 @@
+#include "cli/names.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <unistd.h>
+
+#include "cli/services.h"
+
+bool names_write_hosts(const char *path, const char *address, struct error *error) {
+    FILE *out = fopen(path, "we");
+    if (out == NULL)
+        return error_system(error, errno, "%s", path);
+    fprintf(out, "%s", address);
+    for (size_t i = 0; i < own_host_name_count; i++)
+        fprintf(out, " %s", own_host_names[i]);
+    fputc('\n', out);
+    FILE *in = fopen("/etc/hosts", "re");
+    char text[4096];
+    size_t size;
+    while (in != NULL && (size = fread(text, 1, sizeof text, in)) > 0)
+        fwrite(text, 1, size, out);
+    if (in != NULL)
+        fclose(in);
+    if (fclose(out) != 0)
+        return error_system(error, errno, "%s", path);
+    return true;
+}
+
+static bool write_proc(const char *path, const char *text, struct error *error) {
+    int descriptor = open(path, O_WRONLY | O_CLOEXEC);
+    bool written = descriptor >= 0 && write(descriptor, text, strlen(text)) == (ssize_t)strlen(text);
+    int reason = errno;
+    if (descriptor >= 0)
+        close(descriptor);
+    return written || error_system(error, reason, "%s", path);
+}
+
+/* A user namespace in which `inside` stands for our `outside` user, and the same for the group. */
+static bool enter_user_namespace(int flags, unsigned inside_uid, unsigned outside_uid, unsigned inside_gid, unsigned outside_gid,
+    struct error *error) {
+    char line[64];
+    if (unshare(CLONE_NEWUSER | flags) != 0)
+        return error_system(error, errno, "a user namespace");
+    snprintf(line, sizeof line, "%u %u 1", inside_uid, outside_uid);
+    if (!write_proc("/proc/self/uid_map", line, error))
+        return false;
+    (void)write_proc("/proc/self/setgroups", "deny", NULL); /* absent on old kernels */
+    snprintf(line, sizeof line, "%u %u 1", inside_gid, outside_gid);
+    return write_proc("/proc/self/gid_map", line, error);
+}
+
+static bool mount_hosts(const char *hosts_path, struct error *error) {
+    if (mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0)
+        return error_system(error, errno, "making mounts private");
+    if (mount(hosts_path, "/etc/hosts", NULL, MS_BIND, NULL) != 0)
+        return error_system(error, errno, "mounting over /etc/hosts");
+    return true;
+}
+
+bool names_enter(const char *hosts_path, struct error *error) {
+    if (unshare(CLONE_NEWNS) == 0)
+        return mount_hosts(hosts_path, error);
+    uid_t uid = geteuid();
+    gid_t gid = getegid();
+    return enter_user_namespace(CLONE_NEWNS, 0, uid, 0, gid, error) && mount_hosts(hosts_path, error) &&
+           enter_user_namespace(0, uid, 0, gid, 0, error);
+}

@@ -1,0 +1,273 @@
+#include "cli/program.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/inotify.h>
+#include <sys/prctl.h>
+#include <sys/random.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/assert.h"
+#include "cli/commands.h"
+#include "cli/embedded.h"
+#include "cli/messages.h"
+#include "cli/names.h"
+
+static bool write_file(const char *path, const void *data, size_t size, struct error *error) {
+    char temporary[PATH_MAX + 160];
+    snprintf(temporary, sizeof temporary, "%s.%ld", path, (long)getpid());
+    int descriptor = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    bool written = descriptor >= 0 && write(descriptor, data, size) == (ssize_t)size;
+    int reason = errno;
+    if (descriptor >= 0)
+        close(descriptor);
+    if (!written || rename(temporary, path) != 0)
+        return error_system(error, written ? errno : reason, "%s", path);
+    return true;
+}
+
+/* DIR/run/bin/TOOL and TOOL.sh are links to this binary; DIR/run/python holds the start-up module. */
+static bool lay_out_run_folder(const char *data, struct error *error) {
+    char path[PATH_MAX + 128], self[PATH_MAX];
+    ssize_t size = readlink("/proc/self/exe", self, sizeof self - 1);
+    if (size <= 0)
+        return error_system(error, errno, "/proc/self/exe");
+    self[size] = 0;
+    snprintf(path, sizeof path, "%s/run/bin", data);
+    mkdir(path, 0755);
+    snprintf(path, sizeof path, "%s/run/python", data);
+    mkdir(path, 0755);
+    snprintf(path, sizeof path, "%s/run/programs", data);
+    mkdir(path, 0755);
+    size_t count;
+    const char *const *names = tool_list(&count);
+    for (size_t i = 0; i < 2 * count + 1; i++) {
+        char found[PATH_MAX];
+        snprintf(path, sizeof path, "%s/run/bin/%s%s", data, i == 2 * count ? "raudal" : names[i / 2], i % 2 == 1 ? ".sh" : "");
+        ssize_t found_size = readlink(path, found, sizeof found);
+        if (found_size == size && memcmp(found, self, (size_t)size) == 0)
+            continue;
+        unlink(path);
+        if (symlink(self, path) != 0 && errno != EEXIST)
+            return error_system(error, errno, "%s", path);
+    }
+    snprintf(path, sizeof path, "%s/run/python/sitecustomize.py", data);
+    return write_file(path, embedded_sitecustomize, embedded_sitecustomize_size, error);
+}
+
+bool program_create(struct program *program, const struct instance *instance, struct error *error) {
+    char path[PATH_MAX + 128];
+    uint64_t random;
+    *program = (struct program){.instance = instance, .lock = -1, .with_names = true};
+    if (!lay_out_run_folder(instance->data, error) || getrandom(&random, sizeof random, 0) != sizeof random)
+        return false;
+    snprintf(program->id, sizeof program->id, "%ld-%016llx", (long)getpid(), (unsigned long long)random);
+    snprintf(program->folder, sizeof program->folder, "%s/run/programs/%s", instance->data, program->id);
+    if (mkdir(program->folder, 0755) != 0)
+        return error_system(error, errno, "%s", program->folder);
+    snprintf(path, sizeof path, "%s/lock", program->folder);
+    program->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+    if (program->lock < 0 || flock(program->lock, LOCK_EX | LOCK_NB) != 0)
+        return error_system(error, errno, "%s", path);
+    snprintf(path, sizeof path, "%s/console", program->folder);
+    if (!write_file(path, "", 0, error))
+        return false;
+    snprintf(path, sizeof path, "%s/hosts", program->folder);
+    return names_write_hosts(path, instance->address, error);
+}
+
+void program_remove(struct program *program) {
+    static const char *const names[] = {"console", "hosts", "lock"};
+    char path[PATH_MAX + 128];
+    for (size_t i = 0; i < ARRAY_COUNT(names); i++) {
+        snprintf(path, sizeof path, "%s/%s", program->folder, names[i]);
+        unlink(path);
+    }
+    rmdir(program->folder);
+    if (program->lock >= 0)
+        close(program->lock);
+}
+
+/* ---- the child ---- */
+
+static void prepend(const char *name, const char *value) {
+    const char *old = getenv(name);
+    struct buffer text = {0};
+    buffer_printf(&text, "%s%s%s", value, old != NULL && old[0] != 0 ? ":" : "", old != NULL ? old : "");
+    setenv(name, buffer_text(&text), 1);
+    buffer_free(&text);
+}
+
+static void set_environment(const struct program *program) {
+    const struct instance *instance = program->instance;
+    char text[PATH_MAX + 256];
+    setenv("RAUDAL_DATA", instance->data, 1);
+    setenv("RAUDAL_PROGRAM", program->id, 1);
+    if (instance->ports[SERVICE_SPARK_CONNECT] != 0) {
+        snprintf(text, sizeof text, "sc://%s:%u/;x-raudal-program=%s", instance->address, instance->ports[SERVICE_SPARK_CONNECT], program->id);
+        setenv("SPARK_REMOTE", text, 1);
+    }
+    snprintf(text, sizeof text, "%s/run/bin", instance->data);
+    prepend("PATH", text);
+    snprintf(text, sizeof text, "%s/run/python", instance->data);
+    prepend("PYTHONPATH", text);
+}
+
+static _Noreturn void start_child(const struct program *program, char **argv, const sigset_t *mask) {
+    struct error error;
+    char hosts[PATH_MAX + 128];
+    sigprocmask(SIG_SETMASK, mask, NULL);
+    prctl(PR_SET_PDEATHSIG, SIGTERM);
+    snprintf(hosts, sizeof hosts, "%s/hosts", program->folder);
+    if (program->with_names && !names_enter(hosts, &error)) {
+        message_error(MESSAGE_SHELL_NO_NAMESPACE, error.message, program->instance->address);
+        _exit(1);
+    }
+    set_environment(program);
+    execvp(argv[0], argv);
+    message_error(MESSAGE_SHELL_CANNOT_START, argv[0], strerror(errno));
+    _exit(errno == ENOENT ? 127 : 126);
+}
+
+/* ---- the parent ---- */
+
+static void copy_console(int console) {
+    char text[65536];
+    ssize_t size;
+    while ((size = read(console, text, sizeof text)) > 0)
+        if (write(STDOUT_FILENO, text, (size_t)size) < 0)
+            return;
+}
+
+/* Waits for the child while copying the console and passing on the signals that end us. */
+static int attend(pid_t child, int console, int watcher, int signals) {
+    struct pollfd sources[] = {{watcher, POLLIN, 0}, {signals, POLLIN, 0}};
+    for (;;) {
+        char events[4096];
+        struct signalfd_siginfo info;
+        if (poll(sources, 2, -1) < 0 && errno != EINTR)
+            return 1;
+        if (sources[0].revents != 0 && read(watcher, events, sizeof events) > 0)
+            copy_console(console);
+        if (sources[1].revents == 0 || read(signals, &info, sizeof info) != sizeof info)
+            continue;
+        if (info.ssi_signo != SIGCHLD) {
+            if (info.ssi_signo == SIGTERM || info.ssi_signo == SIGHUP) /* the terminal sends SIGINT to the child itself */
+                kill(child, (int)info.ssi_signo);
+            continue;
+        }
+        int status;
+        if (waitpid(child, &status, WNOHANG) != child)
+            continue;
+        copy_console(console);
+        return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+    }
+}
+
+int program_run(struct program *program, char **argv) {
+    char path[PATH_MAX + 128];
+    sigset_t handled, before;
+    sigemptyset(&handled);
+    sigaddset(&handled, SIGCHLD);
+    sigaddset(&handled, SIGTERM);
+    sigaddset(&handled, SIGHUP);
+    sigaddset(&handled, SIGINT);
+    sigaddset(&handled, SIGQUIT);
+    sigprocmask(SIG_BLOCK, &handled, &before);
+    snprintf(path, sizeof path, "%s/console", program->folder);
+    int console = open(path, O_RDONLY | O_CLOEXEC);
+    int watcher = inotify_init1(IN_CLOEXEC);
+    int signals = signalfd(-1, &handled, SFD_CLOEXEC);
+    inotify_add_watch(watcher, path, IN_MODIFY);
+    pid_t child = fork();
+    if (child == 0)
+        start_child(program, argv, &before);
+    int status = 1;
+    if (child < 0)
+        message_error(MESSAGE_SHELL_CANNOT_START, argv[0], strerror(errno));
+    else
+        status = attend(child, console, watcher, signals);
+    close(console);
+    close(watcher);
+    close(signals);
+    sigprocmask(SIG_SETMASK, &before, NULL);
+    return status;
+}
+
+/* ---- Python ---- */
+
+static bool uses_pyspark(const char *file) {
+    FILE *in = fopen(file, "re");
+    char *line = NULL;
+    size_t capacity = 0;
+    bool found = false;
+    while (in != NULL && !found && getline(&line, &capacity, in) >= 0) {
+        struct bytes text = bytes_trim(bytes_from_text(line));
+        found = bytes_starts_with(text, "import pyspark") || bytes_starts_with(text, "from pyspark");
+    }
+    free(line);
+    if (in != NULL)
+        fclose(in);
+    return found;
+}
+
+/* Prints the version of pyspark and the first module that Spark Connect needs and that is absent. */
+static const char probe[] = "import importlib.util as u, importlib.metadata as m\n"
+                            "v = ''\n"
+                            "for n in ('pyspark-client', 'pyspark-connect', 'pyspark'):\n"
+                            "    try: v = v or m.version(n)\n"
+                            "    except m.PackageNotFoundError: pass\n"
+                            "print(v or '-', *[n for n in ('pandas', 'pyarrow', 'grpc', 'grpc_status', 'google.protobuf') if not u.find_spec(n)][:1])\n";
+
+static bool probe_python(const char *python, char *answer, size_t size) {
+    int ends[2];
+    if (pipe2(ends, O_CLOEXEC) != 0)
+        return false;
+    pid_t child = fork();
+    if (child == 0) {
+        dup2(ends[1], STDOUT_FILENO);
+        int null = open("/dev/null", O_WRONLY);
+        dup2(null, STDERR_FILENO);
+        execlp(python, python, "-c", probe, (char *)NULL);
+        _exit(127);
+    }
+    close(ends[1]);
+    size_t used = 0;
+    ssize_t count;
+    while (used + 1 < size && (count = read(ends[0], answer + used, size - used - 1)) > 0)
+        used += (size_t)count;
+    answer[used] = 0;
+    close(ends[0]);
+    int status;
+    return waitpid(child, &status, 0) == child && status == 0;
+}
+
+bool program_check_python(const char *python, const char *file) {
+    char answer[256], version[64] = "-", missing[64] = "";
+    if (!uses_pyspark(file))
+        return true;
+    if (!probe_python(python, answer, sizeof answer)) {
+        message_error(MESSAGE_RUN_NO_PYTHON);
+        return false;
+    }
+    sscanf(answer, "%63s %63s", version, missing);
+    int major = 0, minor = 0;
+    if (sscanf(version, "%d.%d", &major, &minor) != 2)
+        message_error(MESSAGE_RUN_NO_PYSPARK, file, python, python);
+    else if (major < 3 || (major == 3 && minor < 5))
+        message_error(MESSAGE_RUN_OLD_PYSPARK, file, python, version, python);
+    else if (missing[0] != 0)
+        message_error(MESSAGE_RUN_INCOMPLETE_PYSPARK, file, version, python, missing, python, version);
+    else
+        return true;
+    return false;
+}
