@@ -1,0 +1,61 @@
+/* server_internal.h: the serving process from inside: what the planes' start functions (server_PLANE.c) share. */
+#ifndef CLI_SERVER_INTERNAL_H
+#define CLI_SERVER_INTERNAL_H
+
+#include "base/metrics.h"
+#include "cli/server.h"
+#include "net/http.h"
+
+enum server_loop { SERVER_LOOP_WEB, SERVER_LOOP_KAFKA, SERVER_LOOP_STORE, SERVER_LOOP_SPARK, SERVER_LOOP_COUNT };
+
+struct server {
+    struct server_options options;
+    const struct settings *settings;
+    struct world *world;
+    struct metrics *metrics;
+    struct service_logs *logs;
+    struct service_log *log; /* raudal.log */
+    struct instance instance;
+    struct world_loop *loops[SERVER_LOOP_COUNT]; /* made when first needed */
+    struct world_pool *disk_pool, *compute_pool;
+    bool is_serving[SERVICE_COUNT];
+    size_t started_count;
+
+    struct http_server *control;
+    struct broker *broker;
+    struct zookeeper *zookeeper;
+    struct store *store;
+    struct namenode *namenode;
+    struct spark_plane *spark;
+    struct console *console;
+};
+
+struct plane {
+    bool (*start)(struct server *server, struct server_failure *failure);
+    void (*stop)(struct server *server); /* only after a successful start; loops and pools that it was the last user of end with it */
+};
+
+uint16_t server_port(const struct server *server, enum service service);
+bool server_wants_plane(const struct server *server, const char *plane);
+bool server_publish(struct server *server, struct error *error);
+struct world_loop *server_loop(struct server *server, enum server_loop loop, struct error *error);
+void server_destroy_loop(struct server *server, enum server_loop loop);
+struct world_pool *server_disk_pool(struct server *server, struct error *error);
+
+/* Appends the queries' JSON objects, comma separated: id, runId, name, state, message, exception, firstBadRecord. */
+void server_append_queries(struct server *server, struct buffer *out);
+
+bool server_start_control(struct server *server, struct server_failure *failure);
+void server_stop_control(struct server *server);
+bool server_start_kafka(struct server *server, struct server_failure *failure);
+void server_stop_kafka(struct server *server);
+bool server_start_zookeeper(struct server *server, struct server_failure *failure);
+void server_stop_zookeeper(struct server *server);
+bool server_start_hdfs(struct server *server, struct server_failure *failure);
+void server_stop_hdfs(struct server *server);
+bool server_start_spark(struct server *server, struct server_failure *failure);
+void server_stop_spark(struct server *server);
+bool server_start_console(struct server *server, struct server_failure *failure);
+void server_stop_console(struct server *server);
+
+#endif
