@@ -1,0 +1,176 @@
+/* connect_internal.h: sessions and operations from inside.
+ *
+ * Everything happens on the `spark` loop, except: analysis, which runs on the disk pool, one task of a session after the other (session_run); and
+ * results, which come from compute threads and are posted here.
+ *
+ * An operation is one ExecutePlan. Its answers are kept until the client releases them (reattachable ones up to RETRY_SIZE_MAX behind what
+ * was sent), so that ReattachExecute can send them again. */
+#ifndef CONNECT_CONNECT_INTERNAL_H
+#define CONNECT_CONNECT_INTERNAL_H
+
+#include "base/list.h"
+#include "base/map.h"
+#include "connect/connect.h"
+#include "connect/lower.h"
+#include "connect/protobuf.h"
+#include "net/grpc.h"
+#include "service.pb-c.h"
+#include "sql/sql.h"
+
+/* The version that clients are told: the wire is that of Spark 4. */
+#define CONNECT_SPARK_VERSION "4.1.0"
+
+enum {
+    RETRY_SIZE_MAX = 10 << 20,    /* answers kept behind the last sent one */
+    RESULT_QUEUE_SIZE = 16 << 20, /* answers not sent yet: above this the engine is told to wait */
+    SESSION_IDLE_MS = 60 * 60000,
+    DETACHED_MS = 5 * 60000,      /* a reattachable operation without a client */
+    ERRORS_KEPT = 100,
+};
+
+struct connect_server {
+    struct connect_options options;
+    struct grpc_server *grpc;
+    struct map sessions; /* user NUL session id -> struct session */
+    struct map closed;   /* ids of released sessions (for SESSION_CLOSED); bounded */
+    struct world_timer *timer;
+    size_t ending_count; /* sessions whose queries are still stopping */
+    void (*ended)(void *argument);
+    void *ended_argument;
+};
+
+struct session_work {
+    struct session_work *next;
+    world_function *work; /* disk pool */
+    world_function *done; /* loop */
+    void *argument;
+};
+
+struct session {
+    struct connect_server *server;
+    int references; /* loop only: the table, operations, work */
+    char *id, *user;
+    char server_side_id[UUID_TEXT_SIZE];
+    char program[64]; /* x-raudal-program, or "" */
+    int64_t started_ms, last_call_ms;
+    bool ended;
+    struct world_mutex settings_mutex;
+    struct map settings; /* name -> heap text */
+    struct sql_session *sql;
+    struct stream_session *streams;
+    struct map operations; /* id -> struct operation */
+    struct map artifacts;  /* name -> struct buffer */
+    struct map errors;     /* error id -> struct buffer: packed FetchErrorDetailsResponse */
+    struct session_work *work_first, *work_last;
+    bool work_runs;
+    struct map tables; /* memory sinks: name -> struct source, until the session ends */
+};
+
+/* ---- service.c ---- */
+struct request_head { /* what every request begins with */
+    const char *session_id, *observed_id;
+    const Connect__UserContext *user;
+};
+/* Finds or makes the session (counted for the caller); NULL after the call was answered with an error. */
+struct session *service_session(struct grpc_call *call, struct request_head head);
+/* Sends the one answer of a unary call and finishes it. */
+void service_answer(struct grpc_call *call, const ProtobufCMessage *message);
+
+/* ---- session.c ---- */
+struct session *session_create(struct connect_server *server, const char *user, const char *id, const char *program);
+struct session *session_retain(struct session *session);
+void session_release(struct session *session);
+/* Stops its queries and operations and forgets it. */
+void session_end(struct session *session);
+/* Queues work on the disk pool behind the session's earlier work; then done on the loop. Holds a reference meanwhile. */
+void session_run(struct session *session, world_function *work, world_function *done, void *argument);
+/* Text of a setting or NULL; any thread; copied into the arena. */
+const char *session_setting(struct session *session, struct arena *arena, const char *name);
+/* value NULL unsets. Any thread. */
+void session_set(struct session *session, const char *name, const char *value);
+/* The default of a setting that is not set; NULL when it is unknown. */
+const char *session_default(struct session *session, const char *name);
+/* What the engine needs of the settings; texts in the arena. */
+bool session_exec_settings(struct session *session, struct arena *arena, struct exec_settings *settings, struct sql_error *error);
+void session_lower_context(struct session *session, struct arena *arena, struct sql_error *error, struct lower_context *context);
+/* All settings for Config.get_all and streaming queries: array in the arena. */
+size_t session_all_settings(struct session *session, struct arena *arena, struct stream_setting **settings);
+
+/* ---- errors.c ---- */
+/* Ends the call with the error: status INTERNAL, ErrorInfo in the details, the whole kept for FetchErrorDetails. session may be NULL. */
+void errors_finish(struct grpc_call *call, struct session *session, const struct sql_error *error);
+/* The same as bytes that can be sent later: the google.rpc.Status message; *message is in the error's arena. */
+struct buffer errors_status(struct session *session, const struct sql_error *error, const char **message);
+void errors_fetch(struct grpc_call *call, struct bytes message);
+
+/* ---- operation.c ---- */
+struct answer {
+    char id[UUID_TEXT_SIZE];
+    struct buffer message; /* packed ExecutePlanResponse; freed when released */
+};
+struct operation {
+    struct session *session;
+    int references; /* loop only */
+    char id[64];
+    struct arena arena; /* request, plan, error */
+    const Connect__ExecutePlanRequest *request;
+    struct sql_error error;
+    bool reattachable, complete, removed;
+    int64_t started_ms, detached_ms; /* 0: a client is attached */
+    struct grpc_call *call;          /* attached, or NULL */
+    VECTOR(struct answer) answers;
+    size_t first, next; /* answers[first..] are kept; answers[next] is sent next */
+    size_t queued_size, kept_size;
+    struct buffer status; /* of the error, when it failed */
+    const char *status_message;
+    void (*cancel)(struct operation *operation);   /* set while something runs that can be cancelled */
+    void (*drained)(struct operation *operation);  /* the queue is below half again */
+    void (*on_remove)(struct operation *operation);
+    /* Fills in the stages of a running query; memory in the operation's arena. */
+    void (*progress)(struct operation *operation, Connect__ExecutePlanResponse__ExecutionProgress *progress);
+    void *state; /* of execute.c, command.c, streaming.c; in the arena */
+    Connect__DataType *schema;
+    int64_t last_progress_ms;
+};
+struct operation *operation_create(struct session *session, const Connect__ExecutePlanRequest *request, struct arena arena);
+struct operation *operation_retain(struct operation *operation);
+void operation_release(struct operation *operation);
+void operation_attach(struct operation *operation, struct grpc_call *call);
+/* Fills in the ids, packs and queues it. */
+void operation_send(struct operation *operation, Connect__ExecutePlanResponse *response);
+/* A ready arrow_batch: takes the buffer. */
+void operation_send_arrow(struct operation *operation, struct buffer *data, int64_t row_count, int64_t start_offset);
+/* The end: result_complete, or the operation's error. */
+void operation_finish(struct operation *operation);
+/* With an error in operation->error. */
+void operation_fail(struct operation *operation);
+/* Cancels what runs and ends the operation with OPERATION_CANCELED (interrupt, end of the session). */
+void operation_interrupt(struct operation *operation);
+void operation_remove(struct operation *operation);
+void operation_writable(struct grpc_call *call);
+void operation_detached(struct grpc_call *call);
+bool operation_is_full(const struct operation *operation);
+void operation_tick(struct operation *operation, int64_t now_ms);
+
+/* ---- the rest ---- */
+void execute_root(struct operation *operation, const Connect__Relation *root);
+/* Runs an analyzed relation and answers its rows (commands with results). */
+void execute_command(struct operation *operation, const Connect__Command *command);
+void command_write(struct operation *operation, const Connect__WriteOperation *write);
+void command_start_stream(struct operation *operation, const Connect__WriteStreamOperationStart *start);
+void command_query(struct operation *operation, const Connect__StreamingQueryCommand *command);
+void command_manager(struct operation *operation, const Connect__StreamingQueryManagerCommand *command);
+void command_listener_bus(struct operation *operation, const Connect__StreamingQueryListenerBusCommand *command);
+const struct relation *catalog_relation(struct session *session, struct arena *arena, const Connect__Catalog *catalog, struct sql_error *error);
+/* Plan of a request, decompressed when it came so; NULL with the error. */
+const Connect__Plan *plan_open(struct arena *arena, const Connect__Plan *plan, struct sql_error *error);
+void analyze_plan(struct grpc_call *call, struct bytes message);
+void config(struct grpc_call *call, struct bytes message);
+void artifacts_message(struct grpc_call *call, struct bytes message);
+void artifacts_half_closed(struct grpc_call *call);
+void artifacts_cancelled(struct grpc_call *call);
+void artifacts_status(struct grpc_call *call, struct bytes message);
+/* Content, or BYTES_NULL. */
+struct bytes artifacts_get(struct session *session, const char *name);
+
+#endif
