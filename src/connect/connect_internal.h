@@ -63,7 +63,9 @@ struct session {
     struct map errors;     /* error id -> struct buffer: packed FetchErrorDetailsResponse */
     struct session_work *work_first, *work_last;
     bool work_runs;
-    struct map tables; /* memory sinks: name -> struct source, until the session ends */
+    struct map tables;  /* memory sinks: name -> struct source, until the session ends; under settings_mutex */
+    struct map queries; /* run id -> struct stream_query, also ended ones: a reference each */
+    struct operation *listener; /* the open listener bus */
 };
 
 /* ---- service.c ---- */

@@ -142,12 +142,27 @@ static void close_source(void *source) {
     opened->class->close(opened);
 }
 
+/* What a memory sink holds: the view of its name reads it (streaming.c). */
+static bool describe_memory_table(
+    struct session *session, const struct relation_read *read, struct source_description *description, struct sql_error *error) {
+    world_mutex_lock(&session->settings_mutex);
+    struct source *table = map_get(&session->tables, option_get(read->options, "name"));
+    world_mutex_unlock(&session->settings_mutex);
+    if (table == NULL)
+        return raise_data_source_not_found(error, "memory");
+    description->schema = table->schema;
+    description->source = table;
+    return true;
+}
+
 static bool describe_source(void *context, struct arena *arena, const struct relation_read *read, struct source_description *description,
     struct sql_error *error) {
     struct session *session = context;
     struct exec_engine *engine = session->server->options.engine;
     struct bytes format = read->format.size > 0 ? read->format
                                                 : bytes_from_text(setting_or_default(session, arena, "spark.sql.sources.default"));
+    if (bytes_equal_text(format, "memory") && !read->streaming)
+        return describe_memory_table(session, read, description, error);
     const struct source_class *class = exec_find_source(engine, format);
     if (class == NULL || (read->streaming ? !class->streaming : !class->batch))
         return raise_data_source_not_found(error, arena_text(arena, format));
@@ -253,6 +268,7 @@ void session_release(struct session *session) {
     free_buffers(&session->artifacts);
     free_buffers(&session->errors);
     map_free(&session->operations);
+    map_free(&session->queries);
     map_free(&session->tables);
     sql_session_destroy(session->sql);
     world_mutex_destroy(&session->settings_mutex);
@@ -284,6 +300,9 @@ void session_end(struct session *session) {
         operation_remove(operation);
         operation_release(operation);
     }
+    cursor = 0;
+    for (struct map_entry *entry; (entry = map_next(&session->queries, &cursor)) != NULL;)
+        stream_query_release(map_remove(&session->queries, entry->key));
     service_forget_session(session);
     stream_session_destroy(session->streams, streams_ended, session);
 }
