@@ -88,7 +88,7 @@ static void answer_is_local(struct analysis *analysis) {
         return;
     ANSWER(analysis, is_local, IS_LOCAL, IsLocal, is_local);
     analysis->response.is_local->has_is_local = true;
-    analysis->response.is_local->is_local = relation->node.tag == NODE_LOCAL;
+    analysis->response.is_local->is_local = relation->node.tag == RELATION_LOCAL;
 }
 
 struct files {
@@ -99,7 +99,7 @@ struct files {
 
 static enum walk collect_files(const struct node *node, void *context) {
     struct files *files = context;
-    if (node->tag == NODE_SCAN) {
+    if (node->tag == RELATION_SCAN) {
         const struct relation_scan *scan = (const struct relation_scan *)node;
         for (size_t i = 0; i < scan->paths.count && files->count < files->capacity; i++)
             files->items[files->count++] = arena_text(files->arena, scan->paths.items[i]);

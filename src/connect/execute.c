@@ -5,6 +5,7 @@
 
 #include "base/assert.h"
 #include "column/ipc.h"
+#include "column/text.h"
 #include "connect/connect_internal.h"
 #include "exec/show.h"
 
@@ -100,13 +101,59 @@ static struct batch *one_string(struct execution *execution, struct bytes text) 
     return batch;
 }
 
+static void html_cell(const struct column *column, size_t row, int truncate, const struct exec_settings *settings, struct buffer *out) {
+    struct buffer text = {0};
+    if (column_is_null(column, row))
+        buffer_append_text(&text, "NULL");
+    else
+        value_format(column, row, settings->zone, &text);
+    struct bytes shown = buffer_view(&text);
+    buffer_append_text(out, "<td>");
+    if (truncate > 0 && shown.size > (size_t)truncate) {
+        size_t kept = truncate < 4 ? (size_t)truncate : (size_t)truncate - 3;
+        while (kept > 0 && (shown.data[kept] & 0xc0) == 0x80) /* not inside a character */
+            kept--;
+        buffer_append_html(out, bytes_slice(shown, 0, kept));
+        buffer_append_text(out, truncate < 4 ? "" : "...");
+    } else {
+        buffer_append_html(out, shown);
+    }
+    buffer_append_text(out, "</td>");
+    buffer_free(&text);
+}
+
+/* The table of Dataset.htmlString, for notebooks with spark.sql.repl.eagerEval.enabled. */
+static void draw_html(struct execution *execution, const struct type *schema, struct buffer *out) {
+    int64_t shown = 0, total = 0;
+    buffer_append_text(out, "<table border='1'>\n<tr>");
+    for (size_t i = 0; i < schema->field_count; i++) {
+        buffer_append_text(out, "<th>");
+        buffer_append_html(out, schema->fields[i].name);
+        buffer_append_text(out, "</th>");
+    }
+    buffer_append_text(out, "</tr>\n");
+    for (size_t b = 0; b < execution->shown_count; b++) {
+        struct batch *batch = execution->shown[b];
+        total += (int64_t)batch->row_count;
+        for (size_t row = 0; row < batch->row_count && shown < execution->row_count_max; row++, shown++) {
+            buffer_append_text(out, "<tr>");
+            for (size_t i = 0; i < batch->column_count; i++)
+                html_cell(batch->columns[i], row, execution->truncate, &execution->settings, out);
+            buffer_append_text(out, "</tr>\n");
+        }
+    }
+    buffer_append_text(out, "</table>\n");
+    if (total > shown)
+        buffer_printf(out, "only showing top %lld row%s\n", (long long)shown, shown == 1 ? "" : "s");
+}
+
 static void draw(struct execution *execution, struct buffer *text) {
     const struct type *schema = exec_query_schema(execution->query);
     if (execution->kind == EXECUTION_SHOW)
         show_string(schema, execution->shown, execution->shown_count, (size_t)execution->row_count_max, execution->truncate, execution->vertical,
             &execution->settings, text);
     else
-        show_html(schema, execution->shown, execution->shown_count, (size_t)execution->row_count_max, execution->truncate, &execution->settings, text);
+        draw_html(execution, schema, text);
 }
 
 /* ---- the loop ---- */
@@ -277,7 +324,7 @@ static void prepare(void *argument) {
     if (relation != NULL)
         relation = sql_analyze(session->sql, arena, relation, error);
     if (relation != NULL && relation_is_streaming(relation)) {
-        raise_streaming_query_must_start(error);
+        raise_streaming_source_without_start(error);
         return;
     }
     if (relation != NULL)

@@ -1,9 +1,11 @@
 /* session.c: what a Spark session keeps: settings, views, artifacts, operations, its streaming queries; and the queue of its analysis. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/assert.h"
 #include "connect/service.h"
+#include "exec/program.h"
 
 /* ---- settings ---- */
 
@@ -201,7 +203,7 @@ static bool evaluate(void *context, struct arena *arena, const struct expression
     struct sql_error *error) {
     struct session *session = context;
     struct exec_settings settings;
-    return session_exec_settings(session, arena, &settings, error) && exec_evaluate(session->server->options.engine, arena, expression, &settings, value, error);
+    return session_exec_settings(session, arena, &settings, error) && program_evaluate_constant(arena, &settings, expression, value, error);
 }
 
 static struct sql_environment environment_of(struct session *session) {

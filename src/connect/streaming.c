@@ -389,7 +389,7 @@ void command_query(struct operation *operation, const Connect__StreamingQueryCom
     const char *run_id = command->query_id == NULL ? NULL : command->query_id->run_id;
     struct stream_query *query = run_id == NULL ? NULL : map_get_text(&operation->session->queries, run_id);
     if (query == NULL) {
-        raise_streaming_query_not_found(&operation->error, run_id == NULL ? "" : run_id);
+        raise_connect_invalid_plan_streaming_query_not_found(&operation->error, run_id == NULL ? "" : run_id);
         operation_fail(operation);
         return;
     }
