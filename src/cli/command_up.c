@@ -23,7 +23,7 @@ struct up_options {
     const char *only;
     const char *kafka_properties;
     struct option_list set;
-    bool detached;
+    bool detached, share;
 };
 
 /* The descriptor on which the detached child reports: output, then a byte 0 and the exit status. */
@@ -37,6 +37,7 @@ static bool read_options(int argc, char **argv, struct up_options *options) {
         {"--kafka-properties", NULL, OPTION_TEXT, &options->kafka_properties},
         {"--set", NULL, OPTION_LIST, &options->set},
         {"--detach", "-d", OPTION_FLAG, &options->detached},
+        {"--share", NULL, OPTION_FLAG, &options->share},
     };
     int left = options_parse(argc, argv, rows, ARRAY_COUNT(rows), false);
     if (left > 0)
@@ -152,11 +153,11 @@ static void report_to_parent(int status) {
         dup2(null, i);
 }
 
-static void print_failure(const struct server_failure *failure, const char *data, const char *address, const uint16_t ports[SERVICE_COUNT]) {
+static void print_failure(const struct server_failure *failure, const char *data, const uint16_t ports[SERVICE_COUNT]) {
     char free_address[64];
     if (failure->port != 0 && (failure->error.code == ERROR_BUSY || failure->error.code == ERROR_INVALID)) {
         instance_free_address(ports, free_address);
-        message_error(MESSAGE_PORT_IN_USE, failure->service, address, failure->port, failure->error.message, free_address);
+        message_error(MESSAGE_PORT_IN_USE, failure->service, failure->error.message, free_address);
     } else if (failure->service != NULL) {
         message_error(MESSAGE_START_FAILED, failure->service, failure->error.message);
     } else {
@@ -175,7 +176,7 @@ static void block_signals(sigset_t *signals) {
 }
 
 static int serve(const struct up_options *options, const char *data, const struct settings *settings, const bool services[SERVICE_COUNT]) {
-    struct server_options server_options = {data, options->address, {false}, settings, getenv(report_variable) == NULL};
+    struct server_options server_options = {data, options->address, {false}, settings, getenv(report_variable) == NULL, options->share};
     memcpy(server_options.services, services, sizeof server_options.services);
     uint16_t ports[SERVICE_COUNT] = {0};
     for (int i = 0; i < SERVICE_COUNT; i++)
@@ -188,7 +189,7 @@ static int serve(const struct up_options *options, const char *data, const struc
     struct server_failure failure = {0};
     struct server *server = server_start(&server_options, &instance, &failure);
     if (server == NULL) {
-        print_failure(&failure, data, options->address, ports);
+        print_failure(&failure, data, ports);
         return 1;
     }
     print_ready(&instance, settings);
@@ -223,6 +224,8 @@ static void exec_child(const struct up_options *options, const char *data, int r
         words[count++] = (char *)"--only", words[count++] = (char *)options->only;
     if (options->kafka_properties != NULL)
         words[count++] = (char *)"--kafka-properties", words[count++] = (char *)options->kafka_properties;
+    if (options->share)
+        words[count++] = (char *)"--share";
     for (size_t i = 0; i < options->set.count; i++)
         words[count++] = (char *)"--set", words[count++] = (char *)options->set.items[i];
     execv(self, words);

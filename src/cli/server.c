@@ -86,6 +86,11 @@ static bool start_planes(struct server *server, struct server_failure *failure) 
     return true;
 }
 
+#ifndef RAUDAL_HAS_SPARK
+void server_append_queries(struct server *server, struct buffer *out) {
+}
+#endif
+
 struct server *server_start(const struct server_options *options, struct instance *instance, struct server_failure *failure) {
     char path[PATH_MAX + 16];
     struct server *server = calloc(1, sizeof *server);
@@ -134,6 +139,14 @@ void server_stop(struct server *server) {
     instance_remove(server->options.data);
     while (server->started_count > 0)
         planes[--server->started_count].stop(server);
+#ifdef RAUDAL_HAS_HDFS
+    server_close_store(server);
+#endif
+    if (server->disk_pool != NULL)
+        world_pool_destroy(server->disk_pool);
+    for (size_t i = 0; i < server->texts.count; i++)
+        free(server->texts.items[i]);
+    VECTOR_FREE(&server->texts);
     service_log_write(server->log, LOG_INFO, "raudal", "Stopped");
     service_logs_close(server->logs);
     metrics_destroy(server->metrics);
@@ -152,6 +165,17 @@ void server_destroy_loop(struct server *server, enum server_loop loop) {
     if (server->loops[loop] != NULL)
         world_loop_destroy(server->loops[loop]);
     server->loops[loop] = NULL;
+}
+
+enum net_peer_rule server_peer_rule(const struct server *server) {
+    return server->options.share ? NET_PEER_ANY : NET_PEER_SAME_USER;
+}
+
+const char *server_keep_text(struct server *server, const char *text) {
+    char *copy = strdup(text);
+    ASSERT(copy != NULL);
+    VECTOR_PUSH(&server->texts, copy);
+    return copy;
 }
 
 /* The disk pool: syncs and file metadata; a few threads, started when first needed. */

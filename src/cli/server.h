@@ -12,6 +12,7 @@ struct server_options {
     bool services[SERVICE_COUNT];
     const struct settings *settings;
     bool echo_logs;
+    bool share; /* other users of the machine may connect */
 };
 
 struct server_failure {

@@ -96,6 +96,4 @@ bool server_start_control(struct server *server, struct server_failure *failure)
 void server_stop_control(struct server *server) {
     http_server_stop(server->control);
     server_destroy_loop(server, SERVER_LOOP_WEB);
-    if (server->disk_pool != NULL)
-        world_pool_destroy(server->disk_pool);
 }

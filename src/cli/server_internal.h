@@ -25,7 +25,8 @@ struct server {
     struct broker *broker;
     struct zookeeper *zookeeper;
     struct store *store;
-    struct namenode *namenode;
+    struct hdfs *hdfs;
+    VECTOR(char *) texts; /* server_keep_text */
     struct spark_plane *spark;
     struct console *console;
 };
@@ -44,6 +45,16 @@ struct world_pool *server_disk_pool(struct server *server, struct error *error);
 
 /* Appends the queries' JSON objects, comma separated: id, runId, name, state, message, exception, firstBadRecord. */
 void server_append_queries(struct server *server, struct buffer *out);
+
+/* Who may connect: our own user (and root), or anyone on the machine with --share. */
+enum net_peer_rule server_peer_rule(const struct server *server);
+/* A copy that lives as long as the server. */
+const char *server_keep_text(struct server *server, const char *text);
+/* Opened when first needed; closed after the last plane. */
+struct store *server_open_store(struct server *server, struct error *error);
+void server_close_store(struct server *server);
+/* The streaming engine's way to the broker. */
+struct stream_kafka *server_stream_kafka(struct server *server, struct error *error);
 
 bool server_start_control(struct server *server, struct server_failure *failure);
 void server_stop_control(struct server *server);

@@ -5,6 +5,9 @@
 #include <stdlib.h>
 
 #include "base/assert.h"
+#ifdef RAUDAL_HAS_KAFKA
+#include "kafka/broker.h"
+#endif
 
 enum setting_kind { SETTING_PORT, SETTING_INTEGER, SETTING_SIZE, SETTING_BOOLEAN, SETTING_TEXT };
 
@@ -71,8 +74,28 @@ static size_t distance(struct bytes a, struct bytes b) {
     return row[b.size];
 }
 
+/* Names of the broker's own table, behind "kafka."; NULL behind the last. */
+static const char *kafka_name(size_t index, char out[NAME_SIZE_MAX + 8]) {
+#ifdef RAUDAL_HAS_KAFKA
+    const char *name, *standard, *documentation;
+    if (broker_setting_describe(index, &name, &standard, &documentation)) {
+        snprintf(out, NAME_SIZE_MAX + 8, "kafka.%s", name);
+        return out;
+    }
+#endif
+    return NULL;
+}
+
 static const char *nearest(struct bytes name, char out[NAME_SIZE_MAX + 8]) {
     size_t best = SIZE_MAX;
+    char other[NAME_SIZE_MAX + 8];
+    for (size_t i = 0; kafka_name(i, other) != NULL; i++) {
+        size_t far = distance(name, bytes_from_text(other));
+        if (far < best) {
+            best = far;
+            memcpy(out, other, sizeof other);
+        }
+    }
     for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
         size_t far = distance(name, bytes_from_text(rows[i].name));
         if (far < best) {
@@ -144,8 +167,27 @@ static void put(struct settings *settings, struct bytes name, struct bytes value
     free(map_set(&settings->values, name, copy));
 }
 
+/* A setting of the broker's own table: ERROR_NOT_FOUND when it does not know the name. */
+static bool check_kafka(struct bytes name, struct bytes value, struct error *error) {
+#ifdef RAUDAL_HAS_KAFKA
+    char name_text[NAME_SIZE_MAX + 8], value_text[1024];
+    if (bytes_starts_with(name, "kafka.") && name.size < NAME_SIZE_MAX && value.size < sizeof value_text) {
+        snprintf(name_text, sizeof name_text, "%.*s", (int)name.size - 6, (const char *)name.data + 6);
+        snprintf(value_text, sizeof value_text, "%.*s", BYTES_ARGS(value));
+        return broker_setting_check(name_text, value_text, error);
+    }
+#endif
+    return error_set(error, ERROR_NOT_FOUND, "unknown");
+}
+
 static bool set_pair(struct settings *settings, struct bytes name, struct bytes value, struct error *error) {
     const struct setting_row *row = find_row(name);
+    if (row == NULL && check_kafka(name, value, error)) {
+        put(settings, name, value);
+        return true;
+    }
+    if (row == NULL && error->code != ERROR_NOT_FOUND)
+        return error_prefix(error, "%.*s=%.*s", BYTES_ARGS(name), BYTES_ARGS(value));
     if (row == NULL) {
         char near[NAME_SIZE_MAX + 8];
         return error_set(error, ERROR_INVALID, "there is no setting '%.*s'; the nearest known one is %s", BYTES_ARGS(name), nearest(name, near));
@@ -205,12 +247,12 @@ bool settings_load(struct settings *settings, const char *path, struct error *er
 static bool set_kafka_pair(struct settings *settings, struct bytes name, struct bytes value, struct error *error) {
     char full[NAME_SIZE_MAX + 8];
     snprintf(full, sizeof full, "kafka.%.*s", BYTES_ARGS(name));
-    const struct setting_row *row = find_row(bytes_from_text(full));
-    if (row == NULL) {
-        free(map_set(&settings->notes, name, NULL));
+    if (set_pair(settings, bytes_from_text(full), value, error))
         return true;
-    }
-    return set_pair(settings, bytes_from_text(full), value, error);
+    if (error->code == ERROR_INVALID && strstr(error->message, "there is no setting") == NULL)
+        return false;
+    map_set(&settings->notes, name, NULL); /* without effect here: said once by up */
+    return true;
 }
 
 bool settings_load_kafka(struct settings *settings, const char *path, struct error *error) {

@@ -1,0 +1,78 @@
+/* server_hdfs.c: the store, and its NameNode and DataNode ports on their own loop. */
+#include <stdio.h>
+
+#include "cli/server_internal.h"
+#include "hdfs/hdfs.h"
+#include "store/store.h"
+
+struct store *server_open_store(struct server *server, struct error *error) {
+    char folder[PATH_MAX + 16];
+    if (server->store != NULL)
+        return server->store;
+    snprintf(folder, sizeof folder, "%s/store", server->options.data);
+    const char *own_names[] = {server->options.address};
+    struct store_options options = {
+        .world = server->world,
+        .directory = folder,
+        .log = service_logs_get(server->logs, LOG_OF_NAMENODE),
+        .user = server->instance.user,
+        .own_names = own_names,
+        .own_name_count = 1,
+        .block_size = settings_integer(server->settings, "dfs.blocksize"),
+        .replication = (int)settings_integer(server->settings, "dfs.replication"),
+    };
+    server->store = store_open(&options, error);
+    return server->store;
+}
+
+void server_close_store(struct server *server) {
+    if (server->store != NULL)
+        store_close(server->store);
+    server->store = NULL;
+}
+
+bool server_start_hdfs(struct server *server, struct server_failure *failure) {
+    const char *address = server->options.address;
+    const char *hostname = settings_text(server->settings, "dfs.datanode.hostname");
+    if (!server_wants_plane(server, "hdfs"))
+        return true;
+    failure->service = "namenode";
+    if (server_loop(server, SERVER_LOOP_STORE, &failure->error) == NULL || server_disk_pool(server, &failure->error) == NULL ||
+        server_open_store(server, &failure->error) == NULL)
+        return false;
+    failure->port = server_port(server, SERVICE_NAMENODE);
+    struct hdfs_options options = {
+        .world = server->world,
+        .loop = server->loops[SERVER_LOOP_STORE],
+        .disk_pool = server->disk_pool,
+        .store = server->store,
+        .addresses = &address,
+        .address_count = 1,
+        .namenode_port = server_port(server, SERVICE_NAMENODE),
+        .datanode_port = server_port(server, SERVICE_DATANODE),
+        .web_port = server_port(server, SERVICE_NAMENODE_UI),
+        .peer_rule = server_peer_rule(server),
+        .namenode_log = service_logs_get(server->logs, LOG_OF_NAMENODE),
+        .datanode_log = service_logs_get(server->logs, LOG_OF_DATANODE),
+        .metrics = server->metrics,
+        .permissions_disabled = !settings_boolean(server->settings, "dfs.permissions.enabled"),
+        .datanode_hostname = hostname[0] != 0 ? hostname : NULL,
+    };
+    server->hdfs = hdfs_start(&options, &failure->error);
+    if (server->hdfs == NULL) {
+        server_destroy_loop(server, SERVER_LOOP_STORE);
+        return false;
+    }
+    server->is_serving[SERVICE_NAMENODE] = server->options.services[SERVICE_NAMENODE];
+    server->is_serving[SERVICE_DATANODE] = server->options.services[SERVICE_DATANODE];
+    failure->port = 0;
+    return true;
+}
+
+void server_stop_hdfs(struct server *server) {
+    if (server->hdfs == NULL)
+        return;
+    hdfs_stop(server->hdfs);
+    server->hdfs = NULL;
+    server_destroy_loop(server, SERVER_LOOP_STORE);
+}
