@@ -346,7 +346,7 @@ struct encoder {
     struct buffer *out;
     struct wire_gaps *gaps;
     int16_t version;
-    bool flexible;
+    bool flexible, lossy;
     const char *message_name;
     struct error *error;
 };
@@ -465,7 +465,7 @@ static bool encode_struct(struct encoder *encoder, const struct wire_struct *of,
         const struct wire_field *field = &of->fields[i];
         const uint8_t *at = (const uint8_t *)value + field->offset;
         if (!field_in(field, encoder->version)) {
-            if (!field->lossy && !field_is_default(field, at))
+            if (!field->lossy && !encoder->lossy && !field_is_default(field, at))
                 return error_set(encoder->error, ERROR_INVALID, "%s version %d cannot carry field %s", encoder->message_name,
                     encoder->version, field->name);
         } else if (field->tag < 0 && !encode_field(encoder, field, at, depth)) {
@@ -479,6 +479,6 @@ bool wire_encode(const struct wire_message *message, int16_t version, const void
     struct error *error) {
     ASSERT(version >= message->version_min && version <= message->version_max);
     struct encoder encoder = {.out = out, .gaps = gaps, .version = version, .flexible = version >= message->flexible,
-        .message_name = message->name, .error = error};
+        .lossy = message->kind == WIRE_KIND_REPLY, .message_name = message->name, .error = error};
     return encode_struct(&encoder, message->body, value, 0);
 }

@@ -63,7 +63,8 @@ struct wire_gaps {
     size_t count, capacity;
 };
 /* Appends the message. With gaps, records fields that are not empty are not copied: only their length is written and a gap is added.
- * ERROR_INVALID when a field has a value that the version cannot carry and is not lossy. */
+ * A reply leaves out what its version lacks: an older client did not ask for it. Otherwise ERROR_INVALID when a field has a value that the
+ * version cannot carry and is not lossy. */
 bool wire_encode(const struct wire_message *message, int16_t version, const void *value, struct buffer *out, struct wire_gaps *gaps,
     struct error *error);
 

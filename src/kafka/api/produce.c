@@ -1,0 +1,278 @@
+/* produce.c: Produce. Each partition's batch is checked (form, checksum, records), appended, and answered when acks says so: 1 after the append,
+ * -1 when the high watermark has passed it, 0 never. */
+#include "kafka/internal.h"
+
+#include <stdlib.h>
+
+#include "base/assert.h"
+#include "wire/compress.h"
+#include "wire/record_batch.h"
+
+#define LOGGER "kafka.server.KafkaApis"
+
+typedef struct kafka_produce_request_topic request_topic;
+typedef struct kafka_produce_request_partition request_partition;
+typedef struct kafka_produce_reply_partition reply_partition;
+
+struct produce_wait {
+    struct log_waiter waiter;
+    struct produce_state *state;
+    reply_partition *reply;
+};
+struct produce_state {
+    struct api_request *request;
+    struct world_timer *timer;
+    size_t waiting, wait_count;
+    struct produce_wait waits[];
+};
+
+/* ---- checks ---- */
+
+static bool fail(struct api_request *request, reply_partition *reply, int16_t code, const char *message) {
+    reply->error_code = code;
+    reply->base_offset = -1;
+    reply->error_message = bytes_from_text(arena_strdup(&request->arena, message));
+    return false;
+}
+
+static bool fail_record(struct api_request *request, reply_partition *reply, int32_t index, const char *message) {
+    WIRE_ARRAY(&request->arena, &reply->record_errors, &kafka_produce_reply_record_error_struct, 1);
+    reply->record_errors.items[0].batch_index = index;
+    reply->record_errors.items[0].message = bytes_from_text(arena_strdup(&request->arena, message));
+    return fail(request, reply, KAFKA_INVALID_RECORD, "One or more records have been rejected");
+}
+
+/* Walks the records: their number and offsets must be what the header says, and on a compacted topic each needs a key. */
+static bool check_records(struct api_request *request, reply_partition *reply, const struct topic *topic,
+    const struct record_batch *batch, struct bytes records) {
+    struct record_reader reader;
+    struct record record;
+    struct error error = {0};
+    bool keys_needed = topic->log_config.cleanup_policy & LOG_CLEANUP_COMPACT;
+    int32_t count = 0;
+    record_reader_init(&reader, batch, records);
+    while (record_reader_next(&reader, &record, &error)) {
+        if (record.offset != batch->base_offset + count)
+            return fail_record(request, reply, count, "The record's offset does not follow the one before");
+        if (keys_needed && !record.key.data)
+            return fail_record(request, reply, count, "Compacted topic cannot accept message without key");
+        count++;
+    }
+    if (error.code != ERROR_NONE || count != batch->record_count)
+        return fail(request, reply, KAFKA_INVALID_RECORD, error.code ? error.message : "The batch has fewer records than its header says");
+    return true;
+}
+
+static bool check_content(struct api_request *request, reply_partition *reply, const struct topic *topic,
+    const struct record_batch *batch) {
+    enum record_codec codec = record_batch_codec(batch);
+    if (codec == RECORD_CODEC_NONE)
+        return check_records(request, reply, topic, batch, batch->records);
+    if (codec > RECORD_CODEC_ZSTD)
+        return fail(request, reply, KAFKA_UNSUPPORTED_COMPRESSION_TYPE, "The batch names a codec that does not exist");
+    if (codec == RECORD_CODEC_ZSTD && request->version < 7)
+        return fail(request, reply, KAFKA_UNSUPPORTED_COMPRESSION_TYPE,
+            "Produce requests below version 7 cannot carry zstd; use a newer client or another codec");
+    struct buffer records = {0};
+    struct error error = {0};
+    bool ok = compression_decode(codec, batch->records, COMPRESSION_OUTPUT_MAX, &records, &error);
+    if (ok)
+        ok = check_records(request, reply, topic, batch, buffer_view(&records));
+    else
+        fail(request, reply, error.code == ERROR_LIMIT ? KAFKA_MESSAGE_TOO_LARGE : KAFKA_CORRUPT_MESSAGE, error.message);
+    buffer_free(&records);
+    return ok;
+}
+
+static bool check_batch(struct api_request *request, reply_partition *reply, const struct topic *topic, struct bytes records) {
+    struct record_batch batch;
+    if (records.size < RECORD_BATCH_HEADER_SIZE)
+        return fail(request, reply, KAFKA_CORRUPT_MESSAGE, "The record batch is shorter than its header");
+    if (records.data[16] != 2)
+        return fail(request, reply, KAFKA_INVALID_RECORD,
+            "Produce requests with version 3 or above are only allowed to contain record batches with magic version 2");
+    if (record_batch_parse(records, &batch) != RECORD_BATCH_OK)
+        return fail(request, reply, KAFKA_CORRUPT_MESSAGE, "The record batch is cut off or its header is wrong");
+    if (batch.whole.size != records.size)
+        return fail(request, reply, KAFKA_INVALID_RECORD,
+            "Produce requests with version 3 or above are only allowed to contain exactly one record batch per partition");
+    if (batch.whole.size > (size_t)topic->log_config.max_message_bytes)
+        return fail(request, reply, KAFKA_MESSAGE_TOO_LARGE, kafka_error_text(KAFKA_MESSAGE_TOO_LARGE));
+    if (!record_batch_checksum_ok(&batch))
+        return fail(request, reply, KAFKA_CORRUPT_MESSAGE, "The checksum of the record batch does not fit its bytes");
+    if (batch.attributes & RECORD_BATCH_CONTROL)
+        return fail(request, reply, KAFKA_INVALID_RECORD, "Clients are not allowed to write control records");
+    if (batch.attributes & RECORD_BATCH_TRANSACTIONAL)
+        return fail(request, reply, KAFKA_INVALID_TXN_STATE, "Transactions are not supported by this broker");
+    return check_content(request, reply, topic, &batch);
+}
+
+/* ---- appending ---- */
+
+static struct topic *find_topic(struct api_request *request, const request_topic *wanted) {
+    return request->version >= 13 ? topic_find_id(request->broker, wanted->topic_id) : topic_find(request->broker, wanted->name);
+}
+
+static struct partition_log *append(struct api_request *request, const struct topic *topic, const request_partition *partition,
+    reply_partition *reply, int64_t *last_offset) {
+    const struct kafka_produce_request *body = request->body;
+    reply->index = partition->index;
+    struct partition_log *log = topic ? topic_log(topic, partition->index) : NULL;
+    if (!log) {
+        int16_t code = !topic && request->version >= 13 ? KAFKA_UNKNOWN_TOPIC_ID : KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
+        fail(request, reply, code, kafka_error_text(code));
+        return NULL;
+    }
+    if (body->acks == -1 && topic->min_insync_replicas > 1) {
+        fail(request, reply, KAFKA_NOT_ENOUGH_REPLICAS, kafka_error_text(KAFKA_NOT_ENOUGH_REPLICAS));
+        return NULL;
+    }
+    if (strcmp(topic->name, KAFKA_OFFSETS_TOPIC) == 0) {
+        fail(request, reply, KAFKA_INVALID_TOPIC_EXCEPTION, "Clients cannot write to the internal topic __consumer_offsets");
+        return NULL;
+    }
+    if (!check_batch(request, reply, topic, partition->records))
+        return NULL;
+    struct log_append_options options = {.leader_epoch = topic->leader_epochs[partition->index], .checksum_verified = true};
+    struct log_append_result result = {0};
+    struct error error = {0};
+    /* The request owns its frame, so offsets can be written into it. */
+    enum log_status status = log_append(log, (uint8_t *)(uintptr_t)partition->records.data, partition->records.size, &options,
+        &result, &error);
+    if (status != LOG_STATUS_OK) {
+        int16_t code = kafka_error_from_status(status);
+        fail(request, reply, code, error.code ? error.message : kafka_error_text(code));
+        return NULL;
+    }
+    reply->base_offset = result.base_offset;
+    reply->log_append_time_ms = result.append_time_ms;
+    reply->log_start_offset = result.log_start_offset;
+    *last_offset = result.last_offset;
+    return log;
+}
+
+/* ---- waiting ---- */
+
+static void state_free(struct produce_state *state) {
+    for (size_t i = 0; i < state->wait_count; i++)
+        log_wait_cancel(&state->waits[i].waiter);
+    if (state->timer)
+        world_timer_destroy(state->timer);
+    free(state);
+}
+
+static void cancel(struct api_request *request) {
+    state_free(request->state);
+    request->state = NULL;
+}
+
+static void finish(struct api_request *request) {
+    struct produce_state *state = request->state;
+    request->state = NULL;
+    state_free(state);
+    api_reply(request);
+}
+
+static void on_committed(struct log_waiter *waiter, bool closed) {
+    struct produce_wait *wait = waiter->argument;
+    struct produce_state *state = wait->state;
+    if (closed)
+        fail(state->request, wait->reply, KAFKA_KAFKA_STORAGE_ERROR, kafka_error_text(KAFKA_KAFKA_STORAGE_ERROR));
+    wait->reply = NULL;
+    if (--state->waiting == 0)
+        api_wake(state->request);
+}
+
+static void on_timeout(void *argument) {
+    struct produce_state *state = argument;
+    for (size_t i = 0; i < state->wait_count; i++)
+        if (state->waits[i].reply)
+            fail(state->request, state->waits[i].reply, KAFKA_REQUEST_TIMED_OUT, kafka_error_text(KAFKA_REQUEST_TIMED_OUT));
+    finish(state->request);
+}
+
+static struct produce_state *state_of(struct api_request *request, size_t partition_count) {
+    if (!request->state) {
+        struct produce_state *state = calloc(1, sizeof *state + partition_count * sizeof *state->waits);
+        ASSERT(state);
+        state->request = request;
+        request->state = state;
+        request->wake = finish;
+        request->cancel = cancel;
+    }
+    return request->state;
+}
+
+static void wait_for(struct api_request *request, size_t partition_count, struct partition_log *log, int64_t last_offset,
+    reply_partition *reply) {
+    if (log_high_watermark(log) > last_offset)
+        return;
+    struct produce_state *state = state_of(request, partition_count);
+    struct produce_wait *wait = &state->waits[state->wait_count];
+    *wait = (struct produce_wait){.waiter = {.wake = on_committed, .argument = wait}, .state = state, .reply = reply};
+    if (log_wait(log, last_offset, &wait->waiter)) {
+        state->wait_count++;
+        state->waiting++;
+    }
+}
+
+/* ---- the handler ---- */
+
+static size_t count_partitions(const struct kafka_produce_request *body) {
+    size_t count = 0;
+    for (int32_t i = 0; i < body->topics.count; i++)
+        count += (size_t)body->topics.items[i].partitions.count;
+    return count;
+}
+
+static void answer_without_acks(struct api_request *request) {
+    const struct kafka_produce_reply *reply = request->reply;
+    for (int32_t i = 0; i < reply->topics.count; i++)
+        for (int32_t j = 0; j < reply->topics.items[i].partitions.count; j++)
+            if (reply->topics.items[i].partitions.items[j].error_code != KAFKA_NONE) {
+                /* With acks=0 the end of the connection is the only way to tell. */
+                api_close(request, arena_printf(&request->arena, "acks=0 and a partition failed with %s",
+                    kafka_error_name(reply->topics.items[i].partitions.items[j].error_code)));
+                return;
+            }
+    api_reply_nothing(request);
+}
+
+void handle_produce(struct api_request *request) {
+    const struct kafka_produce_request *body = request->body;
+    struct kafka_produce_reply *reply = request->reply;
+    size_t partition_count = count_partitions(body);
+    bool acks_valid = body->acks >= -1 && body->acks <= 1;
+    WIRE_ARRAY(&request->arena, &reply->topics, &kafka_produce_reply_topic_struct, body->topics.count);
+    for (int32_t i = 0; i < body->topics.count; i++) {
+        const request_topic *wanted = &body->topics.items[i];
+        struct kafka_produce_reply_topic *answer = &reply->topics.items[i];
+        const struct topic *topic = find_topic(request, wanted);
+        answer->name = wanted->name;
+        answer->topic_id = wanted->topic_id;
+        WIRE_ARRAY(&request->arena, &answer->partitions, &kafka_produce_reply_partition_struct, wanted->partitions.count);
+        for (int32_t j = 0; j < wanted->partitions.count; j++) {
+            reply_partition *result = &answer->partitions.items[j];
+            int64_t last_offset = -1;
+            if (!acks_valid) {
+                result->index = wanted->partitions.items[j].index;
+                fail(request, result, KAFKA_INVALID_REQUIRED_ACKS, kafka_error_text(KAFKA_INVALID_REQUIRED_ACKS));
+                continue;
+            }
+            struct partition_log *log = append(request, topic, &wanted->partitions.items[j], result, &last_offset);
+            if (log && body->acks == -1)
+                wait_for(request, partition_count, log, last_offset, result);
+        }
+    }
+    struct produce_state *state = request->state;
+    if (state && state->waiting > 0) {
+        state->timer = world_timer_create(request->broker->loop, on_timeout, state);
+        world_timer_start(state->timer, body->timeout_ms > 0 ? body->timeout_ms : 0, 0);
+    } else if (body->acks == 0) {
+        answer_without_acks(request);
+    } else if (state) {
+        finish(request);
+    } else {
+        api_reply(request);
+    }
+}

@@ -1,0 +1,220 @@
+/* broker.c: start and stop. */
+#include "kafka/broker.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/assert.h"
+#include "kafka/client_internal.h"
+#include "kafka/fetch_session.h"
+#include "kafka/groups.h"
+#include "kafka/internal.h"
+
+struct start_call {
+    struct broker *broker;
+    struct error *error;
+    bool ok;
+};
+
+/* ---- settings ---- */
+
+/* "PLAINTEXT://kafka:9092,OUTSIDE://localhost:29092" */
+static bool parse_advertised(struct broker *broker, const char *text, struct error *error) {
+    struct bytes list = bytes_trim(bytes_from_text(text));
+    for (size_t at = 0; list.size > 0 && at <= list.size;) {
+        size_t comma = bytes_find(list, ',', at), end = comma == SIZE_MAX ? list.size : comma;
+        struct bytes item = bytes_trim(bytes_slice(list, at, end - at));
+        const char *scheme_end = item.size ? memmem(item.data, item.size, "://", 3) : NULL;
+        size_t from = scheme_end ? (size_t)(scheme_end - (const char *)item.data) + 3 : 0;
+        size_t colon = item.size;
+        while (colon > from && item.data[colon - 1] != ':')
+            colon--;
+        int64_t port = 0;
+        struct bytes host = colon > from ? bytes_slice(item, from, colon - 1 - from) : BYTES_NULL;
+        if (host.size > 2 && host.data[0] == '[' && host.data[host.size - 1] == ']')
+            host = bytes_slice(host, 1, host.size - 2);
+        if (!scheme_end || host.size == 0 || !bytes_to_int64(bytes_slice(item, colon, item.size - colon), &port) || port < 1 ||
+            port > 65535)
+            return error_set(error, ERROR_INVALID, "advertised.listeners: %.*s is not of the form PLAINTEXT://host:port", BYTES_ARGS(item));
+        VECTOR_PUSH(&broker->advertised, ((struct advertised){strndup((const char *)host.data, host.size), (uint16_t)port}));
+        at = end + 1;
+    }
+    return true;
+}
+
+/* ---- on the loop ---- */
+
+static void on_advance(void *argument, struct partition_log *log) {
+    struct broker *broker = argument;
+    client_wake_subscribers(broker->client);
+}
+
+static bool open_all(struct broker *broker, struct error *error) {
+    struct log_manager_options options = {
+        .world = broker->world,
+        .loop = broker->loop,
+        .disk_pool = broker->disk_pool,
+        .directory = broker->directory,
+        .node_id = broker->node_id,
+        .service_log = broker->service_log,
+        .metrics = broker->metrics,
+        .producer_expiration_ms = config_integer(&broker->config, "producer.id.expiration.ms"),
+        .retention_check_ms = config_integer(&broker->config, "log.retention.check.interval.ms"),
+        .cleaner_backoff_ms = config_integer(&broker->config, "log.cleaner.backoff.ms"),
+    };
+    broker->logs = log_manager_open(&options, error);
+    if (!broker->logs || !topics_open(broker, error))
+        return false;
+    log_manager_on_advance(broker->logs, on_advance, broker);
+    broker->groups = groups_create(broker);
+    broker->sessions =
+        fetch_sessions_create((size_t)config_integer(&broker->config, "max.incremental.fetch.session.cache.slots"));
+    return groups_load(broker->groups, error);
+}
+
+static void open_on_loop(void *argument) {
+    struct start_call *call = argument;
+    call->ok = open_all(call->broker, call->error);
+}
+
+static void register_on_loop(void *argument) {
+    struct start_call *call = argument;
+    struct broker *broker = call->broker;
+    const char *host = broker->advertised.count > 0 ? broker->advertised.items[0].host : broker->addresses[0];
+    uint16_t port = broker->advertised.count > 0 ? broker->advertised.items[0].port : broker->port;
+    call->ok = metadata_register_broker(broker->metadata, host, port, call->error);
+}
+
+static void close_on_loop(void *argument) {
+    struct broker *broker = argument;
+    groups_destroy(broker->groups);
+    fetch_sessions_destroy(broker->sessions);
+    topics_close(broker);
+    if (broker->logs)
+        log_manager_close(broker->logs);
+}
+
+/* ---- start and stop ---- */
+
+static void broker_free(struct broker *broker) {
+    if (broker->client)
+        client_destroy(broker->client);
+    for (size_t i = 0; i < broker->advertised.count; i++)
+        free(broker->advertised.items[i].host);
+    VECTOR_FREE(&broker->advertised);
+    for (size_t i = 0; i < broker->address_count; i++)
+        free(broker->addresses[i]);
+    free(broker->addresses);
+    free(broker->directory);
+    config_free(&broker->config);
+    world_mutex_destroy(&broker->topics_mutex);
+    free(broker);
+}
+
+static struct broker *broker_make(const struct broker_options *options, struct error *error) {
+    struct config config;
+    if (!config_load(&config, options->setting, options->setting_context, error))
+        return NULL;
+    struct broker *broker = calloc(1, sizeof *broker);
+    ASSERT(broker && options->address_count > 0);
+    broker->config = config;
+    broker->world = options->world;
+    broker->loop = options->loop;
+    broker->disk_pool = options->disk_pool;
+    broker->service_log = options->service_log;
+    broker->metrics = options->metrics;
+    broker->node_id = options->node_id ? options->node_id : (int32_t)config_integer(&broker->config, "node.id");
+    broker->directory = strdup(options->directory);
+    broker->port = options->port;
+    broker->addresses = calloc(options->address_count, sizeof *broker->addresses);
+    ASSERT(broker->addresses);
+    for (size_t i = 0; i < options->address_count; i++)
+        broker->addresses[broker->address_count++] = strdup(options->addresses[i]);
+    list_init(&broker->ready_requests);
+    world_mutex_init(&broker->topics_mutex);
+    broker->client = client_create(broker);
+    const char *advertised = config_text(&broker->config, "advertised.listeners");
+    if (advertised && !parse_advertised(broker, advertised, error)) {
+        broker_free(broker);
+        return NULL;
+    }
+    return broker;
+}
+
+static bool listen_and_register(struct broker *broker, const struct broker_options *options, struct error *error) {
+    struct net_server_options server = {
+        .loop = broker->loop,
+        .addresses = options->addresses,
+        .address_count = options->address_count,
+        .port = options->port,
+        .protocol = &kafka_protocol,
+        .context = broker,
+        .limits = {.connection_count_max = (size_t)config_integer(&broker->config, "max.connections"),
+            .frame_size_max = (size_t)config_integer(&broker->config, "socket.request.max.bytes")},
+        .peer_rule = options->peer_rule,
+        .log = broker->service_log,
+        .metrics = broker->metrics,
+    };
+    broker->server = net_server_start(&server, error);
+    if (!broker->server)
+        return false;
+    broker->port = net_server_port(broker->server);
+    struct start_call call = {.broker = broker, .error = error};
+    world_loop_call(broker->loop, register_on_loop, &call);
+    return call.ok;
+}
+
+struct broker *broker_start(const struct broker_options *options, struct error *error) {
+    struct error ignored;
+    struct broker *broker = broker_make(options, error ? error : &ignored);
+    if (!broker)
+        return NULL;
+    service_log_write(broker->service_log, LOG_INFO, "kafka.server.BrokerServer", "[BrokerServer id=%d] Transition from SHUTDOWN to STARTING",
+        broker->node_id);
+    struct start_call call = {.broker = broker, .error = error ? error : &ignored};
+    world_loop_call(broker->loop, open_on_loop, &call);
+    if (!call.ok || !listen_and_register(broker, options, call.error)) {
+        service_log_write(broker->service_log, LOG_ERROR, "kafka.server.BrokerServer",
+            "[BrokerServer id=%d] Fatal error during broker startup. Prepare to shutdown: %s", broker->node_id, call.error->message);
+        broker_stop(broker);
+        return NULL;
+    }
+    for (size_t i = 0; i < broker->address_count; i++)
+        service_log_write(broker->service_log, LOG_INFO, "kafka.network.DataPlaneAcceptor", "Awaiting socket connections on %s:%u.",
+            broker->addresses[i], broker->port);
+    service_log_write(broker->service_log, LOG_INFO, "kafka.network.SocketServer",
+        "[SocketServer listenerType=BROKER, nodeId=%d] Enabling request processing.", broker->node_id);
+    service_log_write(broker->service_log, LOG_INFO, "kafka.server.BrokerServer", "[BrokerServer id=%d] Transition from STARTING to STARTED",
+        broker->node_id);
+    service_log_write(broker->service_log, LOG_INFO, "kafka.server.KafkaRaftServer", "[KafkaRaftServer nodeId=%d] Kafka Server started",
+        broker->node_id);
+    return broker;
+}
+
+void broker_stop(struct broker *broker) {
+    if (!broker)
+        return;
+    service_log_write(broker->service_log, LOG_INFO, "kafka.server.BrokerServer", "[BrokerServer id=%d] Transition from STARTED to SHUTTING_DOWN",
+        broker->node_id);
+    if (broker->server)
+        net_server_stop(broker->server);
+    world_loop_call(broker->loop, close_on_loop, broker);
+    service_log_write(broker->service_log, LOG_INFO, "kafka.server.BrokerServer", "[BrokerServer id=%d] shut down completed", broker->node_id);
+    broker_free(broker);
+}
+
+uint16_t broker_port(const struct broker *broker) {
+    return broker->port;
+}
+
+const char *broker_cluster_id(const struct broker *broker) {
+    return log_manager_cluster_id(broker->logs);
+}
+
+struct kafka_client *broker_client(struct broker *broker) {
+    return broker->client;
+}
+
+size_t broker_connection_count(const struct broker *broker) {
+    return net_server_connection_count(broker->server);
+}

@@ -1,0 +1,14 @@
+/* client_internal.h: what the broker tells its in-process client. */
+#ifndef KAFKA_CLIENT_INTERNAL_H
+#define KAFKA_CLIENT_INTERNAL_H
+
+#include "kafka/client.h"
+
+struct broker;
+struct kafka_client *client_create(struct broker *broker);
+/* No subscription may be left. */
+void client_destroy(struct kafka_client *client);
+/* Topics came or went, or records were committed. Broker's loop. NULL does nothing. */
+void client_wake_subscribers(struct kafka_client *client);
+
+#endif

@@ -1,0 +1,131 @@
+/* groups.h: the group coordinator: classic consumer groups and their committed offsets. All of it is stored in __consumer_offsets and nowhere
+ * else (groups_store.c); the states are those of Kafka's classic protocol (groups.c). Broker's loop. */
+#ifndef KAFKA_GROUPS_H
+#define KAFKA_GROUPS_H
+
+#include "kafka/internal.h"
+
+enum group_state { GROUP_EMPTY, GROUP_PREPARING, GROUP_COMPLETING, GROUP_STABLE, GROUP_DEAD };
+
+struct member_protocol {
+    char *name;
+    struct buffer metadata;
+};
+struct group;
+struct member {
+    struct list_node node; /* in group->members, in the order of joining */
+    struct group *group;
+    char *id, *instance_id /* or NULL */, *client_id, *client_host;
+    int32_t session_timeout_ms, rebalance_timeout_ms;
+    VECTOR(struct member_protocol) protocols; /* in the member's order of preference */
+    struct buffer assignment;
+    struct api_request *join, *sync; /* waiting, or NULL */
+    int64_t deadline_ms;             /* loop time at which the session ends */
+    bool synced;                     /* has its assignment of this generation */
+};
+struct pending_member { /* was told its id and has not come back yet */
+    char *id;
+    int64_t deadline_ms;
+};
+struct committed_offset {
+    char *topic;
+    int32_t partition;
+    int64_t offset;
+    int32_t leader_epoch;
+    char *metadata;
+    int64_t commit_ms; /* wall time */
+};
+struct group {
+    char *id;
+    enum group_state state;
+    int32_t generation;
+    char *protocol_type, *protocol_name; /* or NULL */
+    struct list members;
+    size_t member_count;
+    struct member *leader;
+    VECTOR(struct pending_member) pending;
+    struct map offsets;       /* topic, NUL, partition -> struct committed_offset */
+    int64_t deadline_ms;      /* of the present rebalance step, 0 none */
+    int64_t joining_since_ms;
+    bool initial_delay;       /* the first members gather */
+    int64_t state_wall_ms;    /* when the state was entered */
+};
+struct groups {
+    struct broker *broker;
+    struct map by_id;
+    struct world_timer *timer, *expiry_timer;
+    int64_t next_deadline_ms; /* what the timer is set to, 0 not running */
+};
+
+/* ---- groups.c: states ---- */
+
+struct groups *groups_create(struct broker *broker);
+/* Pending requests must be gone (the connections are closed). */
+void groups_destroy(struct groups *groups);
+struct group *group_find(struct groups *groups, struct bytes id);
+struct group *group_make(struct groups *groups, struct bytes id); /* finds or creates, empty */
+/* Frees a group without members. */
+void group_free(struct groups *groups, struct group *group);
+const char *group_state_name(enum group_state state);
+struct member *group_member(struct group *group, struct bytes id);
+struct member *group_static_member(struct group *group, struct bytes instance_id);
+struct member *member_add(struct group *group, const char *id, struct bytes instance_id, const char *client_id, const char *client_host);
+void member_set_protocol(struct member *member, struct bytes name, struct bytes metadata);
+const struct member_protocol *member_protocol(const struct member *member, const char *name);
+/* KAFKA_NONE, or what to answer: unknown or fenced member, another generation. *member is set on success. */
+int16_t group_check_member(struct group *group, struct bytes member_id, struct bytes instance_id, int32_t generation,
+    struct member **member);
+/* The member was heard of. */
+void member_touch(struct groups *groups, struct member *member);
+/* Removes it and rebalances the rest; its waiting requests get `code`. */
+void group_remove_member(struct groups *groups, struct group *group, struct member *member, int16_t code, const char *why);
+/* Leaves the present generation: every member must join again. */
+void group_prepare_rebalance(struct groups *groups, struct group *group, const char *why);
+/* When all members have joined, the next generation begins. */
+void group_try_complete_join(struct groups *groups, struct group *group);
+/* Answers a join with the present generation. */
+void group_answer_join(struct group *group, struct member *member);
+void group_answer_sync(struct member *member, int16_t code);
+void groups_schedule(struct groups *groups, int64_t deadline_ms);
+bool group_supports_protocols(const struct group *group, const struct kafka_join_group_request *request);
+
+/* ---- groups_store.c: records ---- */
+
+/* Reads all partitions of __consumer_offsets, if it exists. */
+bool groups_load(struct groups *groups, struct error *error);
+/* Which partition of __consumer_offsets keeps a group. */
+int32_t group_partition(struct bytes group_id, int32_t partition_count);
+
+/* Records for one group, gathered and then appended as one batch. */
+struct group_record {
+    size_t key_at, key_size, value_at, value_size; /* in batch->records */
+    bool tombstone;
+};
+struct group_batch {
+    struct groups *groups;
+    struct group *group;
+    struct buffer records;
+    VECTOR(struct group_record) list;
+};
+void group_batch_begin(struct group_batch *batch, struct groups *groups, struct group *group);
+void group_batch_offset(struct group_batch *batch, const struct committed_offset *offset, bool tombstone);
+/* Membership as it is now. */
+void group_batch_metadata(struct group_batch *batch, bool tombstone);
+/* Appends (nothing when empty) and frees the batch. *log and *last_offset tell what to wait for, when not NULL. */
+int16_t group_batch_commit(struct group_batch *batch, struct partition_log **log, int64_t *last_offset);
+/* The short form for membership alone. */
+int16_t group_store(struct groups *groups, struct group *group);
+
+struct committed_offset *group_offset(struct group *group, struct bytes topic, int32_t partition);
+struct committed_offset *group_set_offset(struct group *group, struct bytes topic, int32_t partition, int64_t offset,
+    int32_t leader_epoch, struct bytes metadata, int64_t commit_ms);
+/* Frees it without a record. */
+void group_drop_offset(struct group *group, struct committed_offset *offset);
+/* Deletes the group and its offsets with tombstones. */
+int16_t group_delete(struct groups *groups, struct group *group);
+/* A topic was deleted: its offsets go too. */
+void groups_topic_deleted(struct groups *groups, const char *topic);
+/* Offsets of groups without members that are older than offsets.retention.minutes, and groups that have nothing left. */
+void groups_expire(struct groups *groups);
+
+#endif
