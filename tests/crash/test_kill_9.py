@@ -44,6 +44,13 @@ def kill_rounds(raudal, name, between=lambda: None):
         between()
 
 
+def with_a_topic(start_raudal):
+    raudal = start_raudal("--only", "kafka")
+    raudal.tool("kafka-topics.sh", "--bootstrap-server", "kafka:9092", "--create", "--topic", "t", "--partitions",
+                3).ok()
+    return raudal
+
+
 def read_all(bootstrap, topic):
     """{partition: [(offset, value)]} of a topic."""
     from confluent_kafka import Consumer, TopicPartition
@@ -68,8 +75,7 @@ def read_all(bootstrap, topic):
 @pytest.mark.parametrize("settings", [{}, {"compression.type": "lz4", "linger.ms": 20}], ids=["plain", "lz4"])
 def test_acknowledged_records_are_there_once_and_in_order(start_raudal, settings):
     from confluent_kafka import Producer
-    raudal = start_raudal("--only", "kafka")
-    raudal.tool("kafka-topics.sh", "--bootstrap-server", "kafka:9092", "--create", "--topic", "t", "--partitions", 3).ok()
+    raudal = with_a_topic(start_raudal)
     producer = Producer({"bootstrap.servers": raudal.at("kafka"), "enable.idempotence": True, "acks": "all",
                          "message.timeout.ms": 60000, "reconnect.backoff.max.ms": 200, **settings})
     acknowledged, failed, ended = [], [], threading.Event()
@@ -105,8 +111,7 @@ def test_acknowledged_records_are_there_once_and_in_order(start_raudal, settings
 def test_acknowledged_topics_and_group_offsets_are_there(start_raudal):
     from confluent_kafka import Consumer, TopicPartition
     from confluent_kafka.admin import AdminClient, NewTopic
-    raudal = start_raudal("--only", "kafka")
-    raudal.tool("kafka-topics.sh", "--bootstrap-server", "kafka:9092", "--create", "--topic", "t", "--partitions", 3).ok()
+    raudal = with_a_topic(start_raudal)
     admin = AdminClient({"bootstrap.servers": raudal.at("kafka"), "reconnect.backoff.max.ms": 200})
     consumer = Consumer({"bootstrap.servers": raudal.at("kafka"), "group.id": "g", "reconnect.backoff.max.ms": 200})
 
@@ -173,8 +178,7 @@ def test_acknowledged_files_are_there_and_whole(start_raudal):
 def test_recovery_twice_changes_nothing(start_raudal):
     """Killed while it recovers, and recovered again: the directory is the one that a single recovery makes."""
     from confluent_kafka import Producer
-    raudal = start_raudal("--only", "kafka")
-    raudal.tool("kafka-topics.sh", "--bootstrap-server", "kafka:9092", "--create", "--topic", "t", "--partitions", 3).ok()
+    raudal = with_a_topic(start_raudal)
     producer = Producer({"bootstrap.servers": raudal.at("kafka")})
     for number in range(3000):
         producer.produce("t", f"{number}", partition=number % 3)
@@ -188,8 +192,7 @@ def test_recovery_twice_changes_nothing(start_raudal):
 
 def test_a_torn_tail_is_cut_and_a_corrupt_batch_is_stepped_over(start_raudal):
     from confluent_kafka import Producer
-    raudal = start_raudal("--only", "kafka")
-    raudal.tool("kafka-topics.sh", "--bootstrap-server", "kafka:9092", "--create", "--topic", "t", "--partitions", 3).ok()
+    raudal = with_a_topic(start_raudal)
     producer = Producer({"bootstrap.servers": raudal.at("kafka")})
     for number in range(300):
         producer.produce("t", f"{number}", partition=number % 3)
