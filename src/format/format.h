@@ -8,6 +8,9 @@
 #include "column/column.h"
 #include "column/timezone.h"
 
+/* The world whose zone files option timeZone is looked up in; set once at start. */
+void format_set_world(struct world *world);
+
 /* ---- options: names as Spark's users write them, compared without case ---- */
 
 struct format_option {
@@ -22,6 +25,9 @@ struct bytes format_option_get(const struct format_options *options, const char 
 /* Each leaves *value as it is when the option is absent; a text that is not of the kind is ERROR_INVALID naming option and text. */
 bool format_option_boolean(const struct format_options *options, const char *name, bool *value, struct error *error);
 bool format_option_int64(const struct format_options *options, const char *name, int64_t *value, struct error *error);
+
+/* Option "timeZone": replaces *zone when given. */
+bool format_option_zone(const struct format_options *options, const struct timezone **zone, struct error *error);
 
 enum format_mode { FORMAT_PERMISSIVE, FORMAT_DROPMALFORMED, FORMAT_FAILFAST };
 /* Option "mode"; an unknown text is PERMISSIVE, as in Spark. */

@@ -29,7 +29,7 @@ struct json_reader *json_readers_take(struct json_readers *readers);
 void json_readers_give(struct json_readers *readers, struct json_reader *reader);
 /* What all readers reported so far (json_reader_parse with report NULL counts here). */
 void json_readers_report(struct json_readers *readers, struct format_report *report);
-/* Whether that is a name knows as options; for checks of what a user gave. */
+/* Whether json_reader_create knows an option of that name. */
 bool json_option_known(struct bytes name);
 
 /* from_json: one value per row of `texts` (STRING or BINARY, possibly constant). Result in `arena`; its strings point into the texts'
