@@ -112,6 +112,7 @@ static void set_environment(const struct program *program) {
     char text[PATH_MAX + 256];
     setenv("RAUDAL_DATA", instance->data, 1);
     setenv("RAUDAL_PROGRAM", program->id, 1);
+    unsetenv("MASTER"); /* PySpark refuses it beside SPARK_REMOTE */
     if (instance->ports[SERVICE_SPARK_CONNECT] != 0) {
         snprintf(text, sizeof text, "sc://%s:%u/;x-raudal-program=%s", instance->address, instance->ports[SERVICE_SPARK_CONNECT], program->id);
         setenv("SPARK_REMOTE", text, 1);

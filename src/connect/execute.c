@@ -76,6 +76,10 @@ static void send_batch(struct execution *execution, struct batch *batch) {
     } while (at < batch->row_count);
 }
 
+static bool is_full(const struct execution *execution) {
+    return atomic_load(&execution->posted_size) >= RESULT_QUEUE_SIZE || operation_is_full(execution->operation);
+}
+
 static enum exec_demand take_batch(void *argument, struct batch *batch, size_t partition) {
     struct execution *execution = argument;
     if (execution->kind != EXECUTION_ROWS) {
@@ -85,9 +89,12 @@ static enum exec_demand take_batch(void *argument, struct batch *batch, size_t p
     }
     if (batch->row_count > 0)
         send_batch(execution, batch);
-    if (atomic_load(&execution->posted_size) < RESULT_QUEUE_SIZE && !operation_is_full(execution->operation))
+    if (!is_full(execution))
         return EXEC_MORE;
     atomic_store(&execution->is_waiting, true);
+    /* The loop may have sent everything just before it could see that we wait. */
+    if (!is_full(execution) && atomic_exchange(&execution->is_waiting, false))
+        return EXEC_MORE;
     return EXEC_FULL;
 }
 

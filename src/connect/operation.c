@@ -152,7 +152,7 @@ void operation_detached(struct grpc_call *call) {
 }
 
 bool operation_is_full(const struct operation *operation) {
-    return operation->queued_size > RESULT_QUEUE_SIZE;
+    return __atomic_load_n(&operation->queued_size, __ATOMIC_RELAXED) > RESULT_QUEUE_SIZE; /* also asked by compute threads */
 }
 
 void operation_send(struct operation *operation, Connect__ExecutePlanResponse *response) {
