@@ -1,6 +1,8 @@
-/* arena.h: memory that is given back all at once. One arena per request, batch, query. Not thread-safe; an arena has one owner at a time.
+/* arena.h: memory that is given back all at once. One arena per request, batch, query. Not thread-safe; an arena has
+ * one owner at a time.
  *
- * Blocks double from `first block` up to 1 MiB; larger requests get a block of their own. Everything is aligned to 16 bytes. */
+ * Blocks double from `first block` up to 1 MiB; larger requests get a block of their own. Everything is aligned to 16
+ * bytes. */
 #ifndef BASE_ARENA_H
 #define BASE_ARENA_H
 
@@ -11,9 +13,9 @@
 struct arena_block;
 
 struct arena {
-    struct arena_block *head;  /* newest block */
-    uint8_t *next, *end;       /* free range in head */
-    size_t allocated_size;     /* bytes in all blocks, for accounting */
+    struct arena_block *head; /* newest block */
+    uint8_t *next, *end;      /* free range in head */
+    size_t allocated_size;    /* bytes in all blocks, for accounting */
     struct arena_cleanup *cleanups;
 };
 
@@ -34,7 +36,8 @@ char *arena_text(struct arena *arena, struct bytes view);
 char *arena_strdup(struct arena *arena, const char *text);
 char *arena_printf(struct arena *arena, const char *format, ...) __attribute__((format(printf, 2, 3)));
 char *arena_vprintf(struct arena *arena, const char *format, va_list arguments);
-/* Calls function(argument) when the arena is reset or destroyed: how counted objects (maps, files) tie to a batch or request. */
+/* Calls function(argument) when the arena is reset or destroyed: how counted objects (maps, files) tie to a batch or
+ * request. */
 void arena_on_destroy(struct arena *arena, void (*function)(void *argument), void *argument);
 
 #define ARENA_NEW(arena, type) ((type *)arena_allocate_zeroed((arena), sizeof(type)))

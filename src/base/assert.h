@@ -1,5 +1,5 @@
-/* assert.h: checks of our own correctness, always compiled in. ASSERT is for states that only a bug of ours can produce;
- * everything that input, disk or network can cause is a `struct error`. */
+/* assert.h: checks of our own correctness, always compiled in. ASSERT is for states that only a bug of ours can
+ * produce; everything that input, disk or network can cause is a `struct error`. */
 #ifndef BASE_ASSERT_H
 #define BASE_ASSERT_H
 

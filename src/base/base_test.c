@@ -122,8 +122,9 @@ static void metrics_are_prometheus_text(void **state) {
     metric_add(metrics_get(metrics, METRIC_COUNTER, "raudal_records_total", "Records appended.", "topic=\"a\""), 4);
     struct buffer out = {0};
     metrics_format(metrics, &out);
-    assert_string_equal(buffer_text(&out), "# HELP raudal_records_total Records appended.\n# TYPE raudal_records_total counter\n"
-                                           "raudal_records_total{topic=\"a\"} 7\n");
+    assert_string_equal(buffer_text(&out),
+        "# HELP raudal_records_total Records appended.\n# TYPE raudal_records_total counter\n"
+        "raudal_records_total{topic=\"a\"} 7\n");
     buffer_free(&out);
     metrics_destroy(metrics);
 }

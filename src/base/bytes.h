@@ -1,5 +1,5 @@
-/* bytes.h: a view of bytes, a growable buffer, and big/little-endian loads and stores. Text is bytes too: `struct bytes` is never
- * NUL-terminated unless its maker says so. */
+/* bytes.h: a view of bytes, a growable buffer, and big/little-endian loads and stores. Text is bytes too: `struct
+ * bytes` is never NUL-terminated unless its maker says so. */
 #ifndef BASE_BYTES_H
 #define BASE_BYTES_H
 
@@ -29,7 +29,7 @@ bool bytes_equal_text(struct bytes left, const char *right);
 bool bytes_equal_ignore_case(struct bytes left, struct bytes right); /* ASCII */
 bool bytes_starts_with(struct bytes view, const char *prefix);
 bool bytes_ends_with(struct bytes view, const char *suffix);
-int bytes_compare(struct bytes left, struct bytes right); /* unsigned byte order, <0 0 >0 */
+int bytes_compare(struct bytes left, struct bytes right);                /* unsigned byte order, <0 0 >0 */
 struct bytes bytes_slice(struct bytes view, size_t offset, size_t size); /* asserts the range */
 struct bytes bytes_trim(struct bytes view);                              /* ASCII white space at both ends */
 /* Index of the first `byte` at or after `from`, or SIZE_MAX. */

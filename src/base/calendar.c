@@ -1,4 +1,5 @@
-/* calendar.c: day arithmetic over 400-year eras of 146,097 days, years starting in March so that the leap day comes last. */
+/* calendar.c: day arithmetic over 400-year eras of 146,097 days, years starting in March so that the leap day comes
+ * last. */
 #include "base/calendar.h"
 
 #include <stdio.h>
@@ -62,17 +63,18 @@ static struct clock_parts split(int64_t wall_ms) {
 
 void calendar_format_iso_ms(int64_t wall_ms, char out[32]) {
     struct clock_parts p = split(wall_ms);
-    snprintf(out, 32, "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", p.date.year, p.date.month, p.date.day, p.hour, p.minute, p.second,
-        p.millisecond);
+    snprintf(out, 32, "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", p.date.year, p.date.month, p.date.day, p.hour, p.minute,
+        p.second, p.millisecond);
 }
 
 void calendar_format_log4j(int64_t wall_ms, char out[32]) {
     struct clock_parts p = split(wall_ms);
-    snprintf(out, 32, "%04d-%02d-%02d %02d:%02d:%02d,%03d", p.date.year, p.date.month, p.date.day, p.hour, p.minute, p.second,
-        p.millisecond);
+    snprintf(out, 32, "%04d-%02d-%02d %02d:%02d:%02d,%03d", p.date.year, p.date.month, p.date.day, p.hour, p.minute,
+        p.second, p.millisecond);
 }
 
 void calendar_format_spark(int64_t wall_ms, char out[32]) {
     struct clock_parts p = split(wall_ms);
-    snprintf(out, 32, "%02d/%02d/%02d %02d:%02d:%02d", p.date.year % 100, p.date.month, p.date.day, p.hour, p.minute, p.second);
+    snprintf(out, 32, "%02d/%02d/%02d %02d:%02d:%02d", p.date.year % 100, p.date.month, p.date.day, p.hour, p.minute,
+        p.second);
 }

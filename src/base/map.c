@@ -5,7 +5,8 @@
 
 #include "base/assert.h"
 
-/* index slots hold entry number + 1; 0 is free; removed entries keep their slot until the next rebuild so that probes go on past them. */
+/* index slots hold entry number + 1; 0 is free; removed entries keep their slot until the next rebuild so that probes
+ * go on past them. */
 
 uint64_t hash_bytes(struct bytes view, uint64_t seed) {
     return XXH3_64bits_withSeed(view.data, view.size, seed);

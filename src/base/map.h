@@ -1,5 +1,6 @@
-/* map.h: hash map from bytes to a pointer. Keys are copied. Iteration order is insertion order as long as nothing is removed.
- * Open addressing over an index of a dense entry array. Keys are hashed with a per-map seed so that input cannot choose collisions. */
+/* map.h: hash map from bytes to a pointer. Keys are copied. Iteration order is insertion order as long as nothing is
+ * removed. Open addressing over an index of a dense entry array. Keys are hashed with a per-map seed so that input
+ * cannot choose collisions. */
 #ifndef BASE_MAP_H
 #define BASE_MAP_H
 
@@ -30,7 +31,8 @@ void *map_set(struct map *map, struct bytes key, void *value);
 void *map_set_text(struct map *map, const char *key, void *value);
 /* Removes and returns the value, or NULL. */
 void *map_remove(struct map *map, struct bytes key);
-/* Next live entry at or after *cursor (start with 0), or NULL at the end. Removing the returned entry while iterating is allowed. */
+/* Next live entry at or after *cursor (start with 0), or NULL at the end. Removing the returned entry while iterating
+ * is allowed. */
 struct map_entry *map_next(const struct map *map, size_t *cursor);
 /* 64-bit hash (xxHash3) of bytes. */
 uint64_t hash_bytes(struct bytes view, uint64_t seed);

@@ -68,7 +68,8 @@ static struct family *find_family(struct metrics *metrics, enum metric_kind kind
     return family;
 }
 
-struct metric *metrics_get(struct metrics *metrics, enum metric_kind kind, const char *name, const char *help, const char *labels) {
+struct metric *metrics_get(
+    struct metrics *metrics, enum metric_kind kind, const char *name, const char *help, const char *labels) {
     pthread_mutex_lock(&metrics->mutex);
     struct family *family = find_family(metrics, kind, name, help);
     struct series *series = NULL;

@@ -1,4 +1,5 @@
-/* metrics.h: counters and gauges by name and labels, shown as Prometheus text (exposition format 0.0.4). Values are atomics. */
+/* metrics.h: counters and gauges by name and labels, shown as Prometheus text (exposition format 0.0.4). Values are
+ * atomics. */
 #ifndef BASE_METRICS_H
 #define BASE_METRICS_H
 
@@ -15,8 +16,10 @@ enum metric_kind { METRIC_COUNTER, METRIC_GAUGE };
 
 struct metrics *metrics_create(void);
 void metrics_destroy(struct metrics *metrics);
-/* Finds or makes the series. labels: "topic=\"a\",partition=\"0\"" or "". The pointer lives as long as `metrics`. Any thread. */
-struct metric *metrics_get(struct metrics *metrics, enum metric_kind kind, const char *name, const char *help, const char *labels);
+/* Finds or makes the series. labels: "topic=\"a\",partition=\"0\"" or "". The pointer lives as long as `metrics`. Any
+ * thread. */
+struct metric *metrics_get(
+    struct metrics *metrics, enum metric_kind kind, const char *name, const char *help, const char *labels);
 static inline void metric_add(struct metric *metric, int64_t amount) {
     __atomic_fetch_add((int64_t *)&metric->value, amount, __ATOMIC_RELAXED);
 }

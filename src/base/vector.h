@@ -15,13 +15,13 @@
         size_t count, capacity;                                                                                        \
     }
 #define VECTOR_RESERVE(vector, more)                                                                                   \
-    ((vector)->items = vector_grow((vector)->items, (vector)->count, (more), &(vector)->capacity, sizeof *(vector)->items))
+    ((vector)->items =                                                                                                 \
+            vector_grow((vector)->items, (vector)->count, (more), &(vector)->capacity, sizeof *(vector)->items))
 #define VECTOR_PUSH(vector, item) (VECTOR_RESERVE(vector, 1), (vector)->items[(vector)->count++] = (item))
 /* Room for one more, uninitialised; gives its address. */
 #define VECTOR_ADD(vector) (VECTOR_RESERVE(vector, 1), &(vector)->items[(vector)->count++])
 #define VECTOR_POP(vector) ((vector)->items[--(vector)->count])
-#define VECTOR_REMOVE(vector, index)                                                                                   \
-    vector_remove((vector)->items, (index), &(vector)->count, sizeof *(vector)->items)
+#define VECTOR_REMOVE(vector, index) vector_remove((vector)->items, (index), &(vector)->count, sizeof *(vector)->items)
 #define VECTOR_FREE(vector) vector_release((void **)&(vector)->items, &(vector)->count, &(vector)->capacity)
 
 void *vector_grow(void *items, size_t count, size_t more, size_t *capacity, size_t item_size);

@@ -1,7 +1,8 @@
 /* checkpoint.c: Kafka's small text files.
  *
- * Offset checkpoints of the log directory: line 1 "0", line 2 the number of entries, then "topic partition offset" per line. Leader epochs of
- * a partition: the same with "epoch startOffset". Both are written to a temporary name and renamed; an empty file means no entries. */
+ * Offset checkpoints of the log directory: line 1 "0", line 2 the number of entries, then "topic partition offset" per
+ * line. Leader epochs of a partition: the same with "epoch startOffset". Both are written to a temporary name and
+ * renamed; an empty file means no entries. */
 #include "log/internal.h"
 
 #include <stdio.h>
@@ -45,8 +46,8 @@ static bool split_last(struct bytes *line, struct bytes *last) {
 static bool add_offset(struct bytes line, struct map *offsets) {
     struct bytes offset_text, partition_text;
     int64_t offset, partition;
-    if (!split_last(&line, &offset_text) || !split_last(&line, &partition_text) || !bytes_to_int64(offset_text, &offset) ||
-        !bytes_to_int64(partition_text, &partition))
+    if (!split_last(&line, &offset_text) || !split_last(&line, &partition_text) ||
+        !bytes_to_int64(offset_text, &offset) || !bytes_to_int64(partition_text, &partition))
         return false;
     char name[512];
     snprintf(name, sizeof name, "%.*s-%lld", BYTES_ARGS(line), (long long)partition);
@@ -72,10 +73,12 @@ bool checkpoint_read(struct world *world, const char *path, struct map *offsets,
             continue;
         found++;
         if (!add_offset(line, offsets))
-            ok = error_set(error, ERROR_CORRUPT, "%s: line %lld is not \"topic partition offset\"", path, (long long)found + 2);
+            ok = error_set(
+                error, ERROR_CORRUPT, "%s: line %lld is not \"topic partition offset\"", path, (long long)found + 2);
     }
     if (ok && found != count)
-        ok = error_set(error, ERROR_CORRUPT, "%s: %lld entries, %lld announced", path, (long long)found, (long long)count);
+        ok = error_set(
+            error, ERROR_CORRUPT, "%s: %lld entries, %lld announced", path, (long long)found, (long long)count);
     buffer_free(&text);
     return ok;
 }
@@ -87,7 +90,8 @@ void checkpoint_free(struct map *offsets) {
     map_free(offsets);
 }
 
-bool checkpoint_write(struct world *world, const char *path, size_t count, const struct buffer *lines, bool sync, struct error *error) {
+bool checkpoint_write(
+    struct world *world, const char *path, size_t count, const struct buffer *lines, bool sync, struct error *error) {
     struct buffer text = {0};
     buffer_printf(&text, "0\n%zu\n", count);
     buffer_append(&text, lines->data, lines->size);
@@ -118,7 +122,8 @@ bool epochs_load(struct epochs *epochs, struct world *world, const char *directo
         int64_t epoch, offset;
         if (line.size == 0)
             continue;
-        if (!split_last(&line, &last) || !bytes_to_int64(line, &epoch) || !bytes_to_int64(last, &offset) || epoch > INT32_MAX)
+        if (!split_last(&line, &last) || !bytes_to_int64(line, &epoch) || !bytes_to_int64(last, &offset) ||
+            epoch > INT32_MAX)
             ok = error_set(error, ERROR_CORRUPT, "%s: a line is not \"epoch offset\"", path);
         else
             epochs_assign(epochs, (int32_t)epoch, offset);
@@ -132,7 +137,8 @@ bool epochs_store(const struct epochs *epochs, struct world *world, const char *
     epochs_path(directory, path);
     struct buffer lines = {0};
     for (size_t i = 0; i < epochs->entries.count; i++)
-        buffer_printf(&lines, "%d %lld\n", epochs->entries.items[i].epoch, (long long)epochs->entries.items[i].start_offset);
+        buffer_printf(
+            &lines, "%d %lld\n", epochs->entries.items[i].epoch, (long long)epochs->entries.items[i].start_offset);
     bool ok = checkpoint_write(world, path, epochs->entries.count, &lines, false, error);
     buffer_free(&lines);
     return ok;

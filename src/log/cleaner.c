@@ -1,13 +1,15 @@
 /* cleaner.c: compaction. A partition with cleanup.policy=compact keeps at least the newest record of every key.
  *
- * A pass has three steps. `plan` (owner) chooses the closed, decided segments from the log's start on. `run` (disk pool) reads the dirty part
- * and notes the newest offset of every key (as a 128-bit hash), then copies all chosen segments without what is superseded into files that
- * end in .cleaned. `swap` (owner) renames those to .swap, takes the old segments out, and gives the new ones their final names. A start that
- * finds .cleaned files removes them; one that finds .swap files finishes the exchange.
+ * A pass has three steps. `plan` (owner) chooses the closed, decided segments from the log's start on. `run` (disk
+ * pool) reads the dirty part and notes the newest offset of every key (as a 128-bit hash), then copies all chosen
+ * segments without what is superseded into files that end in .cleaned. `swap` (owner) renames those to .swap, takes the
+ * old segments out, and gives the new ones their final names. A start that finds .cleaned files removes them; one that
+ * finds .swap files finishes the exchange.
  *
- * What goes: records whose key has a newer record, records without a key, records of aborted transactions, and tombstones and transaction
- * markers whose batch carries a delete horizon in the past (the first pass that meets one sets the horizon to now + delete.retention.ms).
- * Offsets never change. The newest batch of every known producer stays, if need be empty, so that its sequence numbers stay known. */
+ * What goes: records whose key has a newer record, records without a key, records of aborted transactions, and
+ * tombstones and transaction markers whose batch carries a delete horizon in the past (the first pass that meets one
+ * sets the horizon to now + delete.retention.ms). Offsets never change. The newest batch of every known producer stays,
+ * if need be empty, so that its sequence numbers stay known. */
 #include "log/internal.h"
 
 #include <stdio.h>
@@ -96,7 +98,8 @@ struct open_batch {
 };
 typedef bool batch_function(struct clean_job *job, void *context, const struct open_batch *open, struct error *error);
 
-static bool each_batch(struct clean_job *job, struct segment *segment, batch_function *function, void *context, struct error *error) {
+static bool each_batch(
+    struct clean_job *job, struct segment *segment, batch_function *function, void *context, struct error *error) {
     if (segment->size == 0)
         return true;
     struct open_file *file = segment_file(segment, SEGMENT_LOG, error);
@@ -111,17 +114,20 @@ static bool each_batch(struct clean_job *job, struct segment *segment, batch_fun
     bool ok = true;
     for (int64_t position = 0; ok && position < (int64_t)data.size;) {
         int64_t good_end = 0;
-        ok = !manager_is_closing(segment->manager) ? log_verify(job->log, segment, &position, segment->size, 1, &good_end, error)
-                                                   : error_set(error, ERROR_CANCELLED, "the broker stops");
+        ok = !manager_is_closing(segment->manager)
+                 ? log_verify(job->log, segment, &position, segment->size, 1, &good_end, error)
+                 : error_set(error, ERROR_CANCELLED, "the broker stops");
         struct open_batch open = {.position = position};
         if (!ok || position >= good_end)
             break;
-        ok = record_batch_parse(bytes_slice(data, (size_t)position, data.size - (size_t)position), &open.batch) == RECORD_BATCH_OK ||
-            error_set(error, ERROR_CORRUPT, "the batch at position %lld cannot be read", (long long)position);
+        ok = record_batch_parse(bytes_slice(data, (size_t)position, data.size - (size_t)position), &open.batch) ==
+                 RECORD_BATCH_OK ||
+             error_set(error, ERROR_CORRUPT, "the batch at position %lld cannot be read", (long long)position);
         open.records = open.batch.records;
         buffer_clear(&plain);
         if (ok && record_batch_codec(&open.batch) != RECORD_CODEC_NONE) {
-            ok = compression_decode(record_batch_codec(&open.batch), open.batch.records, COMPRESSION_OUTPUT_MAX, &plain, error);
+            ok = compression_decode(
+                record_batch_codec(&open.batch), open.batch.records, COMPRESSION_OUTPUT_MAX, &plain, error);
             open.records = buffer_view(&plain);
         }
         ok = ok && function(job, context, &open, error);
@@ -137,7 +143,8 @@ static bool is_aborted(const struct clean_job *job, const struct record_batch *b
         return false;
     for (size_t i = 0; i < job->aborted.count; i++) {
         const struct aborted_span *span = &job->aborted.items[i];
-        if (span->producer_id == batch->producer_id && span->first_offset <= batch->base_offset && batch->base_offset <= span->last_offset)
+        if (span->producer_id == batch->producer_id && span->first_offset <= batch->base_offset &&
+            batch->base_offset <= span->last_offset)
             return true;
     }
     return false;
@@ -147,7 +154,8 @@ static bool note_batch(struct clean_job *job, void *context, const struct open_b
     int64_t next_offset = record_batch_last_offset(&open->batch) + 1;
     if (job->key_count >= KEYS_MAX)
         return true;
-    if (!(open->batch.attributes & RECORD_BATCH_CONTROL) && !is_aborted(job, &open->batch) && next_offset > job->first_dirty) {
+    if (!(open->batch.attributes & RECORD_BATCH_CONTROL) && !is_aborted(job, &open->batch) &&
+        next_offset > job->first_dirty) {
         struct record_reader reader;
         struct record record;
         error->code = ERROR_NONE;
@@ -169,8 +177,9 @@ static bool read_aborted(struct clean_job *job, struct error *error) {
         buffer_clear(&bytes);
         ok = segment_transactions(job->segments.items[i], &bytes, error);
         for (size_t at = 0; ok && at + TRANSACTION_INDEX_ENTRY_SIZE <= bytes.size; at += TRANSACTION_INDEX_ENTRY_SIZE)
-            VECTOR_PUSH(&job->aborted, ((struct aborted_span){(int64_t)load_be64(bytes.data + at + 2),
-                (int64_t)load_be64(bytes.data + at + 10), (int64_t)load_be64(bytes.data + at + 18)}));
+            VECTOR_PUSH(&job->aborted,
+                ((struct aborted_span){(int64_t)load_be64(bytes.data + at + 2),
+                    (int64_t)load_be64(bytes.data + at + 10), (int64_t)load_be64(bytes.data + at + 18)}));
     }
     buffer_free(&bytes);
     return ok;
@@ -186,7 +195,8 @@ struct copy {
 };
 
 static bool flush_copy(struct copy *copy, struct error *error) {
-    bool ok = copy->pending.size == 0 || world_file_write(copy->file, copy->pending.data, copy->pending.size, copy->written, error);
+    bool ok = copy->pending.size == 0 ||
+              world_file_write(copy->file, copy->pending.data, copy->pending.size, copy->written, error);
     copy->written += (int64_t)copy->pending.size;
     buffer_clear(&copy->pending);
     return ok;
@@ -219,7 +229,8 @@ static bool needs_horizon(const struct record_batch *batch, const struct record 
 }
 
 /* Writes a batch anew with the records that stay; the header's offsets, producer and epoch remain. */
-static bool rewrite(struct clean_job *job, struct copy *copy, const struct open_batch *open, bool set_horizon, struct error *error) {
+static bool rewrite(
+    struct clean_job *job, struct copy *copy, const struct open_batch *open, bool set_horizon, struct error *error) {
     const struct record_batch *batch = &open->batch;
     size_t start = copy->pending.size;
     int16_t attributes = (int16_t)(batch->attributes & ~RECORD_BATCH_CODEC);
@@ -227,14 +238,16 @@ static bool rewrite(struct clean_job *job, struct copy *copy, const struct open_
         attributes |= RECORD_BATCH_DELETE_HORIZON;
     struct record_builder builder;
     record_builder_begin(&builder, &copy->pending, batch->base_offset, attributes);
-    record_builder_set_base_timestamp(&builder, set_horizon ? job->now_ms + job->log->config.delete_retention_ms : batch->base_timestamp);
+    record_builder_set_base_timestamp(
+        &builder, set_horizon ? job->now_ms + job->log->config.delete_retention_ms : batch->base_timestamp);
     struct record_reader reader;
     struct record record;
     error->code = ERROR_NONE;
     record_reader_init(&reader, batch, open->records);
     while (record_reader_next(&reader, &record, error))
         if (keeps_record(job, batch, &record))
-            record_builder_add(&builder, record.offset, record.timestamp, record.key, record.value, record.headers, record.header_count);
+            record_builder_add(&builder, record.offset, record.timestamp, record.key, record.value, record.headers,
+                record.header_count);
     if (error->code != ERROR_NONE)
         return false;
     if (builder.count == 0 || batch->attributes & RECORD_BATCH_LOG_APPEND_TIME)
@@ -293,9 +306,10 @@ static bool write_cleaned_indexes(struct clean_job *job, struct group *group, st
     bool ok = write_cleaned(group, ".index.cleaned", &bytes, error);
     buffer_clear(&bytes);
     size_t count = shape->time_index.count;
-    if (shape->max_timestamp >= 0 && (count == 0 || shape->time_index.items[count - 1].timestamp < shape->max_timestamp))
-        VECTOR_PUSH(&shape->time_index, ((struct time_entry){shape->max_timestamp,
-            (uint32_t)(shape->max_timestamp_offset - shape->base_offset)}));
+    if (shape->max_timestamp >= 0 &&
+        (count == 0 || shape->time_index.items[count - 1].timestamp < shape->max_timestamp))
+        VECTOR_PUSH(&shape->time_index,
+            ((struct time_entry){shape->max_timestamp, (uint32_t)(shape->max_timestamp_offset - shape->base_offset)}));
     for (size_t i = 0; i < shape->time_index.count; i++) {
         uint8_t *entry = buffer_extend(&bytes, TIME_INDEX_ENTRY_SIZE);
         store_be64(entry, (uint64_t)shape->time_index.items[i].timestamp);
@@ -325,8 +339,8 @@ static bool copy_group(struct clean_job *job, struct group *group, struct error 
     struct copy copy = {.group = group};
     char path[LOG_PATH_SIZE];
     segment_path(job->log, group->base_offset, ".log.cleaned", path);
-    copy.file = world_file_open(job->log->world, path, WORLD_OPEN_READ | WORLD_OPEN_WRITE | WORLD_OPEN_CREATE | WORLD_OPEN_TRUNCATE, 0644,
-        error);
+    copy.file = world_file_open(job->log->world, path,
+        WORLD_OPEN_READ | WORLD_OPEN_WRITE | WORLD_OPEN_CREATE | WORLD_OPEN_TRUNCATE, 0644, error);
     if (!copy.file)
         return false;
     group->shape = segment_create(job->log, group->base_offset);
@@ -350,7 +364,7 @@ static void make_groups(struct clean_job *job) {
         if (segment->base_offset >= job->end_offset)
             break;
         bool fits = group && group->size + segment->size <= job->log->config.segment_bytes &&
-            segment->next_offset - group->base_offset <= INT32_MAX;
+                    segment->next_offset - group->base_offset <= INT32_MAX;
         if (!fits) {
             group = VECTOR_ADD(&job->groups);
             *group = (struct group){.base_offset = segment->base_offset};
@@ -367,7 +381,8 @@ static bool run(struct clean_job *job) {
         return false;
     job->end_offset = job->first_dirty;
     for (size_t i = 0; i < job->segments.count; i++)
-        if (job->segments.items[i]->next_offset > job->first_dirty && !each_batch(job, job->segments.items[i], note_batch, NULL, error))
+        if (job->segments.items[i]->next_offset > job->first_dirty &&
+            !each_batch(job, job->segments.items[i], note_batch, NULL, error))
             return false;
     if (job->key_count < KEYS_MAX)
         job->end_offset = job->segments.items[job->segments.count - 1]->next_offset;
@@ -394,7 +409,8 @@ static size_t cleanable(struct partition_log *log) {
     while (count + 1 < log->segments.count && log->segments.items[count + 1]->base_offset <= log->stable_offset) {
         struct segment *segment = log->segments.items[count];
         if (log->config.min_compaction_lag_ms > 0 && segment->next_offset > log->clean_offset &&
-            (!segment_know_timestamps(segment, &error) || now_ms - segment->max_timestamp < log->config.min_compaction_lag_ms))
+            (!segment_know_timestamps(segment, &error) ||
+                now_ms - segment->max_timestamp < log->config.min_compaction_lag_ms))
             break;
         count++;
     }
@@ -437,8 +453,9 @@ struct clean_job *clean_plan(struct partition_log *log) {
     for (struct map_entry *entry; (entry = map_next(&log->producers.entries, &cursor));) {
         const struct producer_entry *producer = entry->value;
         if (producer->batch_count > 0)
-            VECTOR_PUSH(&job->producers, ((struct log_producer){.producer_id = producer->producer_id,
-                .transaction_start = producer->batches[producer->batch_count - 1].last_offset}));
+            VECTOR_PUSH(
+                &job->producers, ((struct log_producer){.producer_id = producer->producer_id,
+                                     .transaction_start = producer->batches[producer->batch_count - 1].last_offset}));
     }
     log->cleaning = true;
     return job;
@@ -448,7 +465,8 @@ struct clean_job *clean_plan(struct partition_log *log) {
 
 static const char *const suffixes[] = {".log", ".index", ".timeindex", ".txnindex"};
 
-static bool rename_all(struct partition_log *log, int64_t base, const char *from_end, const char *to_end, struct error *error) {
+static bool rename_all(
+    struct partition_log *log, int64_t base, const char *from_end, const char *to_end, struct error *error) {
     for (size_t i = 0; i < ARRAY_COUNT(suffixes); i++) {
         char from[LOG_PATH_SIZE], to[LOG_PATH_SIZE], suffix[40];
         snprintf(suffix, sizeof suffix, "%s%s", suffixes[i], from_end);
@@ -495,7 +513,8 @@ static bool exchange(struct partition_log *log, struct group *group, struct erro
     return rename_all(log, group->base_offset, ".swap", "", error);
 }
 
-/* Retention may have taken segments away while the pass ran; it does not while `cleaning` is set, but the partition may be gone. [owner] */
+/* Retention may have taken segments away while the pass ran; it does not while `cleaning` is set, but the partition may
+ * be gone. [owner] */
 void clean_swap(struct clean_job *job) {
     struct partition_log *log = job->log;
     bool alive = !log_is_closed(log) && !log->failure;
@@ -503,7 +522,8 @@ void clean_swap(struct clean_job *job) {
     if (!job->ok || !alive) {
         drop_cleaned(job);
         if (alive && job->error.code != ERROR_CANCELLED && job->error.code != ERROR_NONE)
-            service_log_write(log->manager->service_log, LOG_ERROR, "kafka.log.LogCleaner", "Cleaning %s: %s", log->name, job->error.message);
+            service_log_write(log->manager->service_log, LOG_ERROR, "kafka.log.LogCleaner", "Cleaning %s: %s",
+                log->name, job->error.message);
         if (alive && job->error.code == ERROR_CORRUPT)
             log->clean_offset = job->segments.items[job->segments.count - 1]->next_offset; /* not again and again */
     } else {
@@ -513,8 +533,9 @@ void clean_swap(struct clean_job *job) {
                 break;
             }
         log->clean_offset = job->end_offset;
-        service_log_write(log->manager->service_log, LOG_INFO, "kafka.log.LogCleaner", "Cleaned log %s (dirty section = [%lld, %lld])",
-            log->name, (long long)job->first_dirty, (long long)job->end_offset);
+        service_log_write(log->manager->service_log, LOG_INFO, "kafka.log.LogCleaner",
+            "Cleaned log %s (dirty section = [%lld, %lld])", log->name, (long long)job->first_dirty,
+            (long long)job->end_offset);
     }
     for (size_t g = 0; g < job->groups.count; g++) {
         segment_release(job->groups.items[g].shape);
@@ -557,8 +578,8 @@ static bool finish_swap(struct partition_log *log, struct world_names *names, in
     for (size_t i = 0; i < names->count; i++) { /* old segments that the new one covers */
         int64_t other;
         struct bytes name = bytes_from_text(names->items[i].name);
-        if (name.size < 24 || name.data[20] != '.' || !bytes_to_int64(bytes_slice(name, 0, 20), &other) || other <= base || other >= next ||
-            bytes_ends_with(name, ".swap") || bytes_ends_with(name, ".deleted"))
+        if (name.size < 24 || name.data[20] != '.' || !bytes_to_int64(bytes_slice(name, 0, 20), &other) ||
+            other <= base || other >= next || bytes_ends_with(name, ".swap") || bytes_ends_with(name, ".deleted"))
             continue;
         snprintf(path, sizeof path, "%s/%s", log->directory, names->items[i].name);
         if (world_exists(log->world, path) && !world_unlink(log->world, path, error))

@@ -1,5 +1,5 @@
-/* files.c: open files of segments, opened when first used and closed by least recent use, so that a directory of ten thousand partitions
- * needs only as many descriptors as it has busy ones. */
+/* files.c: open files of segments, opened when first used and closed by least recent use, so that a directory of ten
+ * thousand partitions needs only as many descriptors as it has busy ones. */
 #include "log/internal.h"
 
 #include <errno.h>

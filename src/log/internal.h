@@ -1,9 +1,9 @@
 /* internal.h: what the files of log/ share. Nothing outside log/ includes it.
  *
- * Locking. `partition_log.mutex` guards the list of segments, what is published of each (size, index entries, verified ranges, quarantine)
- * and the published offsets that are not atomic; it is held for searches and assignments only. `log_manager.files_mutex` guards which
- * segment files are open. `job_mutex` is held by a background job of the partition while it runs, so that closing can wait for it.
- * Order: job_mutex, mutex, files_mutex. */
+ * Locking. `partition_log.mutex` guards the list of segments, what is published of each (size, index entries, verified
+ * ranges, quarantine) and the published offsets that are not atomic; it is held for searches and assignments only.
+ * `log_manager.files_mutex` guards which segment files are open. `job_mutex` is held by a background job of the
+ * partition while it runs, so that closing can wait for it. Order: job_mutex, mutex, files_mutex. */
 #ifndef LOG_INTERNAL_H
 #define LOG_INTERNAL_H
 
@@ -47,21 +47,21 @@ struct segment {
     struct log_manager *manager;
     struct partition_log *log; /* counted */
     int64_t base_offset;
-    int64_t size;              /* bytes of whole batches [mutex] */
-    int64_t next_offset;       /* one above its last record; of closed segments the next one's base at most */
-    int64_t created_ms;        /* wall time of creation or of the file */
-    int64_t first_timestamp;   /* of the first batch, -1 none or not read yet */
+    int64_t size;            /* bytes of whole batches [mutex] */
+    int64_t next_offset;     /* one above its last record; of closed segments the next one's base at most */
+    int64_t created_ms;      /* wall time of creation or of the file */
+    int64_t first_timestamp; /* of the first batch, -1 none or not read yet */
     int64_t max_timestamp, max_timestamp_offset; /* -1: none */
-    bool timestamps_known;     /* of a closed segment: read when first needed */
-    bool deleted;              /* its files carry .deleted */
+    bool timestamps_known;                       /* of a closed segment: read when first needed */
+    bool deleted;                                /* its files carry .deleted */
     /* active segment: its index entries [mutex] */
     VECTOR(struct index_entry) index;
     VECTOR(struct time_entry) time_index;
     bool index_in_memory;
     bool index_preallocated;
     int64_t bytes_since_index;
-    VECTOR(struct position_range) verified; /* sorted, disjoint [mutex] */
-    VECTOR(struct log_quarantine) quarantine; /* sorted [mutex] */
+    VECTOR(struct position_range) verified;      /* sorted, disjoint [mutex] */
+    VECTOR(struct log_quarantine) quarantine;    /* sorted [mutex] */
     struct open_file *files[SEGMENT_FILE_COUNT]; /* [files_mutex] */
 };
 
@@ -81,12 +81,15 @@ bool segment_make_index_files(struct segment *segment, struct error *error); /* 
 bool segment_preallocate(struct segment *segment, struct error *error);
 /* Ends the active segment's indexes: last time entry, exact sizes. [owner] */
 bool segment_finish_indexes(struct segment *segment, struct error *error);
-/* Notes an appended or scanned batch in the in-memory indexes; entries to be written start at the former counts. Under mutex. */
+/* Notes an appended or scanned batch in the in-memory indexes; entries to be written start at the former counts. Under
+ * mutex. */
 void segment_note_batch(struct segment *segment, const struct record_batch *batch, int64_t position);
 /* Writes index entries from these counts on to the files. [owner] */
 bool segment_write_indexes(struct segment *segment, size_t index_from, size_t time_from, struct error *error);
-bool segment_load_indexes(struct segment *segment, struct error *error); /* into memory; false with ERROR_CORRUPT when they cannot be right */
-/* Position of the last indexed batch whose last offset is at or below `offset`, else 0. Any thread, reads the file of closed segments. */
+bool segment_load_indexes(
+    struct segment *segment, struct error *error); /* into memory; false with ERROR_CORRUPT when they cannot be right */
+/* Position of the last indexed batch whose last offset is at or below `offset`, else 0. Any thread, reads the file of
+ * closed segments. */
 bool segment_lookup(struct segment *segment, int64_t offset, int64_t *position, struct error *error);
 /* The batch start after `position` that the index knows, or -1. */
 bool segment_resync(struct segment *segment, int64_t position, int64_t *next, struct error *error);
@@ -107,7 +110,8 @@ struct header_walk {
     size_t batch_size;
     int64_t batch_position;
 };
-bool header_walk_begin(struct header_walk *walk, struct segment *segment, int64_t position, int64_t end, struct error *error);
+bool header_walk_begin(
+    struct header_walk *walk, struct segment *segment, int64_t position, int64_t end, struct error *error);
 /* False at the end or on error (error->code set; ERROR_CORRUPT: no batch header at walk->position). */
 bool header_walk_next(struct header_walk *walk, struct error *error);
 void header_walk_end(struct header_walk *walk);
@@ -150,38 +154,42 @@ struct producer_entry {
     struct producer_batch batches[PRODUCER_BATCHES]; /* oldest first */
 };
 struct transaction_span {
-    int64_t producer_id, first_offset, last_offset; /* last -1: open; else the marker's offset, waiting for the high watermark */
+    int64_t producer_id, first_offset,
+        last_offset; /* last -1: open; else the marker's offset, waiting for the high watermark */
 };
 struct producer_state {
-    struct map entries; /* 8-byte id -> struct producer_entry * */
+    struct map entries;                           /* 8-byte id -> struct producer_entry * */
     VECTOR(struct transaction_span) transactions; /* in order of first_offset */
-    int64_t map_offset;      /* everything below is included */
-    int64_t snapshot_offset; /* of the newest snapshot file, -1 none */
+    int64_t map_offset;                           /* everything below is included */
+    int64_t snapshot_offset;                      /* of the newest snapshot file, -1 none */
 };
 struct completed_transaction {
     int64_t producer_id, first_offset, last_offset, last_stable_offset;
     bool aborted, any;
 };
 struct producer_entry *producer_find(struct producer_state *state, int64_t producer_id);
-/* Checks a client's batch against the state. LOG_STATUS_OK with *duplicate filled (last_offset >= 0) when it is a repetition. */
-enum log_status producer_check(struct producer_state *state, const struct record_batch *batch, struct producer_batch *duplicate,
-    struct error *error);
+/* Checks a client's batch against the state. LOG_STATUS_OK with *duplicate filled (last_offset >= 0) when it is a
+ * repetition. */
+enum log_status producer_check(struct producer_state *state, const struct record_batch *batch,
+    struct producer_batch *duplicate, struct error *error);
 /* Takes a written batch into the state. `marker_type` is the control record's type or -1. */
-void producer_apply(struct producer_state *state, const struct record_batch *batch, int marker_type, int32_t coordinator_epoch,
-    struct completed_transaction *completed);
+void producer_apply(struct producer_state *state, const struct record_batch *batch, int marker_type,
+    int32_t coordinator_epoch, struct completed_transaction *completed);
 /* Oldest offset that is not decided, or INT64_MAX. */
 int64_t producer_first_unstable(const struct producer_state *state);
-void producer_high_watermark(struct producer_state *state, int64_t high_watermark); /* forgets decided transactions below */
+void producer_high_watermark(
+    struct producer_state *state, int64_t high_watermark); /* forgets decided transactions below */
 void producer_expire(struct producer_state *state, int64_t before_ms);
 void producer_clear(struct producer_state *state);
 bool producer_snapshot_write(struct producer_state *state, struct partition_log *log, struct error *error);
 /* ERROR_CORRUPT when the file cannot be right. */
-bool producer_snapshot_read(struct producer_state *state, struct partition_log *log, int64_t offset, struct error *error);
+bool producer_snapshot_read(
+    struct producer_state *state, struct partition_log *log, int64_t offset, struct error *error);
 
 /* ---- a partition ---- */
 
 struct partition_log {
-    int references; /* atomic */
+    int references;              /* atomic */
     struct log_manager *manager; /* counted */
     struct world *world;
     char *topic;
@@ -193,11 +201,11 @@ struct partition_log {
     struct world_mutex mutex, job_mutex;
     VECTOR(struct segment *) segments; /* by base offset; the last is active [mutex] */
     int64_t start_offset, end_offset, high_watermark, stable_offset, recovery_point; /* atomics, written by the owner */
-    int64_t total_size; /* atomic */
-    bool closed;        /* atomic */
-    char *failure;      /* set once [mutex] */
-    struct epochs epochs; /* [mutex] */
-    struct producer_state producers; /* owner */
+    int64_t total_size;                                                              /* atomic */
+    bool closed;                                                                     /* atomic */
+    char *failure;                                                                   /* set once [mutex] */
+    struct epochs epochs;                                                            /* [mutex] */
+    struct producer_state producers;                                                 /* owner */
     struct list waiters;
     bool wake_posted;
     /* last appends: where a consumer at the tail finds its batch without the index [mutex] */
@@ -210,7 +218,8 @@ struct partition_log {
         int64_t offset;
         void (*done)(void *argument, bool ok);
         void *argument;
-    }) sync_waiters;
+    })
+    sync_waiters;
     bool sync_running;
     int64_t sync_wanted;      /* offset up to which somebody wants a sync */
     int64_t dirty_since_ms;   /* monotonic; -1 clean */
@@ -232,34 +241,41 @@ static inline struct segment *log_active(struct partition_log *log) {
     return log->segments.items[log->segments.count - 1];
 }
 
-/* Segment that may hold `offset`: the last with base <= offset (else the first), retained; NULL when closed. Any thread. */
+/* Segment that may hold `offset`: the last with base <= offset (else the first), retained; NULL when closed. Any
+ * thread. */
 struct segment *log_segment_for(struct partition_log *log, int64_t offset);
 /* The one after, retained; NULL when there is none. */
 struct segment *log_segment_after(struct partition_log *log, const struct segment *segment);
-/* Position in the segment of the first batch whose last offset is at or above `offset`; *position = end when there is none below `end`. */
-bool log_locate(struct partition_log *log, struct segment *segment, int64_t offset, int64_t end, int64_t *position, struct error *error);
-/* Makes [*position, end) good to serve: verifies what was not, quarantines what is bad. On return *position is the next good batch start
- * at or after the given one and *good_end where good bytes end (at least one whole batch, or == *position at the end of the segment);
- * `wanted` is how many bytes the reader would like. */
-bool log_verify(struct partition_log *log, struct segment *segment, int64_t *position, int64_t end, int64_t wanted, int64_t *good_end,
+/* Position in the segment of the first batch whose last offset is at or above `offset`; *position = end when there is
+ * none below `end`. */
+bool log_locate(struct partition_log *log, struct segment *segment, int64_t offset, int64_t end, int64_t *position,
     struct error *error);
+/* Makes [*position, end) good to serve: verifies what was not, quarantines what is bad. On return *position is the next
+ * good batch start at or after the given one and *good_end where good bytes end (at least one whole batch, or ==
+ * *position at the end of the segment); `wanted` is how many bytes the reader would like. */
+bool log_verify(struct partition_log *log, struct segment *segment, int64_t *position, int64_t end, int64_t wanted,
+    int64_t *good_end, struct error *error);
 void log_quarantine_add(struct partition_log *log, struct segment *segment, struct log_quarantine bad);
 void log_set_failure(struct partition_log *log, const char *text); /* owner */
 void log_publish(struct partition_log *log); /* owner: recomputes high watermark and stable offset, wakes */
-void log_schedule_sync(struct partition_log *log, int64_t offset); /* owner */
+void log_schedule_sync(struct partition_log *log, int64_t offset);                  /* owner */
 void log_remove_segments(struct partition_log *log, size_t count, const char *why); /* owner: the first `count` */
 /* Renames a segment's files to .deleted, to be removed later, and gives up the list's reference. [owner] */
 void log_retire_files(struct segment *segment, bool keep_snapshot);
 bool log_retention(struct partition_log *log, struct error *error); /* owner */
 void log_tick(struct partition_log *log, int64_t now_monotonic_ms); /* owner: flush_ms, waiting syncs */
-bool log_finish(struct partition_log *log, struct error *error); /* owner: syncs, ends the indexes, snapshots the producers */
-void log_close(struct partition_log *log); /* owner */
+bool log_finish(
+    struct partition_log *log, struct error *error); /* owner: syncs, ends the indexes, snapshots the producers */
+void log_close(struct partition_log *log);           /* owner */
 bool log_write_metadata(struct partition_log *log, struct error *error);
-/* Takes a scanned or appended batch into producer state. Markers need their record bytes. An aborted transaction is noted in the segment's
- * transaction index unless `segment` is NULL. */
-void log_apply_producer(struct partition_log *log, struct segment *segment, const struct record_batch *batch, bool live);
-bool log_append_transaction_index(struct segment *segment, const struct completed_transaction *completed, struct error *error);
-bool segment_transactions(struct segment *segment, struct buffer *out, struct error *error); /* bytes of the .txnindex, maybe empty */
+/* Takes a scanned or appended batch into producer state. Markers need their record bytes. An aborted transaction is
+ * noted in the segment's transaction index unless `segment` is NULL. */
+void log_apply_producer(
+    struct partition_log *log, struct segment *segment, const struct record_batch *batch, bool live);
+bool log_append_transaction_index(
+    struct segment *segment, const struct completed_transaction *completed, struct error *error);
+bool segment_transactions(
+    struct segment *segment, struct buffer *out, struct error *error); /* bytes of the .txnindex, maybe empty */
 
 /* recover.c */
 bool log_load(struct partition_log *log, bool clean, bool create, struct error *error);
@@ -292,10 +308,10 @@ struct log_manager {
     struct log_manager_options options;
     struct world_file *lock_file;
     bool was_clean;
-    bool closing; /* atomic */
-    struct map logs;        /* directory name -> struct partition_log * */
-    struct world_names found; /* directories at start */
-    struct map opened;      /* names of `found` that were opened */
+    bool closing;                                             /* atomic */
+    struct map logs;                                          /* directory name -> struct partition_log * */
+    struct world_names found;                                 /* directories at start */
+    struct map opened;                                        /* names of `found` that were opened */
     struct map recovery_points, start_offsets, clean_offsets; /* name -> int64_t *, as read at start */
     struct world_mutex files_mutex;
     struct list files;
@@ -319,13 +335,15 @@ void manager_release(struct log_manager *manager);
 void manager_run(struct log_manager *manager, world_function *work, world_function *done, void *argument);
 /* Removes a file or tree after a delay. [owner] */
 void manager_remove_later(struct log_manager *manager, const char *path, int64_t delay_ms);
-int64_t manager_now_ms(struct log_manager *manager); /* monotonic */
+int64_t manager_now_ms(struct log_manager *manager);                         /* monotonic */
 void manager_forget(struct log_manager *manager, struct partition_log *log); /* takes it out of the table */
 
 /* checkpoint.c: Kafka's offset checkpoint files */
-bool checkpoint_read(struct world *world, const char *path, struct map *offsets, struct error *error); /* absent is empty */
+bool checkpoint_read(
+    struct world *world, const char *path, struct map *offsets, struct error *error); /* absent is empty */
 void checkpoint_free(struct map *offsets);
 /* `lines`: "topic partition offset\n" each. */
-bool checkpoint_write(struct world *world, const char *path, size_t count, const struct buffer *lines, bool sync, struct error *error);
+bool checkpoint_write(
+    struct world *world, const char *path, size_t count, const struct buffer *lines, bool sync, struct error *error);
 
 #endif

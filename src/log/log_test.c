@@ -1,4 +1,5 @@
-/* log_test.c: what a partition promises: offsets, Kafka's files byte for byte, recovery, retention, compaction, producers. */
+/* log_test.c: what a partition promises: offsets, Kafka's files byte for byte, recovery, retention, compaction,
+ * producers. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -87,7 +88,8 @@ static void make_batch(struct buffer *out, struct spec spec) {
     record_builder_begin(&builder, out, 0, spec.attributes);
     for (int i = 0; i < spec.count; i++)
         record_builder_add(&builder, i, spec.timestamp + i, bytes_from_text(spec.key),
-            spec.value_size == SIZE_MAX ? BYTES_NULL : bytes_make(value, spec.value_size ? spec.value_size : 10), BYTES_NULL, 0);
+            spec.value_size == SIZE_MAX ? BYTES_NULL : bytes_make(value, spec.value_size ? spec.value_size : 10),
+            BYTES_NULL, 0);
     record_builder_end(&builder, spec.producer_id ? spec.producer_id : -1, spec.producer_id ? spec.epoch : -1,
         spec.producer_id ? spec.sequence : -1, -1);
 }
@@ -96,8 +98,9 @@ static enum log_status append_spec(struct fixture *f, struct spec spec, struct l
     struct buffer bytes = {0};
     make_batch(&bytes, spec);
     enum log_status status = log_append(f->log, bytes.data, bytes.size,
-        &(struct log_append_options){.leader_epoch = 3, .from_coordinator = (spec.attributes & RECORD_BATCH_CONTROL) != 0}, result,
-        &f->error);
+        &(struct log_append_options){
+            .leader_epoch = 3, .from_coordinator = (spec.attributes & RECORD_BATCH_CONTROL) != 0},
+        result, &f->error);
     buffer_free(&bytes);
     return status;
 }
@@ -172,7 +175,8 @@ static void offsets_are_dense_and_read_back(void **state) {
     struct log_view view;
     assert_int_equal(log_read_map(f->log, 9, 100, LOG_READ_UNCOMMITTED, &view, &f->error), LOG_STATUS_OK);
     assert_null(view.map);
-    assert_int_equal(log_read_map(f->log, 10, 100, LOG_READ_UNCOMMITTED, &view, &f->error), LOG_STATUS_OFFSET_OUT_OF_RANGE);
+    assert_int_equal(
+        log_read_map(f->log, 10, 100, LOG_READ_UNCOMMITTED, &view, &f->error), LOG_STATUS_OFFSET_OUT_OF_RANGE);
 }
 
 static void a_range_starts_at_its_batch_and_holds_at_least_one(void **state) {
@@ -303,7 +307,8 @@ static void a_flip_after_a_clean_stop_is_found_at_first_serving(void **state) {
     int64_t batch_size = log_size(f->log) / 20;
     stop(f);
     damage(f, "events-0/00000000000000000000.log", 7 * batch_size + 65, "\xff", 1);
-    damage(f, "events-0/00000000000000000000.log", 0 * batch_size + 9, "\xff", 1); /* the length of the first: where it ends is lost */
+    damage(f, "events-0/00000000000000000000.log", 0 * batch_size + 9, "\xff",
+        1); /* the length of the first: where it ends is lost */
     start(f);
     struct log_view view;
     assert_int_equal(log_read_map(f->log, 14, 100, LOG_READ_UNCOMMITTED, &view, &f->error), LOG_STATUS_OK);
@@ -409,7 +414,8 @@ static void deleted_records_stay_deleted(void **state) {
     assert_int_equal(log_delete_records(f->log, 12, &start_offset, &f->error), LOG_STATUS_OK);
     assert_int_equal(start_offset, 12);
     struct log_view view;
-    assert_int_equal(log_read_map(f->log, 11, 100, LOG_READ_UNCOMMITTED, &view, &f->error), LOG_STATUS_OFFSET_OUT_OF_RANGE);
+    assert_int_equal(
+        log_read_map(f->log, 11, 100, LOG_READ_UNCOMMITTED, &view, &f->error), LOG_STATUS_OFFSET_OUT_OF_RANGE);
     struct buffer bytes = {0};
     read_file(f, "log-start-offset-checkpoint", &bytes);
     assert_true(bytes_equal_text(buffer_view(&bytes), "0\n1\nevents 0 12\n"));
@@ -425,28 +431,40 @@ static void producers_repeat_without_writing_twice(void **state) {
     struct log_append_result result;
     start(f);
     for (int i = 0; i < 7; i++)
-        assert_int_equal(append_spec(f, (struct spec){.count = 2, .timestamp = 1, .producer_id = 42, .sequence = 2 * i}, &result),
+        assert_int_equal(
+            append_spec(f, (struct spec){.count = 2, .timestamp = 1, .producer_id = 42, .sequence = 2 * i}, &result),
             LOG_STATUS_OK);
-    assert_int_equal(append_spec(f, (struct spec){.count = 2, .timestamp = 1, .producer_id = 42, .sequence = 6}, &result), LOG_STATUS_OK);
+    assert_int_equal(
+        append_spec(f, (struct spec){.count = 2, .timestamp = 1, .producer_id = 42, .sequence = 6}, &result),
+        LOG_STATUS_OK);
     assert_true(result.duplicate);
     assert_int_equal(result.base_offset, 6);
-    assert_int_equal(append_spec(f, (struct spec){.count = 2, .timestamp = 1, .producer_id = 42, .sequence = 2}, &result),
+    assert_int_equal(
+        append_spec(f, (struct spec){.count = 2, .timestamp = 1, .producer_id = 42, .sequence = 2}, &result),
         LOG_STATUS_OUT_OF_ORDER_SEQUENCE);
-    assert_int_equal(append_spec(f, (struct spec){.count = 2, .timestamp = 1, .producer_id = 42, .sequence = 20}, &result),
+    assert_int_equal(
+        append_spec(f, (struct spec){.count = 2, .timestamp = 1, .producer_id = 42, .sequence = 20}, &result),
         LOG_STATUS_OUT_OF_ORDER_SEQUENCE);
-    assert_int_equal(append_spec(f, (struct spec){.count = 1, .timestamp = 1, .producer_id = 42, .epoch = 1, .sequence = 0}, &result),
+    assert_int_equal(
+        append_spec(
+            f, (struct spec){.count = 1, .timestamp = 1, .producer_id = 42, .epoch = 1, .sequence = 0}, &result),
         LOG_STATUS_OK);
-    assert_int_equal(append_spec(f, (struct spec){.count = 2, .timestamp = 1, .producer_id = 42, .sequence = 14}, &result),
+    assert_int_equal(
+        append_spec(f, (struct spec){.count = 2, .timestamp = 1, .producer_id = 42, .sequence = 14}, &result),
         LOG_STATUS_INVALID_PRODUCER_EPOCH);
     for (int round = 0; round < 2; round++) {
         round ? crash(f) : stop(f);
         start(f);
-        assert_int_equal(append_spec(f, (struct spec){.count = 1, .timestamp = 1, .producer_id = 42, .epoch = 1, .sequence = 0}, &result),
+        assert_int_equal(
+            append_spec(
+                f, (struct spec){.count = 1, .timestamp = 1, .producer_id = 42, .epoch = 1, .sequence = 0}, &result),
             LOG_STATUS_OK);
         assert_true(result.duplicate);
         assert_int_equal(result.base_offset, 14);
     }
-    assert_int_equal(append_spec(f, (struct spec){.count = 1, .timestamp = 1, .producer_id = 42, .epoch = 1, .sequence = 1}, &result),
+    assert_int_equal(
+        append_spec(
+            f, (struct spec){.count = 1, .timestamp = 1, .producer_id = 42, .epoch = 1, .sequence = 1}, &result),
         LOG_STATUS_OK);
     assert_int_equal(log_end_offset(f->log), 16);
 }
@@ -460,8 +478,9 @@ static void write_marker(struct fixture *f, int64_t producer_id, int type) {
     record_builder_add(&builder, 0, 5, bytes_make(key, 4), bytes_make(value, 6), BYTES_NULL, 0);
     record_builder_end(&builder, producer_id, 0, -1, -1);
     assert_int_equal(bytes.size, 78);
-    assert_int_equal(log_append(f->log, bytes.data, bytes.size, &(struct log_append_options){.leader_epoch = 3, .from_coordinator = true},
-        &result, &f->error), LOG_STATUS_OK);
+    assert_int_equal(log_append(f->log, bytes.data, bytes.size,
+                         &(struct log_append_options){.leader_epoch = 3, .from_coordinator = true}, &result, &f->error),
+        LOG_STATUS_OK);
     buffer_free(&bytes);
 }
 
@@ -508,7 +527,8 @@ static void compaction_keeps_the_newest_of_every_key(void **state) {
     static char keys[10][4];
     for (int i = 0; i < 1000; i++) {
         snprintf(keys[i % 10], sizeof keys[0], "k%d", i % 10);
-        assert_int_equal(append_spec(f, (struct spec){.count = 1, .timestamp = 1000 + i, .key = keys[i % 10]}, &result), LOG_STATUS_OK);
+        assert_int_equal(append_spec(f, (struct spec){.count = 1, .timestamp = 1000 + i, .key = keys[i % 10]}, &result),
+            LOG_STATUS_OK);
     }
     int64_t before = log_size(f->log);
     assert_true(log_manager_run_cleaner(f->manager, &f->error));
@@ -522,7 +542,9 @@ static void compaction_keeps_the_newest_of_every_key(void **state) {
     crash(f);
     start(f);
     assert_int_equal(read_all(f, 0), records);
-    assert_int_equal(append_spec(f, (struct spec){.count = 1, .timestamp = 9, .key = "k1", .value_size = SIZE_MAX}, &result), LOG_STATUS_OK);
+    assert_int_equal(
+        append_spec(f, (struct spec){.count = 1, .timestamp = 9, .key = "k1", .value_size = SIZE_MAX}, &result),
+        LOG_STATUS_OK);
     assert_int_equal(log_roll(f->log, &f->error), LOG_STATUS_OK);
     assert_true(log_manager_run_cleaner(f->manager, &f->error));
     assert_int_equal(read_all(f, 0), 10); /* nine values and a tombstone that waits for its horizon */

@@ -1,7 +1,8 @@
 /* manager.c: the log directory: its lock and identity, the table of open partitions, checkpoints, timers.
  *
- * Order of a clean stop, as Kafka's: segments are synced and closed, then the recovery-point, log-start-offset and high watermark checkpoints
- * are written and synced, and last .kafka_cleanshutdown; the file is deleted at the next start. */
+ * Order of a clean stop, as Kafka's: segments are synced and closed, then the recovery-point, log-start-offset and high
+ * watermark checkpoints are written and synced, and last .kafka_cleanshutdown; the file is deleted at the next start.
+ */
 #include "log/internal.h"
 
 #include <stdio.h>
@@ -24,7 +25,8 @@ static bool write_meta_properties(struct log_manager *manager, struct error *err
     path_in(manager, "meta.properties", path);
     uuid_format_base64(manager->directory_id, directory_id);
     struct buffer text = {0};
-    buffer_printf(&text, "#\nversion=1\ncluster.id=%s\nnode.id=%d\ndirectory.id=%s\n", manager->cluster_id, manager->node_id, directory_id);
+    buffer_printf(&text, "#\nversion=1\ncluster.id=%s\nnode.id=%d\ndirectory.id=%s\n", manager->cluster_id,
+        manager->node_id, directory_id);
     bool ok = world_write_file(manager->world, path, buffer_view(&text), true, error);
     buffer_free(&text);
     return ok;
@@ -68,11 +70,14 @@ static bool check_meta(struct log_manager *manager, const char *path, const stru
     const char *asked = manager->options.cluster_id;
     int64_t node_id = -1;
     if (asked && *asked && strcmp(asked, meta->cluster_id) != 0)
-        return error_set(error, ERROR_INVALID, "%s belongs to cluster %s, not to %s: give that cluster id or another data folder", path,
-            meta->cluster_id, asked);
+        return error_set(error, ERROR_INVALID,
+            "%s belongs to cluster %s, not to %s: give that cluster id or another data folder", path, meta->cluster_id,
+            asked);
     if (!bytes_to_int64(meta->node_id, &node_id) || node_id != manager->node_id)
-        return error_set(error, ERROR_INVALID, "%s belongs to node %.*s, this is node %d: set kafka.node.id to that number or take "
-            "another data folder", path, BYTES_ARGS(meta->node_id), manager->node_id);
+        return error_set(error, ERROR_INVALID,
+            "%s belongs to node %.*s, this is node %d: set kafka.node.id to that number or take "
+            "another data folder",
+            path, BYTES_ARGS(meta->node_id), manager->node_id);
     return true;
 }
 
@@ -112,11 +117,12 @@ static bool read_meta_properties(struct log_manager *manager, struct error *erro
 static bool take_lock(struct log_manager *manager, struct error *error) {
     char path[LOG_PATH_SIZE];
     path_in(manager, ".lock", path);
-    manager->lock_file = world_file_open(manager->world, path, WORLD_OPEN_READ | WORLD_OPEN_WRITE | WORLD_OPEN_CREATE, 0644, error);
+    manager->lock_file =
+        world_file_open(manager->world, path, WORLD_OPEN_READ | WORLD_OPEN_WRITE | WORLD_OPEN_CREATE, 0644, error);
     if (!manager->lock_file)
         return false;
     return world_file_lock(manager->lock_file, error) ||
-        error_prefix(error, "the Kafka log directory %s is in use by another process", manager->directory);
+           error_prefix(error, "the Kafka log directory %s is in use by another process", manager->directory);
 }
 
 static bool read_checkpoints(struct log_manager *manager, struct error *error) {
@@ -190,8 +196,8 @@ static void take_options(struct log_manager *manager, const struct log_manager_o
             "Bytes of record batches appended to partitions", "");
         manager->appended_batches = metrics_get(options->metrics, METRIC_COUNTER, "kafka_log_appended_batches_total",
             "Record batches appended to partitions", "");
-        manager->quarantined_batches = metrics_get(options->metrics, METRIC_COUNTER, "kafka_log_quarantined_batches_total",
-            "Record batches whose checksum was wrong when they were read", "");
+        manager->quarantined_batches = metrics_get(options->metrics, METRIC_COUNTER,
+            "kafka_log_quarantined_batches_total", "Record batches whose checksum was wrong when they were read", "");
     }
 }
 
@@ -298,7 +304,8 @@ struct world *log_manager_world(const struct log_manager *manager) {
 struct world_loop *log_manager_loop(const struct log_manager *manager) {
     return manager->loop;
 }
-void log_manager_on_advance(struct log_manager *manager, void (*function)(void *argument, struct partition_log *log), void *argument) {
+void log_manager_on_advance(
+    struct log_manager *manager, void (*function)(void *argument, struct partition_log *log), void *argument) {
     manager->on_advance = function;
     manager->on_advance_argument = argument;
 }
@@ -310,8 +317,8 @@ static int64_t checkpointed(const struct map *offsets, const char *name, int64_t
     return value ? *value : otherwise;
 }
 
-static struct partition_log *make_log(struct log_manager *manager, const char *topic, struct uuid topic_id, int32_t partition,
-    const struct log_config *config) {
+static struct partition_log *make_log(struct log_manager *manager, const char *topic, struct uuid topic_id,
+    int32_t partition, const struct log_config *config) {
     struct partition_log *log = calloc(1, sizeof *log);
     ASSERT(log);
     char name[320], path[LOG_PATH_SIZE];
@@ -461,7 +468,9 @@ bool log_manager_set_strays_aside(struct log_manager *manager, struct error *err
         path_in(manager, name, from);
         snprintf(to, sizeof to, "%s/%s.%s-stray", manager->directory, name, suffix);
         service_log_write(manager->service_log, LOG_WARN, "kafka.log.LogManager",
-            "Found stray log dir %s: the cluster's metadata does not know this partition; it is renamed to %s and its data is kept", from, to);
+            "Found stray log dir %s: the cluster's metadata does not know this partition; it is renamed to %s and its "
+            "data is kept",
+            from, to);
         if (!world_rename(manager->world, from, to, error))
             return false;
     }
@@ -473,7 +482,8 @@ bool log_manager_set_strays_aside(struct log_manager *manager, struct error *err
 /* ---- removals ---- */
 
 void manager_remove_later(struct log_manager *manager, const char *path, int64_t delay_ms) {
-    VECTOR_PUSH(&manager->removals, ((struct removal){strdup(path), manager_now_ms(manager) + (delay_ms > 0 ? delay_ms : 0)}));
+    VECTOR_PUSH(
+        &manager->removals, ((struct removal){strdup(path), manager_now_ms(manager) + (delay_ms > 0 ? delay_ms : 0)}));
 }
 
 struct removal_job {
@@ -486,8 +496,8 @@ static void removal_work(void *argument) {
     struct error error;
     for (size_t i = 0; i < job->paths.count; i++)
         if (!world_remove_tree(job->manager->world, job->paths.items[i], &error))
-            service_log_write(job->manager->service_log, LOG_WARN, "kafka.log.LogManager", "%s could not be removed: %s",
-                job->paths.items[i], error.message);
+            service_log_write(job->manager->service_log, LOG_WARN, "kafka.log.LogManager",
+                "%s could not be removed: %s", job->paths.items[i], error.message);
 }
 
 static void removal_done(void *argument) {
@@ -521,7 +531,8 @@ static void run_removals(struct log_manager *manager, int64_t now_ms) {
 static void remove_now(struct log_manager *manager) {
     struct error error;
     for (size_t i = 0; i < manager->removals.count; i++) {
-        world_remove_tree(manager->world, manager->removals.items[i].path, &error); /* what is left goes at the next start */
+        world_remove_tree(
+            manager->world, manager->removals.items[i].path, &error); /* what is left goes at the next start */
         free(manager->removals.items[i].path);
     }
     manager->removals.count = 0;
@@ -530,8 +541,8 @@ static void remove_now(struct log_manager *manager) {
 /* ---- checkpoints ---- */
 
 enum checkpoint_kind { RECOVERY_POINTS, HIGH_WATERMARKS, START_OFFSETS, CLEAN_OFFSETS, CHECKPOINT_COUNT };
-static const char *const checkpoint_names[CHECKPOINT_COUNT] = {"recovery-point-offset-checkpoint", "replication-offset-checkpoint",
-    "log-start-offset-checkpoint", "cleaner-offset-checkpoint"};
+static const char *const checkpoint_names[CHECKPOINT_COUNT] = {"recovery-point-offset-checkpoint",
+    "replication-offset-checkpoint", "log-start-offset-checkpoint", "cleaner-offset-checkpoint"};
 
 struct checkpoint_job {
     struct log_manager *manager;
@@ -543,7 +554,8 @@ struct checkpoint_job {
     } files[CHECKPOINT_COUNT];
 };
 
-static void add_line(struct checkpoint_job *job, enum checkpoint_kind kind, const struct partition_log *log, int64_t offset) {
+static void add_line(
+    struct checkpoint_job *job, enum checkpoint_kind kind, const struct partition_log *log, int64_t offset) {
     buffer_printf(&job->files[kind].lines, "%s %d %lld\n", log->topic, log->partition, (long long)offset);
     job->files[kind].count++;
 }
@@ -574,7 +586,8 @@ static void checkpoint_work(void *argument) {
     job->ok = true;
     for (int kind = 0; job->ok && kind < CHECKPOINT_COUNT; kind++) {
         path_in(job->manager, checkpoint_names[kind], path);
-        job->ok = checkpoint_write(job->manager->world, path, job->files[kind].count, &job->files[kind].lines, job->sync, &job->error);
+        job->ok = checkpoint_write(
+            job->manager->world, path, job->files[kind].count, &job->files[kind].lines, job->sync, &job->error);
     }
     world_mutex_unlock(&job->manager->job_mutex);
 }
@@ -590,8 +603,8 @@ static void checkpoint_done(void *argument) {
     struct checkpoint_job *job = argument;
     job->manager->checkpoint_running = false;
     if (!job->ok)
-        service_log_write(job->manager->service_log, LOG_ERROR, "kafka.log.LogManager", "Checkpoints could not be written: %s",
-            job->error.message);
+        service_log_write(job->manager->service_log, LOG_ERROR, "kafka.log.LogManager",
+            "Checkpoints could not be written: %s", job->error.message);
     checkpoint_free_job(job);
 }
 
@@ -613,7 +626,8 @@ bool log_manager_run_retention(struct log_manager *manager, struct error *error)
     struct error one;
     for (struct partition_log *log; (log = log_next(manager, &cursor));)
         if (strcmp(log->topic, "__cluster_metadata") != 0 && !log_retention(log, &one)) {
-            service_log_write(manager->service_log, LOG_ERROR, "kafka.log.LogManager", "Retention of %s: %s", log->name, one.message);
+            service_log_write(
+                manager->service_log, LOG_ERROR, "kafka.log.LogManager", "Retention of %s: %s", log->name, one.message);
             *error = one;
             ok = false;
         }

@@ -1,4 +1,5 @@
-/* partition.c: appends to one partition: validation, offsets, roll, what is published to readers, syncs, waiting. Owner thread. */
+/* partition.c: appends to one partition: validation, offsets, roll, what is published to readers, syncs, waiting. Owner
+ * thread. */
 #include "log/internal.h"
 
 #include <stdio.h>
@@ -30,7 +31,8 @@ void log_config_defaults(struct log_config *config) {
 
 const char *log_status_name(enum log_status status) {
     static const char *const names[] = {"ok", "offset out of range", "corrupt batch", "too large", "invalid record",
-        "invalid timestamp", "out of order sequence", "invalid producer epoch", "invalid transaction", "storage", "closed"};
+        "invalid timestamp", "out of order sequence", "invalid producer epoch", "invalid transaction", "storage",
+        "closed"};
     return names[status];
 }
 
@@ -114,7 +116,8 @@ void log_set_failure(struct partition_log *log, const char *text) {
         log->failure = strdup(text);
     world_mutex_unlock(&log->mutex);
     service_log_write(log->manager->service_log, LOG_ERROR, "kafka.server.LogDirFailureChannel",
-        "Partition %s is offline: %s. Raudal goes on without it; free the disk or repair it, then start again", log->name, text);
+        "Partition %s is offline: %s. Raudal goes on without it; free the disk or repair it, then start again",
+        log->name, text);
     post_wake(log);
 }
 
@@ -214,7 +217,8 @@ void log_sync(struct partition_log *log, void (*done)(void *argument, bool ok), 
 }
 
 void log_tick(struct partition_log *log, int64_t now_ms) {
-    if (log->dirty_since_ms >= 0 && log->config.flush_ms != INT64_MAX && now_ms - log->dirty_since_ms >= log->config.flush_ms)
+    if (log->dirty_since_ms >= 0 && log->config.flush_ms != INT64_MAX &&
+        now_ms - log->dirty_since_ms >= log->config.flush_ms)
         log_schedule_sync(log, log->end_offset);
 }
 
@@ -254,7 +258,8 @@ enum log_status log_roll(struct partition_log *log, struct error *error) {
     return roll(log, error) ? LOG_STATUS_OK : LOG_STATUS_STORAGE;
 }
 
-/* The jitter of a partition is a fixed share of segment.jitter.ms, so that partitions made together do not roll together. */
+/* The jitter of a partition is a fixed share of segment.jitter.ms, so that partitions made together do not roll
+ * together. */
 static int64_t roll_after_ms(const struct partition_log *log) {
     int64_t jitter_max = log->config.segment_jitter_ms;
     if (jitter_max <= 0)
@@ -275,7 +280,7 @@ static bool must_roll(struct partition_log *log, size_t size, int64_t last_offse
         (int64_t)(active->time_index.count + 2) * TIME_INDEX_ENTRY_SIZE > index_capacity)
         return true;
     int64_t age = active->first_timestamp >= 0 && max_timestamp >= 0 ? max_timestamp - active->first_timestamp
-                                                                      : world_wall_ms(log->world) - active->created_ms;
+                                                                     : world_wall_ms(log->world) - active->created_ms;
     return age > roll_after_ms(log);
 }
 
@@ -303,17 +308,20 @@ static enum log_status refuse(struct error *error, enum log_status status, const
     return status;
 }
 
-static enum log_status check_timestamp(const struct partition_log *log, const struct record_batch *batch, int64_t now_ms,
-    struct error *error) {
+static enum log_status check_timestamp(
+    const struct partition_log *log, const struct record_batch *batch, int64_t now_ms, struct error *error) {
     if (log->config.log_append_time || batch->max_timestamp < 0)
         return LOG_STATUS_OK;
     int64_t ahead = batch->max_timestamp - now_ms, behind = now_ms - batch->max_timestamp;
     if (ahead > log->config.timestamp_after_max_ms || behind > log->config.timestamp_before_max_ms)
         return refuse(error, LOG_STATUS_INVALID_TIMESTAMP,
-            "timestamp %lld of a message is out of range: it should be within [%lld, %lld]", (long long)batch->max_timestamp,
-            (long long)(log->config.timestamp_before_max_ms > now_ms ? 0 : now_ms - log->config.timestamp_before_max_ms),
-            (long long)(log->config.timestamp_after_max_ms > INT64_MAX - now_ms ? INT64_MAX
-                                                                                : now_ms + log->config.timestamp_after_max_ms));
+            "timestamp %lld of a message is out of range: it should be within [%lld, %lld]",
+            (long long)batch->max_timestamp,
+            (long long)(log->config.timestamp_before_max_ms > now_ms ? 0
+                                                                     : now_ms - log->config.timestamp_before_max_ms),
+            (long long)(log->config.timestamp_after_max_ms > INT64_MAX - now_ms
+                            ? INT64_MAX
+                            : now_ms + log->config.timestamp_after_max_ms));
     return LOG_STATUS_OK;
 }
 
@@ -330,32 +338,34 @@ static enum log_status check_batch(struct partition_log *log, const struct recor
         return refuse(error, LOG_STATUS_INVALID_RECORD, "clients may not write control batches");
     if (batch->whole.size > (size_t)log->config.max_message_bytes)
         return refuse(error, LOG_STATUS_TOO_LARGE,
-            "the record batch size in the append to %s is %zu bytes which exceeds the maximum configured value of %d", log->name,
-            batch->whole.size, log->config.max_message_bytes);
+            "the record batch size in the append to %s is %zu bytes which exceeds the maximum configured value of %d",
+            log->name, batch->whole.size, log->config.max_message_bytes);
     enum log_status status = check_timestamp(log, batch, plan->now_ms, error);
     if (status != LOG_STATUS_OK || batch->producer_id < 0)
         return status;
     if (plan->batch_count > 0)
-        return refuse(error, LOG_STATUS_INVALID_RECORD, "an idempotent producer's append to %s has more than one batch", log->name);
+        return refuse(error, LOG_STATUS_INVALID_RECORD, "an idempotent producer's append to %s has more than one batch",
+            log->name);
     if (batch->base_sequence < 0)
-        return refuse(error, LOG_STATUS_INVALID_RECORD, "sequence number %d from producer %lld is not valid", batch->base_sequence,
-            (long long)batch->producer_id);
+        return refuse(error, LOG_STATUS_INVALID_RECORD, "sequence number %d from producer %lld is not valid",
+            batch->base_sequence, (long long)batch->producer_id);
     plan->has_producer = true;
     return producer_check(&log->producers, batch, &plan->duplicate, error);
 }
 
-static enum log_status plan_append(struct partition_log *log, struct bytes batches, const struct log_append_options *options,
-    struct append_plan *plan, struct error *error) {
+static enum log_status plan_append(struct partition_log *log, struct bytes batches,
+    const struct log_append_options *options, struct append_plan *plan, struct error *error) {
     *plan = (struct append_plan){.max_timestamp = -1, .duplicate.last_offset = -1, .now_ms = world_wall_ms(log->world)};
     if (batches.size == 0)
         return refuse(error, LOG_STATUS_INVALID_RECORD, "there is no record batch");
     if (batches.size > (size_t)log->config.segment_bytes && !options->from_coordinator)
-        return refuse(error, LOG_STATUS_TOO_LARGE, "an append of %zu bytes to %s exceeds segment.bytes %d", batches.size, log->name,
-            log->config.segment_bytes);
+        return refuse(error, LOG_STATUS_TOO_LARGE, "an append of %zu bytes to %s exceeds segment.bytes %d",
+            batches.size, log->name, log->config.segment_bytes);
     while (batches.size > 0) {
         struct record_batch batch;
         if (record_batch_parse(batches, &batch) != RECORD_BATCH_OK)
-            return refuse(error, LOG_STATUS_CORRUPT, "the bytes for %s are not whole record batches of version 2", log->name);
+            return refuse(
+                error, LOG_STATUS_CORRUPT, "the bytes for %s are not whole record batches of version 2", log->name);
         enum log_status status = check_batch(log, &batch, options, plan, error);
         if (status != LOG_STATUS_OK)
             return status;
@@ -390,7 +400,8 @@ static void stamp(struct partition_log *log, uint8_t *batches, size_t size, int3
 }
 
 /* One write. After a failed one the file is cut back, so that a full disk costs this append only. */
-static enum log_status write_batches(struct partition_log *log, const uint8_t *batches, size_t size, struct error *error) {
+static enum log_status write_batches(
+    struct partition_log *log, const uint8_t *batches, size_t size, struct error *error) {
     struct segment *active = log_active(log);
     if (!active->index_preallocated && !segment_preallocate(active, error))
         return LOG_STATUS_STORAGE;
@@ -459,8 +470,8 @@ static bool note_epoch(struct partition_log *log, int32_t epoch, struct error *e
     return epochs_store(&log->epochs, log->world, log->directory, error);
 }
 
-enum log_status log_append(struct partition_log *log, uint8_t *batches, size_t size, const struct log_append_options *options,
-    struct log_append_result *result, struct error *error) {
+enum log_status log_append(struct partition_log *log, uint8_t *batches, size_t size,
+    const struct log_append_options *options, struct log_append_result *result, struct error *error) {
     if (log_is_closed(log))
         return refuse(error, LOG_STATUS_CLOSED, "partition %s is closed", log->name);
     if (log->failure)
@@ -512,14 +523,16 @@ static bool marker_of(const struct record_batch *batch, int *type, int32_t *coor
     return true;
 }
 
-void log_apply_producer(struct partition_log *log, struct segment *segment, const struct record_batch *batch, bool live) {
+void log_apply_producer(
+    struct partition_log *log, struct segment *segment, const struct record_batch *batch, bool live) {
     int marker_type;
     int32_t coordinator_epoch;
     struct completed_transaction completed;
     marker_of(batch, &marker_type, &coordinator_epoch);
     producer_apply(&log->producers, batch, marker_type, coordinator_epoch, &completed);
     struct error error = {0};
-    if (segment && completed.any && completed.aborted && !log_append_transaction_index(segment, &completed, &error) && live)
+    if (segment && completed.any && completed.aborted && !log_append_transaction_index(segment, &completed, &error) &&
+        live)
         log_set_failure(log, error.message);
 }
 
@@ -527,13 +540,15 @@ void log_producers(struct partition_log *log, struct log_producer_list *list) {
     size_t cursor = 0;
     for (struct map_entry *entry; (entry = map_next(&log->producers.entries, &cursor));) {
         const struct producer_entry *producer = entry->value;
-        VECTOR_PUSH(list, ((struct log_producer){
-            .producer_id = producer->producer_id,
-            .epoch = producer->epoch,
-            .last_sequence = producer->batch_count ? producer->batches[producer->batch_count - 1].last_sequence : -1,
-            .last_timestamp_ms = producer->last_timestamp,
-            .coordinator_epoch = producer->coordinator_epoch,
-            .transaction_start = producer->transaction_start,
-        }));
+        VECTOR_PUSH(
+            list, ((struct log_producer){
+                      .producer_id = producer->producer_id,
+                      .epoch = producer->epoch,
+                      .last_sequence =
+                          producer->batch_count ? producer->batches[producer->batch_count - 1].last_sequence : -1,
+                      .last_timestamp_ms = producer->last_timestamp,
+                      .coordinator_epoch = producer->coordinator_epoch,
+                      .transaction_start = producer->transaction_start,
+                  }));
     }
 }

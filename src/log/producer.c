@@ -1,9 +1,10 @@
-/* producer.c: what the log remembers of each idempotent producer: the last five batches, its epoch, its open transaction.
+/* producer.c: what the log remembers of each idempotent producer: the last five batches, its epoch, its open
+ * transaction.
  *
- * Snapshot file <next offset>.snapshot, big-endian: i16 version 1, u32 CRC-32C of everything from byte 6 on, i32 count, then per producer
- * 46 bytes: i64 producer id, i16 epoch, i32 last sequence, i64 last offset, i32 offset delta of that batch, i64 timestamp, i32 coordinator
- * epoch, i64 first offset of the open transaction (-1 none). A snapshot keeps only the last batch of a producer, so after a restart only
- * that one is recognised when it is repeated, as in Kafka.
+ * Snapshot file <next offset>.snapshot, big-endian: i16 version 1, u32 CRC-32C of everything from byte 6 on, i32 count,
+ * then per producer 46 bytes: i64 producer id, i16 epoch, i32 last sequence, i64 last offset, i32 offset delta of that
+ * batch, i64 timestamp, i32 coordinator epoch, i64 first offset of the open transaction (-1 none). A snapshot keeps
+ * only the last batch of a producer, so after a restart only that one is recognised when it is repeated, as in Kafka.
  *
  * Sequence numbers are 31 bits and go on at 0 after 2^31 - 1. */
 #include "log/internal.h"
@@ -30,7 +31,8 @@ static struct producer_entry *find_or_add(struct producer_state *state, int64_t 
     if (!entry) {
         entry = calloc(1, sizeof *entry);
         ASSERT(entry);
-        *entry = (struct producer_entry){.producer_id = producer_id, .epoch = -1, .coordinator_epoch = -1, .transaction_start = -1};
+        *entry = (struct producer_entry){
+            .producer_id = producer_id, .epoch = -1, .coordinator_epoch = -1, .transaction_start = -1};
         map_set(&state->entries, key_of(&producer_id), entry);
     }
     return entry;
@@ -44,7 +46,8 @@ static int32_t first_sequence(const struct producer_batch *batch) {
     return (int32_t)(((int64_t)batch->last_sequence - batch->offset_delta) & INT32_MAX);
 }
 
-static bool find_duplicate(const struct producer_entry *entry, const struct record_batch *batch, struct producer_batch *duplicate) {
+static bool find_duplicate(
+    const struct producer_entry *entry, const struct record_batch *batch, struct producer_batch *duplicate) {
     if (batch->producer_epoch != entry->epoch)
         return false;
     int32_t last = sequence_add(batch->base_sequence, batch->last_offset_delta);
@@ -56,15 +59,15 @@ static bool find_duplicate(const struct producer_entry *entry, const struct reco
     return false;
 }
 
-enum log_status producer_check(struct producer_state *state, const struct record_batch *batch, struct producer_batch *duplicate,
-    struct error *error) {
+enum log_status producer_check(struct producer_state *state, const struct record_batch *batch,
+    struct producer_batch *duplicate, struct error *error) {
     duplicate->last_offset = -1;
     struct producer_entry *entry = producer_find(state, batch->producer_id);
     if (!entry || entry->epoch < 0)
         return LOG_STATUS_OK;
     if (batch->producer_epoch < entry->epoch) {
-        error_set(error, ERROR_INVALID, "epoch %d of producer %lld is smaller than the last seen epoch %d", batch->producer_epoch,
-            (long long)batch->producer_id, entry->epoch);
+        error_set(error, ERROR_INVALID, "epoch %d of producer %lld is smaller than the last seen epoch %d",
+            batch->producer_epoch, (long long)batch->producer_id, entry->epoch);
         return LOG_STATUS_INVALID_PRODUCER_EPOCH;
     }
     if (find_duplicate(entry, batch, duplicate))
@@ -72,7 +75,8 @@ enum log_status producer_check(struct producer_state *state, const struct record
     if (batch->producer_epoch != entry->epoch) {
         if (batch->base_sequence == 0)
             return LOG_STATUS_OK;
-        error_set(error, ERROR_INVALID, "invalid sequence number for new epoch of producer %lld: %d (request epoch), %d (sequence)",
+        error_set(error, ERROR_INVALID,
+            "invalid sequence number for new epoch of producer %lld: %d (request epoch), %d (sequence)",
             (long long)batch->producer_id, batch->producer_epoch, batch->base_sequence);
         return LOG_STATUS_OUT_OF_ORDER_SEQUENCE;
     }
@@ -81,7 +85,8 @@ enum log_status producer_check(struct producer_state *state, const struct record
     int32_t last = entry->batches[entry->batch_count - 1].last_sequence;
     if (batch->base_sequence == sequence_add(last, 1))
         return LOG_STATUS_OK;
-    error_set(error, ERROR_INVALID, "out of order sequence number for producer %lld: %d (incoming), %d (current end sequence number)",
+    error_set(error, ERROR_INVALID,
+        "out of order sequence number for producer %lld: %d (incoming), %d (current end sequence number)",
         (long long)batch->producer_id, batch->base_sequence, last);
     return LOG_STATUS_OUT_OF_ORDER_SEQUENCE;
 }
@@ -120,8 +125,8 @@ static void transaction_end(struct producer_state *state, struct producer_entry 
     entry->transaction_start = -1;
 }
 
-void producer_apply(struct producer_state *state, const struct record_batch *batch, int marker_type, int32_t coordinator_epoch,
-    struct completed_transaction *completed) {
+void producer_apply(struct producer_state *state, const struct record_batch *batch, int marker_type,
+    int32_t coordinator_epoch, struct completed_transaction *completed) {
     completed->any = false;
     int64_t last_offset = record_batch_last_offset(batch);
     state->map_offset = last_offset + 1;
@@ -250,16 +255,17 @@ static void read_entry(struct producer_state *state, const uint8_t *at) {
     state->transactions.items[place] = (struct transaction_span){entry->producer_id, start, -1};
 }
 
-bool producer_snapshot_read(struct producer_state *state, struct partition_log *log, int64_t offset, struct error *error) {
+bool producer_snapshot_read(
+    struct producer_state *state, struct partition_log *log, int64_t offset, struct error *error) {
     char path[LOG_PATH_SIZE];
     segment_path(log, offset, ".snapshot", path);
     struct buffer bytes = {0};
     if (!world_read_file(log->world, path, (size_t)1 << 30, &bytes, error))
         return false;
     bool ok = bytes.size >= SNAPSHOT_HEADER_SIZE && load_be16(bytes.data) == 1 &&
-        crc32c(0, bytes.data + 6, bytes.size - 6) == load_be32(bytes.data + 2) &&
-        (bytes.size - SNAPSHOT_HEADER_SIZE) / SNAPSHOT_ENTRY_SIZE == load_be32(bytes.data + 6) &&
-        (bytes.size - SNAPSHOT_HEADER_SIZE) % SNAPSHOT_ENTRY_SIZE == 0;
+              crc32c(0, bytes.data + 6, bytes.size - 6) == load_be32(bytes.data + 2) &&
+              (bytes.size - SNAPSHOT_HEADER_SIZE) / SNAPSHOT_ENTRY_SIZE == load_be32(bytes.data + 6) &&
+              (bytes.size - SNAPSHOT_HEADER_SIZE) % SNAPSHOT_ENTRY_SIZE == 0;
     if (ok) {
         producer_clear(state);
         for (size_t at = SNAPSHOT_HEADER_SIZE; at < bytes.size; at += SNAPSHOT_ENTRY_SIZE)

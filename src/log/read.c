@@ -1,8 +1,9 @@
-/* read.c: reads from any thread. A read looks up its segment under the partition's mutex, holds it by a reference, and works on files whose
- * bytes below the published size never change.
+/* read.c: reads from any thread. A read looks up its segment under the partition's mutex, holds it by a reference, and
+ * works on files whose bytes below the published size never change.
  *
- * A batch is verified once in a process life: appended and recovered ones are marked at once, older ones when they are first read. A bad one
- * is quarantined alone: its extent is remembered, readers step over it, its partition and offsets are named in the log. */
+ * A batch is verified once in a process life: appended and recovered ones are marked at once, older ones when they are
+ * first read. A bad one is quarantined alone: its extent is remembered, readers step over it, its partition and offsets
+ * are named in the log. */
 #include "log/internal.h"
 
 #include <stdio.h>
@@ -49,7 +50,8 @@ struct segment *log_segment_after(struct partition_log *log, const struct segmen
 }
 
 /* The best position that recent appends tell for an offset of the active segment. */
-static void use_tail_hints(struct partition_log *log, const struct segment *segment, int64_t offset, int64_t *position) {
+static void use_tail_hints(
+    struct partition_log *log, const struct segment *segment, int64_t offset, int64_t *position) {
     world_mutex_lock(&log->mutex);
     if (log->segments.count > 0 && log_active(log) == segment)
         for (unsigned i = 0; i < ARRAY_COUNT(log->tail) && i < log->tail_count; i++)
@@ -58,7 +60,8 @@ static void use_tail_hints(struct partition_log *log, const struct segment *segm
     world_mutex_unlock(&log->mutex);
 }
 
-bool log_locate(struct partition_log *log, struct segment *segment, int64_t offset, int64_t end, int64_t *position, struct error *error) {
+bool log_locate(struct partition_log *log, struct segment *segment, int64_t offset, int64_t end, int64_t *position,
+    struct error *error) {
     if (!segment_lookup(segment, offset, position, error))
         return false;
     use_tail_hints(log, segment, offset, position);
@@ -103,9 +106,11 @@ void log_quarantine_add(struct partition_log *log, struct segment *segment, stru
     if (log->manager->quarantined_batches)
         metric_add(log->manager->quarantined_batches, 1);
     service_log_write(log->manager->service_log, LOG_ERROR, "org.apache.kafka.storage.internals.log.UnifiedLog",
-        "Record batch of %s with offsets %lld to %lld is corrupt (file %s/%020lld.log, %lld bytes at position %lld): it is set aside and "
-        "readers step over it; the file is left as it is", log->name, (long long)bad.first_offset, (long long)bad.last_offset,
-        log->directory, (long long)segment->base_offset, (long long)bad.size, (long long)bad.position);
+        "Record batch of %s with offsets %lld to %lld is corrupt (file %s/%020lld.log, %lld bytes at position %lld): "
+        "it is set aside and "
+        "readers step over it; the file is left as it is",
+        log->name, (long long)bad.first_offset, (long long)bad.last_offset, log->directory,
+        (long long)segment->base_offset, (long long)bad.size, (long long)bad.position);
 }
 
 static int64_t verified_to(struct partition_log *log, const struct segment *segment, int64_t position) {
@@ -118,8 +123,10 @@ static int64_t verified_to(struct partition_log *log, const struct segment *segm
     return to;
 }
 
-/* If a quarantined piece starts at or covers *position, moves behind it. Else *next_bad is where the next one starts. */
-static bool skip_quarantine(struct partition_log *log, const struct segment *segment, int64_t *position, int64_t *next_bad) {
+/* If a quarantined piece starts at or covers *position, moves behind it. Else *next_bad is where the next one starts.
+ */
+static bool skip_quarantine(
+    struct partition_log *log, const struct segment *segment, int64_t *position, int64_t *next_bad) {
     bool moved = false;
     *next_bad = INT64_MAX;
     world_mutex_lock(&log->mutex);
@@ -137,13 +144,16 @@ static bool skip_quarantine(struct partition_log *log, const struct segment *seg
 }
 
 /* Sets the batch at `position` aside; `data` are the segment's bytes from there. */
-static bool quarantine_at(struct partition_log *log, struct segment *segment, struct bytes data, int64_t position, struct error *error) {
+static bool quarantine_at(
+    struct partition_log *log, struct segment *segment, struct bytes data, int64_t position, struct error *error) {
     struct record_batch batch, next;
-    struct log_quarantine bad = {.position = position, .segment_base = segment->base_offset, .size = (int64_t)data.size};
+    struct log_quarantine bad = {
+        .position = position, .segment_base = segment->base_offset, .size = (int64_t)data.size};
     bool header_ok = record_batch_parse(data, &batch) == RECORD_BATCH_OK && batch.base_offset >= segment->base_offset;
     if (header_ok && batch.whole.size < data.size) {
         struct bytes rest = bytes_slice(data, batch.whole.size, data.size - batch.whole.size);
-        header_ok = record_batch_parse(rest, &next) == RECORD_BATCH_OK && next.base_offset > record_batch_last_offset(&batch);
+        header_ok =
+            record_batch_parse(rest, &next) == RECORD_BATCH_OK && next.base_offset > record_batch_last_offset(&batch);
     }
     if (header_ok) {
         bad.first_offset = batch.base_offset;
@@ -158,13 +168,14 @@ static bool quarantine_at(struct partition_log *log, struct segment *segment, st
             bad.size = next_position - position;
         bad.first_offset = data.size >= 8 ? (int64_t)load_be64(data.data) : -1;
         bad.last_offset = resynced && bad.size + 8 <= (int64_t)data.size ? (int64_t)load_be64(data.data + bad.size) - 1
-                                                                          : segment->next_offset - 1;
+                                                                         : segment->next_offset - 1;
     }
     log_quarantine_add(log, segment, bad);
     return true;
 }
 
-/* Checks batches of `data` (the segment's bytes from `from` on) up to about `wanted` bytes; stops at a bad one. Gives how many are good. */
+/* Checks batches of `data` (the segment's bytes from `from` on) up to about `wanted` bytes; stops at a bad one. Gives
+ * how many are good. */
 static int64_t check_batches(struct bytes data, int64_t wanted, bool *bad) {
     int64_t good = 0;
     *bad = false;
@@ -181,8 +192,8 @@ static int64_t check_batches(struct bytes data, int64_t wanted, bool *bad) {
 }
 
 /* Verifies from `from` on; *reached is where good batches end, above `from` unless the batch there is bad (*bad). */
-static bool verify_some(struct partition_log *log, struct segment *segment, int64_t from, int64_t end, int64_t wanted, int64_t *reached,
-    bool *bad, struct error *error) {
+static bool verify_some(struct partition_log *log, struct segment *segment, int64_t from, int64_t end, int64_t wanted,
+    int64_t *reached, bool *bad, struct error *error) {
     struct open_file *file = segment_file(segment, SEGMENT_LOG, error);
     if (!file)
         return false;
@@ -207,8 +218,8 @@ static bool verify_some(struct partition_log *log, struct segment *segment, int6
     return ok;
 }
 
-bool log_verify(struct partition_log *log, struct segment *segment, int64_t *position, int64_t end, int64_t wanted, int64_t *good_end,
-    struct error *error) {
+bool log_verify(struct partition_log *log, struct segment *segment, int64_t *position, int64_t end, int64_t wanted,
+    int64_t *good_end, struct error *error) {
     *good_end = *position;
     while (*position < end) {
         int64_t next_bad;
@@ -244,12 +255,14 @@ struct found {
 };
 
 static int64_t isolation_limit(struct partition_log *log, enum log_isolation isolation) {
-    return isolation == LOG_READ_TO_END ? atomic_get(&log->end_offset)
-        : isolation == LOG_READ_COMMITTED ? atomic_get(&log->stable_offset) : atomic_get(&log->high_watermark);
+    return isolation == LOG_READ_TO_END      ? atomic_get(&log->end_offset)
+           : isolation == LOG_READ_COMMITTED ? atomic_get(&log->stable_offset)
+                                             : atomic_get(&log->high_watermark);
 }
 
 /* Where bytes below the offset limit end in this segment. */
-static bool segment_limit(struct partition_log *log, struct segment *segment, int64_t limit, int64_t *end, struct error *error) {
+static bool segment_limit(
+    struct partition_log *log, struct segment *segment, int64_t limit, int64_t *end, struct error *error) {
     world_mutex_lock(&log->mutex);
     *end = segment->size;
     int64_t next_offset = segment->next_offset;
@@ -267,8 +280,8 @@ static bool quarantined_behind(struct partition_log *log, const struct segment *
     return found;
 }
 
-static bool find_in_segment(struct partition_log *log, int64_t offset, int64_t limit, size_t bytes_max, struct found *found,
-    struct error *error) {
+static bool find_in_segment(struct partition_log *log, int64_t offset, int64_t limit, size_t bytes_max,
+    struct found *found, struct error *error) {
     int64_t end, position;
     if (!segment_limit(log, found->segment, limit, &end, error) ||
         !log_locate(log, found->segment, offset, end, &position, error))
@@ -276,11 +289,13 @@ static bool find_in_segment(struct partition_log *log, int64_t offset, int64_t l
     found->position = position;
     if (!log_verify(log, found->segment, &found->position, end, (int64_t)bytes_max, &found->end, error))
         return false;
-    found->stepped_over = found->stepped_over || found->position > position || quarantined_behind(log, found->segment, offset);
+    found->stepped_over =
+        found->stepped_over || found->position > position || quarantined_behind(log, found->segment, offset);
     return true;
 }
 
-static bool find(struct partition_log *log, int64_t offset, int64_t limit, size_t bytes_max, struct found *found, struct error *error) {
+static bool find(struct partition_log *log, int64_t offset, int64_t limit, size_t bytes_max, struct found *found,
+    struct error *error) {
     *found = (struct found){.segment = log_segment_for(log, offset)};
     while (found->segment) {
         if (!find_in_segment(log, offset, limit, bytes_max, found, error)) {
@@ -301,10 +316,10 @@ static bool find(struct partition_log *log, int64_t offset, int64_t limit, size_
     return true;
 }
 
-/* The common part of both reads: limits, range check, search. A segment that retention or compaction took away between the search and the
- * opening of its file is looked up again. */
-static enum log_status begin_read(struct partition_log *log, int64_t offset, size_t bytes_max, enum log_isolation isolation,
-    struct found *found, int64_t offsets[3], struct error *error) {
+/* The common part of both reads: limits, range check, search. A segment that retention or compaction took away between
+ * the search and the opening of its file is looked up again. */
+static enum log_status begin_read(struct partition_log *log, int64_t offset, size_t bytes_max,
+    enum log_isolation isolation, struct found *found, int64_t offsets[3], struct error *error) {
     *found = (struct found){0};
     for (int attempt = 0;; attempt++) {
         int64_t limit = isolation_limit(log, isolation);
@@ -319,8 +334,8 @@ static enum log_status begin_read(struct partition_log *log, int64_t offset, siz
         if (offset < offsets[2] || offset > end) {
             if (offset <= atomic_get(&log->end_offset) && offset >= offsets[2])
                 return LOG_STATUS_OK; /* written, not committed yet: nothing to read there for now */
-            error_set(error, ERROR_INVALID, "offset %lld of %s is out of range: it has %lld to %lld", (long long)offset, log->name,
-                (long long)offsets[2], (long long)end);
+            error_set(error, ERROR_INVALID, "offset %lld of %s is out of range: it has %lld to %lld", (long long)offset,
+                log->name, (long long)offsets[2], (long long)end);
             return LOG_STATUS_OFFSET_OUT_OF_RANGE;
         }
         if (offset >= limit)
@@ -438,8 +453,8 @@ static bool map_found(struct found *found, size_t bytes_max, struct log_view *vi
     *view->map = (struct log_map){1, mapped};
     struct bytes bytes = world_map_view(mapped);
     int64_t first_offset = view->next_offset, asked = view->next_offset;
-    view->batches = whole_batches(bytes_slice(bytes, (size_t)(found->position - map_from), (size_t)size), bytes_max, &first_offset,
-        &view->next_offset);
+    view->batches = whole_batches(bytes_slice(bytes, (size_t)(found->position - map_from), (size_t)size), bytes_max,
+        &first_offset, &view->next_offset);
     if (found->stepped_over && first_offset > asked) {
         view->skipped_from = asked;
         view->skipped_to = first_offset;
@@ -531,7 +546,8 @@ void log_epoch_end(struct partition_log *log, int32_t epoch, int32_t *found_epoc
     for (size_t i = log->epochs.entries.count; i > 0; i--)
         if (log->epochs.entries.items[i - 1].epoch <= epoch) {
             *found_epoch = log->epochs.entries.items[i - 1].epoch;
-            *end_offset = i < log->epochs.entries.count ? log->epochs.entries.items[i].start_offset : atomic_get(&log->end_offset);
+            *end_offset = i < log->epochs.entries.count ? log->epochs.entries.items[i].start_offset
+                                                        : atomic_get(&log->end_offset);
             break;
         }
     world_mutex_unlock(&log->mutex);
@@ -549,11 +565,12 @@ static int32_t epoch_of(struct partition_log *log, int64_t offset) {
 /* ---- aborted transactions ---- */
 
 /* Entry: i16 version 0, i64 producer id, i64 first offset, i64 last offset (the marker's), i64 last stable offset. */
-bool log_append_transaction_index(struct segment *segment, const struct completed_transaction *completed, struct error *error) {
+bool log_append_transaction_index(
+    struct segment *segment, const struct completed_transaction *completed, struct error *error) {
     char path[LOG_PATH_SIZE];
     segment_path(segment->log, segment->base_offset, ".txnindex", path);
-    struct world_file *file =
-        world_file_open(segment->manager->world, path, WORLD_OPEN_READ | WORLD_OPEN_WRITE | WORLD_OPEN_CREATE, 0644, error);
+    struct world_file *file = world_file_open(
+        segment->manager->world, path, WORLD_OPEN_READ | WORLD_OPEN_WRITE | WORLD_OPEN_CREATE, 0644, error);
     if (!file)
         return false;
     uint8_t entry[TRANSACTION_INDEX_ENTRY_SIZE];
@@ -563,7 +580,8 @@ bool log_append_transaction_index(struct segment *segment, const struct complete
     store_be64(entry + 18, (uint64_t)completed->last_offset);
     store_be64(entry + 26, (uint64_t)completed->last_stable_offset);
     int64_t size = world_file_size(file, error);
-    bool ok = size >= 0 && world_file_write(file, entry, sizeof entry, size - size % TRANSACTION_INDEX_ENTRY_SIZE, error);
+    bool ok =
+        size >= 0 && world_file_write(file, entry, sizeof entry, size - size % TRANSACTION_INDEX_ENTRY_SIZE, error);
     world_file_close(file);
     return ok;
 }
@@ -577,7 +595,8 @@ bool segment_transactions(struct segment *segment, struct buffer *out, struct er
 }
 
 /* Adds the segment's transactions that overlap; *done when no later segment can hold more. */
-static bool add_aborted(struct segment *segment, int64_t from, int64_t to, struct log_aborted_list *list, bool *done, struct error *error) {
+static bool add_aborted(
+    struct segment *segment, int64_t from, int64_t to, struct log_aborted_list *list, bool *done, struct error *error) {
     struct buffer bytes = {0};
     bool ok = segment_transactions(segment, &bytes, error);
     for (size_t at = 0; ok && at + TRANSACTION_INDEX_ENTRY_SIZE <= bytes.size; at += TRANSACTION_INDEX_ENTRY_SIZE) {
@@ -591,7 +610,8 @@ static bool add_aborted(struct segment *segment, int64_t from, int64_t to, struc
     return ok;
 }
 
-bool log_aborted_transactions(struct partition_log *log, int64_t from, int64_t to, struct log_aborted_list *list, struct error *error) {
+bool log_aborted_transactions(
+    struct partition_log *log, int64_t from, int64_t to, struct log_aborted_list *list, struct error *error) {
     struct segment *segment = log_segment_for(log, from);
     bool ok = true, done = false;
     while (ok && segment && !done) {
@@ -636,10 +656,12 @@ static bool find_record(struct bytes whole, int64_t timestamp, struct log_time_o
     return hit;
 }
 
-static bool search_batch(struct header_walk *walk, int64_t timestamp, struct log_time_offset *found, struct error *error) {
+static bool search_batch(
+    struct header_walk *walk, int64_t timestamp, struct log_time_offset *found, struct error *error) {
     struct buffer bytes = {0};
     uint8_t *data = buffer_extend(&bytes, walk->batch_size);
-    bool ok = world_file_read(walk->file->file, data, walk->batch_size, walk->batch_position, error) == (ssize_t)walk->batch_size;
+    bool ok = world_file_read(walk->file->file, data, walk->batch_size, walk->batch_position, error) ==
+              (ssize_t)walk->batch_size;
     bool hit = ok && find_record(buffer_view(&bytes), timestamp, found);
     buffer_free(&bytes);
     return hit;

@@ -1,9 +1,10 @@
 /* recover.c: opening a partition's directory.
  *
- * After a clean stop only the active segment's tail is walked (from its last index entry). After any other stop every segment from the
- * recovery point on is scanned: each batch at or above it must have the right checksum. What a lost write leaves is the end of the file or
- * whole sectors of zeros; there the log is cut. Any other damage followed by good batches is quarantined: the bytes stay, readers step over
- * them. Indexes, transaction indexes and producer state of scanned segments are made anew. Running it twice changes nothing. */
+ * After a clean stop only the active segment's tail is walked (from its last index entry). After any other stop every
+ * segment from the recovery point on is scanned: each batch at or above it must have the right checksum. What a lost
+ * write leaves is the end of the file or whole sectors of zeros; there the log is cut. Any other damage followed by
+ * good batches is quarantined: the bytes stay, readers step over them. Indexes, transaction indexes and producer state
+ * of scanned segments are made anew. Running it twice changes nothing. */
 #include "log/internal.h"
 
 #include <stdio.h>
@@ -85,7 +86,8 @@ static bool read_directory(struct load *load, struct error *error) {
     }
     for (size_t i = 0; ok && i < names.count; i++)
         if (parse_name(names.items[i].name, &suffix, &base) && !has_log(log, base) &&
-            (bytes_equal_text(suffix, ".index") || bytes_equal_text(suffix, ".timeindex") || bytes_equal_text(suffix, ".txnindex")))
+            (bytes_equal_text(suffix, ".index") || bytes_equal_text(suffix, ".timeindex") ||
+                bytes_equal_text(suffix, ".txnindex")))
             ok = unlink_in(log, names.items[i].name, error);
     world_names_free(&names);
     if (log->segments.count > 1)
@@ -119,12 +121,14 @@ static bool check_metadata(struct partition_log *log, struct error *error) {
     struct uuid id;
     bool empty = view.size == 0; /* created and not yet written when the process ended */
     bool ok = empty || (bytes_starts_with(view, head) &&
-        uuid_parse_base64(bytes_slice(view, sizeof head - 1, view.size - (sizeof head - 1)), &id));
+                           uuid_parse_base64(bytes_slice(view, sizeof head - 1, view.size - (sizeof head - 1)), &id));
     if (!ok)
         error_set(error, ERROR_CORRUPT, "%s is not \"version: 0\" and \"topic_id: …\"", path);
     else if (!empty && !uuid_equal(id, log->topic_id))
-        ok = error_set(error, ERROR_CORRUPT, "%s names another topic id than the cluster's metadata: the directory belongs to a "
-            "deleted topic of the same name; move it away to go on", path);
+        ok = error_set(error, ERROR_CORRUPT,
+            "%s names another topic id than the cluster's metadata: the directory belongs to a "
+            "deleted topic of the same name; move it away to go on",
+            path);
     buffer_free(&text);
     return ok && (!empty || log_write_metadata(log, error));
 }
@@ -173,13 +177,14 @@ static bool step_over(struct scan *scan) {
     int64_t next = find_good(scan, scan->position + 1);
     if (next < 0 || has_zero_sector(scan, scan->position, next))
         return false;
-    log_quarantine_add(scan->log, scan->segment, (struct log_quarantine){
-        .first_offset = scan->offset,
-        .last_offset = (int64_t)load_be64(scan->data.data + next) - 1,
-        .position = scan->position,
-        .size = next - scan->position,
-        .segment_base = scan->segment->base_offset,
-    });
+    log_quarantine_add(scan->log, scan->segment,
+        (struct log_quarantine){
+            .first_offset = scan->offset,
+            .last_offset = (int64_t)load_be64(scan->data.data + next) - 1,
+            .position = scan->position,
+            .size = next - scan->position,
+            .segment_base = scan->segment->base_offset,
+        });
     scan->position = next;
     return true;
 }
@@ -219,14 +224,18 @@ static bool remake_indexes(struct segment *segment, bool active, struct error *e
     return true;
 }
 
-static bool recover_segment(struct load *load, struct segment *segment, int64_t verify_from, int64_t offset_end, struct error *error) {
+static bool recover_segment(
+    struct load *load, struct segment *segment, int64_t verify_from, int64_t offset_end, struct error *error) {
     struct partition_log *log = load->log;
     if (segment->base_offset < load->rebuilt_from)
         load->rebuilt_from = segment->base_offset;
     segment->index.count = segment->time_index.count = segment->verified.count = 0;
     segment->bytes_since_index = 0;
     segment->max_timestamp = segment->max_timestamp_offset = segment->first_timestamp = -1;
-    struct scan scan = {.log = log, .segment = segment, .offset_end = offset_end, .verify_from = verify_from,
+    struct scan scan = {.log = log,
+        .segment = segment,
+        .offset_end = offset_end,
+        .verify_from = verify_from,
         .offset = segment->base_offset};
     struct open_file *file = segment_file(segment, SEGMENT_LOG, error);
     struct world_map *map = NULL;
@@ -239,8 +248,10 @@ static bool recover_segment(struct load *load, struct segment *segment, int64_t 
         world_map_close(map);
     if (ok && scan.position < segment->size) {
         service_log_write(log->manager->service_log, LOG_WARN, "org.apache.kafka.storage.internals.log.LogSegment",
-            "Found invalid messages in log segment %s/%020lld.log at byte offset %lld: %lld bytes after the last whole batch are cut off",
-            log->directory, (long long)segment->base_offset, (long long)scan.position, (long long)(segment->size - scan.position));
+            "Found invalid messages in log segment %s/%020lld.log at byte offset %lld: %lld bytes after the last whole "
+            "batch are cut off",
+            log->directory, (long long)segment->base_offset, (long long)scan.position,
+            (long long)(segment->size - scan.position));
         ok = world_file_truncate(file->file, scan.position, error);
         segment->size = scan.position;
         load->changed = true;
@@ -330,7 +341,8 @@ static bool open_segment(struct load *load, size_t index, struct error *error) {
             return false;
     }
     service_log_write(log->manager->service_log, LOG_INFO, "org.apache.kafka.storage.internals.log.LogLoader",
-        "The indexes of segment %lld of %s are absent or do not fit it; they are made anew", (long long)segment->base_offset, log->name);
+        "The indexes of segment %lld of %s are absent or do not fit it; they are made anew",
+        (long long)segment->base_offset, log->name);
     return recover_segment(load, segment, INT64_MAX, offset_end_of(log, index), error);
 }
 
@@ -357,7 +369,8 @@ static bool open_segments(struct load *load, struct error *error) {
 static bool read_marker(struct header_walk *walk, struct buffer *bytes, struct error *error) {
     buffer_clear(bytes);
     uint8_t *data = buffer_extend(bytes, walk->batch_size);
-    if (world_file_read(walk->file->file, data, walk->batch_size, walk->batch_position, error) != (ssize_t)walk->batch_size)
+    if (world_file_read(walk->file->file, data, walk->batch_size, walk->batch_position, error) !=
+        (ssize_t)walk->batch_size)
         return false;
     return record_batch_parse(buffer_view(bytes), &walk->batch) == RECORD_BATCH_OK;
 }
@@ -482,13 +495,15 @@ static bool make_directory(struct partition_log *log, struct error *error) {
         return false;
     char path[LOG_PATH_SIZE];
     snprintf(path, sizeof path, "%s/leader-epoch-checkpoint", log->directory);
-    return log_write_metadata(log, error) && world_write_file(log->world, path, (struct bytes){(const uint8_t *)"", 0}, false, error) &&
-        make_first_segment(log, 0, error);
+    return log_write_metadata(log, error) &&
+           world_write_file(log->world, path, (struct bytes){(const uint8_t *)"", 0}, false, error) &&
+           make_first_segment(log, 0, error);
 }
 
 static bool load_existing(struct load *load, struct error *error) {
     struct partition_log *log = load->log;
-    if (!check_metadata(log, error) || !epochs_load(&log->epochs, log->world, log->directory, error) || !read_directory(load, error))
+    if (!check_metadata(log, error) || !epochs_load(&log->epochs, log->world, log->directory, error) ||
+        !read_directory(load, error))
         return false;
     if (log->segments.count == 0 && !make_first_segment(log, log->start_offset, error))
         return false;

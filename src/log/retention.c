@@ -1,5 +1,6 @@
-/* retention.c: what leaves a partition: segments past retention.ms or retention.bytes, records below a raised log start offset, and the
- * partition itself. A segment's files are renamed to .deleted at once and removed after file.delete.delay.ms; readers that hold it go on. */
+/* retention.c: what leaves a partition: segments past retention.ms or retention.bytes, records below a raised log start
+ * offset, and the partition itself. A segment's files are renamed to .deleted at once and removed after
+ * file.delete.delay.ms; readers that hold it go on. */
 #include "log/internal.h"
 
 #include <stdio.h>
@@ -128,14 +129,15 @@ bool log_retention(struct partition_log *log, struct error *error) {
     return true;
 }
 
-enum log_status log_delete_records(struct partition_log *log, int64_t offset, int64_t *start_offset, struct error *error) {
+enum log_status log_delete_records(
+    struct partition_log *log, int64_t offset, int64_t *start_offset, struct error *error) {
     if (log_is_closed(log))
         return LOG_STATUS_CLOSED;
     if (offset == -1)
         offset = log->high_watermark;
     if (offset < 0 || offset > log->high_watermark) {
-        error_set(error, ERROR_INVALID, "cannot delete records of %s up to offset %lld: the high watermark is %lld", log->name,
-            (long long)offset, (long long)log->high_watermark);
+        error_set(error, ERROR_INVALID, "cannot delete records of %s up to offset %lld: the high watermark is %lld",
+            log->name, (long long)offset, (long long)log->high_watermark);
         return LOG_STATUS_OFFSET_OUT_OF_RANGE;
     }
     set_start_offset(log, offset);
@@ -191,7 +193,7 @@ bool log_finish(struct partition_log *log, struct error *error) {
     if (!segment_finish_indexes(active, error))
         return false;
     return log->producers.map_offset <= log->producers.snapshot_offset || log->producers.map_offset == 0 ||
-        producer_snapshot_write(&log->producers, log, error);
+           producer_snapshot_write(&log->producers, log, error);
 }
 
 void log_close(struct partition_log *log) {

@@ -1,12 +1,14 @@
 /* segment.c: one segment of a partition: its offset and time indexes and the walk over its batches.
  *
- * Offset index (.index): entries of 8 bytes, i32 offset - base, i32 position. The offset is the last of a batch, the position is that batch's
- * start; one is added when more than index.interval.bytes were written since the one before, never for a segment's first batch. Time index
- * (.timeindex): entries of 12 bytes, i64 largest timestamp so far, i32 offset - base; one is added beside an offset entry when the largest
- * timestamp grew, and a last one when the segment ends. Both files are preallocated (sparse, zeros) while the segment is active and cut to
- * their exact size when it ends. Integers are big-endian.
+ * Offset index (.index): entries of 8 bytes, i32 offset - base, i32 position. The offset is the last of a batch, the
+ * position is that batch's start; one is added when more than index.interval.bytes were written since the one before,
+ * never for a segment's first batch. Time index
+ * (.timeindex): entries of 12 bytes, i64 largest timestamp so far, i32 offset - base; one is added beside an offset
+ * entry when the largest timestamp grew, and a last one when the segment ends. Both files are preallocated (sparse,
+ * zeros) while the segment is active and cut to their exact size when it ends. Integers are big-endian.
  *
- * The active segment keeps its entries in memory too; those of closed segments are read from the file where a search needs them. */
+ * The active segment keeps its entries in memory too; those of closed segments are read from the file where a search
+ * needs them. */
 #include "log/internal.h"
 
 #include <stdio.h>
@@ -39,7 +41,7 @@ static bool make_file(struct segment *segment, const char *suffix, int64_t size,
 bool segment_make_index_files(struct segment *segment, struct error *error) {
     segment->index_in_memory = segment->index_preallocated = segment->timestamps_known = true;
     return make_file(segment, ".index", index_capacity_bytes(segment), error) &&
-        make_file(segment, ".timeindex", time_index_capacity_bytes(segment), error);
+           make_file(segment, ".timeindex", time_index_capacity_bytes(segment), error);
 }
 
 bool segment_make_files(struct segment *segment, struct error *error) {
@@ -72,7 +74,7 @@ bool segment_finish_indexes(struct segment *segment, struct error *error) {
     int64_t last = time_from > 0 ? segment->time_index.items[time_from - 1].timestamp : -1;
     if (segment->max_timestamp > last)
         VECTOR_PUSH(&segment->time_index, ((struct time_entry){segment->max_timestamp,
-            (uint32_t)(segment->max_timestamp_offset - segment->base_offset)}));
+                                              (uint32_t)(segment->max_timestamp_offset - segment->base_offset)}));
     world_mutex_unlock(&segment->log->mutex);
     if (!segment_write_indexes(segment, segment->index.count, time_from, error) ||
         !set_size(segment, SEGMENT_INDEX, (int64_t)segment->index.count * INDEX_ENTRY_SIZE, error) ||
@@ -92,11 +94,13 @@ void segment_note_batch(struct segment *segment, const struct record_batch *batc
     }
     int64_t size = (int64_t)batch->whole.size;
     if (segment->bytes_since_index > segment->log->config.index_interval_bytes) {
-        VECTOR_PUSH(&segment->index, ((struct index_entry){(uint32_t)(last_offset - segment->base_offset), (uint32_t)position}));
+        VECTOR_PUSH(&segment->index,
+            ((struct index_entry){(uint32_t)(last_offset - segment->base_offset), (uint32_t)position}));
         size_t count = segment->time_index.count;
-        if (segment->max_timestamp >= 0 && (count == 0 || segment->max_timestamp > segment->time_index.items[count - 1].timestamp))
+        if (segment->max_timestamp >= 0 &&
+            (count == 0 || segment->max_timestamp > segment->time_index.items[count - 1].timestamp))
             VECTOR_PUSH(&segment->time_index, ((struct time_entry){segment->max_timestamp,
-                (uint32_t)(segment->max_timestamp_offset - segment->base_offset)}));
+                                                  (uint32_t)(segment->max_timestamp_offset - segment->base_offset)}));
         segment->bytes_since_index = 0;
     }
     segment->bytes_since_index += size;
@@ -133,13 +137,15 @@ bool segment_write_indexes(struct segment *segment, size_t index_from, size_t ti
     return ok;
 }
 
-static bool read_whole(struct segment *segment, const char *suffix, size_t entry_size, struct buffer *out, struct error *error) {
+static bool read_whole(
+    struct segment *segment, const char *suffix, size_t entry_size, struct buffer *out, struct error *error) {
     char path[LOG_PATH_SIZE];
     segment_path(segment->log, segment->base_offset, suffix, path);
     if (!world_read_file(segment->manager->world, path, (size_t)1 << 30, out, error))
         return false;
     if (out->size % entry_size)
-        return error_set(error, ERROR_CORRUPT, "%s: its size %zu is not a multiple of %zu", path, out->size, entry_size);
+        return error_set(
+            error, ERROR_CORRUPT, "%s: its size %zu is not a multiple of %zu", path, out->size, entry_size);
     return true;
 }
 
@@ -151,7 +157,8 @@ bool segment_load_indexes(struct segment *segment, struct error *error) {
         if (entry.position == 0)
             break; /* the zeros of a preallocated file */
         struct index_entry *last = segment->index.count ? &segment->index.items[segment->index.count - 1] : NULL;
-        if ((last && (entry.offset <= last->offset || entry.position <= last->position)) || entry.position >= segment->size)
+        if ((last && (entry.offset <= last->offset || entry.position <= last->position)) ||
+            entry.position >= segment->size)
             ok = error_set(error, ERROR_CORRUPT, "the offset index of %s at %lld is not in order", segment->log->name,
                 (long long)segment->base_offset);
         else
@@ -161,7 +168,8 @@ bool segment_load_indexes(struct segment *segment, struct error *error) {
     ok = ok && read_whole(segment, ".timeindex", TIME_INDEX_ENTRY_SIZE, &bytes, error);
     for (size_t at = 0; ok && at < bytes.size; at += TIME_INDEX_ENTRY_SIZE) {
         struct time_entry entry = {(int64_t)load_be64(bytes.data + at), load_be32(bytes.data + at + 8)};
-        struct time_entry *last = segment->time_index.count ? &segment->time_index.items[segment->time_index.count - 1] : NULL;
+        struct time_entry *last =
+            segment->time_index.count ? &segment->time_index.items[segment->time_index.count - 1] : NULL;
         if (entry.timestamp == 0 && entry.offset == 0)
             break;
         if (last && entry.timestamp < last->timestamp)
@@ -194,8 +202,10 @@ struct index_reader {
     int64_t count;
 };
 
-static bool reader_begin(struct index_reader *reader, struct segment *segment, enum segment_file_kind kind, struct error *error) {
-    *reader = (struct index_reader){.segment = segment, .kind = kind,
+static bool reader_begin(
+    struct index_reader *reader, struct segment *segment, enum segment_file_kind kind, struct error *error) {
+    *reader = (struct index_reader){.segment = segment,
+        .kind = kind,
         .entry_size = kind == SEGMENT_INDEX ? INDEX_ENTRY_SIZE : TIME_INDEX_ENTRY_SIZE};
     reader->file = segment_file(segment, kind, error);
     if (!reader->file)
@@ -209,12 +219,15 @@ static bool reader_begin(struct index_reader *reader, struct segment *segment, e
     return true;
 }
 
-static bool reader_entry(struct index_reader *reader, int64_t at, struct index_entry *entry, struct time_entry *time,
-    struct error *error) {
+static bool reader_entry(
+    struct index_reader *reader, int64_t at, struct index_entry *entry, struct time_entry *time, struct error *error) {
     uint8_t bytes[TIME_INDEX_ENTRY_SIZE];
-    ssize_t size = world_file_read(reader->file->file, bytes, reader->entry_size, at * (int64_t)reader->entry_size, error);
+    ssize_t size =
+        world_file_read(reader->file->file, bytes, reader->entry_size, at * (int64_t)reader->entry_size, error);
     if (size != (ssize_t)reader->entry_size)
-        return size < 0 ? false : error_set(error, ERROR_CORRUPT, "an index of %s is shorter than it was", reader->segment->log->name);
+        return size < 0 ? false
+                        : error_set(error, ERROR_CORRUPT, "an index of %s is shorter than it was",
+                              reader->segment->log->name);
     if (entry)
         *entry = (struct index_entry){load_be32(bytes), load_be32(bytes + 4)};
     if (time)
@@ -223,8 +236,8 @@ static bool reader_entry(struct index_reader *reader, int64_t at, struct index_e
 }
 
 /* Last entry of the file with offset <= target (by offset), or with position <= target (by position). -1 when none. */
-static bool search_file(struct segment *segment, uint32_t target, bool by_position, int64_t *found, struct index_entry *at_found,
-    struct index_entry *after, bool *has_after, struct error *error) {
+static bool search_file(struct segment *segment, uint32_t target, bool by_position, int64_t *found,
+    struct index_entry *at_found, struct index_entry *after, bool *has_after, struct error *error) {
     struct index_reader reader;
     if (!reader_begin(&reader, segment, SEGMENT_INDEX, error))
         return false;
@@ -376,7 +389,8 @@ bool segment_time_lookup(struct segment *segment, int64_t timestamp, int64_t *po
 
 /* ---- the walk over batch headers ---- */
 
-bool header_walk_begin(struct header_walk *walk, struct segment *segment, int64_t position, int64_t end, struct error *error) {
+bool header_walk_begin(
+    struct header_walk *walk, struct segment *segment, int64_t position, int64_t end, struct error *error) {
     walk->segment = segment;
     walk->position = position;
     walk->end = end;
@@ -420,7 +434,8 @@ bool header_walk_next(struct header_walk *walk, struct error *error) {
         walk->block_size = (size_t)size;
         skip = 0;
         if (size < RECORD_BATCH_HEADER_SIZE)
-            return error_set(error, ERROR_CORRUPT, "the file ends at position %lld", (long long)(walk->position + size));
+            return error_set(
+                error, ERROR_CORRUPT, "the file ends at position %lld", (long long)(walk->position + size));
     }
     const uint8_t *header = walk->block + skip;
     size_t size = record_batch_size(header);

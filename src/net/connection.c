@@ -1,7 +1,8 @@
 /* connection.c: one connection: input by frames or bytes, output of parts, its life.
  *
- * Everything that happens to a connection happens in a "turn": a readiness event, its timer, or a post that it scheduled for itself. Callbacks run
- * inside a turn; what they ask for (sends, resume, close) is done at the turn's end, so that no callback is entered from within another. */
+ * Everything that happens to a connection happens in a "turn": a readiness event, its timer, or a post that it
+ * scheduled for itself. Callbacks run inside a turn; what they ask for (sends, resume, close) is done at the turn's
+ * end, so that no callback is entered from within another. */
 #include "net/net_internal.h"
 
 #include <stdio.h>
@@ -34,7 +35,8 @@ struct net_limits net_limits_with_defaults(const struct net_limits *limits) {
 }
 
 static uint8_t *scratch(void) {
-    static _Thread_local uint8_t memory[SCRATCH_SIZE]; /* untouched, and so without cost, on threads that read no socket */
+    static _Thread_local uint8_t
+        memory[SCRATCH_SIZE]; /* untouched, and so without cost, on threads that read no socket */
     return memory;
 }
 
@@ -162,10 +164,12 @@ static void add_size(struct net_connection *connection, size_t size) {
 
 static struct net_part *add_part(struct net_connection *connection) {
     if (connection->part_first + connection->part_count == connection->part_capacity && connection->part_first > 0) {
-        memmove(connection->parts, connection->parts + connection->part_first, connection->part_count * sizeof connection->parts[0]);
+        memmove(connection->parts, connection->parts + connection->part_first,
+            connection->part_count * sizeof connection->parts[0]);
         connection->part_first = 0;
     }
-    connection->parts = vector_grow(connection->parts, connection->part_count, 1, &connection->part_capacity, sizeof connection->parts[0]);
+    connection->parts = vector_grow(
+        connection->parts, connection->part_count, 1, &connection->part_capacity, sizeof connection->parts[0]);
     struct net_part *part = &connection->parts[connection->part_first + connection->part_count++];
     *part = (struct net_part){0};
     return part;
@@ -180,7 +184,8 @@ void net_send_copy(struct net_connection *connection, struct bytes data) {
         return;
     struct net_part *last =
         connection->part_count == 0 ? NULL : &connection->parts[connection->part_first + connection->part_count - 1];
-    if (last == NULL || last->owned.data == NULL || last->release != NULL || last->owned.size + data.size > COPY_PART_SIZE) {
+    if (last == NULL || last->owned.data == NULL || last->release != NULL ||
+        last->owned.size + data.size > COPY_PART_SIZE) {
         last = add_part(connection);
         last->owned = connection->spare;
         connection->spare = (struct buffer){0};
@@ -200,7 +205,8 @@ void net_send_buffer(struct net_connection *connection, struct buffer *buffer) {
     add_size(connection, size);
 }
 
-static bool release_refused(struct net_connection *connection, size_t size, net_release_function *release, void *argument) {
+static bool release_refused(
+    struct net_connection *connection, size_t size, net_release_function *release, void *argument) {
     if (!refuses_output(connection) && size > 0)
         return false;
     if (release != NULL)
@@ -208,7 +214,8 @@ static bool release_refused(struct net_connection *connection, size_t size, net_
     return true;
 }
 
-void net_send_bytes(struct net_connection *connection, struct bytes data, net_release_function *release, void *argument) {
+void net_send_bytes(
+    struct net_connection *connection, struct bytes data, net_release_function *release, void *argument) {
     if (release_refused(connection, data.size, release, argument))
         return;
     struct net_part *part = add_part(connection);
@@ -218,8 +225,8 @@ void net_send_bytes(struct net_connection *connection, struct bytes data, net_re
     add_size(connection, data.size);
 }
 
-void net_send_file(struct net_connection *connection, struct world_file *file, int64_t offset, size_t size, net_release_function *release,
-    void *argument) {
+void net_send_file(struct net_connection *connection, struct world_file *file, int64_t offset, size_t size,
+    net_release_function *release, void *argument) {
     if (release_refused(connection, size, release, argument))
         return;
     struct net_part *part = add_part(connection);
@@ -333,15 +340,17 @@ struct buffer net_take_frame(struct net_connection *connection) {
 static void refuse_frame(struct net_connection *connection, int32_t size) {
     net_count(connection->counters.refused, 1);
     service_log_write(connection->log, LOG_WARN, "raudal.net",
-        "Closing the %s connection of %s port %u: a frame of %d bytes, at most %zu are allowed", connection->protocol->name,
-        connection->peer.text, connection->peer.port, size, connection->limits.frame_size_max);
+        "Closing the %s connection of %s port %u: a frame of %d bytes, at most %zu are allowed",
+        connection->protocol->name, connection->peer.text, connection->peer.port, size,
+        connection->limits.frame_size_max);
     if (connection->protocol->frame_refused != NULL) {
         connection->protocol->frame_refused(connection, size);
         net_close(connection);
         return;
     }
     struct error error = {0};
-    error_set(&error, ERROR_LIMIT, "a frame of %d bytes, at most %zu are allowed", size, connection->limits.frame_size_max);
+    error_set(
+        &error, ERROR_LIMIT, "a frame of %d bytes, at most %zu are allowed", size, connection->limits.frame_size_max);
     finish(connection, &error);
 }
 
@@ -405,7 +414,8 @@ static void deliver_buffered(struct net_connection *connection) {
     struct buffer *input = &connection->input;
     if (connection->body_size > 0 || input->size == connection->input_start || !takes_input(connection))
         return;
-    connection->input_start += deliver(connection, bytes_make(input->data + connection->input_start, input->size - connection->input_start));
+    connection->input_start +=
+        deliver(connection, bytes_make(input->data + connection->input_start, input->size - connection->input_start));
     if (connection->input_start == input->size) {
         buffer_free(input); /* an idle connection holds no memory */
         connection->input_start = 0;
@@ -428,7 +438,8 @@ static void take_fresh(struct net_connection *connection, struct bytes fresh) {
     deliver_buffered(connection);
 }
 
-/* One read. A large frame is read straight into its own memory, which grows as the bytes arrive: a length alone allocates nothing. */
+/* One read. A large frame is read straight into its own memory, which grows as the bytes arrive: a length alone
+ * allocates nothing. */
 static bool read_some(struct net_connection *connection) {
     struct error error = {0};
     size_t left = connection->body_size > 0 ? connection->body_size - connection->body.size : 0;
@@ -472,7 +483,8 @@ void net_set_frame_size_max(struct net_connection *connection, size_t size) {
 
 /* ---- life ---- */
 
-/* Bytes that the peer sent and nobody will read would make the kernel answer the close with a reset, which can destroy what we sent last. */
+/* Bytes that the peer sent and nobody will read would make the kernel answer the close with a reset, which can destroy
+ * what we sent last. */
 static void discard_input(struct net_connection *connection) {
     for (size_t discarded = 0; discarded < DISCARD_SIZE_MAX;) {
         ssize_t count = world_socket_read(connection->socket, scratch(), SCRATCH_SIZE, NULL);
@@ -561,7 +573,8 @@ static void end_turn(struct net_connection *connection) {
         }
     }
     /* A connection that takes no input stays watched until something arrives: a pause is often over before that. */
-    watch(connection, !connection->is_closing && (takes_input(connection) || connection->watches_readable), connection->part_count > 0);
+    watch(connection, !connection->is_closing && (takes_input(connection) || connection->watches_readable),
+        connection->part_count > 0);
     connection->is_in_turn = false;
     if (connection->tells_closed) {
         tell_closed(connection);
@@ -607,9 +620,9 @@ static void on_ready(void *argument, bool readable, bool writable) {
     net_release(connection);
 }
 
-struct net_connection *net_connection_create(struct net_server *server, struct world_loop *loop, struct world_socket *socket,
-    const struct net_protocol *protocol, void *context, const struct net_limits *limits, struct net_counters counters,
-    struct service_log *log) {
+struct net_connection *net_connection_create(struct net_server *server, struct world_loop *loop,
+    struct world_socket *socket, const struct net_protocol *protocol, void *context, const struct net_limits *limits,
+    struct net_counters counters, struct service_log *log) {
     static _Atomic uint64_t last_id;
     struct net_connection *connection = calloc(1, sizeof *connection);
     ASSERT(connection != NULL && (protocol->frame == NULL) != (protocol->data == NULL));
@@ -656,8 +669,8 @@ void net_connection_end(struct net_connection *connection, const struct error *r
     net_release(connection);
 }
 
-struct net_connection *net_connect(struct world_loop *loop, const char *address, uint16_t port, const struct net_protocol *protocol,
-    void *context, const struct net_limits *limits, struct error *error) {
+struct net_connection *net_connect(struct world_loop *loop, const char *address, uint16_t port,
+    const struct net_protocol *protocol, void *context, const struct net_limits *limits, struct error *error) {
     ASSERT(world_loop_is_current(loop));
     struct world_socket *socket = world_connect(loop, address, port, error);
     if (socket == NULL)

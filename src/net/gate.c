@@ -10,7 +10,8 @@ static struct net_counters make_counters(struct metrics *metrics, const char *pr
     char labels[64];
     snprintf(labels, sizeof labels, "protocol=\"%s\"", protocol);
     counters.open = metrics_get(metrics, METRIC_GAUGE, "raudal_connections", "Open connections.", labels);
-    counters.accepted = metrics_get(metrics, METRIC_COUNTER, "raudal_connections_accepted_total", "Connections accepted.", labels);
+    counters.accepted =
+        metrics_get(metrics, METRIC_COUNTER, "raudal_connections_accepted_total", "Connections accepted.", labels);
     counters.refused = metrics_get(
         metrics, METRIC_COUNTER, "raudal_connections_refused_total", "Connections refused by a limit or rule.", labels);
     counters.received = metrics_get(metrics, METRIC_COUNTER, "raudal_received_bytes_total", "Bytes received.", labels);
@@ -63,8 +64,8 @@ bool net_gate_enter(struct net_gate *gate, const struct world_socket *socket) {
     const char *reason = refusal(gate, socket, &peer);
     if (reason != NULL) {
         net_count(gate->counters.refused, 1);
-        service_log_write(
-            gate->log, LOG_WARN, "raudal.net", "Refused the %s connection of %s port %u: %s", gate->protocol, peer.text, peer.port, reason);
+        service_log_write(gate->log, LOG_WARN, "raudal.net", "Refused the %s connection of %s port %u: %s",
+            gate->protocol, peer.text, peer.port, reason);
         return false;
     }
     gate->connection_count++;

@@ -1,4 +1,5 @@
-/* grpc.c: the server's start and stop, and calls as the code behind a method sees them. The HTTP/2 side is in grpc_session.c. */
+/* grpc.c: the server's start and stop, and calls as the code behind a method sees them. The HTTP/2 side is in
+ * grpc_session.c. */
 #include "net/grpc_internal.h"
 
 #include <stdio.h>
@@ -17,8 +18,8 @@ struct grpc_server *grpc_server_start(const struct grpc_server_options *options,
     if (options->metrics != NULL) {
         server->started =
             metrics_get(options->metrics, METRIC_COUNTER, "raudal_grpc_calls_total", "gRPC calls started.", "");
-        server->failed =
-            metrics_get(options->metrics, METRIC_COUNTER, "raudal_grpc_failed_calls_total", "gRPC calls that did not end with OK.", "");
+        server->failed = metrics_get(options->metrics, METRIC_COUNTER, "raudal_grpc_failed_calls_total",
+            "gRPC calls that did not end with OK.", "");
     }
     struct net_server_options net = {
         .loop = options->loop,

@@ -1,8 +1,10 @@
-/* grpc.h: a gRPC server over HTTP/2 without TLS (prior knowledge). Unary, server-streaming and client-streaming methods; messages are bytes.
+/* grpc.h: a gRPC server over HTTP/2 without TLS (prior knowledge). Unary, server-streaming and client-streaming
+ * methods; messages are bytes.
  *
- * Everything happens on the server's loop. A call ends exactly once: by grpc_call_finish, or by the peer (cancelled, connection gone), which is told
- * by `cancelled`. The pointer stays valid until the last grpc_call_release; a call is born with one reference which the library drops after the
- * call ended and `cancelled`, if due, ran. Code that answers from elsewhere keeps a reference and posts to the loop. */
+ * Everything happens on the server's loop. A call ends exactly once: by grpc_call_finish, or by the peer (cancelled,
+ * connection gone), which is told by `cancelled`. The pointer stays valid until the last grpc_call_release; a call is
+ * born with one reference which the library drops after the call ended and `cancelled`, if due, ran. Code that answers
+ * from elsewhere keeps a reference and posts to the loop. */
 #ifndef NET_GRPC_H
 #define NET_GRPC_H
 
@@ -33,7 +35,7 @@ enum grpc_status {
 };
 
 enum grpc_kind {
-    GRPC_UNARY,            /* `message` once, then exactly one grpc_call_send and grpc_call_finish(GRPC_OK), or a failure */
+    GRPC_UNARY, /* `message` once, then exactly one grpc_call_send and grpc_call_finish(GRPC_OK), or a failure */
     GRPC_SERVER_STREAMING, /* `message` once, then any number of sends */
     GRPC_CLIENT_STREAMING, /* `message` for each, `half_closed` after the last, then one send */
 };
@@ -41,12 +43,13 @@ enum grpc_kind {
 struct grpc_method {
     const char *path; /* "/spark.connect.SparkConnectService/ExecutePlan" */
     enum grpc_kind kind;
-    /* One request message, valid during the call. Unary and server-streaming: called exactly once, when the client has finished sending (none or more
-     * than one message is answered with INTERNAL by the library). */
+    /* One request message, valid during the call. Unary and server-streaming: called exactly once, when the client has
+     * finished sending (none or more than one message is answered with INTERNAL by the library). */
     void (*message)(struct grpc_call *call, struct bytes message);
     /* Client-streaming: no more messages. Else NULL. */
     void (*half_closed)(struct grpc_call *call);
-    /* The client cancelled or the connection broke, before grpc_call_finish. Sends are ignored from now on. May be NULL. */
+    /* The client cancelled or the connection broke, before grpc_call_finish. Sends are ignored from now on. May be
+     * NULL. */
     void (*cancelled)(struct grpc_call *call);
     /* Output of the call fell below the mark after grpc_call_is_full said true. May be NULL. */
     void (*writable)(struct grpc_call *call);
@@ -95,8 +98,8 @@ bool grpc_call_is_full(const struct grpc_call *call);
 size_t grpc_call_queued_size(const struct grpc_call *call);
 /* Adds trailing metadata; name lower-case, a name ending in "-bin" gets base64. Before finish. */
 void grpc_call_add_trailer(struct grpc_call *call, const char *name, struct bytes value);
-/* Ends the call after what was sent. message: UTF-8, NULL for none (percent-encoded by the library). details: google.rpc.Status bytes for
- * grpc-status-details-bin, BYTES_NULL for none. */
+/* Ends the call after what was sent. message: UTF-8, NULL for none (percent-encoded by the library). details:
+ * google.rpc.Status bytes for grpc-status-details-bin, BYTES_NULL for none. */
 void grpc_call_finish(struct grpc_call *call, enum grpc_status status, const char *message, struct bytes details);
 /* Finished or cancelled. */
 bool grpc_call_is_over(const struct grpc_call *call);

@@ -41,7 +41,7 @@ struct grpc_pair {
 };
 
 struct grpc_call {
-    struct list_node node; /* in the session's list while the stream exists */
+    struct list_node node;        /* in the session's list while the stream exists */
     struct grpc_session *session; /* NULL once the stream is gone */
     struct grpc_server *server;
     const struct grpc_method *method;
@@ -76,7 +76,8 @@ void grpc_session_pump(struct grpc_session *session);
 /* Output arrived or the end is known: starts or resumes the response. */
 void grpc_session_respond(struct grpc_call *call);
 /* Ends a call from the library's side. */
-void grpc_call_fail(struct grpc_call *call, enum grpc_status status, const char *format, ...) __attribute__((format(printf, 3, 4)));
+void grpc_call_fail(struct grpc_call *call, enum grpc_status status, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 void grpc_message_release(void *argument);
 
 #endif

@@ -1,5 +1,5 @@
-/* grpc_session.c: HTTP/2 under the calls. nghttp2 does no input or output itself: bytes of the connection go in, frames come out. Message bytes are
- * never copied on the way out: DATA frames reference the queued messages. */
+/* grpc_session.c: HTTP/2 under the calls. nghttp2 does no input or output itself: bytes of the connection go in, frames
+ * come out. Message bytes are never copied on the way out: DATA frames reference the queued messages. */
 #include "net/grpc_internal.h"
 
 #include <stdio.h>
@@ -14,8 +14,9 @@ enum {
     REFERENCED_SIZE_MIN = 2048, /* smaller pieces are copied */
 };
 
-static const char plain_http_answer[] = "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n"
-                                        "This port speaks gRPC over HTTP/2 (Spark Connect): use it as SPARK_REMOTE=sc://HOST:PORT.\n";
+static const char plain_http_answer[] =
+    "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n"
+    "This port speaks gRPC over HTTP/2 (Spark Connect): use it as SPARK_REMOTE=sc://HOST:PORT.\n";
 
 /* ---- output ---- */
 
@@ -60,7 +61,7 @@ void grpc_session_pump(struct grpc_session *session) {
     write_frames(session);
     bool waits = false;
     LIST_FOR_EACH(node, &session->calls)
-        waits = waits || CONTAINER_OF(node, struct grpc_call, node)->told_full;
+    waits = waits || CONTAINER_OF(node, struct grpc_call, node)->told_full;
     if (!waits)
         return;
     /* What `writable` sends is written by the pumps it causes. */
@@ -130,7 +131,8 @@ static void send_queued(struct grpc_call *call, struct net_connection *connectio
         call->output.count = call->output_first = 0;
     } else if (call->output_first >= 64 && call->output_first >= call->output.count / 2) {
         call->output.count -= call->output_first;
-        memmove(call->output.items, call->output.items + call->output_first, call->output.count * sizeof call->output.items[0]);
+        memmove(call->output.items, call->output.items + call->output_first,
+            call->output.count * sizeof call->output.items[0]);
         call->output_first = 0;
     }
 }
@@ -146,8 +148,8 @@ static int send_data(nghttp2_session *http2, nghttp2_frame *frame, const uint8_t
     return 0;
 }
 
-static ssize_t frame_size(nghttp2_session *http2, uint8_t type, int32_t stream_id, int32_t session_window, int32_t stream_window,
-    uint32_t frame_size_max, void *user) {
+static ssize_t frame_size(nghttp2_session *http2, uint8_t type, int32_t stream_id, int32_t session_window,
+    int32_t stream_window, uint32_t frame_size_max, void *user) {
     int64_t size = FRAME_SIZE;
     size = size < session_window ? size : session_window;
     size = size < stream_window ? size : stream_window;
@@ -211,8 +213,8 @@ static int begin_headers(nghttp2_session *http2, const nghttp2_frame *frame, voi
     return 0;
 }
 
-static int take_header(nghttp2_session *http2, const nghttp2_frame *frame, const uint8_t *name, size_t name_size, const uint8_t *value,
-    size_t value_size, uint8_t flags, void *user) {
+static int take_header(nghttp2_session *http2, const nghttp2_frame *frame, const uint8_t *name, size_t name_size,
+    const uint8_t *value, size_t value_size, uint8_t flags, void *user) {
     struct grpc_call *call = nghttp2_session_get_stream_user_data(http2, frame->hd.stream_id);
     if (call == NULL)
         return 0;
@@ -249,7 +251,8 @@ static void start_call(struct grpc_call *call) {
     if (call->method == NULL)
         grpc_call_fail(call, GRPC_UNIMPLEMENTED, "Method not found: %.*s", BYTES_ARGS(path));
     else if (encoding.data != NULL && !bytes_equal_text(encoding, "identity"))
-        grpc_call_fail(call, GRPC_UNIMPLEMENTED, "Compression %.*s is not supported; send identity", BYTES_ARGS(encoding));
+        grpc_call_fail(
+            call, GRPC_UNIMPLEMENTED, "Compression %.*s is not supported; send identity", BYTES_ARGS(encoding));
 }
 
 static void set_input_size(struct grpc_call *call, size_t consumed) {
@@ -267,7 +270,8 @@ static bool whole_message(struct grpc_call *call, struct bytes *message) {
         return false;
     }
     if (size > call->server->options.message_size_max) {
-        grpc_call_fail(call, GRPC_RESOURCE_EXHAUSTED, "gRPC message exceeds maximum size %zu: %u", call->server->options.message_size_max, size);
+        grpc_call_fail(call, GRPC_RESOURCE_EXHAUSTED, "gRPC message exceeds maximum size %zu: %u",
+            call->server->options.message_size_max, size);
         return false;
     }
     if (call->input.size - 5 < size)
@@ -289,7 +293,8 @@ static void deliver_stream(struct grpc_call *call) {
     }
 }
 
-static int take_data(nghttp2_session *http2, uint8_t flags, int32_t stream_id, const uint8_t *data, size_t size, void *user) {
+static int take_data(
+    nghttp2_session *http2, uint8_t flags, int32_t stream_id, const uint8_t *data, size_t size, void *user) {
     struct grpc_session *session = user;
     struct grpc_call *call = nghttp2_session_get_stream_user_data(http2, stream_id);
     if (call == NULL || call->is_over)

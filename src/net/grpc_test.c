@@ -1,5 +1,5 @@
-/* grpc_test.c: the gRPC server against a small nghttp2 client. `grpc_test serve ADDRESS PORT` serves the same methods for clients of other
- * languages (tests/clients). */
+/* grpc_test.c: the gRPC server against a small nghttp2 client. `grpc_test serve ADDRESS PORT` serves the same methods
+ * for clients of other languages (tests/clients). */
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <nghttp2/nghttp2.h>
@@ -92,7 +92,11 @@ static void wait_cancelled(struct grpc_call *call) {
 
 static const struct grpc_method methods[] = {
     {.path = "/test.Test/Echo", .kind = GRPC_UNARY, .message = echo},
-    {.path = "/test.Test/Count", .kind = GRPC_SERVER_STREAMING, .message = count, .cancelled = count_cancelled, .writable = count_on},
+    {.path = "/test.Test/Count",
+        .kind = GRPC_SERVER_STREAMING,
+        .message = count,
+        .cancelled = count_cancelled,
+        .writable = count_on},
     {.path = "/test.Test/Sum", .kind = GRPC_CLIENT_STREAMING, .message = sum, .half_closed = sum_end},
     {.path = "/test.Test/Fail", .kind = GRPC_UNARY, .message = fail_call},
     {.path = "/test.Test/Wait", .kind = GRPC_UNARY, .message = wait_call, .cancelled = wait_cancelled},
@@ -132,14 +136,16 @@ static ssize_t client_write(nghttp2_session *http2, const uint8_t *data, size_t 
     return send(client->descriptor, data, size, MSG_NOSIGNAL);
 }
 
-static int client_header(nghttp2_session *http2, const nghttp2_frame *frame, const uint8_t *name, size_t name_size, const uint8_t *value,
-    size_t value_size, uint8_t flags, void *user) {
+static int client_header(nghttp2_session *http2, const nghttp2_frame *frame, const uint8_t *name, size_t name_size,
+    const uint8_t *value, size_t value_size, uint8_t flags, void *user) {
     struct client *client = user;
-    buffer_printf(&client->trailers, "%.*s: %.*s\n", (int)name_size, (const char *)name, (int)value_size, (const char *)value);
+    buffer_printf(
+        &client->trailers, "%.*s: %.*s\n", (int)name_size, (const char *)name, (int)value_size, (const char *)value);
     return 0;
 }
 
-static int client_data(nghttp2_session *http2, uint8_t flags, int32_t stream_id, const uint8_t *data, size_t size, void *user) {
+static int client_data(
+    nghttp2_session *http2, uint8_t flags, int32_t stream_id, const uint8_t *data, size_t size, void *user) {
     struct client *client = user;
     buffer_append(&client->received, data, size);
     if (client->reads_body) {
@@ -199,8 +205,8 @@ static int32_t client_submit(struct client *client, const char *path, const char
         {"content-type", "application/grpc"}, {"te", "trailers"}, {"grpc-encoding", encoding}};
     nghttp2_nv headers[ARRAY_COUNT(pairs)];
     for (size_t i = 0; i < ARRAY_COUNT(pairs); i++)
-        headers[i] = (nghttp2_nv){(uint8_t *)(uintptr_t)pairs[i][0], (uint8_t *)(uintptr_t)pairs[i][1], strlen(pairs[i][0]),
-            strlen(pairs[i][1]), NGHTTP2_NV_FLAG_NONE};
+        headers[i] = (nghttp2_nv){(uint8_t *)(uintptr_t)pairs[i][0], (uint8_t *)(uintptr_t)pairs[i][1],
+            strlen(pairs[i][0]), strlen(pairs[i][1]), NGHTTP2_NV_FLAG_NONE};
     nghttp2_data_provider provider = {.read_callback = client_body};
     return nghttp2_submit_request(client->http2, NULL, headers, ARRAY_COUNT(pairs), &provider, NULL);
 }
@@ -367,7 +373,9 @@ static void cancelled_calls_are_told(void **state) {
     assert_int_equal(cancelled_count, 1);
     client_submit(&client, "/test.Test/Wait", "identity", BYTES("\0\0\0\0\0"));
     nghttp2_session_send(client.http2);
-    client_submit(&client, "/test.Test/Count", "identity", BYTES("\0\0\0\0\7" "9 60000"));
+    client_submit(&client, "/test.Test/Count", "identity",
+        BYTES("\0\0\0\0\7"
+              "9 60000"));
     client.reads_body = false;
     while (client.received.size < 60000)
         assert_true(client_step(&client));

@@ -96,7 +96,8 @@ struct bytes http_header(const struct http_request *request, const char *name) {
     return find(&request->headers, name, true);
 }
 
-void http_query_each(struct http_request *request, void (*visit)(void *argument, struct bytes name, struct bytes value), void *argument) {
+void http_query_each(struct http_request *request, void (*visit)(void *argument, struct bytes name, struct bytes value),
+    void *argument) {
     for (size_t i = 0; i < request->query.count; i++)
         visit(argument, request->query.items[i].name, request->query.items[i].value);
 }
@@ -148,8 +149,8 @@ static void answer(struct http_request *request, int status, const char *content
     if (content_type != NULL)
         MHD_add_response_header(response, "Content-Type", content_type);
     for (size_t i = 0; i < request->answer_headers.count; i++)
-        MHD_add_response_header(
-            response, (const char *)request->answer_headers.items[i].name.data, (const char *)request->answer_headers.items[i].value.data);
+        MHD_add_response_header(response, (const char *)request->answer_headers.items[i].name.data,
+            (const char *)request->answer_headers.items[i].value.data);
     add_standard_headers(request, response);
     request->response = response;
     request->status = status;
@@ -159,7 +160,8 @@ static void answer(struct http_request *request, int status, const char *content
 
 void http_respond(struct http_request *request, int status, const char *content_type, struct bytes body) {
     answer(request, status, content_type,
-        MHD_create_response_from_buffer(body.size, (void *)(uintptr_t)(body.size > 0 ? body.data : (const uint8_t *)""), MHD_RESPMEM_MUST_COPY));
+        MHD_create_response_from_buffer(
+            body.size, (void *)(uintptr_t)(body.size > 0 ? body.data : (const uint8_t *)""), MHD_RESPMEM_MUST_COPY));
 }
 
 void http_respond_buffer(struct http_request *request, int status, const char *content_type, struct buffer *body) {
@@ -188,8 +190,8 @@ void http_respond_redirect(struct http_request *request, int status, const char 
     http_respond(request, status, NULL, BYTES(""));
 }
 
-void http_respond_file(struct http_request *request, int status, const char *content_type, struct world_file *file, int64_t offset,
-    int64_t size) {
+void http_respond_file(struct http_request *request, int status, const char *content_type, struct world_file *file,
+    int64_t offset, int64_t size) {
     ASSERT(offset >= 0 && size >= 0);
     struct error error = {0};
     int descriptor = world_file_descriptor(file, &error);
@@ -197,23 +199,26 @@ void http_respond_file(struct http_request *request, int status, const char *con
         http_respond_text(request, MHD_HTTP_INTERNAL_SERVER_ERROR, "%s", error.message);
         return;
     }
-    struct MHD_Response *response = MHD_create_response_from_fd_at_offset64((uint64_t)size, descriptor, (uint64_t)offset);
+    struct MHD_Response *response =
+        MHD_create_response_from_fd_at_offset64((uint64_t)size, descriptor, (uint64_t)offset);
     if (response == NULL)
         close(descriptor);
     answer(request, status, content_type, response);
 }
 
-void http_respond_stream(struct http_request *request, int status, const char *content_type, int64_t size, http_next_function *next,
-    void *argument) {
+void http_respond_stream(struct http_request *request, int status, const char *content_type, int64_t size,
+    http_next_function *next, void *argument) {
     request->next = next;
     request->next_argument = argument;
     answer(request, status, content_type,
-        MHD_create_response_from_callback(size < 0 ? MHD_SIZE_UNKNOWN : (uint64_t)size, STREAM_BLOCK_SIZE, http_read_stream, request, NULL));
+        MHD_create_response_from_callback(
+            size < 0 ? MHD_SIZE_UNKNOWN : (uint64_t)size, STREAM_BLOCK_SIZE, http_read_stream, request, NULL));
 }
 
 ssize_t http_read_stream(void *argument, uint64_t position, char *out, size_t size_max) {
     struct http_request *request = argument;
-    if (request->piece_sent == request->piece.size && !request->stream_ended && !request->stream_broken && !request->next_pending) {
+    if (request->piece_sent == request->piece.size && !request->stream_ended && !request->stream_broken &&
+        !request->next_pending) {
         request->next_pending = true;
         request->reference_count++;
         request->in_daemon = true;

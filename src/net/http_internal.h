@@ -1,4 +1,5 @@
-/* http_internal.h: the server and its requests; text rules (hosts, patterns, escapes) apart from the driving of libmicrohttpd. */
+/* http_internal.h: the server and its requests; text rules (hosts, patterns, escapes) apart from the driving of
+ * libmicrohttpd. */
 #ifndef NET_HTTP_INTERNAL_H
 #define NET_HTTP_INTERNAL_H
 
@@ -59,16 +60,16 @@ struct http_request {
     void (*end)(struct http_request *request, void *state, bool broken);
 
     enum http_phase phase;
-    bool is_begun;     /* the library's checks and the route search ran */
-    bool is_handled;   /* the handler ran */
-    bool is_answered;  /* http_respond_* was called */
-    bool is_queued;    /* the daemon has the answer */
+    bool is_begun;    /* the library's checks and the route search ran */
+    bool is_handled;  /* the handler ran */
+    bool is_answered; /* http_respond_* was called */
+    bool is_queued;   /* the daemon has the answer */
     bool is_suspended;
-    bool in_daemon;    /* the daemon is on the stack for this request: it looks at the result itself */
+    bool in_daemon; /* the daemon is on the stack for this request: it looks at the result itself */
 
     struct buffer body;
     bool body_too_large;
-    size_t discarded_size; /* of a body that nobody reads */
+    size_t discarded_size;              /* of a body that nobody reads */
     http_body_function *piece_function; /* a read waits */
     void *piece_argument;
 

@@ -1,8 +1,8 @@
-/* http_server.c: libmicrohttpd on our loop. The sockets are accepted by the world, then handed over; the daemon's epoll set is one descriptor that
- * the loop watches, its timeouts are one timer.
+/* http_server.c: libmicrohttpd on our loop. The sockets are accepted by the world, then handed over; the daemon's epoll
+ * set is one descriptor that the loop watches, its timeouts are one timer.
  *
- * The daemon calls `access` for a request several times: once with the headers, then with pieces of the body, at last to get the answer. A request
- * that is not ready for the next call is suspended and resumed by what it waits for. */
+ * The daemon calls `access` for a request several times: once with the headers, then with pieces of the body, at last
+ * to get the answer. A request that is not ready for the next call is suspended and resumed by what it waits for. */
 #include "net/http_internal.h"
 
 #include <arpa/inet.h>
@@ -88,7 +88,8 @@ static bool check_origin(struct http_request *request) {
     struct bytes host = http_header(request, "Host"), origin = http_header(request, "Origin");
     if (host.data != NULL && !http_host_allowed(request->server, &request->peer, http_host_name(host))) {
         http_respond_text(request, MHD_HTTP_MISDIRECTED_REQUEST,
-            "The host name \"%.*s\" is not one of this Raudal: use localhost or %s.", BYTES_ARGS(host), request->peer.local.text);
+            "The host name \"%.*s\" is not one of this Raudal: use localhost or %s.", BYTES_ARGS(host),
+            request->peer.local.text);
         return false;
     }
     if (origin.data == NULL)
@@ -103,7 +104,8 @@ static bool check_origin(struct http_request *request) {
 }
 
 static bool method_matches(const char *wanted, const char *method) {
-    return strcmp(wanted, "*") == 0 || strcmp(wanted, method) == 0 || (strcmp(wanted, "GET") == 0 && strcmp(method, "HEAD") == 0);
+    return strcmp(wanted, "*") == 0 || strcmp(wanted, method) == 0 ||
+           (strcmp(wanted, "GET") == 0 && strcmp(method, "HEAD") == 0);
 }
 
 static void find_route(struct http_request *request) {
@@ -120,8 +122,8 @@ static void find_route(struct http_request *request) {
     }
     if (request->route == NULL && allowed.size > 0) {
         http_add_header(request, "Allow", buffer_text(&allowed));
-        http_respond_text(
-            request, MHD_HTTP_METHOD_NOT_ALLOWED, "%s does not take %s, only %s.", (const char *)request->path.data, request->method, buffer_text(&allowed));
+        http_respond_text(request, MHD_HTTP_METHOD_NOT_ALLOWED, "%s does not take %s, only %s.",
+            (const char *)request->path.data, request->method, buffer_text(&allowed));
     } else if (request->route == NULL) {
         http_respond_text(request, MHD_HTTP_NOT_FOUND, "There is no page %s here.", (const char *)request->path.data);
     }
@@ -142,8 +144,8 @@ static size_t body_size_max(const struct http_request *request) {
 }
 
 static void refuse_large_body(struct http_request *request) {
-    http_respond_text(request, MHD_HTTP_CONTENT_TOO_LARGE, "The body is larger than the %zu bytes that %s takes.", body_size_max(request),
-        (const char *)request->path.data);
+    http_respond_text(request, MHD_HTTP_CONTENT_TOO_LARGE, "The body is larger than the %zu bytes that %s takes.",
+        body_size_max(request), (const char *)request->path.data);
 }
 
 /* The headers are here. */
@@ -247,8 +249,8 @@ static void *target_received(void *argument, const char *target, struct MHD_Conn
     return http_request_create(argument, target);
 }
 
-static enum MHD_Result access_request(void *argument, struct MHD_Connection *connection, const char *target, const char *method,
-    const char *version, const char *data, size_t *size, void **context) {
+static enum MHD_Result access_request(void *argument, struct MHD_Connection *connection, const char *target,
+    const char *method, const char *version, const char *data, size_t *size, void **context) {
     struct http_request *request = *context;
     if (request->server->stops)
         return MHD_NO;
@@ -260,7 +262,8 @@ static enum MHD_Result access_request(void *argument, struct MHD_Connection *con
     return result;
 }
 
-static void request_over(void *argument, struct MHD_Connection *connection, void **context, enum MHD_RequestTerminationCode code) {
+static void request_over(
+    void *argument, struct MHD_Connection *connection, void **context, enum MHD_RequestTerminationCode code) {
     struct http_request *request = *context;
     if (request == NULL)
         return;
@@ -281,7 +284,8 @@ static void request_over(void *argument, struct MHD_Connection *connection, void
 
 /* ---- connections ---- */
 
-static void connection_changed(void *argument, struct MHD_Connection *connection, void **context, enum MHD_ConnectionNotificationCode code) {
+static void connection_changed(
+    void *argument, struct MHD_Connection *connection, void **context, enum MHD_ConnectionNotificationCode code) {
     struct http_server *server = argument;
     if (code == MHD_CONNECTION_NOTIFY_STARTED) {
         *context = server->adding;
@@ -326,7 +330,8 @@ static void accepted(void *argument, struct world_socket *socket) {
     socklen_t size = make_socket_address(&address, &system_address);
     server->adding = peer;
     int descriptor = world_socket_release(socket);
-    if (MHD_add_connection(server->daemon, descriptor, (struct sockaddr *)&system_address, size) != MHD_YES && server->adding != NULL) {
+    if (MHD_add_connection(server->daemon, descriptor, (struct sockaddr *)&system_address, size) != MHD_YES &&
+        server->adding != NULL) {
         /* The daemon closed the descriptor before it took note of the connection. */
         net_gate_leave(&server->gate, &address);
         free(peer);
@@ -346,11 +351,12 @@ static void log_message(void *argument, const char *format, va_list arguments) {
 }
 
 static struct MHD_Daemon *make_daemon(struct http_server *server) {
-    return MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL, NULL,
-        access_request, NULL, MHD_OPTION_EXTERNAL_LOGGER, log_message, server, MHD_OPTION_URI_LOG_CALLBACK, target_received, server,
-        MHD_OPTION_NOTIFY_COMPLETED, request_over, NULL, MHD_OPTION_NOTIFY_CONNECTION, connection_changed, server,
-        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned int)IDLE_TIMEOUT_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY_SIZE,
-        MHD_OPTION_CONNECTION_LIMIT, (unsigned int)server->gate.limits.connection_count_max + 1, MHD_OPTION_END);
+    return MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0,
+        NULL, NULL, access_request, NULL, MHD_OPTION_EXTERNAL_LOGGER, log_message, server, MHD_OPTION_URI_LOG_CALLBACK,
+        target_received, server, MHD_OPTION_NOTIFY_COMPLETED, request_over, NULL, MHD_OPTION_NOTIFY_CONNECTION,
+        connection_changed, server, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned int)IDLE_TIMEOUT_S,
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY_SIZE, MHD_OPTION_CONNECTION_LIMIT,
+        (unsigned int)server->gate.limits.connection_count_max + 1, MHD_OPTION_END);
 }
 
 struct http_starting {

@@ -105,7 +105,8 @@ static void next_piece(struct http_request *request, void *argument, size_t size
 }
 static void stream(struct http_request *request, void *context) {
     pieces_left = 20;
-    http_respond_stream(request, 200, "text/plain", http_query(request, "sized").data != NULL ? 200000 : -1, next_piece, NULL);
+    http_respond_stream(
+        request, 200, "text/plain", http_query(request, "sized").data != NULL ? 200000 : -1, next_piece, NULL);
 }
 static void break_piece(struct http_request *request, void *argument, size_t size_max) {
     http_break_stream(request);
@@ -174,12 +175,15 @@ static struct buffer ask(const char *request_line, const char *headers, struct b
     return answer;
 }
 
-static void expect(const char *request_line, const char *headers, struct bytes body, const char *status, const char *text) {
+static void expect(
+    const char *request_line, const char *headers, struct bytes body, const char *status, const char *text) {
     struct buffer answer = ask(request_line, headers, body);
     char start[32];
     snprintf(start, sizeof start, "HTTP/1.1 %s ", status);
-    if (answer.size == 0 || strncmp((char *)answer.data, start, strlen(start)) != 0 || strstr((char *)answer.data, text) == NULL)
-        fail_msg("%s: expected %s and \"%s\", got: %.2000s", request_line, status, text, answer.size > 0 ? (char *)answer.data : "nothing");
+    if (answer.size == 0 || strncmp((char *)answer.data, start, strlen(start)) != 0 ||
+        strstr((char *)answer.data, text) == NULL)
+        fail_msg("%s: expected %s and \"%s\", got: %.2000s", request_line, status, text,
+            answer.size > 0 ? (char *)answer.data : "nothing");
     buffer_free(&answer);
 }
 
@@ -236,9 +240,10 @@ static void answers_carry_security_headers(void **state) {
 }
 
 static void foreign_hosts_and_origins_are_refused(void **state) {
-    static const char *const good[] = {"localhost", "LOCALHOST:8080", "127.0.0.1:9", "127.8.9.1", "[::1]:80", "kafka", "mine.example:1",
-        ADDRESS, "spark-master", "localhost."};
-    static const char *const bad[] = {"evil.example", "127.0.0.1.evil.example", "localhost.evil", "10.0.0.1", "[fe80::1]", "xkafka"};
+    static const char *const good[] = {"localhost", "LOCALHOST:8080", "127.0.0.1:9", "127.8.9.1", "[::1]:80", "kafka",
+        "mine.example:1", ADDRESS, "spark-master", "localhost."};
+    static const char *const bad[] = {
+        "evil.example", "127.0.0.1.evil.example", "localhost.evil", "10.0.0.1", "[fe80::1]", "xkafka"};
     char headers[200];
     for (size_t i = 0; i < ARRAY_COUNT(good); i++) {
         snprintf(headers, sizeof headers, "Host: %s\r\nOrigin: http://%s\r\n", good[i], good[i]);
@@ -266,7 +271,8 @@ static void bodies_are_buffered_up_to_a_limit(void **state) {
     for (int i = 0; i < 11; i++)
         buffer_printf(&chunks, "64\r\n%.100s\r\n", body);
     buffer_append_text(&chunks, "0\r\n\r\n");
-    expect("POST /echo", HOST "Transfer-Encoding: chunked\r\n", buffer_view(&chunks), "413", "larger than the 1000 bytes");
+    expect(
+        "POST /echo", HOST "Transfer-Encoding: chunked\r\n", buffer_view(&chunks), "413", "larger than the 1000 bytes");
     buffer_free(&chunks);
 }
 
@@ -282,7 +288,8 @@ static void bodies_are_streamed_at_the_pace_of_the_reader(void **state) {
     expect("PUT /upload", headers, bytes_make(body, size), "200", expected);
     expect("PUT /upload", HOST, BYTES(""), "200", "0 0");
     expect("PUT /upload", HOST "Transfer-Encoding: chunked\r\n", BYTES("3\r\n\1\2\3\r\n0\r\n\r\n"), "200", "3 6");
-    expect("PUT /redirect", HOST "Content-Length: 1000\r\nExpect: 100-continue\r\n", BYTES(""), "307", "Location: /upload");
+    expect("PUT /redirect", HOST "Content-Length: 1000\r\nExpect: 100-continue\r\n", BYTES(""), "307",
+        "Location: /upload");
     free(body);
 }
 
@@ -330,7 +337,8 @@ static void connections_are_kept_alive_and_pipelined(void **state) {
                                    "GET /later HTTP/1.1\r\n" HOST "Connection: close\r\n\r\n";
     client_send(client, requests, sizeof requests - 1);
     struct buffer answer = client_receive(client);
-    const char *first = strstr((char *)answer.data, "later"), *second = strstr(first, "hello x"), *third = strstr(second, "later");
+    const char *first = strstr((char *)answer.data, "later"), *second = strstr(first, "hello x"),
+               *third = strstr(second, "later");
     assert_non_null(third);
     buffer_free(&answer);
     close(client);

@@ -31,7 +31,8 @@ bool http_decode(struct bytes text, bool plus_is_space, struct buffer *out) {
 void http_encode(struct bytes text, const char *keep, struct buffer *out) {
     for (size_t i = 0; i < text.size; i++) {
         uint8_t character = text.data[i];
-        bool plain = (character >= '0' && character <= '9') || ((character | 0x20) >= 'a' && (character | 0x20) <= 'z') ||
+        bool plain = (character >= '0' && character <= '9') ||
+                     ((character | 0x20) >= 'a' && (character | 0x20) <= 'z') ||
                      (character != 0 && strchr("-._~", character) != NULL) ||
                      (character != 0 && keep != NULL && strchr(keep, character) != NULL);
         if (plain)
@@ -83,7 +84,8 @@ bool http_parse_target(struct http_request *request) {
         return false;
     size_t question = bytes_find(target, '?', 0);
     size_t path_size = question == SIZE_MAX ? target.size : question;
-    if (!decode_into(request, bytes_slice(target, 0, path_size), false, &request->path) || !bytes_is_utf8(request->path))
+    if (!decode_into(request, bytes_slice(target, 0, path_size), false, &request->path) ||
+        !bytes_is_utf8(request->path))
         return false;
     return question == SIZE_MAX || parse_query(request, bytes_slice(target, question + 1, target.size - question - 1));
 }
@@ -99,7 +101,8 @@ bool http_match(const char *pattern_text, struct http_request *request) {
     size_t at = 0, i = 0;
     while (i < pattern.size) {
         if (pattern.data[i] != '{') {
-            bool rest_follows = pattern.data[i] == '/' && i + 1 < pattern.size && pattern.data[i + 1] == '{' && bytes_ends_with(pattern, "...}");
+            bool rest_follows = pattern.data[i] == '/' && i + 1 < pattern.size && pattern.data[i + 1] == '{' &&
+                                bytes_ends_with(pattern, "...}");
             if (at == path.size && rest_follows && bytes_find(pattern, '}', i) == pattern.size - 1) {
                 add_parameter(request, bytes_slice(pattern, i + 2, pattern.size - i - 6), BYTES(""));
                 return true; /* "/a/{rest...}" also matches "/a" */
@@ -156,8 +159,8 @@ static bool is_loopback(const char *text) {
 }
 
 bool http_host_allowed(const struct http_server *server, const struct http_peer *peer, struct bytes name) {
-    static const char *const course_names[] = {
-        "localhost", "kafka", "broker", "zookeeper", "namenode", "datanode", "spark-master", "spark-worker", "kafka-ui"};
+    static const char *const course_names[] = {"localhost", "kafka", "broker", "zookeeper", "namenode", "datanode",
+        "spark-master", "spark-worker", "kafka-ui"};
     char text[256];
     if (name.size == 0 || name.size >= sizeof text)
         return false;
@@ -172,5 +175,6 @@ bool http_host_allowed(const struct http_server *server, const struct http_peer 
     for (size_t i = 0; i < server->options.address_count; i++)
         if (bytes_equal_text(name, server->options.addresses[i]))
             return true;
-    return bytes_equal_text(name, peer->local.text) || is_loopback(text) || (name.size > 10 && bytes_ends_with(name, ".localhost"));
+    return bytes_equal_text(name, peer->local.text) || is_loopback(text) ||
+           (name.size > 10 && bytes_ends_with(name, ".localhost"));
 }

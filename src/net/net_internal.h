@@ -75,7 +75,7 @@ struct net_connection {
     struct buffer input;
     size_t input_start;
     struct buffer body;
-    size_t body_size; /* of the frame in `body`; 0: none */
+    size_t body_size;                /* of the frame in `body`; 0: none */
     bool frame_is_body, frame_taken; /* during `frame` */
     struct bytes frame;
 
@@ -86,25 +86,25 @@ struct net_connection {
     struct buffer spare; /* memory of a finished copy, for the next */
 
     bool watches_readable, watches_writable;
-    bool is_paused;   /* by the protocol */
-    bool is_full;     /* output above output_pause_size; cleared at half of it */
+    bool is_paused; /* by the protocol */
+    bool is_full;   /* output above output_pause_size; cleared at half of it */
     bool tells_writable;
     bool wants_delivery; /* input may go on since the last delivery */
     bool times_close;    /* the timer runs for the close */
-    bool is_opened;   /* open returned true: closed is due */
-    bool is_closing;  /* net_close was called */
-    bool is_closed;   /* the socket is gone */
+    bool is_opened;      /* open returned true: closed is due */
+    bool is_closing;     /* net_close was called */
+    bool is_closed;      /* the socket is gone */
     bool tells_closed;
-    bool is_scheduled; /* a turn is posted */
-    bool is_in_turn;   /* callbacks run now; the end of the turn flushes and settles */
+    bool is_scheduled;         /* a turn is posted */
+    bool is_in_turn;           /* callbacks run now; the end of the turn flushes and settles */
     struct world_timer *timer; /* idle or closing deadline; made when first needed */
     struct error *reason;
 };
 
 /* Takes the socket. NULL when the protocol refused it. */
-struct net_connection *net_connection_create(struct net_server *server, struct world_loop *loop, struct world_socket *socket,
-    const struct net_protocol *protocol, void *context, const struct net_limits *limits, struct net_counters counters,
-    struct service_log *log);
+struct net_connection *net_connection_create(struct net_server *server, struct world_loop *loop,
+    struct world_socket *socket, const struct net_protocol *protocol, void *context, const struct net_limits *limits,
+    struct net_counters counters, struct service_log *log);
 /* Closes at once and calls `closed` before returning; for a server that stops. */
 void net_connection_end(struct net_connection *connection, const struct error *reason);
 /* The connection leaves the server's list and counts. */

@@ -1,4 +1,5 @@
-/* net_test.c: servers and connections over real loopback sockets. The clients here are plain blocking sockets, as unmodified clients are. */
+/* net_test.c: servers and connections over real loopback sockets. The clients here are plain blocking sockets, as
+ * unmodified clients are. */
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <setjmp.h>

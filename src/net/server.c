@@ -9,8 +9,8 @@ static void accepted(void *argument, struct world_socket *socket) {
         world_socket_close(socket);
         return;
     }
-    struct net_connection *connection = net_connection_create(server, server->loop, socket, server->protocol, server->context,
-        &server->gate.limits, server->gate.counters, server->gate.log);
+    struct net_connection *connection = net_connection_create(server, server->loop, socket, server->protocol,
+        server->context, &server->gate.limits, server->gate.counters, server->gate.log);
     if (connection != NULL)
         list_append(&server->connections, &connection->node);
 }
@@ -38,7 +38,8 @@ static void start_listeners(void *argument) {
     struct net_server *server = starting->server;
     for (size_t i = 0; i < starting->options->address_count; i++) {
         const char *address = starting->options->addresses[i];
-        struct world_listener *listener = world_listen(server->loop, address, server->port, accepted, server, starting->error);
+        struct world_listener *listener =
+            world_listen(server->loop, address, server->port, accepted, server, starting->error);
         if (listener == NULL) {
             close_listeners(server);
             return;
@@ -56,8 +57,8 @@ struct net_server *net_server_start(const struct net_server_options *options, st
     server->loop = options->loop;
     server->protocol = options->protocol;
     server->context = options->context;
-    net_gate_open(&server->gate, options->protocol->name, world_loop_world(options->loop), &options->limits, options->peer_rule,
-        options->log, options->metrics);
+    net_gate_open(&server->gate, options->protocol->name, world_loop_world(options->loop), &options->limits,
+        options->peer_rule, options->log, options->metrics);
     server->port = options->port;
     list_init(&server->connections);
     struct starting starting = {.server = server, .options = options, .error = error};
@@ -92,7 +93,8 @@ size_t net_server_connection_count(const struct net_server *server) {
     return server->gate.connection_count;
 }
 
-void net_server_each(struct net_server *server, void (*visit)(void *argument, struct net_connection *connection), void *argument) {
+void net_server_each(
+    struct net_server *server, void (*visit)(void *argument, struct net_connection *connection), void *argument) {
     LIST_FOR_EACH(node, &server->connections) {
         struct net_connection *connection = CONTAINER_OF(node, struct net_connection, node);
         if (!connection->is_closed)

@@ -1,5 +1,6 @@
-/* attributes.c: owner, group, mode, replication and block size in one extended attribute, as lines "name=value"; only what differs from
- * the default is written, and a file whose attributes are all default has none. Also the clients' own extended attributes. */
+/* attributes.c: owner, group, mode, replication and block size in one extended attribute, as lines "name=value"; only
+ * what differs from the default is written, and a file whose attributes are all default has none. Also the clients' own
+ * extended attributes. */
 #include "store/store_internal.h"
 
 #include <errno.h>
@@ -54,17 +55,19 @@ void store_attributes_read(struct store *store, const char *machine_path, struct
 }
 
 bool store_attributes_empty(const struct store_attributes *attributes) {
-    return attributes->owner[0] == 0 && attributes->group[0] == 0 && attributes->mode < 0 && attributes->replication == 0 &&
-           attributes->block_size == 0;
+    return attributes->owner[0] == 0 && attributes->group[0] == 0 && attributes->mode < 0 &&
+           attributes->replication == 0 && attributes->block_size == 0;
 }
 
-bool store_attributes_write(struct store *store, const char *machine_path, const struct store_attributes *attributes, struct error *error) {
+bool store_attributes_write(
+    struct store *store, const char *machine_path, const struct store_attributes *attributes, struct error *error) {
     if (store_attributes_empty(attributes)) {
         return store->has_xattrs ? world_xattr_remove(store->world, machine_path, STORE_ATTRIBUTES, error) : true;
     }
     if (!store->has_xattrs) {
         return error_set(error, ERROR_UNSUPPORTED,
-            "the file system of the store keeps no extended attributes, so owner, group, mode and replication cannot be changed there");
+            "the file system of the store keeps no extended attributes, so owner, group, mode and replication cannot "
+            "be changed there");
     }
     struct buffer text = {0};
     if (attributes->owner[0]) {
@@ -87,8 +90,8 @@ bool store_attributes_write(struct store *store, const char *machine_path, const
     return ok;
 }
 
-void store_attributes_inherit(struct store *store, const char *parent_machine, const struct store_owner *owner, bool is_directory,
-    struct store_attributes *attributes) {
+void store_attributes_inherit(struct store *store, const char *parent_machine, const struct store_owner *owner,
+    bool is_directory, struct store_attributes *attributes) {
     struct store_attributes parent;
     store_attributes_read(store, parent_machine, &parent);
     *attributes = (struct store_attributes){.mode = -1};
@@ -128,7 +131,8 @@ static bool change(struct store *store, const char *path, struct store_place *pl
 }
 
 static bool machine_refused(const char *path, const char *what, struct error *error) {
-    return error_set(error, ERROR_UNSUPPORTED, "%s: the %s of a file outside the store cannot be changed here", path, what);
+    return error_set(
+        error, ERROR_UNSUPPORTED, "%s: the %s of a file outside the store cannot be changed here", path, what);
 }
 
 bool store_set_mode(struct store *store, const char *path, uint32_t mode, struct error *error) {
@@ -162,7 +166,8 @@ bool store_set_owner(struct store *store, const char *path, const char *owner, c
         return machine_refused(path, "owner", error);
     }
     if ((owner && !valid_name(owner)) || (group && !valid_name(group))) {
-        return error_set(error, ERROR_INVALID, "'%s' is not a name of a user or group", owner && !valid_name(owner) ? owner : group);
+        return error_set(
+            error, ERROR_INVALID, "'%s' is not a name of a user or group", owner && !valid_name(owner) ? owner : group);
     }
     if (owner) {
         snprintf(attributes.owner, sizeof attributes.owner, "%s", strcmp(owner, store->user) == 0 ? "" : owner);
@@ -194,7 +199,8 @@ bool store_set_replication(struct store *store, const char *path, int replicatio
     return store_attributes_write(store, place.machine, &attributes, error);
 }
 
-bool store_set_times(struct store *store, const char *path, int64_t modified_ms, int64_t accessed_ms, struct error *error) {
+bool store_set_times(
+    struct store *store, const char *path, int64_t modified_ms, int64_t accessed_ms, struct error *error) {
     struct store_place place;
     struct store_attributes attributes;
     struct world_stat stat;
@@ -217,8 +223,9 @@ static bool xattr_place(struct store *store, const char *path, struct store_plac
     if (place->on_machine) {
         return machine_refused(path, "extended attributes", error);
     }
-    return store->has_xattrs ? true
-                             : error_set(error, ERROR_UNSUPPORTED, "the file system of the store keeps no extended attributes");
+    return store->has_xattrs
+               ? true
+               : error_set(error, ERROR_UNSUPPORTED, "the file system of the store keeps no extended attributes");
 }
 
 static bool xattr_name(const char *name, char out[256], struct error *error) {
@@ -229,7 +236,8 @@ static bool xattr_name(const char *name, char out[256], struct error *error) {
     return true;
 }
 
-bool store_xattr_get(struct store *store, struct arena *arena, const char *path, const char *name, struct bytes *value, struct error *error) {
+bool store_xattr_get(struct store *store, struct arena *arena, const char *path, const char *name, struct bytes *value,
+    struct error *error) {
     struct store_place place;
     char full[256];
     if (!xattr_place(store, path, &place, error) || !xattr_name(name, full, error)) {
@@ -238,7 +246,8 @@ bool store_xattr_get(struct store *store, struct arena *arena, const char *path,
     uint8_t *data = arena_allocate(arena, XATTR_SIZE_MAX);
     ssize_t size = world_xattr_get(store->world, place.machine, full, data, XATTR_SIZE_MAX, NULL);
     if (size < 0) {
-        return error_set(error, ERROR_NOT_FOUND, "No matching attributes found for remove operation: %s has no %s", path, name);
+        return error_set(
+            error, ERROR_NOT_FOUND, "No matching attributes found for remove operation: %s has no %s", path, name);
     }
     *value = bytes_make(data, (size_t)size);
     return true;
@@ -251,7 +260,8 @@ bool store_xattr_set(struct store *store, const char *path, const char *name, st
         return false;
     }
     if (value.size > XATTR_SIZE_MAX) {
-        return error_set(error, ERROR_LIMIT, "The XAttr is too big. The maximum combined size of the name and value is %d, but the total size is %zu",
+        return error_set(error, ERROR_LIMIT,
+            "The XAttr is too big. The maximum combined size of the name and value is %d, but the total size is %zu",
             XATTR_SIZE_MAX, value.size);
     }
     return world_xattr_set(store->world, place.machine, full, value, error);
@@ -264,7 +274,8 @@ bool store_xattr_remove(struct store *store, const char *path, const char *name,
            world_xattr_remove(store->world, place.machine, full, error);
 }
 
-bool store_xattr_list(struct store *store, struct arena *arena, const char *path, char ***names, size_t *count, struct error *error) {
+bool store_xattr_list(
+    struct store *store, struct arena *arena, const char *path, char ***names, size_t *count, struct error *error) {
     struct store_place place;
     *count = 0;
     if (!xattr_place(store, path, &place, error)) {

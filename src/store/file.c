@@ -1,4 +1,5 @@
-/* file.c: reading files, and the engine's way of writing them: a temporary file that appears whole under its name at commit. */
+/* file.c: reading files, and the engine's way of writing them: a temporary file that appears whole under its name at
+ * commit. */
 #include "store/store_internal.h"
 
 #include "base/assert.h"
@@ -90,12 +91,14 @@ struct store_writer {
     bool failed;
 };
 
-static struct world_file *open_temporary(struct store *store, const char *temporary, bool on_machine, struct error *error) {
+static struct world_file *open_temporary(
+    struct store *store, const char *temporary, bool on_machine, struct error *error) {
     int flags = WORLD_OPEN_WRITE | WORLD_OPEN_CREATE | WORLD_OPEN_EXCLUSIVE;
     struct error problem = {0};
     struct world_file *file = world_file_open(store->world, temporary, flags, 0644, &problem);
     if (!file && problem.code == ERROR_NOT_FOUND) {
-        /* The folder for it is missing: the first file of a new output folder on the machine, or somebody cleared the store. */
+        /* The folder for it is missing: the first file of a new output folder on the machine, or somebody cleared the
+         * store. */
         struct arena arena = {0};
         char *parent = on_machine ? store_path_parent(&arena, temporary) : store->temporary;
         if (world_mkdirs(store->world, parent, 0755, error)) {
@@ -182,7 +185,8 @@ static bool prepare_parent(struct store_writer *writer, const struct store_place
     if (ok && !place->on_machine && store->has_xattrs) {
         struct store_attributes attributes;
         store_attributes_inherit(store, parent_machine, NULL, false, &attributes);
-        ok = store_attributes_empty(&attributes) || store_attributes_write(store, writer->temporary, &attributes, error);
+        ok =
+            store_attributes_empty(&attributes) || store_attributes_write(store, writer->temporary, &attributes, error);
     }
     arena_destroy(&arena);
     return ok;
@@ -212,8 +216,8 @@ bool store_writer_commit(struct store_writer *writer, struct error *error) {
     ok = ok && flush(writer, error) && (!sync || world_file_sync(writer->file, error));
     world_file_close(writer->file);
     writer->file = NULL;
-    ok = ok && store_locate_entry(writer->store, writer->path, &place, error) && prepare_parent(writer, &place, error) &&
-         publish(writer, &place, error);
+    ok = ok && store_locate_entry(writer->store, writer->path, &place, error) &&
+         prepare_parent(writer, &place, error) && publish(writer, &place, error);
     if (!ok) {
         world_unlink(writer->store->world, writer->temporary, NULL);
     } else if (sync) {

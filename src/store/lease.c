@@ -150,7 +150,8 @@ void store_lease_stop(struct store *store) {
 
 /* ---- finding ---- */
 
-static bool inode_of(struct store *store, const char *path, uint64_t *inode, int64_t *size, bool *is_directory, struct error *error) {
+static bool inode_of(
+    struct store *store, const char *path, uint64_t *inode, int64_t *size, bool *is_directory, struct error *error) {
     struct store_place place;
     struct world_stat stat;
     if (!store_locate(store, path, &place, error) || !world_stat(store->world, place.machine, &stat, error)) {
@@ -184,15 +185,17 @@ size_t store_lease_count(struct store *store) {
 }
 
 /* With the mutex held. NULL with the words of HDFS. */
-static struct store_open_file *held(struct store *store, uint64_t inode, const char *path, const char *holder, struct error *error) {
+static struct store_open_file *held(
+    struct store *store, uint64_t inode, const char *path, const char *holder, struct error *error) {
     struct store_open_file *file = map_get(&store->open_files, inode_key(&inode));
     if (!file) {
-        error_set(error, ERROR_CLOSED, "File is not open for writing: %s (inode %" PRIu64 ") %s", path,
-            inode, holder ? "Holder does not have any open files." : "");
+        error_set(error, ERROR_CLOSED, "File is not open for writing: %s (inode %" PRIu64 ") %s", path, inode,
+            holder ? "Holder does not have any open files." : "");
         return NULL;
     }
     if (holder && strcmp(file->state.holder, holder) != 0) {
-        error_set(error, ERROR_CLOSED, "Client (=%s) is not the lease owner (=%s: %s (inode %" PRIu64 ")", holder, file->state.holder, path, inode);
+        error_set(error, ERROR_CLOSED, "Client (=%s) is not the lease owner (=%s: %s (inode %" PRIu64 ")", holder,
+            file->state.holder, path, inode);
         return NULL;
     }
     file->renewed_ms = now_ms(store);
@@ -216,8 +219,9 @@ bool store_lease_get(struct store *store, struct arena *arena, const char *path,
     int64_t size;
     bool is_directory;
     if (!inode_of(store, path, &found, &size, &is_directory, NULL) || (inode != 0 && inode != found)) {
-        return error_set(error, ERROR_CLOSED, "File does not exist: %s (inode %" PRIu64 ") Holder %s does not have any open files.", path,
-            inode, holder ? holder : "");
+        return error_set(error, ERROR_CLOSED,
+            "File does not exist: %s (inode %" PRIu64 ") Holder %s does not have any open files.", path, inode,
+            holder ? holder : "");
     }
     world_mutex_lock(&store->lease_mutex);
     struct store_open_file *file = held(store, found, path, holder, error);
@@ -241,8 +245,8 @@ static void close_inode(struct store *store, uint64_t inode) {
 }
 
 /* Before another client may have the file: the present lease must be past its soft limit, then it is closed. */
-static bool take_over(struct store *store, const char *path, uint64_t inode, const char *holder, const char *machine, const char *verb,
-    struct error *error) {
+static bool take_over(struct store *store, const char *path, uint64_t inode, const char *holder, const char *machine,
+    const char *verb, struct error *error) {
     world_mutex_lock(&store->lease_mutex);
     struct store_open_file *file = map_get(&store->open_files, inode_key(&inode));
     bool busy = false;
@@ -250,11 +254,13 @@ static bool take_over(struct store *store, const char *path, uint64_t inode, con
         bool own = strcmp(file->state.holder, holder) == 0;
         busy = own || now_ms(store) - file->renewed_ms <= STORE_LEASE_SOFT_MS;
         if (own) {
-            error_set(error, ERROR_BUSY, "Failed to %s %s for %s on %s because this file lease is currently owned by %s on %s", verb, path, holder,
-                machine, file->state.holder, file->state.machine);
+            error_set(error, ERROR_BUSY,
+                "Failed to %s %s for %s on %s because this file lease is currently owned by %s on %s", verb, path,
+                holder, machine, file->state.holder, file->state.machine);
         } else if (busy) {
-            error_set(error, ERROR_BUSY, "Failed to %s %s for %s on %s because this file lease is currently owned by %s on %s", verb, path, holder,
-                machine, file->state.holder, file->state.machine);
+            error_set(error, ERROR_BUSY,
+                "Failed to %s %s for %s on %s because this file lease is currently owned by %s on %s", verb, path,
+                holder, machine, file->state.holder, file->state.machine);
         }
     }
     world_mutex_unlock(&store->lease_mutex);
@@ -310,18 +316,21 @@ static bool make_way(struct store *store, const char *path, const struct store_c
     return error_set(error, ERROR_EXISTS, "%s for client %s already exists", path, create->machine);
 }
 
-static bool make_file(struct store *store, const char *path, const struct store_create *create, struct world_stat *stat, struct error *error) {
+static bool make_file(struct store *store, const char *path, const struct store_create *create, struct world_stat *stat,
+    struct error *error) {
     struct store_place place, parent_place;
     struct arena arena = {0};
     char *parent = store_path_parent(&arena, path);
     bool ok = store_locate_entry(store, path, &place, error) && store_locate(store, parent, &parent_place, error);
     if (ok && !world_exists(store->world, parent_place.machine)) {
-        ok = create->create_parent ? store_mkdirs(store, parent, &(struct store_owner){create->owner.user, create->owner.group, 0}, error)
-                                   : error_set(error, ERROR_NOT_FOUND, "Parent directory doesn't exist: %s", parent);
+        ok = create->create_parent
+                 ? store_mkdirs(store, parent, &(struct store_owner){create->owner.user, create->owner.group, 0}, error)
+                 : error_set(error, ERROR_NOT_FOUND, "Parent directory doesn't exist: %s", parent);
     }
     struct world_file *file = NULL;
     if (ok) {
-        file = world_file_open(store->world, place.machine, WORLD_OPEN_WRITE | WORLD_OPEN_CREATE | WORLD_OPEN_EXCLUSIVE, 0644, error);
+        file = world_file_open(
+            store->world, place.machine, WORLD_OPEN_WRITE | WORLD_OPEN_CREATE | WORLD_OPEN_EXCLUSIVE, 0644, error);
         ok = file != NULL;
     }
     if (file) {
@@ -330,7 +339,8 @@ static bool make_file(struct store *store, const char *path, const struct store_
         store_attributes_inherit(store, parent_place.machine, &create->owner, false, &attributes);
         attributes.replication = create->replication == store->replication ? 0 : create->replication;
         attributes.block_size = create->block_size == store->block_size ? 0 : create->block_size;
-        ok = store_attributes_empty(&attributes) || !store->has_xattrs || store_attributes_write(store, place.machine, &attributes, error);
+        ok = store_attributes_empty(&attributes) || !store->has_xattrs ||
+             store_attributes_write(store, place.machine, &attributes, error);
         ok = ok && world_stat(store->world, place.machine, stat, error);
     }
     arena_destroy(&arena);
@@ -339,8 +349,8 @@ static bool make_file(struct store *store, const char *path, const struct store_
 
 bool store_lease_create(struct store *store, const char *path, const struct store_create *create, struct error *error) {
     struct world_stat stat;
-    if (!store_path_check(path, error) || !holder_check(create->holder, error) || !make_way(store, path, create, error) ||
-        !make_file(store, path, create, &stat, error)) {
+    if (!store_path_check(path, error) || !holder_check(create->holder, error) ||
+        !make_way(store, path, create, error) || !make_file(store, path, create, &stat, error)) {
         return false;
     }
     struct store_open_file *file = open_file_add(store, path, stat.inode, create->holder, create->machine,
@@ -357,8 +367,8 @@ bool store_lease_create(struct store *store, const char *path, const struct stor
     return true;
 }
 
-bool store_lease_append(struct store *store, struct arena *arena, const char *path, const char *holder, const char *machine,
-    struct store_construction *construction, struct error *error) {
+bool store_lease_append(struct store *store, struct arena *arena, const char *path, const char *holder,
+    const char *machine, struct store_construction *construction, struct error *error) {
     struct store_stat stat;
     if (!holder_check(holder, error) || !store_stat(store, path, &stat, error)) {
         return false;
@@ -388,8 +398,9 @@ bool store_lease_append(struct store *store, struct arena *arena, const char *pa
 
 /* ---- blocks of a file under construction ---- */
 
-bool store_lease_add_block(struct store *store, struct arena *arena, const char *path, const char *holder, uint64_t inode,
-    int64_t previous_index, int64_t previous_size, struct store_construction *construction, struct error *error) {
+bool store_lease_add_block(struct store *store, struct arena *arena, const char *path, const char *holder,
+    uint64_t inode, int64_t previous_index, int64_t previous_size, struct store_construction *construction,
+    struct error *error) {
     if (!store_lease_get(store, arena, path, holder, inode, construction, error)) {
         return false;
     }
@@ -401,15 +412,16 @@ bool store_lease_add_block(struct store *store, struct arena *arena, const char 
         struct store_construction *state = &file->state;
         bool repeated = state->has_block && previous_index == (int64_t)state->block_index - 1;
         if (previous_size < 0 || previous_size > (1ll << 50) || previous_index >= (1 << STORE_BLOCK_INDEX_BITS) - 1) {
-            ok = error_set(error, ERROR_INVALID, "%s: the previous block %lld with %lld bytes cannot be", path, (long long)previous_index,
-                (long long)previous_size);
+            ok = error_set(error, ERROR_INVALID, "%s: the previous block %lld with %lld bytes cannot be", path,
+                (long long)previous_index, (long long)previous_size);
         } else if (state->has_block && previous_index == (int64_t)state->block_index) {
             state->committed_size += previous_size;
             state->block_index++;
         } else if (!repeated && previous_index >= 0 && previous_index + 1 != (int64_t)state->block_index) {
-            ok = error_set(error, ERROR_INVALID, "Unexpected previous block %lld for %s, whose last block is %u", (long long)previous_index, path,
-                state->block_index);
-        } else if (!repeated && previous_index >= 0 && state->has_block == false && previous_size != state->block_size &&
+            ok = error_set(error, ERROR_INVALID, "Unexpected previous block %lld for %s, whose last block is %u",
+                (long long)previous_index, path, state->block_index);
+        } else if (!repeated && previous_index >= 0 && state->has_block == false &&
+                   previous_size != state->block_size &&
                    state->committed_size == (int64_t)state->block_index * state->block_size) {
             /* After a restart the last block's start was guessed from full blocks; the client knows better. */
             state->committed_size = previous_index * state->block_size + previous_size;
@@ -426,7 +438,8 @@ static bool set_size(struct store *store, const char *path, int64_t size, struct
     if (!store_locate(store, path, &place, error)) {
         return false;
     }
-    struct world_file *file = world_file_open(store->world, place.machine, WORLD_OPEN_READ | WORLD_OPEN_WRITE, 0, error);
+    struct world_file *file =
+        world_file_open(store->world, place.machine, WORLD_OPEN_READ | WORLD_OPEN_WRITE, 0, error);
     if (!file) {
         return false;
     }
@@ -435,7 +448,8 @@ static bool set_size(struct store *store, const char *path, int64_t size, struct
     return ok;
 }
 
-bool store_lease_abandon_block(struct store *store, const char *path, const char *holder, uint64_t inode, int64_t index, struct error *error) {
+bool store_lease_abandon_block(
+    struct store *store, const char *path, const char *holder, uint64_t inode, int64_t index, struct error *error) {
     struct arena arena = {0};
     struct store_construction found;
     bool ok = store_lease_get(store, &arena, path, holder, inode, &found, error);
@@ -453,8 +467,8 @@ bool store_lease_abandon_block(struct store *store, const char *path, const char
     return ok;
 }
 
-bool store_lease_stamp(struct store *store, struct arena *arena, uint64_t inode, const char *holder, struct store_construction *construction,
-    struct error *error) {
+bool store_lease_stamp(struct store *store, struct arena *arena, uint64_t inode, const char *holder,
+    struct store_construction *construction, struct error *error) {
     world_mutex_lock(&store->lease_mutex);
     struct store_open_file *file = held(store, inode, "", holder, error);
     if (file) {
@@ -474,8 +488,8 @@ static bool is_completed(struct store *store, const char *path, uint64_t inode) 
            !store_lease_is_open(store, inode);
 }
 
-bool store_lease_complete(struct store *store, const char *path, const char *holder, uint64_t inode, int64_t last_size, bool *done,
-    struct error *error) {
+bool store_lease_complete(struct store *store, const char *path, const char *holder, uint64_t inode, int64_t last_size,
+    bool *done, struct error *error) {
     struct arena arena = {0};
     struct store_construction found;
     *done = true;

@@ -1,13 +1,14 @@
-/* lease.h: files that HDFS clients are writing. Such a file is visible under its name at once and grows as data is acknowledged; a lease
- * says who may write it. A lease is renewed by its holder; after 60 s without renewal another client may take the file over, after 20
- * minutes it is closed at its last acknowledged byte. Leases are in memory; who writes which file is also noted in /.raudal/leases, so
- * that a write in progress can go on after a restart.
+/* lease.h: files that HDFS clients are writing. Such a file is visible under its name at once and grows as data is
+ * acknowledged; a lease says who may write it. A lease is renewed by its holder; after 60 s without renewal another
+ * client may take the file over, after 20 minutes it is closed at its last acknowledged byte. Leases are in memory; who
+ * writes which file is also noted in /.raudal/leases, so that a write in progress can go on after a restart.
  *
- * Blocks. A file is cut into blocks of its block size for clients; block ids are made of inode and index. Of a file under construction the last
- * block may start anywhere (clients may end blocks early); all earlier bytes are committed.
+ * Blocks. A file is cut into blocks of its block size for clients; block ids are made of inode and index. Of a file
+ * under construction the last block may start anywhere (clients may end blocks early); all earlier bytes are committed.
  *
- * All functions: any thread, may wait for the disk. Errors: ERROR_CLOSED when the caller does not hold the lease (message in the words of
- * HDFS's LeaseExpiredException), ERROR_BUSY when another holds it (AlreadyBeingCreatedException). */
+ * All functions: any thread, may wait for the disk. Errors: ERROR_CLOSED when the caller does not hold the lease
+ * (message in the words of HDFS's LeaseExpiredException), ERROR_BUSY when another holds it
+ * (AlreadyBeingCreatedException). */
 #ifndef STORE_LEASE_H
 #define STORE_LEASE_H
 
@@ -31,8 +32,8 @@ struct store_create {
     const char *holder;  /* client name */
     const char *machine; /* its address */
     struct store_owner owner;
-    int replication;     /* 0: default */
-    int64_t block_size;  /* 0: default */
+    int replication;    /* 0: default */
+    int64_t block_size; /* 0: default */
     bool overwrite;
     bool create_parent;
 };
@@ -40,25 +41,29 @@ struct store_create {
 /* Makes the file, empty, and opens it for the holder. */
 bool store_lease_create(struct store *store, const char *path, const struct store_create *create, struct error *error);
 /* Opens an existing file for more data at its end. */
-bool store_lease_append(struct store *store, struct arena *arena, const char *path, const char *holder, const char *machine,
-    struct store_construction *construction, struct error *error);
+bool store_lease_append(struct store *store, struct arena *arena, const char *path, const char *holder,
+    const char *machine, struct store_construction *construction, struct error *error);
 /* The file that `holder` writes; inode 0: not compared. holder NULL: whoever. */
 bool store_lease_get(struct store *store, struct arena *arena, const char *path, const char *holder, uint64_t inode,
     struct store_construction *construction, struct error *error);
 /* The same by inode. */
 bool store_lease_get_inode(struct store *store, struct arena *arena, uint64_t inode, const char *holder,
     struct store_construction *construction, struct error *error);
-/* Commits the last block with `previous_size` bytes (previous_index -1: there is none) and starts the next. A repeated call answers the same. */
-bool store_lease_add_block(struct store *store, struct arena *arena, const char *path, const char *holder, uint64_t inode,
-    int64_t previous_index, int64_t previous_size, struct store_construction *construction, struct error *error);
+/* Commits the last block with `previous_size` bytes (previous_index -1: there is none) and starts the next. A repeated
+ * call answers the same. */
+bool store_lease_add_block(struct store *store, struct arena *arena, const char *path, const char *holder,
+    uint64_t inode, int64_t previous_index, int64_t previous_size, struct store_construction *construction,
+    struct error *error);
 /* Drops the last block and its bytes. */
-bool store_lease_abandon_block(struct store *store, const char *path, const char *holder, uint64_t inode, int64_t index, struct error *error);
+bool store_lease_abandon_block(
+    struct store *store, const char *path, const char *holder, uint64_t inode, int64_t index, struct error *error);
 /* A new generation stamp for the last block (pipeline recovery). */
-bool store_lease_stamp(struct store *store, struct arena *arena, uint64_t inode, const char *holder, struct store_construction *construction,
-    struct error *error);
-/* Closes the file with `last_size` bytes in its last block (-1: as it is). *done false: bytes are missing, ask again. */
-bool store_lease_complete(struct store *store, const char *path, const char *holder, uint64_t inode, int64_t last_size, bool *done,
-    struct error *error);
+bool store_lease_stamp(struct store *store, struct arena *arena, uint64_t inode, const char *holder,
+    struct store_construction *construction, struct error *error);
+/* Closes the file with `last_size` bytes in its last block (-1: as it is). *done false: bytes are missing, ask again.
+ */
+bool store_lease_complete(struct store *store, const char *path, const char *holder, uint64_t inode, int64_t last_size,
+    bool *done, struct error *error);
 /* Ends whatever lease there is at the last acknowledged byte (recoverLease). */
 bool store_lease_recover(struct store *store, const char *path, struct error *error);
 /* Renews all leases of the holder. */

@@ -42,7 +42,8 @@ static bool authority_refused(struct store *store, struct bytes authority, struc
     for (struct store_name *own = store->own_names; own; own = own->next) {
         buffer_printf(&names, ", %s", own->text);
     }
-    error_set(error, ERROR_INVALID, "hdfs://%.*s is not this Raudal's store; its own names are %s", BYTES_ARGS(authority), buffer_text(&names));
+    error_set(error, ERROR_INVALID, "hdfs://%.*s is not this Raudal's store; its own names are %s",
+        BYTES_ARGS(authority), buffer_text(&names));
     buffer_free(&names);
     return false;
 }
@@ -64,22 +65,26 @@ static bool append_components(struct buffer *out, struct bytes path, bool check_
             continue;
         }
         if (name.size > STORE_NAME_SIZE_MAX) {
-            return error_set(error, ERROR_LIMIT, "The maximum path component name limit of %.*s is exceeded: limit=%d length=%zu", BYTES_ARGS(name),
+            return error_set(error, ERROR_LIMIT,
+                "The maximum path component name limit of %.*s is exceeded: limit=%d length=%zu", BYTES_ARGS(name),
                 STORE_NAME_SIZE_MAX, name.size);
         }
         if (check_names && bytes_find(name, ':', 0) != SIZE_MAX) {
-            return error_set(error, ERROR_INVALID, "'%.*s' cannot be a name in the store: it contains ':'", BYTES_ARGS(name));
+            return error_set(
+                error, ERROR_INVALID, "'%.*s' cannot be a name in the store: it contains ':'", BYTES_ARGS(name));
         }
         buffer_append_byte(out, '/');
         buffer_append_bytes(out, name);
     }
     if (out->size > STORE_PATH_SIZE_MAX) {
-        return error_set(error, ERROR_LIMIT, "The path is too long: %zu bytes, limit %d", out->size, STORE_PATH_SIZE_MAX);
+        return error_set(
+            error, ERROR_LIMIT, "The path is too long: %zu bytes, limit %d", out->size, STORE_PATH_SIZE_MAX);
     }
     return true;
 }
 
-static char *finish(struct arena *arena, const char *prefix, struct bytes base, struct bytes path, bool check_names, struct error *error) {
+static char *finish(struct arena *arena, const char *prefix, struct bytes base, struct bytes path, bool check_names,
+    struct error *error) {
     struct buffer out = {0};
     char *result = NULL;
     if (append_components(&out, base, check_names, error)) {
@@ -98,7 +103,8 @@ static char *finish(struct arena *arena, const char *prefix, struct bytes base, 
 static char *volume_path(struct store *store, struct arena *arena, struct bytes path, struct error *error) {
     for (size_t i = 0; i < store->volume_count; i++) {
         struct bytes side = bytes_from_text(store->volumes[i].container_path);
-        if (bytes_starts_with(path, store->volumes[i].container_path) && (path.size == side.size || path.data[side.size] == '/')) {
+        if (bytes_starts_with(path, store->volumes[i].container_path) &&
+            (path.size == side.size || path.data[side.size] == '/')) {
             return finish(arena, "file:", bytes_from_text(store->volumes[i].machine_path),
                 bytes_slice(path, side.size, path.size - side.size), false, error);
         }
@@ -106,7 +112,8 @@ static char *volume_path(struct store *store, struct arena *arena, struct bytes 
     return NULL;
 }
 
-static char *resolve_absolute(struct store *store, struct arena *arena, struct bytes path, bool on_machine, struct error *error) {
+static char *resolve_absolute(
+    struct store *store, struct arena *arena, struct bytes path, bool on_machine, struct error *error) {
     char *volume = volume_path(store, arena, path, error);
     if (volume) {
         return volume;
@@ -132,7 +139,8 @@ char *store_resolve(struct store *store, struct arena *arena, const char *uri, c
         char *home = arena_printf(arena, "/user/%s", user ? user : store->user);
         return finish(arena, "", bytes_from_text(home), text, true, error);
     }
-    struct bytes scheme = bytes_slice(text, 0, colon), rest = bytes_slice(text, colon + 1, text.size - colon - 1), authority = BYTES_NULL;
+    struct bytes scheme = bytes_slice(text, 0, colon), rest = bytes_slice(text, colon + 1, text.size - colon - 1),
+                 authority = BYTES_NULL;
     if (bytes_starts_with(rest, "//")) {
         size_t end = bytes_find(rest, '/', 2);
         end = end == SIZE_MAX ? rest.size : end;
@@ -141,7 +149,8 @@ char *store_resolve(struct store *store, struct arena *arena, const char *uri, c
     }
     if (bytes_equal_ignore_case(scheme, BYTES("file"))) {
         if (authority.size > 0 && !bytes_equal_text(authority, "localhost")) {
-            error_set(error, ERROR_INVALID, "'%s': a file: path has no host; write file:///%.*s%.*s", uri, BYTES_ARGS(authority), BYTES_ARGS(rest));
+            error_set(error, ERROR_INVALID, "'%s': a file: path has no host; write file:///%.*s%.*s", uri,
+                BYTES_ARGS(authority), BYTES_ARGS(rest));
             return NULL;
         }
         return resolve_absolute(store, arena, rest, true, error);
@@ -153,7 +162,8 @@ char *store_resolve(struct store *store, struct arena *arena, const char *uri, c
         }
         return finish(arena, "", BYTES_NULL, rest, true, error);
     }
-    error_set(error, ERROR_UNSUPPORTED, "No FileSystem for scheme \"%.*s\" (in '%s'): Raudal knows hdfs: and file:", BYTES_ARGS(scheme), uri);
+    error_set(error, ERROR_UNSUPPORTED,
+        "No FileSystem for scheme \"%.*s\" (in '%s'): Raudal knows hdfs: and file:", BYTES_ARGS(scheme), uri);
     return NULL;
 }
 
@@ -169,11 +179,13 @@ bool store_path_check(const char *path, struct error *error) {
         size_t end = bytes_find(text, '/', start);
         end = end == SIZE_MAX ? text.size : end;
         struct bytes name = bytes_slice(text, start, end - start);
-        if (name.size == 0 || bytes_equal_text(name, ".") || bytes_equal_text(name, "..") || bytes_find(name, ':', 0) != SIZE_MAX) {
+        if (name.size == 0 || bytes_equal_text(name, ".") || bytes_equal_text(name, "..") ||
+            bytes_find(name, ':', 0) != SIZE_MAX) {
             return error_set(error, ERROR_INVALID, "Invalid path name %s", path);
         }
         if (name.size > STORE_NAME_SIZE_MAX) {
-            return error_set(error, ERROR_LIMIT, "The maximum path component name limit of %.*s in directory %.*s is exceeded: limit=%d length=%zu",
+            return error_set(error, ERROR_LIMIT,
+                "The maximum path component name limit of %.*s in directory %.*s is exceeded: limit=%d length=%zu",
                 BYTES_ARGS(name), (int)(start > 1 ? start - 1 : 1), path, STORE_NAME_SIZE_MAX, name.size);
         }
         start = end + 1;
@@ -222,7 +234,8 @@ static bool check_links(struct store *store, struct store_place *place, struct e
         struct error problem = {0};
         bool found = world_stat_link(store->world, place->machine, &stat, &problem);
         if (found && stat.kind == WORLD_FILE_SYMLINK) {
-            error_set(error, ERROR_DENIED, "%s: %s is a symbolic link; the store does not follow links", place->path, place->machine + root_size);
+            error_set(error, ERROR_DENIED, "%s: %s is a symbolic link; the store does not follow links", place->path,
+                place->machine + root_size);
         }
         bool is_link = found && stat.kind == WORLD_FILE_SYMLINK;
         bool is_file_in_the_way = found && next && stat.kind != WORLD_FILE_DIRECTORY && !is_link;
@@ -251,7 +264,8 @@ bool store_locate(struct store *store, const char *path, struct store_place *pla
     place->on_machine = strncmp(path, "file:/", 6) == 0;
     if (place->on_machine) {
         if (strlen(path) > STORE_PATH_SIZE_MAX) {
-            return error_set(error, ERROR_LIMIT, "The path is too long: %zu bytes, limit %d", strlen(path), STORE_PATH_SIZE_MAX);
+            return error_set(
+                error, ERROR_LIMIT, "The path is too long: %zu bytes, limit %d", strlen(path), STORE_PATH_SIZE_MAX);
         }
         place->is_root = path[6] == 0;
         memcpy(place->machine, path + 5, strlen(path + 5) + 1);
@@ -281,7 +295,8 @@ bool store_locate_entry(struct store *store, const char *path, struct store_plac
 bool store_not_found(struct store *store, const char *path, struct error *error) {
     if (path[0] == '/' && world_exists(store->world, path)) {
         return error_set(error, ERROR_NOT_FOUND,
-            "%s does not exist in the store (hdfs://namenode:9000%s). It exists on this machine: write file:%s", path, path, path);
+            "%s does not exist in the store (hdfs://namenode:9000%s). It exists on this machine: write file:%s", path,
+            path, path);
     }
     return error_set(error, ERROR_NOT_FOUND, "%s does not exist", path);
 }
@@ -289,7 +304,8 @@ bool store_not_found(struct store *store, const char *path, struct error *error)
 void store_temporary_path(struct store *store, const struct store_place *place, char *out, size_t size) {
     uint64_t number = __atomic_add_fetch(&store->next_temporary, 1, __ATOMIC_RELAXED);
     if (!place->on_machine) {
-        snprintf(out, size, "%s/%016llx-%llu", store->temporary, (unsigned long long)store->life, (unsigned long long)number);
+        snprintf(out, size, "%s/%016llx-%llu", store->temporary, (unsigned long long)store->life,
+            (unsigned long long)number);
         return;
     }
     const char *name = store_path_name(place->machine);

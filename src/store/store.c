@@ -78,7 +78,8 @@ static bool has_xattrs(struct store *store) {
         return true;
     }
     service_log_write(store->log, LOG_WARN, "Store",
-        "%s keeps no extended attributes: owner, group, mode and replication of files cannot be changed there (%s)", store->root, problem.message);
+        "%s keeps no extended attributes: owner, group, mode and replication of files cannot be changed there (%s)",
+        store->root, problem.message);
     return false;
 }
 
@@ -88,8 +89,11 @@ struct store *store_open(const struct store_options *options, struct error *erro
     ASSERT(store);
     copy_options(store, options);
     store->life = world_random_u64(store->world);
-    bool ok = strlen(store->root) <= 500 ? true : error_set(error, ERROR_LIMIT, "the path of the store is too long: %s", store->root);
-    ok = ok && world_mkdirs(store->world, store->root, 0755, error) && world_remove_tree(store->world, store->temporary, error) &&
+    bool ok = strlen(store->root) <= 500
+                  ? true
+                  : error_set(error, ERROR_LIMIT, "the path of the store is too long: %s", store->root);
+    ok = ok && world_mkdirs(store->world, store->root, 0755, error) &&
+         world_remove_tree(store->world, store->temporary, error) &&
          world_mkdirs(store->world, store->temporary, 0755, error);
     if (!ok) {
         free_all(store);
@@ -135,7 +139,8 @@ struct world *store_world(const struct store *store) {
     return store->world;
 }
 
-bool store_space(struct store *store, int64_t *total_size, int64_t *used_size, int64_t *free_size, struct error *error) {
+bool store_space(
+    struct store *store, int64_t *total_size, int64_t *used_size, int64_t *free_size, struct error *error) {
     if (!world_disk_space(store->world, store->root, total_size, free_size, error)) {
         return false;
     }

@@ -1,19 +1,23 @@
-/* store.h: the file tree that Raudal serves as HDFS and that the engine writes to. The tree is a plain directory (DIR/store): a file is
- * a file, a folder a folder. The machine's own file system is reached through the same calls with "file:" paths.
+/* store.h: the file tree that Raudal serves as HDFS and that the engine writes to. The tree is a plain directory
+ * (DIR/store): a file is a file, a folder a folder. The machine's own file system is reached through the same calls
+ * with "file:" paths.
  *
- * Paths. Every function except store_resolve takes a canonical path: "/a/b" in the store or "file:/a/b" on the machine, as store_resolve
- * makes them. Components follow HDFS: no "." or "..", no ':', at most 255 bytes each and 3,500 in all. A symbolic link inside the
- * store is never followed: it is an error that names it. "/.raudal" is reserved (unfinished files, leases) and cannot be seen.
+ * Paths. Every function except store_resolve takes a canonical path: "/a/b" in the store or "file:/a/b" on the machine,
+ * as store_resolve makes them. Components follow HDFS: no "." or "..", no ':', at most 255 bytes each and 3,500 in all.
+ * A symbolic link inside the store is never followed: it is an error that names it. "/.raudal" is reserved (unfinished
+ * files, leases) and cannot be seen.
  *
  * Attributes. Owner, group, mode, replication and block size that differ from the default are in the extended attribute
- * `user.raudal.attributes` of the file; absent means the default (owner: who runs Raudal; group: supergroup; 755 and 644). Where the
- * file system has no extended attributes, setting one is ERROR_UNSUPPORTED and store_open writes one line to the log.
- * For "file:" paths mode and times are the machine's own; the rest is not available.
+ * `user.raudal.attributes` of the file; absent means the default (owner: who runs Raudal; group: supergroup; 755 and
+ * 644). Where the file system has no extended attributes, setting one is ERROR_UNSUPPORTED and store_open writes one
+ * line to the log. For "file:" paths mode and times are the machine's own; the rest is not available.
  *
- * Threads. All functions may be called from any thread and may wait for the disk: from loops use the disk pool. A store_writer and a
- * store_file have one user at a time, except that store_file_read and store_file_map may be called from many.
+ * Threads. All functions may be called from any thread and may wait for the disk: from loops use the disk pool. A
+ * store_writer and a store_file have one user at a time, except that store_file_read and store_file_map may be called
+ * from many.
  *
- * Messages name the path. ERROR_NOT_FOUND for a store path that exists on the machine says so with the "file:" form to use. */
+ * Messages name the path. ERROR_NOT_FOUND for a store path that exists on the machine says so with the "file:" form to
+ * use. */
 #ifndef STORE_STORE_H
 #define STORE_STORE_H
 
@@ -35,12 +39,14 @@ struct store_volume {
 
 struct store_options {
     struct world *world;
-    const char *directory;   /* root of the tree; made when absent */
-    struct service_log *log; /* or NULL */
-    const char *user;        /* who runs Raudal: default owner and superuser */
-    const char *group;       /* default group; NULL: "supergroup" */
-    const char *const *own_names; /* authorities of hdfs:// URIs that mean this store (our addresses, a compose file's names), besides */
-    size_t own_name_count;        /* namenode, datanode, localhost, hadoop and spark-master; without port (any port is accepted) */
+    const char *directory;        /* root of the tree; made when absent */
+    struct service_log *log;      /* or NULL */
+    const char *user;             /* who runs Raudal: default owner and superuser */
+    const char *group;            /* default group; NULL: "supergroup" */
+    const char *const *own_names; /* authorities of hdfs:// URIs that mean this store (our addresses, a compose file's
+                                     names), besides */
+    size_t own_name_count;        /* namenode, datanode, localhost, hadoop and spark-master; without port (any port is
+                                     accepted) */
     const struct store_volume *volumes;
     size_t volume_count;
     int64_t block_size; /* dfs.blocksize; 0: 134217728 */
@@ -61,9 +67,10 @@ void store_add_own_name(struct store *store, const char *name);
 
 /* ---- paths ---- */
 
-/* Turns what a program wrote into a canonical path in `arena`: hdfs://AUTHORITY/p (own authorities only; another one is ERROR_INVALID
- * naming it and the own ones), file:/p and file:///p, webhdfs:// like hdfs://, absolute /p (a path below a volume's container side means the
- * machine's folder), relative p: below /user/NAME of `user` (NULL: who runs Raudal). Other schemes are ERROR_UNSUPPORTED. NULL on error. */
+/* Turns what a program wrote into a canonical path in `arena`: hdfs://AUTHORITY/p (own authorities only; another one is
+ * ERROR_INVALID naming it and the own ones), file:/p and file:///p, webhdfs:// like hdfs://, absolute /p (a path below
+ * a volume's container side means the machine's folder), relative p: below /user/NAME of `user` (NULL: who runs
+ * Raudal). Other schemes are ERROR_UNSUPPORTED. NULL on error. */
 char *store_resolve(struct store *store, struct arena *arena, const char *uri, const char *user, struct error *error);
 /* Whether `path` is a canonical store path ("/…"): what HDFS clients may send. */
 bool store_path_check(const char *path, struct error *error);
@@ -103,7 +110,8 @@ struct store_entries { /* in the arena given */
     size_t count;
     size_t remaining; /* entries behind the last one */
 };
-/* Children in byte order after the name `after` (NULL or "": from the start), at most `limit` (0: all). ERROR_NOT_DIRECTORY for a file. */
+/* Children in byte order after the name `after` (NULL or "": from the start), at most `limit` (0: all).
+ * ERROR_NOT_DIRECTORY for a file. */
 bool store_list(struct store *store, struct arena *arena, const char *path, const char *after, size_t limit,
     struct store_entries *entries, struct error *error);
 
@@ -117,7 +125,8 @@ bool store_space(struct store *store, int64_t *total_size, int64_t *used_size, i
 
 /* ---- changing the tree ---- */
 
-/* Owner of what a call makes; NULL members (or a NULL pointer): the default owner, the parent's group. mode 0: the default. */
+/* Owner of what a call makes; NULL members (or a NULL pointer): the default owner, the parent's group. mode 0: the
+ * default. */
 struct store_owner {
     const char *user, *group;
     uint32_t mode;
@@ -126,10 +135,11 @@ struct store_owner {
 bool store_mkdirs(struct store *store, const char *path, const struct store_owner *owner, struct error *error);
 /* ERROR_NOT_EMPTY for a directory with children unless recursive; ERROR_NOT_FOUND when absent. Ends leases below. */
 bool store_delete(struct store *store, const char *path, bool recursive, struct error *error);
-/* Moves a file or directory onto the name `to` exactly. ERROR_EXISTS when `to` exists, unless overwrite (then a file, or an empty directory, is
- * replaced by one of its kind). The parent of `to` must exist. Atomic within the store. */
+/* Moves a file or directory onto the name `to` exactly. ERROR_EXISTS when `to` exists, unless overwrite (then a file,
+ * or an empty directory, is replaced by one of its kind). The parent of `to` must exist. Atomic within the store. */
 bool store_rename(struct store *store, const char *from, const char *to, bool overwrite, struct error *error);
-/* Publishes a finished file under its final name, never over another one: of several callers one wins, the others get ERROR_EXISTS. */
+/* Publishes a finished file under its final name, never over another one: of several callers one wins, the others get
+ * ERROR_EXISTS. */
 bool store_commit(struct store *store, const char *temporary, const char *final, struct error *error);
 /* Cuts (or, with zeros, grows) a file. */
 bool store_truncate(struct store *store, const char *path, int64_t size, struct error *error);
@@ -139,14 +149,16 @@ bool store_set_mode(struct store *store, const char *path, uint32_t mode, struct
 bool store_set_owner(struct store *store, const char *path, const char *owner, const char *group, struct error *error);
 bool store_set_replication(struct store *store, const char *path, int replication, struct error *error);
 /* -1 keeps. */
-bool store_set_times(struct store *store, const char *path, int64_t modified_ms, int64_t accessed_ms, struct error *error);
+bool store_set_times(
+    struct store *store, const char *path, int64_t modified_ms, int64_t accessed_ms, struct error *error);
 /* HDFS extended attributes by full name ("user.k"); value in `arena`. */
 bool store_xattr_get(struct store *store, struct arena *arena, const char *path, const char *name, struct bytes *value,
     struct error *error);
 bool store_xattr_set(struct store *store, const char *path, const char *name, struct bytes value, struct error *error);
 bool store_xattr_remove(struct store *store, const char *path, const char *name, struct error *error);
 /* Names in `arena`. */
-bool store_xattr_list(struct store *store, struct arena *arena, const char *path, char ***names, size_t *count, struct error *error);
+bool store_xattr_list(
+    struct store *store, struct arena *arena, const char *path, char ***names, size_t *count, struct error *error);
 
 /* ---- reading ---- */
 
@@ -155,14 +167,15 @@ void store_file_close(struct store_file *file);
 /* Bytes at offset: the count (short only at the end), or -1. Many threads. */
 ssize_t store_file_read(struct store_file *file, void *out, size_t size, int64_t offset, struct error *error);
 int64_t store_file_size(struct store_file *file, struct error *error); /* -1 on error */
-/* A read-only map of [offset, offset + size); offset is a multiple of 4096; the map outlives the file. Close with world_map_close. */
+/* A read-only map of [offset, offset + size); offset is a multiple of 4096; the map outlives the file. Close with
+ * world_map_close. */
 struct world_map *store_file_map(struct store_file *file, int64_t offset, size_t size, struct error *error);
 /* A whole file of at most size_max bytes, appended to `out`. */
 bool store_read_file(struct store *store, const char *path, size_t size_max, struct buffer *out, struct error *error);
 
 /* ---- writing (the engine) ----
- * The file is written in /.raudal (for "file:" paths beside its final name as ".NAME.ID.tmp") and appears under its name, whole, at commit.
- * A crash leaves nothing under the name. */
+ * The file is written in /.raudal (for "file:" paths beside its final name as ".NAME.ID.tmp") and appears under its
+ * name, whole, at commit. A crash leaves nothing under the name. */
 
 enum store_write_flags {
     STORE_WRITE_REPLACE = 1, /* commit replaces an existing file; without it commit fails with ERROR_EXISTS */
@@ -180,8 +193,9 @@ void store_writer_abort(struct store_writer *writer);
 /* A whole small file in one call. */
 bool store_write_file(struct store *store, const char *path, struct bytes data, int flags, struct error *error);
 
-/* Durability: data of the files, then the directories that name them, reach the disk, in the order given: a path is synced only after all before
- * it are. The background writer of a query calls it with outputs, then state, then offsets or commits. A path that is gone is skipped. */
+/* Durability: data of the files, then the directories that name them, reach the disk, in the order given: a path is
+ * synced only after all before it are. The background writer of a query calls it with outputs, then state, then offsets
+ * or commits. A path that is gone is skipped. */
 bool store_sync_files(struct store *store, const char *const *paths, size_t count, struct error *error);
 
 #endif

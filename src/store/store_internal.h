@@ -10,7 +10,7 @@
 
 #define STORE_PATH_SIZE_MAX 3500
 #define STORE_NAME_SIZE_MAX 255
-#define STORE_RESERVED ".raudal"            /* folder in the root that the tree does not show */
+#define STORE_RESERVED ".raudal" /* folder in the root that the tree does not show */
 #define STORE_ATTRIBUTES "user.raudal.attributes"
 #define STORE_XATTR_PREFIX "user.raudal.x." /* before the full HDFS name of a client's own attribute */
 #define STORE_DIRECTORY_MODE 0755
@@ -50,11 +50,12 @@ struct store {
 struct store_place {
     bool on_machine; /* a "file:" path */
     bool is_root;
-    const char *path;    /* as given */
+    const char *path; /* as given */
     char machine[STORE_PATH_SIZE_MAX + 600];
 };
 
-/* Checks the path and that no link lies on the way to it (the last component included). Does not need the file to exist. */
+/* Checks the path and that no link lies on the way to it (the last component included). Does not need the file to
+ * exist. */
 bool store_locate(struct store *store, const char *path, struct store_place *place, struct error *error);
 /* ERROR_NOT_FOUND with the hint that it exists on the machine. */
 bool store_not_found(struct store *store, const char *path, struct error *error);
@@ -70,10 +71,11 @@ struct store_attributes {
     int64_t block_size;        /* 0: default */
 };
 void store_attributes_read(struct store *store, const char *machine_path, struct store_attributes *attributes);
-bool store_attributes_write(struct store *store, const char *machine_path, const struct store_attributes *attributes, struct error *error);
+bool store_attributes_write(
+    struct store *store, const char *machine_path, const struct store_attributes *attributes, struct error *error);
 /* Attributes of something new below `parent_machine`: group of the parent, owner and mode as asked. */
-void store_attributes_inherit(struct store *store, const char *parent_machine, const struct store_owner *owner, bool is_directory,
-    struct store_attributes *attributes);
+void store_attributes_inherit(struct store *store, const char *parent_machine, const struct store_owner *owner,
+    bool is_directory, struct store_attributes *attributes);
 /* Whether all are the default, so that nothing needs to be written. */
 bool store_attributes_empty(const struct store_attributes *attributes);
 

@@ -23,8 +23,14 @@ static struct store *open_store(struct fixture *fixture) {
     static struct store_volume volumes[1];
     volumes[0] = (struct store_volume){"/home/jovyan/datasets", fixture->outside};
     const char *const names[] = {"127.0.0.15", "mi-namenode"};
-    struct store *store = store_open(&(struct store_options){.world = fixture->world, .directory = fixture->directory, .user = "ana",
-        .own_names = names, .own_name_count = 2, .volumes = volumes, .volume_count = 1}, &fixture->error);
+    struct store *store = store_open(&(struct store_options){.world = fixture->world,
+                                         .directory = fixture->directory,
+                                         .user = "ana",
+                                         .own_names = names,
+                                         .own_name_count = 2,
+                                         .volumes = volumes,
+                                         .volume_count = 1},
+        &fixture->error);
     assert_non_null(store);
     return store;
 }
@@ -247,7 +253,8 @@ static void test_attributes_default_inherit_and_last(void **state) {
 
 /* ---- leases ---- */
 
-static const struct store_create create = {.holder = "c1", .machine = "127.0.0.1", .block_size = 1024, .create_parent = true};
+static const struct store_create create = {
+    .holder = "c1", .machine = "127.0.0.1", .block_size = 1024, .create_parent = true};
 
 static void write_plain(struct fixture *fixture, const char *path, size_t size) {
     char *machine = store_machine_path(fixture->store, &fixture->arena, path);
@@ -264,15 +271,19 @@ static void test_a_file_under_construction(void **state) {
     assert_true(store_lease_create(fixture->store, "/p/f", &create, &fixture->error));
     assert_true(store_stat(fixture->store, "/p/f", &stat, NULL));
     assert_true(stat.is_open);
-    assert_true(store_lease_add_block(fixture->store, &fixture->arena, "/p/f", "c1", stat.inode, -1, 0, &block, &fixture->error));
+    assert_true(store_lease_add_block(
+        fixture->store, &fixture->arena, "/p/f", "c1", stat.inode, -1, 0, &block, &fixture->error));
     assert_int_equal(block.block_index, 0);
-    assert_true(store_lease_add_block(fixture->store, &fixture->arena, "/p/f", "c1", stat.inode, -1, 0, &block, NULL)); /* asked again */
+    assert_true(store_lease_add_block(
+        fixture->store, &fixture->arena, "/p/f", "c1", stat.inode, -1, 0, &block, NULL)); /* asked again */
     assert_int_equal(block.block_index, 0);
     write_plain(fixture, "/p/f", 1500);
-    assert_true(store_lease_add_block(fixture->store, &fixture->arena, "/p/f", "c1", stat.inode, 0, 1024, &block, NULL));
+    assert_true(
+        store_lease_add_block(fixture->store, &fixture->arena, "/p/f", "c1", stat.inode, 0, 1024, &block, NULL));
     assert_int_equal(block.block_index, 1);
     assert_int_equal(block.committed_size, 1024);
-    assert_false(store_lease_add_block(fixture->store, &fixture->arena, "/p/f", "c2", stat.inode, 1, 10, &block, &fixture->error));
+    assert_false(store_lease_add_block(
+        fixture->store, &fixture->arena, "/p/f", "c2", stat.inode, 1, 10, &block, &fixture->error));
     assert_int_equal(fixture->error.code, ERROR_CLOSED);
     assert_false(store_lease_create(fixture->store, "/p/f", &create, &fixture->error));
     assert_int_equal(fixture->error.code, ERROR_BUSY);
@@ -306,7 +317,8 @@ static void test_a_lease_survives_a_restart_and_a_rename(void **state) {
     bool done;
     assert_true(store_lease_complete(fixture->store, "/q/f", "c1", stat.inode, 100, &done, &fixture->error));
     assert_true(done);
-    assert_true(store_lease_append(fixture->store, &fixture->arena, "/q/f", "c3", "127.0.0.1", &block, &fixture->error));
+    assert_true(
+        store_lease_append(fixture->store, &fixture->arena, "/q/f", "c3", "127.0.0.1", &block, &fixture->error));
     assert_true(block.has_block);
     assert_true(store_delete(fixture->store, "/q", true, NULL));
     assert_int_equal(store_lease_count(fixture->store), 0);

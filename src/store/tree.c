@@ -1,5 +1,5 @@
-/* tree.c: looking at and changing the tree. What is deleted or replaced is first moved to /.raudal/tmp in one step, so that nobody sees
- * half of it; the bytes go afterwards. */
+/* tree.c: looking at and changing the tree. What is deleted or replaced is first moved to /.raudal/tmp in one step, so
+ * that nobody sees half of it; the bytes go afterwards. */
 #include "store/store_internal.h"
 
 #include "base/assert.h"
@@ -13,7 +13,8 @@ static bool fail(struct error *error, const struct error *problem) {
 }
 
 /* stat of a place, with the store's own words when it is absent. */
-static bool stat_place(struct store *store, const struct store_place *place, struct world_stat *stat, struct error *error) {
+static bool stat_place(
+    struct store *store, const struct store_place *place, struct world_stat *stat, struct error *error) {
     struct error problem = {0};
     if (world_stat(store->world, place->machine, stat, &problem)) {
         return true;
@@ -21,7 +22,8 @@ static bool stat_place(struct store *store, const struct store_place *place, str
     return problem.code == ERROR_NOT_FOUND ? store_not_found(store, place->path, error) : fail(error, &problem);
 }
 
-static void fill_stat(struct store *store, const char *machine, bool on_machine, const struct world_stat *from, struct store_stat *stat) {
+static void fill_stat(
+    struct store *store, const char *machine, bool on_machine, const struct world_stat *from, struct store_stat *stat) {
     *stat = (struct store_stat){.is_directory = from->kind == WORLD_FILE_DIRECTORY,
         .size = from->kind == WORLD_FILE_DIRECTORY ? 0 : from->size,
         .modified_ms = from->modified_ms,
@@ -34,7 +36,9 @@ static void fill_stat(struct store *store, const char *machine, bool on_machine,
     }
     int usual = stat->is_directory ? STORE_DIRECTORY_MODE : STORE_FILE_MODE;
     stat->mode = (uint32_t)(attributes.mode >= 0 ? attributes.mode : usual);
-    stat->replication = stat->is_directory ? 0 : attributes.replication > 0 ? attributes.replication : store->replication;
+    stat->replication = stat->is_directory           ? 0
+                        : attributes.replication > 0 ? attributes.replication
+                                                     : store->replication;
     stat->block_size = stat->is_directory ? 0 : attributes.block_size > 0 ? attributes.block_size : store->block_size;
     snprintf(stat->owner, sizeof stat->owner, "%s", attributes.owner[0] ? attributes.owner : store->user);
     snprintf(stat->group, sizeof stat->group, "%s", attributes.group[0] ? attributes.group : store->group);
@@ -64,7 +68,8 @@ static bool is_shown(const struct store_place *place, const struct world_name *n
            !(place->is_root && strcmp(name->name, STORE_RESERVED) == 0);
 }
 
-static bool list_names(struct store *store, const struct store_place *place, struct world_names *names, struct error *error) {
+static bool list_names(
+    struct store *store, const struct store_place *place, struct world_names *names, struct error *error) {
     struct world_stat stat;
     if (!stat_place(store, place, &stat, error)) {
         return false;
@@ -116,8 +121,8 @@ struct pending {
     VECTOR(char *) paths;
 };
 
-static bool summarize_directory(struct store *store, const char *path, struct pending *pending, struct store_summary *summary,
-    struct error *error) {
+static bool summarize_directory(struct store *store, const char *path, struct pending *pending,
+    struct store_summary *summary, struct error *error) {
     struct arena arena = {0};
     struct store_entries entries;
     bool ok = store_list(store, &arena, path, NULL, 0, &entries, error);
@@ -145,7 +150,8 @@ bool store_summarize(struct store *store, const char *path, struct store_summary
         return false;
     }
     if (!stat.is_directory) {
-        *summary = (struct store_summary){.size = stat.size, .file_count = 1, .disk_size = stat.size * stat.replication};
+        *summary =
+            (struct store_summary){.size = stat.size, .file_count = 1, .disk_size = stat.size * stat.replication};
         return true;
     }
     struct pending pending = {0};
@@ -167,7 +173,8 @@ bool store_summarize(struct store *store, const char *path, struct store_summary
 
 /* ---- making directories ---- */
 
-static bool make_directory(struct store *store, const char *path, const struct store_owner *owner, struct error *error) {
+static bool make_directory(
+    struct store *store, const char *path, const struct store_owner *owner, struct error *error) {
     struct store_place place;
     struct error problem = {0};
     if (!store_locate(store, path, &place, error)) {
@@ -198,7 +205,9 @@ bool store_mkdirs(struct store *store, const char *path, const struct store_owne
         return false;
     }
     if (world_stat(store->world, place.machine, &stat, &problem)) {
-        return stat.kind == WORLD_FILE_DIRECTORY ? true : error_set(error, ERROR_NOT_DIRECTORY, "Path is not a directory: %s", path);
+        return stat.kind == WORLD_FILE_DIRECTORY
+                   ? true
+                   : error_set(error, ERROR_NOT_DIRECTORY, "Path is not a directory: %s", path);
     }
     if (problem.code != ERROR_NOT_FOUND) {
         return fail(error, &problem);
@@ -240,7 +249,8 @@ static bool remove_place(struct store *store, const struct store_place *place, b
     }
     char temporary[STORE_PATH_SIZE_MAX + 600];
     store_temporary_path(store, place, temporary, sizeof temporary);
-    return world_rename(store->world, place->machine, temporary, error) && world_remove_tree(store->world, temporary, error);
+    return world_rename(store->world, place->machine, temporary, error) &&
+           world_remove_tree(store->world, temporary, error);
 }
 
 bool store_delete(struct store *store, const char *path, bool recursive, struct error *error) {
@@ -269,26 +279,30 @@ static bool is_below(const char *path, const char *folder) {
     return strncmp(path, folder, size) == 0 && path[size] == '/';
 }
 
-static bool rename_checks(struct store *store, const struct store_place *from, const struct store_place *to, bool overwrite, struct error *error) {
+static bool rename_checks(struct store *store, const struct store_place *from, const struct store_place *to,
+    bool overwrite, struct error *error) {
     struct world_stat source, target, parent;
     struct error problem = {0};
     if (!stat_place(store, from, &source, error)) {
         return false;
     }
     if (from->on_machine != to->on_machine) {
-        return error_set(error, ERROR_UNSUPPORTED, "cannot rename %s to %s: one is in the store, the other on the machine", from->path, to->path);
+        return error_set(error, ERROR_UNSUPPORTED,
+            "cannot rename %s to %s: one is in the store, the other on the machine", from->path, to->path);
     }
     if (is_below(to->path, from->path)) {
-        return error_set(error, ERROR_INVALID, "Rename destination %s is a directory or file under source %s", to->path, from->path);
+        return error_set(
+            error, ERROR_INVALID, "Rename destination %s is a directory or file under source %s", to->path, from->path);
     }
     struct arena arena = {0};
     char *above = arena_text(&arena, bytes_make(to->machine, (size_t)(strrchr(to->machine, '/') - to->machine)));
     bool has_parent = *above == 0 || world_stat(store->world, above, &parent, &problem);
     arena_destroy(&arena);
     if (!has_parent) {
-        return problem.code == ERROR_NOT_FOUND ? error_set(error, ERROR_NOT_FOUND, "rename destination parent %.*s not found.",
-                                                     (int)(strrchr(to->path, '/') - to->path), to->path)
-                                               : fail(error, &problem);
+        return problem.code == ERROR_NOT_FOUND
+                   ? error_set(error, ERROR_NOT_FOUND, "rename destination parent %.*s not found.",
+                         (int)(strrchr(to->path, '/') - to->path), to->path)
+                   : fail(error, &problem);
     }
     if (!world_stat(store->world, to->machine, &target, NULL)) {
         return true;
@@ -297,7 +311,8 @@ static bool rename_checks(struct store *store, const struct store_place *from, c
         return error_set(error, ERROR_EXISTS, "rename destination %s already exists", to->path);
     }
     if ((source.kind == WORLD_FILE_DIRECTORY) != (target.kind == WORLD_FILE_DIRECTORY)) {
-        return error_set(error, ERROR_INVALID, "Source %s and destination %s must both be directories or both be files", from->path, to->path);
+        return error_set(error, ERROR_INVALID, "Source %s and destination %s must both be directories or both be files",
+            from->path, to->path);
     }
     return target.kind == WORLD_FILE_DIRECTORY ? refuse_children(store, to, error) : true;
 }
@@ -333,7 +348,8 @@ bool store_truncate(struct store *store, const char *path, int64_t size, struct 
     if (size < 0) {
         return error_set(error, ERROR_INVALID, "Cannot truncate to a negative file size: %lld.", (long long)size);
     }
-    struct world_file *file = world_file_open(store->world, place.machine, WORLD_OPEN_READ | WORLD_OPEN_WRITE, 0, error);
+    struct world_file *file =
+        world_file_open(store->world, place.machine, WORLD_OPEN_READ | WORLD_OPEN_WRITE, 0, error);
     if (!file) {
         return false;
     }

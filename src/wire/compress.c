@@ -1,7 +1,9 @@
-/* compress.c: gzip through zlib, zstd and lz4 through their libraries, snappy through its C interface with Xerial's framing around it.
+/* compress.c: gzip through zlib, zstd and lz4 through their libraries, snappy through its C interface with Xerial's
+ * framing around it.
  *
- * Xerial's framing (the Java library of that name, used by Kafka's clients): 0x82 "SNAPPY" 0x00, int32 version, int32 compatible version, then
- * blocks of int32 big-endian size and raw snappy data, each of at most 32 KiB of input when we write. */
+ * Xerial's framing (the Java library of that name, used by Kafka's clients): 0x82 "SNAPPY" 0x00, int32 version, int32
+ * compatible version, then blocks of int32 big-endian size and raw snappy data, each of at most 32 KiB of input when we
+ * write. */
 #include "wire/compress.h"
 
 #include <lz4frame.h>
@@ -68,7 +70,8 @@ static bool gzip_decode(struct bytes input, size_t size_max, struct buffer *out,
     inflateEnd(&stream);
     if (!within)
         return over_limit(error, RECORD_CODEC_GZIP, size_max);
-    return result == Z_STREAM_END || corrupt(error, RECORD_CODEC_GZIP, result == Z_BUF_ERROR ? "it is cut off" : "bad stream");
+    return result == Z_STREAM_END ||
+           corrupt(error, RECORD_CODEC_GZIP, result == Z_BUF_ERROR ? "it is cut off" : "bad stream");
 }
 
 static bool gzip_encode(struct bytes input, struct buffer *out, struct error *error) {
@@ -237,7 +240,8 @@ static const struct codec {
     [RECORD_CODEC_ZSTD] = {zstd_decode, zstd_encode},
 };
 
-bool compression_decode(enum record_codec compression, struct bytes input, size_t size_max, struct buffer *out, struct error *error) {
+bool compression_decode(
+    enum record_codec compression, struct bytes input, size_t size_max, struct buffer *out, struct error *error) {
     if (compression >= RECORD_CODEC_COUNT)
         return error_set(error, ERROR_CORRUPT, "there is no compression codec %d", (int)compression);
     return codecs[compression].decode(input, size_max, out, error);

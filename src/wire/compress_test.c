@@ -64,7 +64,8 @@ static void test_damage_is_found(void **state) {
             if (compression_decode(codec, bytes_make(packed.data, size), COMPRESSION_OUTPUT_MAX, &output, &error))
                 assert_true(codec == RECORD_CODEC_SNAPPY && output.size < input.size);
         }
-        assert_false(compression_decode(codec, BYTES("\xff\xff\xff\xff\xffnonsense"), COMPRESSION_OUTPUT_MAX, &output, &error));
+        assert_false(
+            compression_decode(codec, BYTES("\xff\xff\xff\xff\xffnonsense"), COMPRESSION_OUTPUT_MAX, &output, &error));
         buffer_free(&packed);
         buffer_free(&output);
     }
@@ -75,7 +76,8 @@ static void test_raw_snappy(void **state) {
     struct buffer output = {0};
     struct error error = {0};
     /* Length 5, a literal of 5 bytes. */
-    assert_true(compression_decode(RECORD_CODEC_SNAPPY, BYTES("\x05\x10hello"), COMPRESSION_OUTPUT_MAX, &output, &error));
+    assert_true(
+        compression_decode(RECORD_CODEC_SNAPPY, BYTES("\x05\x10hello"), COMPRESSION_OUTPUT_MAX, &output, &error));
     assert_string_equal(buffer_text(&output), "hello");
     buffer_free(&output);
 }
@@ -89,8 +91,11 @@ static void test_names(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_round_trips), cmocka_unit_test(test_output_is_capped), cmocka_unit_test(test_damage_is_found),
-        cmocka_unit_test(test_raw_snappy),  cmocka_unit_test(test_names),
+        cmocka_unit_test(test_round_trips),
+        cmocka_unit_test(test_output_is_capped),
+        cmocka_unit_test(test_damage_is_found),
+        cmocka_unit_test(test_raw_snappy),
+        cmocka_unit_test(test_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,8 +1,9 @@
-/* crc32c.c: CRC-32C with polynomial 0x1EDC6F41, bits reflected (0x82F63B78), start and end inverted (RFC 3720, appendix B.4).
+/* crc32c.c: CRC-32C with polynomial 0x1EDC6F41, bits reflected (0x82F63B78), start and end inverted (RFC 3720, appendix
+ * B.4).
  *
- * The instruction takes three cycles for eight bytes but can start one every cycle, so long inputs are cut in three stripes that are
- * computed side by side. Joining them needs "this checksum, followed by n zero bytes", which is linear in the checksum's bits: it is kept
- * as four tables of 256 entries for the stripe lengths that are used. */
+ * The instruction takes three cycles for eight bytes but can start one every cycle, so long inputs are cut in three
+ * stripes that are computed side by side. Joining them needs "this checksum, followed by n zero bytes", which is linear
+ * in the checksum's bits: it is kept as four tables of 256 entries for the stripe lengths that are used. */
 #include "wire/crc32c.h"
 
 #include <string.h>
@@ -72,10 +73,11 @@ uint32_t crc32c_portable(uint32_t crc, const void *data, size_t size) {
     const uint8_t *next = data;
     crc = ~crc;
     for (; size >= 8; size -= 8, next += 8) {
-        uint32_t low = crc ^ ((uint32_t)next[0] | (uint32_t)next[1] << 8 | (uint32_t)next[2] << 16 | (uint32_t)next[3] << 24);
+        uint32_t low =
+            crc ^ ((uint32_t)next[0] | (uint32_t)next[1] << 8 | (uint32_t)next[2] << 16 | (uint32_t)next[3] << 24);
         crc = byte_table[7][low & 0xff] ^ byte_table[6][low >> 8 & 0xff] ^ byte_table[5][low >> 16 & 0xff] ^
-            byte_table[4][low >> 24] ^ byte_table[3][next[4]] ^ byte_table[2][next[5]] ^ byte_table[1][next[6]] ^
-            byte_table[0][next[7]];
+              byte_table[4][low >> 24] ^ byte_table[3][next[4]] ^ byte_table[2][next[5]] ^ byte_table[1][next[6]] ^
+              byte_table[0][next[7]];
     }
     while (size--)
         crc = (crc >> 8) ^ byte_table[0][(crc ^ *next++) & 0xff];

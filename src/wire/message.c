@@ -1,8 +1,9 @@
 /* message.c: reads the field tables and moves values between C structs and Kafka's bytes.
  *
- * The form. Integers are big-endian. In versions below `flexible`, strings have an int16 length, bytes and arrays an int32 one, -1 for null.
- * From `flexible` on a length is an unsigned varint of length + 1 (0 for null), and every struct ends with its tagged fields: their count, then
- * tag, size and content of each, ascending. Unknown tags are stepped over. A nullable struct has one byte in front: -1 null, 1 present. */
+ * The form. Integers are big-endian. In versions below `flexible`, strings have an int16 length, bytes and arrays an
+ * int32 one, -1 for null. From `flexible` on a length is an unsigned varint of length + 1 (0 for null), and every
+ * struct ends with its tagged fields: their count, then tag, size and content of each, ascending. Unknown tags are
+ * stepped over. A nullable struct has one byte in front: -1 null, 1 present. */
 #include "wire/message.h"
 
 #include "base/assert.h"
@@ -128,7 +129,8 @@ static bool field_is_default(const struct wire_field *field, const void *at) {
     if (field->type == WIRE_UUID)
         return uuid_is_zero(*(const struct uuid *)at);
     if (field->type >= WIRE_STRING)
-        return field->nullable <= field->last ? ((const struct bytes *)at)->data == NULL : ((const struct bytes *)at)->size == 0;
+        return field->nullable <= field->last ? ((const struct bytes *)at)->data == NULL
+                                              : ((const struct bytes *)at)->size == 0;
     uint8_t value[8];
     set_number(field->type, value, field->default_value);
     return memcmp(value, at, field->size) == 0;
@@ -149,8 +151,8 @@ struct decoder {
 static bool decode_struct(struct decoder *decoder, const struct wire_struct *of, void *value, int depth);
 
 static bool corrupt(struct decoder *decoder, const struct wire_field *field, const char *what) {
-    return error_set(decoder->error, ERROR_CORRUPT, "%s version %d: field %s: %s", decoder->message_name, decoder->version,
-        field->name, what);
+    return error_set(decoder->error, ERROR_CORRUPT, "%s version %d: field %s: %s", decoder->message_name,
+        decoder->version, field->name, what);
 }
 
 static bool take(struct decoder *decoder, size_t size, const uint8_t **from) {
@@ -200,8 +202,14 @@ static bool decode_bytes(struct decoder *decoder, const struct wire_field *field
 }
 
 static bool decode_number(struct decoder *decoder, const struct wire_field *field, void *at) {
-    static const uint8_t sizes[] = {[WIRE_BOOL] = 1, [WIRE_INT8] = 1, [WIRE_INT16] = 2, [WIRE_UINT16] = 2, [WIRE_INT32] = 4,
-        [WIRE_INT64] = 8, [WIRE_FLOAT64] = 8, [WIRE_UUID] = 16};
+    static const uint8_t sizes[] = {[WIRE_BOOL] = 1,
+        [WIRE_INT8] = 1,
+        [WIRE_INT16] = 2,
+        [WIRE_UINT16] = 2,
+        [WIRE_INT32] = 4,
+        [WIRE_INT64] = 8,
+        [WIRE_FLOAT64] = 8,
+        [WIRE_UUID] = 16};
     const uint8_t *from;
     if (!take(decoder, sizes[field->type], &from))
         return corrupt(decoder, field, "the message ends before it");
@@ -251,8 +259,8 @@ static bool decode_array(struct decoder *decoder, const struct wire_field *field
         return corrupt(decoder, field, "it has more elements than bytes remain");
     decoder->array_memory += (size_t)count * field->size;
     if (decoder->array_memory > ARRAY_MEMORY_MAX)
-        return error_set(decoder->error, ERROR_LIMIT, "%s version %d: its arrays take more than %u MiB", decoder->message_name,
-            decoder->version, ARRAY_MEMORY_MAX >> 20);
+        return error_set(decoder->error, ERROR_LIMIT, "%s version %d: its arrays take more than %u MiB",
+            decoder->message_name, decoder->version, ARRAY_MEMORY_MAX >> 20);
     array->items = arena_array(decoder->arena, (size_t)count, field->size);
     array->count = (int32_t)count;
     /* Elements of an array cannot be null themselves, whatever the array may be. */
@@ -292,8 +300,8 @@ static bool decode_tagged(struct decoder *decoder, const struct wire_struct *of,
         goto cut;
     int64_t before = -1;
     for (; count > 0; count--) {
-        if (!take_uvarint(decoder, &tag) || tag > INT32_MAX || (int64_t)tag <= before || !take_uvarint(decoder, &size) ||
-            size > (size_t)(decoder->end - decoder->at))
+        if (!take_uvarint(decoder, &tag) || tag > INT32_MAX || (int64_t)tag <= before ||
+            !take_uvarint(decoder, &size) || size > (size_t)(decoder->end - decoder->at))
             goto cut;
         before = tag;
         const struct wire_field *field = find_tag(decoder, of, tag);
@@ -310,8 +318,9 @@ static bool decode_tagged(struct decoder *decoder, const struct wire_struct *of,
     }
     return true;
 cut:
-    return error_set(decoder->error, ERROR_CORRUPT, "%s version %d: the tagged fields of %s are cut off or not in order",
-        decoder->message_name, decoder->version, of->name);
+    return error_set(decoder->error, ERROR_CORRUPT,
+        "%s version %d: the tagged fields of %s are cut off or not in order", decoder->message_name, decoder->version,
+        of->name);
 }
 
 static bool decode_struct(struct decoder *decoder, const struct wire_struct *of, void *value, int depth) {
@@ -326,13 +335,18 @@ static bool decode_struct(struct decoder *decoder, const struct wire_struct *of,
     return !decoder->flexible || decode_tagged(decoder, of, value, depth);
 }
 
-bool wire_decode(const struct wire_message *message, int16_t version, struct bytes *input, struct arena *arena, void *value,
-    struct error *error) {
+bool wire_decode(const struct wire_message *message, int16_t version, struct bytes *input, struct arena *arena,
+    void *value, struct error *error) {
     if (version < message->version_min || version > message->version_max)
         return error_set(error, ERROR_UNSUPPORTED, "%s has no version %d (known: %d to %d)", message->name, version,
             message->version_min, message->version_max);
-    struct decoder decoder = {.at = input->data, .end = input->data + input->size, .version = version,
-        .flexible = version >= message->flexible, .arena = arena, .message_name = message->name, .error = error};
+    struct decoder decoder = {.at = input->data,
+        .end = input->data + input->size,
+        .version = version,
+        .flexible = version >= message->flexible,
+        .arena = arena,
+        .message_name = message->name,
+        .error = error};
     if (!decode_struct(&decoder, message->body, value, 0))
         return false;
     input->size = (size_t)(decoder.end - decoder.at);
@@ -466,8 +480,8 @@ static bool encode_struct(struct encoder *encoder, const struct wire_struct *of,
         const uint8_t *at = (const uint8_t *)value + field->offset;
         if (!field_in(field, encoder->version)) {
             if (!field->lossy && !encoder->lossy && !field_is_default(field, at))
-                return error_set(encoder->error, ERROR_INVALID, "%s version %d cannot carry field %s", encoder->message_name,
-                    encoder->version, field->name);
+                return error_set(encoder->error, ERROR_INVALID, "%s version %d cannot carry field %s",
+                    encoder->message_name, encoder->version, field->name);
         } else if (field->tag < 0 && !encode_field(encoder, field, at, depth)) {
             return false;
         }
@@ -475,10 +489,15 @@ static bool encode_struct(struct encoder *encoder, const struct wire_struct *of,
     return !encoder->flexible || encode_tagged(encoder, of, value, depth);
 }
 
-bool wire_encode(const struct wire_message *message, int16_t version, const void *value, struct buffer *out, struct wire_gaps *gaps,
-    struct error *error) {
+bool wire_encode(const struct wire_message *message, int16_t version, const void *value, struct buffer *out,
+    struct wire_gaps *gaps, struct error *error) {
     ASSERT(version >= message->version_min && version <= message->version_max);
-    struct encoder encoder = {.out = out, .gaps = gaps, .version = version, .flexible = version >= message->flexible,
-        .lossy = message->kind == WIRE_KIND_REPLY, .message_name = message->name, .error = error};
+    struct encoder encoder = {.out = out,
+        .gaps = gaps,
+        .version = version,
+        .flexible = version >= message->flexible,
+        .lossy = message->kind == WIRE_KIND_REPLY,
+        .message_name = message->name,
+        .error = error};
     return encode_struct(&encoder, message->body, value, 0);
 }

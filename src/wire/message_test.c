@@ -1,4 +1,5 @@
-/* Every message in every version: random values survive a round trip, every truncation is an error, and known bytes are read as they must. */
+/* Every message in every version: random values survive a round trip, every truncation is an error, and known bytes are
+ * read as they must. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -72,7 +73,8 @@ static void check_round_trip(const struct wire_message *message, int16_t version
     struct arena arena = {0};
     struct buffer out = {0};
     struct error error = {0};
-    void *value = arena_allocate_zeroed(&arena, message->body->size), *again = arena_allocate_zeroed(&arena, message->body->size);
+    void *value = arena_allocate_zeroed(&arena, message->body->size),
+         *again = arena_allocate_zeroed(&arena, message->body->size);
     fill_struct(&arena, message->body, version, value);
     if (!wire_encode(message, version, value, &out, NULL, &error))
         fail_msg("%s %d: %s", message->name, version, error.message);
@@ -116,7 +118,8 @@ static void test_random_bytes_never_crash(void **state) {
 
 /* The topic record as a KRaft broker wrote it: compact name, uuid, no tagged fields. */
 static void test_known_bytes(void **state) {
-    static const uint8_t known[] = {7, 'e', 'v', 'e', 'n', 't', 's', 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 0};
+    static const uint8_t known[] = {
+        7, 'e', 'v', 'e', 'n', 't', 's', 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 0};
     struct arena arena = {0};
     struct error error = {0};
     struct kafka_topic_record topic;
@@ -133,7 +136,8 @@ static void test_known_bytes(void **state) {
 }
 
 static void test_unknown_tags_are_skipped(void **state) {
-    static const uint8_t bytes[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 2, 9, 3, 'a', 'b', 'c', 200, 1, 0};
+    static const uint8_t bytes[] = {
+        1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 2, 9, 3, 'a', 'b', 'c', 200, 1, 0};
     struct arena arena = {0};
     struct error error = {0};
     struct kafka_remove_topic_record record;

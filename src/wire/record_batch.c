@@ -21,7 +21,7 @@ bool record_batch_parse_header(const uint8_t *header, struct record_batch *batch
         .record_count = (int32_t)load_be32(header + 57),
     };
     return batch->last_offset_delta >= 0 && batch->record_count >= 0 && batch->base_offset >= 0 &&
-        batch->base_offset <= INT64_MAX - batch->last_offset_delta - 1;
+           batch->base_offset <= INT64_MAX - batch->last_offset_delta - 1;
 }
 
 enum record_batch_result record_batch_parse(struct bytes data, struct record_batch *batch) {
@@ -42,7 +42,8 @@ enum record_batch_result record_batch_parse(struct bytes data, struct record_bat
 }
 
 bool record_batch_checksum_ok(const struct record_batch *batch) {
-    return crc32c(0, batch->whole.data + RECORD_BATCH_CRC_START, batch->whole.size - RECORD_BATCH_CRC_START) == batch->crc;
+    return crc32c(0, batch->whole.data + RECORD_BATCH_CRC_START, batch->whole.size - RECORD_BATCH_CRC_START) ==
+           batch->crc;
 }
 
 void record_batch_seal(uint8_t *batch, size_t size) {
@@ -136,7 +137,8 @@ static bool field_read(struct bytes *rest, struct bytes *field) {
 }
 
 bool record_header_next(struct bytes *headers, struct record_header *header) {
-    return headers->size > 0 && field_read(headers, &header->key) && header->key.data && field_read(headers, &header->value);
+    return headers->size > 0 && field_read(headers, &header->key) && header->key.data &&
+           field_read(headers, &header->value);
 }
 
 static bool record_read(struct record_reader *reader, struct record *record) {
@@ -153,8 +155,9 @@ static bool record_read(struct record_reader *reader, struct record *record) {
         return false;
     record->headers = body;
     record->offset = reader->base_offset + offset_delta;
-    record->timestamp = reader->log_append_time ? reader->max_timestamp
-                                                : (int64_t)((uint64_t)reader->base_timestamp + (uint64_t)timestamp_delta);
+    record->timestamp = reader->log_append_time
+                            ? reader->max_timestamp
+                            : (int64_t)((uint64_t)reader->base_timestamp + (uint64_t)timestamp_delta);
     struct bytes headers = body;
     struct record_header header;
     for (int32_t i = 0; i < record->header_count; i++)
@@ -166,13 +169,13 @@ static bool record_read(struct record_reader *reader, struct record *record) {
 bool record_reader_next(struct record_reader *reader, struct record *record, struct error *error) {
     if (reader->left == 0) {
         if (reader->rest.size > 0)
-            error_set(error, ERROR_CORRUPT, "%zu bytes follow the last record of the batch at offset %lld", reader->rest.size,
-                (long long)reader->base_offset);
+            error_set(error, ERROR_CORRUPT, "%zu bytes follow the last record of the batch at offset %lld",
+                reader->rest.size, (long long)reader->base_offset);
         return false;
     }
     if (!record_read(reader, record))
-        return error_set(error, ERROR_CORRUPT, "a record of the batch at offset %lld is malformed",
-            (long long)reader->base_offset);
+        return error_set(
+            error, ERROR_CORRUPT, "a record of the batch at offset %lld is malformed", (long long)reader->base_offset);
     reader->left--;
     return true;
 }
@@ -212,8 +215,8 @@ static size_t field_size(struct bytes field) {
     return field.data ? varlong_size((int64_t)field.size) + field.size : 1;
 }
 
-void record_builder_add(struct record_builder *builder, int64_t offset, int64_t timestamp, struct bytes key, struct bytes value,
-    struct bytes headers, int32_t header_count) {
+void record_builder_add(struct record_builder *builder, int64_t offset, int64_t timestamp, struct bytes key,
+    struct bytes value, struct bytes headers, int32_t header_count) {
     ASSERT(offset >= builder->base_offset);
     if (builder->count == 0 && !builder->has_base_timestamp)
         builder->base_timestamp = timestamp;
@@ -223,7 +226,7 @@ void record_builder_add(struct record_builder *builder, int64_t offset, int64_t 
     builder->last_offset_delta = (int32_t)(offset - builder->base_offset);
     int64_t timestamp_delta = timestamp - builder->base_timestamp;
     size_t size = 1 + varlong_size(timestamp_delta) + varlong_size(builder->last_offset_delta) + field_size(key) +
-        field_size(value) + varlong_size(header_count) + headers.size;
+                  field_size(value) + varlong_size(header_count) + headers.size;
     varlong_append(builder->out, (int64_t)size);
     buffer_append_byte(builder->out, 0);
     varlong_append(builder->out, timestamp_delta);
@@ -235,8 +238,8 @@ void record_builder_add(struct record_builder *builder, int64_t offset, int64_t 
         buffer_append_bytes(builder->out, headers);
 }
 
-void record_builder_end(struct record_builder *builder, int64_t producer_id, int16_t producer_epoch, int32_t base_sequence,
-    int32_t leader_epoch) {
+void record_builder_end(struct record_builder *builder, int64_t producer_id, int16_t producer_epoch,
+    int32_t base_sequence, int32_t leader_epoch) {
     uint8_t *header = builder->out->data + builder->start;
     size_t size = builder->out->size - builder->start;
     ASSERT(size - RECORD_BATCH_LENGTH_START <= INT32_MAX);

@@ -76,7 +76,8 @@ static void a_cut_batch_is_short_and_a_changed_byte_is_noticed(void **state) {
     }
     for (size_t at = 16; at < out.size; at++) {
         out.data[at] ^= 0x40;
-        assert_true(record_batch_parse(buffer_view(&out), &batch) != RECORD_BATCH_OK || !record_batch_checksum_ok(&batch));
+        assert_true(
+            record_batch_parse(buffer_view(&out), &batch) != RECORD_BATCH_OK || !record_batch_checksum_ok(&batch));
         out.data[at] ^= 0x40;
     }
     buffer_free(&out);

@@ -1,4 +1,5 @@
-/* world.c: dispatch to the world in use, and what both worlds share: whole files, trees, work on a pool followed by a completion on a loop. */
+/* world.c: dispatch to the world in use, and what both worlds share: whole files, trees, work on a pool followed by a
+ * completion on a loop. */
 #include "world/world_internal.h"
 
 #include <stdio.h>
@@ -33,7 +34,8 @@ int64_t world_user_id(struct world *world) {
 
 /* ---- files ---- */
 
-struct world_file *world_file_open(struct world *world, const char *path, int flags, uint32_t mode, struct error *error) {
+struct world_file *world_file_open(
+    struct world *world, const char *path, int flags, uint32_t mode, struct error *error) {
     ASSERT(path[0] == '/');
     return world->operations->file_open(world, path, flags, mode, error);
 }
@@ -83,7 +85,8 @@ bool world_stat(struct world *world, const char *path, struct world_stat *stat, 
     return world->operations->stat(world, path, stat, error);
 }
 bool world_stat_link(struct world *world, const char *path, struct world_stat *stat, struct error *error) {
-    return (world->operations->stat_link ? world->operations->stat_link : world->operations->stat)(world, path, stat, error);
+    return (world->operations->stat_link ? world->operations->stat_link : world->operations->stat)(
+        world, path, stat, error);
 }
 bool world_exists(struct world *world, const char *path) {
     struct world_stat stat;
@@ -176,7 +179,8 @@ struct tree_stack {
 };
 
 /* Removes a file, or pushes a directory on the stack. Takes `path`. */
-static bool remove_entry(struct world *world, char *path, bool is_directory, struct tree_stack *stack, struct error *failure) {
+static bool remove_entry(
+    struct world *world, char *path, bool is_directory, struct tree_stack *stack, struct error *failure) {
     struct tree_level level = {.path = path};
     bool fine = is_directory ? world_list(world, path, &level.names, failure) : world_unlink(world, path, failure);
     if (fine && is_directory) {
@@ -202,7 +206,8 @@ bool world_remove_tree(struct world *world, const char *path, struct error *erro
         struct tree_level *level = &stack.items[stack.count - 1];
         if (fine && level->next < level->names.count) {
             struct world_name *name = &level->names.items[level->next++];
-            fine = remove_entry(world, join(level->path, name->name), name->kind == WORLD_FILE_DIRECTORY, &stack, &failure);
+            fine = remove_entry(
+                world, join(level->path, name->name), name->kind == WORLD_FILE_DIRECTORY, &stack, &failure);
             continue;
         }
         if (fine)
@@ -220,13 +225,15 @@ bool world_remove_tree(struct world *world, const char *path, struct error *erro
 bool world_sync_directory(struct world *world, const char *path, struct error *error) {
     return world->operations->sync_directory(world, path, error);
 }
-bool world_set_times(struct world *world, const char *path, int64_t modified_ms, int64_t accessed_ms, struct error *error) {
+bool world_set_times(
+    struct world *world, const char *path, int64_t modified_ms, int64_t accessed_ms, struct error *error) {
     return world->operations->set_times(world, path, modified_ms, accessed_ms, error);
 }
 bool world_set_mode(struct world *world, const char *path, uint32_t mode, struct error *error) {
     return world->operations->set_mode(world, path, mode, error);
 }
-ssize_t world_xattr_get(struct world *world, const char *path, const char *name, void *out, size_t size, struct error *error) {
+ssize_t world_xattr_get(
+    struct world *world, const char *path, const char *name, void *out, size_t size, struct error *error) {
     return world->operations->xattr_get(world, path, name, out, size, error);
 }
 bool world_xattr_set(struct world *world, const char *path, const char *name, struct bytes value, struct error *error) {
@@ -244,7 +251,8 @@ bool world_xattr_list(struct world *world, const char *path, struct world_names 
         qsort(names->items, names->count, sizeof names->items[0], compare_names);
     return true;
 }
-bool world_disk_space(struct world *world, const char *path, int64_t *total_size, int64_t *free_size, struct error *error) {
+bool world_disk_space(
+    struct world *world, const char *path, int64_t *total_size, int64_t *free_size, struct error *error) {
     return world->operations->disk_space(world, path, total_size, free_size, error);
 }
 
@@ -336,8 +344,8 @@ void world_timer_destroy(struct world_timer *timer) {
         timer->world->operations->timer_destroy(timer);
 }
 
-struct world_listener *world_listen(struct world_loop *loop, const char *address, uint16_t port, world_accept_function *accept,
-    void *argument, struct error *error) {
+struct world_listener *world_listen(struct world_loop *loop, const char *address, uint16_t port,
+    world_accept_function *accept, void *argument, struct error *error) {
     return loop->world->operations->listen(loop, address, port, accept, argument, error);
 }
 struct world_address world_listener_address(const struct world_listener *listener) {
@@ -359,16 +367,19 @@ struct world_address world_socket_local(const struct world_socket *socket) {
 int64_t world_socket_peer_uid(const struct world_socket *socket) {
     return socket->world->operations->socket_peer_uid(socket);
 }
-void world_socket_watch(struct world_socket *socket, world_ready_function *ready, void *argument, bool readable, bool writable) {
+void world_socket_watch(
+    struct world_socket *socket, world_ready_function *ready, void *argument, bool readable, bool writable) {
     socket->world->operations->socket_watch(socket, ready, argument, readable, writable);
 }
 ssize_t world_socket_read(struct world_socket *socket, void *out, size_t size, struct error *error) {
     return socket->world->operations->socket_read(socket, out, size, error);
 }
-ssize_t world_socket_write(struct world_socket *socket, const struct bytes *parts, size_t part_count, struct error *error) {
+ssize_t world_socket_write(
+    struct world_socket *socket, const struct bytes *parts, size_t part_count, struct error *error) {
     return socket->world->operations->socket_write(socket, parts, part_count, error);
 }
-ssize_t world_socket_send_file(struct world_socket *socket, struct world_file *file, int64_t offset, size_t size, struct error *error) {
+ssize_t world_socket_send_file(
+    struct world_socket *socket, struct world_file *file, int64_t offset, size_t size, struct error *error) {
     return socket->world->operations->socket_send_file(socket, file, offset, size, error);
 }
 void world_socket_close(struct world_socket *socket) {
@@ -378,14 +389,15 @@ void world_socket_close(struct world_socket *socket) {
 int world_socket_release(struct world_socket *socket) {
     return socket->world->operations->socket_release(socket);
 }
-bool world_loop_watch_descriptor(struct world_loop *loop, int descriptor, world_ready_function *ready, void *argument, bool watch) {
+bool world_loop_watch_descriptor(
+    struct world_loop *loop, int descriptor, world_ready_function *ready, void *argument, bool watch) {
     return loop->world->operations->loop_watch_descriptor(loop, descriptor, ready, argument, watch);
 }
 
 /* ---- pools ---- */
 
-struct world_pool *world_pool_create(struct world *world, const char *name, int thread_count, enum world_pool_priority priority,
-    struct error *error) {
+struct world_pool *world_pool_create(
+    struct world *world, const char *name, int thread_count, enum world_pool_priority priority, struct error *error) {
     ASSERT(thread_count > 0 && strlen(name) <= 12);
     return world->operations->pool_create(world, name, thread_count, priority, error);
 }
@@ -414,7 +426,8 @@ static void run_on_pool(void *argument) {
     world_loop_post(copy.loop, copy.done, copy.argument);
 }
 
-void world_pool_run(struct world_pool *pool, struct world_loop *loop, world_function *work, world_function *done, void *argument) {
+void world_pool_run(
+    struct world_pool *pool, struct world_loop *loop, world_function *work, world_function *done, void *argument) {
     struct pool_run *run = world_allocate(sizeof *run);
     *run = (struct pool_run){.loop = loop, .work = work, .done = done, .argument = argument};
     world_pool_submit(pool, run_on_pool, run);

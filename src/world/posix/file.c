@@ -6,7 +6,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static struct world_file *open_file(struct world *world, const char *path, int flags, uint32_t mode, struct error *error) {
+static struct world_file *open_file(
+    struct world *world, const char *path, int flags, uint32_t mode, struct error *error) {
     int system_flags = O_CLOEXEC;
     bool reads = (flags & WORLD_OPEN_READ) != 0, writes = (flags & WORLD_OPEN_WRITE) != 0;
     system_flags |= reads && writes ? O_RDWR : writes ? O_WRONLY : O_RDONLY;
@@ -60,7 +61,8 @@ static bool write_file(struct world_file *base, const void *data, size_t size, i
         if (count < 0 && errno == EINTR)
             continue;
         if (count < 0)
-            return error_system(error, errno, "cannot write %zu bytes at %lld of %s", size, (long long)offset, file->path);
+            return error_system(
+                error, errno, "cannot write %zu bytes at %lld of %s", size, (long long)offset, file->path);
         done += (size_t)count;
     }
     return true;
@@ -101,8 +103,8 @@ static int file_descriptor(struct world_file *base, struct error *error) {
     return descriptor;
 }
 
-/* An open-file-description lock: it lives as long as this open file, and it excludes programs that use fcntl record locks, as Java's
- * FileChannel.tryLock does (a real Kafka on the same log directory). */
+/* An open-file-description lock: it lives as long as this open file, and it excludes programs that use fcntl record
+ * locks, as Java's FileChannel.tryLock does (a real Kafka on the same log directory). */
 static bool lock_file(struct world_file *base, struct error *error) {
     struct posix_file *file = posix_file_of(base);
     struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};

@@ -1,7 +1,8 @@
 /* loop.c: event loops and timers on libuv.
  *
- * Posts go into a queue under a mutex. The loop runs them before and after it waits for descriptors; a post wakes the loop only while it waits, so
- * posts made by the loop's own callbacks cost no system call. Posts made by posts run in the next turn, so that descriptors are not starved. */
+ * Posts go into a queue under a mutex. The loop runs them before and after it waits for descriptors; a post wakes the
+ * loop only while it waits, so posts made by the loop's own callbacks cost no system call. Posts made by posts run in
+ * the next turn, so that descriptors are not starved. */
 #include "world/posix/posix.h"
 
 #include <stdio.h>

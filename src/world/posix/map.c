@@ -1,11 +1,12 @@
 /* map.c: mapped files whose unreadable pages are an answer, not a signal.
  *
- * Reading a mapped page that the file no longer has (it was truncated) or that the disk cannot give raises SIGBUS. The handler looks the address up in
- * the table of our maps; for one of them it puts a page of zeros there, marks the map as failed and lets the read go on. The reader asks
- * world_map_check after it has used the bytes. Any other SIGBUS gets the default treatment.
+ * Reading a mapped page that the file no longer has (it was truncated) or that the disk cannot give raises SIGBUS. The
+ * handler looks the address up in the table of our maps; for one of them it puts a page of zeros there, marks the map
+ * as failed and lets the read go on. The reader asks world_map_check after it has used the bytes. Any other SIGBUS gets
+ * the default treatment.
  *
- * The table is read from a signal handler, so it is made of chunks that are linked once and never freed, with atomic fields; a slot whose `size` is
- * zero is free. */
+ * The table is read from a signal handler, so it is made of chunks that are linked once and never freed, with atomic
+ * fields; a slot whose `size` is zero is free. */
 #include "world/posix/posix.h"
 
 #include <errno.h>
@@ -56,7 +57,8 @@ static void on_bus_error(int signal_number, siginfo_t *information, void *contex
     uintptr_t address = (uintptr_t)information->si_addr;
     struct map_slot *slot = find_slot(address);
     void *page = (void *)(address & ~(uintptr_t)(page_size - 1));
-    if (slot != NULL && mmap(page, (size_t)page_size, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == page) {
+    if (slot != NULL &&
+        mmap(page, (size_t)page_size, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == page) {
         slot->failed = true;
         return;
     }

@@ -11,7 +11,10 @@
 #include <unistd.h>
 
 static enum world_file_kind kind_of_mode(mode_t mode) {
-    return S_ISREG(mode) ? WORLD_FILE_REGULAR : S_ISDIR(mode) ? WORLD_FILE_DIRECTORY : S_ISLNK(mode) ? WORLD_FILE_SYMLINK : WORLD_FILE_OTHER;
+    return S_ISREG(mode)   ? WORLD_FILE_REGULAR
+           : S_ISDIR(mode) ? WORLD_FILE_DIRECTORY
+           : S_ISLNK(mode) ? WORLD_FILE_SYMLINK
+                           : WORLD_FILE_OTHER;
 }
 
 static int64_t milliseconds(struct timespec time) {
@@ -49,8 +52,8 @@ static bool stat_link(struct world *world, const char *path, struct world_stat *
     return true;
 }
 
-/* For file systems without RENAME_NOREPLACE: files by a hard link, which is atomic and refuses an existing name; directories after a look, where
- * rename itself refuses a target that is not an empty directory. */
+/* For file systems without RENAME_NOREPLACE: files by a hard link, which is atomic and refuses an existing name;
+ * directories after a look, where rename itself refuses a target that is not an empty directory. */
 static int rename_without_replacing(const char *from, const char *to) {
     struct stat from_stat, to_stat;
     if (lstat(from, &from_stat) != 0)
@@ -142,7 +145,8 @@ static struct timespec time_or_keep(int64_t ms) {
     return (struct timespec){.tv_sec = ms / 1000, .tv_nsec = (ms % 1000) * 1000000};
 }
 
-static bool set_times(struct world *world, const char *path, int64_t modified_ms, int64_t accessed_ms, struct error *error) {
+static bool set_times(
+    struct world *world, const char *path, int64_t modified_ms, int64_t accessed_ms, struct error *error) {
     struct timespec times[2] = {time_or_keep(accessed_ms), time_or_keep(modified_ms)};
     return utimensat(AT_FDCWD, path, times, 0) == 0 || error_system(error, errno, "cannot set the times of %s", path);
 }
@@ -157,14 +161,16 @@ static bool xattr_failed(struct error *error, int system, const char *path, cons
     return error_system(error, system, "attribute %s of %s", name, path);
 }
 
-static ssize_t xattr_get(struct world *world, const char *path, const char *name, void *out, size_t size, struct error *error) {
+static ssize_t xattr_get(
+    struct world *world, const char *path, const char *name, void *out, size_t size, struct error *error) {
     ssize_t count = getxattr(path, name, out, size);
     if (count < 0)
         xattr_failed(error, errno, path, name);
     return count;
 }
 
-static bool xattr_set(struct world *world, const char *path, const char *name, struct bytes value, struct error *error) {
+static bool xattr_set(
+    struct world *world, const char *path, const char *name, struct bytes value, struct error *error) {
     return setxattr(path, name, value.data, value.size, 0) == 0 || xattr_failed(error, errno, path, name);
 }
 
@@ -192,7 +198,8 @@ static bool xattr_list(struct world *world, const char *path, struct world_names
     return size >= 0 || error_system(error, failure, "cannot list the attributes of %s", path);
 }
 
-static bool disk_space(struct world *world, const char *path, int64_t *total_size, int64_t *free_size, struct error *error) {
+static bool disk_space(
+    struct world *world, const char *path, int64_t *total_size, int64_t *free_size, struct error *error) {
     struct statvfs space;
     if (statvfs(path, &space) != 0)
         return error_system(error, errno, "%s", path);

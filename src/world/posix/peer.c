@@ -1,5 +1,5 @@
-/* peer.c: whose socket is it? The kernel's table of sockets answers by address pair: through a sock_diag request for exactly that socket, or where that
- * is not available by reading /proc/net/tcp and tcp6. */
+/* peer.c: whose socket is it? The kernel's table of sockets answers by address pair: through a sock_diag request for
+ * exactly that socket, or where that is not available by reading /proc/net/tcp and tcp6. */
 #include "world/posix/posix.h"
 
 #include <arpa/inet.h>
@@ -24,13 +24,16 @@ static void fill_diag_address(const struct sockaddr_storage *from, __be32 addres
 
 enum diag_result { DIAG_FOUND, DIAG_ABSENT, DIAG_UNAVAILABLE };
 
-static enum diag_result ask_sock_diag(const struct sockaddr_storage *local, const struct sockaddr_storage *peer, int64_t *uid) {
+static enum diag_result ask_sock_diag(
+    const struct sockaddr_storage *local, const struct sockaddr_storage *peer, int64_t *uid) {
     struct {
         struct nlmsghdr header;
         struct inet_diag_req_v2 request;
     } message = {
         .header = {.nlmsg_len = sizeof message, .nlmsg_type = SOCK_DIAG_BY_FAMILY, .nlmsg_flags = NLM_F_REQUEST},
-        .request = {.sdiag_family = (uint8_t)local->ss_family, .sdiag_protocol = IPPROTO_TCP, .idiag_states = UINT32_MAX},
+        .request = {.sdiag_family = (uint8_t)local->ss_family,
+            .sdiag_protocol = IPPROTO_TCP,
+            .idiag_states = UINT32_MAX},
     };
     fill_diag_address(local, message.request.id.idiag_src, &message.request.id.idiag_sport);
     fill_diag_address(peer, message.request.id.idiag_dst, &message.request.id.idiag_dport);
@@ -79,7 +82,8 @@ static void format_table_address(const struct sockaddr_storage *address, bool as
         port = ntohs(in->sin6_port);
         memcpy(words, &in->sin6_addr, sizeof words);
     }
-    snprintf(out, 48, "%08" PRIX32 "%08" PRIX32 "%08" PRIX32 "%08" PRIX32 ":%04X", words[0], words[1], words[2], words[3], port);
+    snprintf(out, 48, "%08" PRIX32 "%08" PRIX32 "%08" PRIX32 "%08" PRIX32 ":%04X", words[0], words[1], words[2],
+        words[3], port);
 }
 
 static int64_t search_table(const char *path, const char *local, const char *peer) {

@@ -1,5 +1,5 @@
-/* pool.c: threads that work off a queue. A thread is started when a task finds no idle one and the pool is not full, so that a pool that is never
- * used costs nothing. */
+/* pool.c: threads that work off a queue. A thread is started when a task finds no idle one and the pool is not full, so
+ * that a pool that is never used costs nothing. */
 #include "world/posix/posix.h"
 
 #include <sched.h>
@@ -71,8 +71,8 @@ static bool start_thread(struct posix_pool *pool, struct error *error) {
     return true;
 }
 
-static struct world_pool *pool_create(struct world *world, const char *name, int thread_count, enum world_pool_priority priority,
-    struct error *error) {
+static struct world_pool *pool_create(
+    struct world *world, const char *name, int thread_count, enum world_pool_priority priority, struct error *error) {
     struct posix_pool *pool = world_allocate(sizeof *pool + (size_t)thread_count * sizeof pool->threads[0]);
     pool->base.world = world;
     pool->base.thread_count = thread_count;

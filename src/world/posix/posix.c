@@ -59,13 +59,13 @@ struct world *world_posix_create(void) {
     return world;
 }
 
-bool posix_thread_start(pthread_t *thread, const char *name, size_t stack_size, void *(*function)(void *), void *argument,
-    struct error *error) {
+bool posix_thread_start(pthread_t *thread, const char *name, size_t stack_size, void *(*function)(void *),
+    void *argument, struct error *error) {
     pthread_attr_t attributes;
     pthread_attr_init(&attributes);
     pthread_attr_setstacksize(&attributes, stack_size);
-    /* sendfile to a closed socket raises SIGPIPE in the calling thread: our threads block it and read the error. The process's own handling
-     * stays as it is, for tools that write into a pipe. */
+    /* sendfile to a closed socket raises SIGPIPE in the calling thread: our threads block it and read the error. The
+     * process's own handling stays as it is, for tools that write into a pipe. */
     sigset_t blocked, former;
     sigemptyset(&blocked);
     sigaddset(&blocked, SIGPIPE);

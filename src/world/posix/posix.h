@@ -29,10 +29,11 @@ void posix_pool_operations(struct world_operations *operations);
 uv_loop_t *posix_loop_uv(struct world_loop *loop);
 
 /* Starts a thread with a name and a stack size. */
-bool posix_thread_start(pthread_t *thread, const char *name, size_t stack_size, void *(*function)(void *), void *argument,
-    struct error *error);
+bool posix_thread_start(pthread_t *thread, const char *name, size_t stack_size, void *(*function)(void *),
+    void *argument, struct error *error);
 
-/* uid owning the socket whose local address is `local` and whose peer is `peer` (both IPv4 or both IPv6), -1 when there is none. */
+/* uid owning the socket whose local address is `local` and whose peer is `peer` (both IPv4 or both IPv6), -1 when there
+ * is none. */
 int64_t posix_socket_owner(const struct sockaddr_storage *local, const struct sockaddr_storage *peer);
 
 #endif

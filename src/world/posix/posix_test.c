@@ -40,7 +40,8 @@ static void write_text(const char *name, const char *text) {
 
 static void files_are_read_and_written_at_offsets(void **state) {
     struct error error = {0};
-    struct world_file *file = world_file_open(world, path_of("a"), WORLD_OPEN_READ | WORLD_OPEN_WRITE | WORLD_OPEN_CREATE, 0644, &error);
+    struct world_file *file =
+        world_file_open(world, path_of("a"), WORLD_OPEN_READ | WORLD_OPEN_WRITE | WORLD_OPEN_CREATE, 0644, &error);
     assert_non_null(file);
     assert_true(world_file_write(file, "hello", 5, 3, &error));
     assert_int_equal(world_file_size(file, &error), 8);
@@ -51,7 +52,8 @@ static void files_are_read_and_written_at_offsets(void **state) {
     assert_true(world_file_truncate(file, 4, &error) && world_file_sync(file, &error));
     assert_int_equal(world_file_size(file, &error), 4);
     world_file_close(file);
-    assert_null(world_file_open(world, path_of("a"), WORLD_OPEN_WRITE | WORLD_OPEN_CREATE | WORLD_OPEN_EXCLUSIVE, 0644, &error));
+    assert_null(world_file_open(
+        world, path_of("a"), WORLD_OPEN_WRITE | WORLD_OPEN_CREATE | WORLD_OPEN_EXCLUSIVE, 0644, &error));
     assert_int_equal(error.code, ERROR_EXISTS);
     assert_null(world_file_open(world, path_of("absent"), WORLD_OPEN_READ, 0, &error));
     assert_int_equal(error.code, ERROR_NOT_FOUND);
@@ -88,7 +90,8 @@ static void whole_files_and_lists(void **state) {
 }
 
 static void removing_a_tree_leaves_what_links_point_to(void **state) {
-    assert_true(world_mkdirs(world, path_of("kept"), 0755, NULL) && world_mkdirs(world, path_of("tree/inner"), 0755, NULL));
+    assert_true(
+        world_mkdirs(world, path_of("kept"), 0755, NULL) && world_mkdirs(world, path_of("tree/inner"), 0755, NULL));
     write_text("kept/file", "stays");
     assert_int_equal(symlink(path_of("kept"), path_of("tree/inner/link")), 0);
     assert_true(world_remove_tree(world, path_of("tree"), NULL));
@@ -111,11 +114,13 @@ static void rename_new_refuses_what_exists(void **state) {
 
 static void a_map_over_a_truncated_file_reads_zeros_and_says_so(void **state) {
     struct error error = {0};
-    struct world_file *file = world_file_open(world, path_of("m"), WORLD_OPEN_READ | WORLD_OPEN_WRITE | WORLD_OPEN_CREATE, 0644, &error);
+    struct world_file *file =
+        world_file_open(world, path_of("m"), WORLD_OPEN_READ | WORLD_OPEN_WRITE | WORLD_OPEN_CREATE, 0644, &error);
     char block[8192];
     memset(block, 'x', sizeof block);
     assert_true(world_file_write(file, block, sizeof block, 0, &error));
-    struct world_map *map = world_file_map(file, 0, sizeof block, &error), *other = world_file_map(file, 0, 4096, &error);
+    struct world_map *map = world_file_map(file, 0, sizeof block, &error),
+                     *other = world_file_map(file, 0, 4096, &error);
     assert_non_null(map);
     assert_non_null(other);
     const volatile uint8_t *data = world_map_view(map).data;
@@ -168,7 +173,8 @@ static void attributes_are_kept_with_the_file(void **state) {
 static void times_and_modes_are_set(void **state) {
     struct world_stat stat;
     write_text("a", "1");
-    assert_true(world_set_times(world, path_of("a"), 1234567891011, -1, NULL) && world_set_mode(world, path_of("a"), 0600, NULL));
+    assert_true(world_set_times(world, path_of("a"), 1234567891011, -1, NULL) &&
+                world_set_mode(world, path_of("a"), 0600, NULL));
     assert_true(world_stat(world, path_of("a"), &stat, NULL));
     assert_int_equal(stat.modified_ms, 1234567891011);
     assert_int_equal(stat.mode, 0600);

@@ -83,7 +83,8 @@ static void watch_destroy(struct watch *watch) {
 
 /* ---- addresses ---- */
 
-static bool parse_address(const char *text, uint16_t port, struct sockaddr_storage *out, socklen_t *size, struct error *error) {
+static bool parse_address(
+    const char *text, uint16_t port, struct sockaddr_storage *out, socklen_t *size, struct error *error) {
     memset(out, 0, sizeof *out);
     struct sockaddr_in *in = (struct sockaddr_in *)out;
     struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)out;
@@ -180,8 +181,8 @@ static int open_listener(const struct sockaddr_storage *where, socklen_t size) {
     return -1;
 }
 
-static struct world_listener *listen_on(struct world_loop *loop, const char *address, uint16_t port, world_accept_function *accept,
-    void *argument, struct error *error) {
+static struct world_listener *listen_on(struct world_loop *loop, const char *address, uint16_t port,
+    world_accept_function *accept, void *argument, struct error *error) {
     struct sockaddr_storage where;
     socklen_t size;
     if (!parse_address(address, port, &where, &size, error))
@@ -227,7 +228,8 @@ static void listener_close(struct world_listener *base) {
 
 /* ---- sockets ---- */
 
-static struct world_socket *connect_to(struct world_loop *loop, const char *address, uint16_t port, struct error *error) {
+static struct world_socket *connect_to(
+    struct world_loop *loop, const char *address, uint16_t port, struct error *error) {
     struct sockaddr_storage where;
     socklen_t size;
     if (!parse_address(address, port, &where, &size, error))
@@ -259,7 +261,8 @@ static int64_t socket_peer_uid(const struct world_socket *base) {
     return posix_socket_owner(&socket->peer, &socket->local);
 }
 
-static void socket_watch(struct world_socket *base, world_ready_function *ready, void *argument, bool readable, bool writable) {
+static void socket_watch(
+    struct world_socket *base, world_ready_function *ready, void *argument, bool readable, bool writable) {
     struct posix_socket *socket = (struct posix_socket *)base;
     if (socket->watch == NULL && !readable && !writable)
         return;
@@ -291,7 +294,8 @@ static ssize_t socket_read(struct world_socket *base, void *out, size_t size, st
     return -1;
 }
 
-static ssize_t socket_write(struct world_socket *base, const struct bytes *parts, size_t part_count, struct error *error) {
+static ssize_t socket_write(
+    struct world_socket *base, const struct bytes *parts, size_t part_count, struct error *error) {
     struct posix_socket *socket = (struct posix_socket *)base;
     struct iovec vectors[PARTS_PER_WRITE];
     part_count = part_count < PARTS_PER_WRITE ? part_count : PARTS_PER_WRITE;
@@ -305,15 +309,18 @@ static ssize_t socket_write(struct world_socket *base, const struct bytes *parts
     return count >= 0 ? count : transfer_failed(socket, errno, error);
 }
 
-static ssize_t socket_send_file(struct world_socket *base, struct world_file *file, int64_t offset, size_t size, struct error *error) {
+static ssize_t socket_send_file(
+    struct world_socket *base, struct world_file *file, int64_t offset, size_t size, struct error *error) {
     struct posix_socket *socket = (struct posix_socket *)base;
     off_t position = offset;
     ssize_t count;
     do {
-        count = sendfile(socket->descriptor, posix_file_of(file)->descriptor, &position, size < INT_MAX ? size : INT_MAX);
+        count =
+            sendfile(socket->descriptor, posix_file_of(file)->descriptor, &position, size < INT_MAX ? size : INT_MAX);
     } while (count < 0 && errno == EINTR);
     if (count == 0 && size > 0) {
-        error_set(error, ERROR_CORRUPT, "%s ends before offset %lld", posix_file_of(file)->path, (long long)(offset + (int64_t)size));
+        error_set(error, ERROR_CORRUPT, "%s ends before offset %lld", posix_file_of(file)->path,
+            (long long)(offset + (int64_t)size));
         return -1;
     }
     return count >= 0 ? count : transfer_failed(socket, errno, error);
@@ -346,7 +353,8 @@ struct foreign_watch {
 static pthread_mutex_t foreign_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct foreign_watch *foreign_watches; /* a handful: one per HTTP server */
 
-static bool loop_watch_descriptor(struct world_loop *loop, int descriptor, world_ready_function *ready, void *argument, bool watch) {
+static bool loop_watch_descriptor(
+    struct world_loop *loop, int descriptor, world_ready_function *ready, void *argument, bool watch) {
     pthread_mutex_lock(&foreign_lock);
     struct foreign_watch **place = &foreign_watches;
     while (*place != NULL && ((*place)->descriptor != descriptor || (*place)->loop != loop))
@@ -360,7 +368,8 @@ static bool loop_watch_descriptor(struct world_loop *loop, int descriptor, world
         struct watch *made = watch_create(loop, descriptor);
         if (made != NULL) {
             found = world_allocate(sizeof *found);
-            *found = (struct foreign_watch){.watch = made, .loop = loop, .descriptor = descriptor, .next = foreign_watches};
+            *found =
+                (struct foreign_watch){.watch = made, .loop = loop, .descriptor = descriptor, .next = foreign_watches};
             foreign_watches = found;
         }
     }
