@@ -30,6 +30,7 @@ struct transfer {
     struct arena arena; /* of the operation */
     const char *block_name; /* "BP-…:blk_…_…" */
     const char *client;
+    const char *holder; /* of the lease, when writing */
     char peer[96], local[96]; /* "/address:port" */
     int64_t started_ns;
 

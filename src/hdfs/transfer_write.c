@@ -34,7 +34,7 @@ static bool find_written(struct transfer *transfer, char **path) {
     if (!*path) {
         return false;
     }
-    if (!store_lease_get_inode(transfer->hdfs->store, &transfer->arena, transfer->inode, message->header->clientname, &construction, &error)) {
+    if (!store_lease_get_inode(transfer->hdfs->store, &transfer->arena, transfer->inode, NULL, &construction, &error)) {
         transfer_refuse(transfer, HADOOP__TRANSFER_STATUS__ERROR, "%s: %s", transfer->block_name, error.message);
         return false;
     }
@@ -42,6 +42,8 @@ static bool find_written(struct transfer *transfer, char **path) {
         transfer_refuse(transfer, HADOOP__TRANSFER_STATUS__ERROR, "%s is not the last block of %s", transfer->block_name, construction.path);
         return false;
     }
+    /* Not every client uses the lease's name here (hdfs-native does not), so the lease of now is the one that must stay. */
+    transfer->holder = construction.holder;
     transfer->base = construction.committed_size;
     transfer->block_size = construction.block_size;
     transfer->written = stage_creates(message) ? 0 : size - transfer->base;
@@ -219,7 +221,7 @@ static bool packet_write(struct transfer *transfer, const struct packet *packet)
 static bool still_ours(struct transfer *transfer, struct arena *arena) {
     struct store_construction construction;
     struct error error = {0};
-    if (store_lease_get_inode(transfer->hdfs->store, arena, transfer->inode, transfer->client, &construction, &error) &&
+    if (store_lease_get_inode(transfer->hdfs->store, arena, transfer->inode, transfer->holder, &construction, &error) &&
         construction.block_index == store_block_index(transfer->block_id)) {
         return true;
     }
