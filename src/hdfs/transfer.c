@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#define ENDED_TIMEOUT_MS 10000
 #define LOGGER "org.apache.hadoop.hdfs.server.datanode.DataNode"
 
 /* ---- life ---- */
@@ -84,6 +85,10 @@ void transfer_reset(struct transfer *transfer) {
     transfer->block_name = transfer->client = NULL;
     transfer->message = NULL;
     transfer->is_last = false;
+    if (transfer->has_ended) {
+        transfer_end(transfer);
+        return;
+    }
     transfer->state = TRANSFER_OPERATION;
     net_resume(transfer->connection);
 }
@@ -239,6 +244,16 @@ static void transfer_writable(struct net_connection *connection) {
     }
 }
 
+/* Some clients end their side right after the last packet and then read the acknowledgements. */
+static bool transfer_ended(struct net_connection *connection) {
+    struct transfer *transfer = net_state(connection);
+    transfer->has_ended = transfer->state == TRANSFER_WRITING && (transfer->is_busy || transfer->queue.size > 0);
+    if (transfer->has_ended) {
+        net_set_idle_timeout(connection, ENDED_TIMEOUT_MS);
+    }
+    return transfer->has_ended;
+}
+
 void transfer_announce_restart(void *unused, struct net_connection *connection) {
     struct transfer *transfer = net_state(connection);
     if (!transfer || transfer->state != TRANSFER_WRITING) {
@@ -258,4 +273,4 @@ void transfer_announce_restart(void *unused, struct net_connection *connection) 
 }
 
 const struct net_protocol hdfs_transfer_protocol = {
-    .name = "datanode", .open = transfer_open, .data = transfer_data, .writable = transfer_writable, .closed = transfer_closed};
+    .name = "datanode", .open = transfer_open, .data = transfer_data, .writable = transfer_writable, .ended = transfer_ended, .closed = transfer_closed};

@@ -25,6 +25,7 @@ struct transfer {
     struct net_connection *connection;
     enum transfer_state state;
     bool is_busy;   /* a pool task runs */
+    bool has_ended; /* the client sends no more, and waits for what is due */
     bool is_closed; /* the connection is gone; the task's end frees */
 
     struct arena arena; /* of the operation */
@@ -46,6 +47,7 @@ struct transfer {
     Hadoop__ChecksumType checksum_type;
     uint32_t chunk_size;
 
+    bool is_paused;      /* too many of them wait */
     struct buffer queue; /* packets that arrived */
     struct buffer work;  /* packets the task writes */
     struct buffer out;   /* what the task wants to be sent */

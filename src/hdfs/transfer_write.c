@@ -276,8 +276,14 @@ static void packets_written(void *argument) {
         transfer_reset(transfer);
         return;
     }
-    if (transfer->queue.size < TRANSFER_QUEUE_SIZE_MAX / 2) {
+    bool was_paused = transfer->is_paused;
+    if (transfer->is_paused && transfer->queue.size < TRANSFER_QUEUE_SIZE_MAX / 2) {
+        transfer->is_paused = false;
         net_resume(transfer->connection);
+    }
+    if (transfer->has_ended && transfer->queue.size == 0 && !was_paused) {
+        transfer_end(transfer); /* without its last packet: nothing more comes */
+        return;
     }
     write_on(transfer);
 }
@@ -310,6 +316,7 @@ size_t transfer_take_packets(struct transfer *transfer, struct bytes input) {
     }
     buffer_append(&transfer->queue, input.data, used);
     if (transfer->queue.size > TRANSFER_QUEUE_SIZE_MAX) {
+        transfer->is_paused = true;
         net_pause(transfer->connection);
     }
     write_on(transfer);

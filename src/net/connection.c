@@ -448,7 +448,9 @@ static bool read_some(struct net_connection *connection) {
     uint8_t *place = left > 0 ? buffer_reserve(&connection->body, size) : scratch();
     ssize_t count = world_socket_read(connection->socket, place, size, &error);
     if (count < 0) {
-        finish(connection, &error);
+        connection->has_ended = error.code == ERROR_CLOSED && connection->protocol->ended != NULL && connection->protocol->ended(connection);
+        if (!connection->has_ended)
+            finish(connection, &error);
         return false;
     }
     connection->received_size += (size_t)count;
@@ -573,7 +575,7 @@ static void end_turn(struct net_connection *connection) {
         }
     }
     /* A connection that takes no input stays watched until something arrives: a pause is often over before that. */
-    watch(connection, !connection->is_closing && (takes_input(connection) || connection->watches_readable),
+    watch(connection, !connection->is_closing && !connection->has_ended && (takes_input(connection) || connection->watches_readable),
         connection->part_count > 0);
     connection->is_in_turn = false;
     if (connection->tells_closed) {
@@ -610,7 +612,11 @@ static void on_ready(void *argument, bool readable, bool writable) {
     if (writable)
         flush(connection);
     do_due(connection);
-    if (readable && !takes_input(connection)) {
+    if (readable && connection->has_ended) { /* not input: the peer is gone altogether */
+        struct error error = {0};
+        error_set(&error, ERROR_CLOSED, "the peer closed the connection");
+        finish(connection, &error);
+    } else if (readable && !takes_input(connection)) {
         watch(connection, false, connection->watches_writable); /* until it takes input again */
     } else if (readable) {
         for (int i = 0; i < READS_PER_TURN && takes_input(connection) && read_some(connection); i++)

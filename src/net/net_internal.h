@@ -91,6 +91,7 @@ struct net_connection {
     bool tells_writable;
     bool wants_delivery; /* input may go on since the last delivery */
     bool times_close;    /* the timer runs for the close */
+    bool has_ended;      /* the peer sends no more; kept open for output */
     bool is_opened;      /* open returned true: closed is due */
     bool is_closing;     /* net_close was called */
     bool is_closed;      /* the socket is gone */
