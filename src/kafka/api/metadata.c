@@ -2,36 +2,39 @@
  * partition; a client is told the address it used to come here, unless advertised.listeners says otherwise. */
 #include "kafka/internal.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 /* ---- ApiVersions ---- */
 
-/* What a fresh 4.3 cluster has switched on, without the features whose APIs are not served here. */
-static const struct {
+/* Features of the cluster that this broker understands; those that announce APIs which are not served here (groups of the newer protocol,
+ * transactions, share groups, streams groups) are left out whatever the metadata log says of them. */
+static const struct feature {
     const char *name;
-    int16_t supported_min, supported_max, level;
+    int16_t supported_min, supported_max;
 } features[] = {
-    {"kraft.version", 0, 1, 0},
-    {"metadata.version", 7, 29, 29},
+    {"eligible.leader.replicas.version", 0, 1},
+    {"kraft.version", 0, 1},
+    {"metadata.version", 7, 33},
 };
 
-void handle_api_versions(struct api_request *request) {
+static int16_t finalized_level(struct broker *broker, const char *name) {
+    const char *found;
+    int16_t level;
+    for (size_t i = 0; metadata_feature(broker->metadata, i, &found, &level); i++)
+        if (strcmp(found, name) == 0)
+            return level;
+    return 0;
+}
+
+static void tell_features(struct api_request *request) {
     struct kafka_api_versions_reply *reply = request->reply;
-    const struct kafka_api_versions_request *body = request->body;
-    struct connection *connection = request->connection;
-    if (body->software_name.size > 0 && body->software_name.size < sizeof connection->software_name)
-        memcpy(connection->software_name, body->software_name.data, body->software_name.size);
-    WIRE_ARRAY(&request->arena, &reply->apis, &kafka_api_versions_reply_api_struct, api_count);
-    for (size_t i = 0; i < api_count; i++) {
-        reply->apis.items[i].key = api_table[i].key;
-        reply->apis.items[i].version_min = api_table[i].version_min;
-        reply->apis.items[i].version_max = api_table[i].version_max;
-    }
     size_t count = sizeof features / sizeof *features;
     WIRE_ARRAY(&request->arena, &reply->supported_features, &kafka_api_versions_reply_supported_struct, count);
     WIRE_ARRAY(&request->arena, &reply->finalized_features, &kafka_api_versions_reply_finalized_struct, count);
     reply->supported_features.count = reply->finalized_features.count = 0;
     for (size_t i = 0; i < count; i++) {
+        int16_t level = finalized_level(request->broker, features[i].name);
         /* Before version 4 a lowest version of 0 could not be told. */
         if (features[i].supported_min > 0 || request->version >= 4) {
             struct kafka_api_versions_reply_supported *supported = &reply->supported_features.items[reply->supported_features.count++];
@@ -39,13 +42,30 @@ void handle_api_versions(struct api_request *request) {
             supported->version_min = features[i].supported_min;
             supported->version_max = features[i].supported_max;
         }
-        if (features[i].level > 0) {
+        if (level > 0) {
             struct kafka_api_versions_reply_finalized *finalized = &reply->finalized_features.items[reply->finalized_features.count++];
             finalized->name = bytes_from_text(features[i].name);
-            finalized->level_max = finalized->level_min = features[i].level;
+            finalized->level_max = finalized->level_min = level;
         }
     }
-    reply->features_epoch = 1;
+    reply->features_epoch = metadata_end_offset(request->broker->metadata);
+}
+
+void handle_api_versions(struct api_request *request) {
+    struct kafka_api_versions_reply *reply = request->reply;
+    const struct kafka_api_versions_request *body = request->body;
+    struct connection *connection = request->connection;
+    if (body->software_name.size > 0 && body->software_name.size < sizeof connection->software_name)
+        snprintf(connection->software_name, sizeof connection->software_name, "%.*s", BYTES_ARGS(body->software_name));
+    if (body->software_version.size > 0 && body->software_version.size < sizeof connection->software_version)
+        snprintf(connection->software_version, sizeof connection->software_version, "%.*s", BYTES_ARGS(body->software_version));
+    WIRE_ARRAY(&request->arena, &reply->apis, &kafka_api_versions_reply_api_struct, api_count);
+    for (size_t i = 0; i < api_count; i++) {
+        reply->apis.items[i].key = api_table[i].key;
+        reply->apis.items[i].version_min = api_table[i].version_min;
+        reply->apis.items[i].version_max = api_table[i].version_max;
+    }
+    tell_features(request);
     api_reply(request);
 }
 
