@@ -255,6 +255,13 @@ class Raudal:
         """ADDRESS:PORT of a service, for clients that are not started by `raudal run` or `raudal shell`."""
         return f"{self.address}:{PORTS[service]}"
 
+    def create_topic(self, name, partitions=3, **configuration):
+        """Makes a topic with librdkafka's admin client (only in the environment `clients`, where pytest runs)."""
+        from confluent_kafka.admin import AdminClient, NewTopic
+        settings = {key.replace("_", "."): str(value) for key, value in configuration.items()}
+        admin = AdminClient({"bootstrap.servers": self.at("kafka")})
+        admin.create_topics([NewTopic(name, partitions, 1, config=settings)])[name].result(20)
+
     def status(self):
         return json.loads(self.command("status", "--json").ok().stdout)
 

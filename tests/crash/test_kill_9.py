@@ -46,8 +46,7 @@ def kill_rounds(raudal, name, between=lambda: None):
 
 def with_a_topic(start_raudal):
     raudal = start_raudal("--only", "kafka")
-    raudal.tool("kafka-topics.sh", "--bootstrap-server", "kafka:9092", "--create", "--topic", "t", "--partitions",
-                3).ok()
+    raudal.create_topic("t")
     return raudal
 
 
@@ -155,7 +154,7 @@ def test_acknowledged_znodes_are_there(start_raudal):
 
 def test_acknowledged_files_are_there_and_whole(start_raudal):
     from hdfs import InsecureClient
-    raudal = start_raudal("--only", "namenode,datanode")
+    raudal = start_raudal("--only", "hdfs")
     client = InsecureClient(f"http://{raudal.at('namenode-ui')}", user="root", timeout=5)
 
     def content(number):

@@ -130,7 +130,7 @@ def test_killed_at_any_moment_no_record_is_lost_and_none_appears_twice(fresh_rau
     acknowledged = tmp_path / "acknowledged.txt"
     program = from_the_beginning(PIPELINE)
     kafka_python, spark = environment("clients"), environment("course")
-    fresh_raudal.tool("kafka-topics.sh", "--bootstrap-server", "kafka:9092", "--create", "--topic", "sensores").ok()
+    fresh_raudal.create_topic("sensores")
     generator = fresh_raudal.run_in_background(ACKNOWLEDGED_GENERATOR, acknowledged, environment=kafka_python)
     pipeline = fresh_raudal.run_in_background(program, environment=spark)
     watcher = Watcher(folder)

@@ -1,5 +1,6 @@
 """Leaving is always possible: the real systems open what Raudal wrote, and Raudal opens what they wrote."""
 import shutil
+import time
 
 import pytest
 
@@ -7,11 +8,18 @@ from real import RealKafka
 
 
 def consume(bootstrap, topic):
-    from kafka import KafkaConsumer
-    consumer = KafkaConsumer(topic, bootstrap_servers=[bootstrap], auto_offset_reset="earliest", group_id=None,
-                             consumer_timeout_ms=4000)
+    """Every record of a topic of three partitions."""
+    from confluent_kafka import Consumer, TopicPartition
+    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "unused", "check.crcs": True})
     try:
-        return sorted((each.partition, each.offset, each.key, each.value, each.timestamp) for each in consumer)
+        ends = {number: consumer.get_watermark_offsets(TopicPartition(topic, number), 20)[1] for number in range(3)}
+        consumer.assign([TopicPartition(topic, number, 0) for number in range(3)])
+        found, end = [], time.monotonic() + 20
+        while len(found) < sum(ends.values()) and time.monotonic() < end:
+            for each in consumer.consume(1000, 1):
+                assert not each.error(), each.error()
+                found.append((each.partition(), each.offset(), each.key(), each.value(), each.timestamp()))
+        return sorted(found)
     finally:
         consumer.close()
 
@@ -47,9 +55,8 @@ def commit(bootstrap, group, topic, offsets):
 @pytest.mark.parametrize("stopped_by", ["down", "kill -9"])
 def test_a_real_kafka_opens_our_directory_and_we_open_it_again(start_raudal, environment, tmp_path, stopped_by):
     ours = start_raudal("--only", "kafka")
-    for topic, configuration in (("plain", []), ("configured", ["--config", "retention.ms=12345678"])):
-        ours.tool("kafka-topics.sh", "--bootstrap-server", "kafka:9092", "--create", "--topic", topic,
-                  "--partitions", 3, *configuration).ok()
+    ours.create_topic("plain")
+    ours.create_topic("configured", retention_ms=12345678)
     produce(ours.at("kafka"), "plain", 0, 300)
     produce(ours.at("kafka"), "configured", 0, 60, **{"compression.type": "zstd"})
     commit(ours.at("kafka"), "readers", "plain", [10, 20, 30])
@@ -82,7 +89,7 @@ def test_a_real_kafka_opens_our_directory_and_we_open_it_again(start_raudal, env
 
 def test_the_segments_pass_the_real_dump_tool(start_raudal, environment):
     ours = start_raudal("--only", "kafka")
-    ours.tool("kafka-topics.sh", "--bootstrap-server", "kafka:9092", "--create", "--topic", "t", "--partitions", 3).ok()
+    ours.create_topic("t")
     produce(ours.at("kafka"), "t", 0, 3000)
     ours.stop().ok()
     for folder in ("t-0", "__cluster_metadata-0"):
@@ -93,7 +100,7 @@ def test_the_segments_pass_the_real_dump_tool(start_raudal, environment):
 
 
 def test_the_store_is_plain_files(start_raudal, tmp_path):
-    ours = start_raudal("--only", "namenode,datanode")
+    ours = start_raudal("--only", "hdfs")
     (tmp_path / "a.txt").write_text("line\n")
     ours.shell(f"hdfs dfs -mkdir -p /curso && hdfs dfs -put {tmp_path}/a.txt /curso/").ok()
     assert (ours.data / "store" / "curso" / "a.txt").read_text() == "line\n"

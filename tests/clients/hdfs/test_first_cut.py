@@ -3,7 +3,7 @@ import uuid
 
 import pytest
 
-raudal_options = ["--only", "namenode,datanode"]
+raudal_options = ["--only", "hdfs"]
 
 BLOCK = bytes(range(256)) * 4096            # 1 MB that shows a shifted byte
 
