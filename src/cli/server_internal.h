@@ -43,6 +43,8 @@ struct world_loop *server_loop(struct server *server, enum server_loop loop, str
 void server_destroy_loop(struct server *server, enum server_loop loop);
 struct world_pool *server_disk_pool(struct server *server, struct error *error);
 
+/* What the pages read of the Spark plane; NULL where it does not run. */
+void server_spark_parts(struct server *server, struct stream_manager **streams, struct connect_server **connect);
 /* Appends the queries' JSON objects, comma separated: id, runId, name, state, message, exception, firstBadRecord. */
 void server_append_queries(struct server *server, struct buffer *out);
 

@@ -181,6 +181,11 @@ void server_stop_spark(struct server *server) {
     server->spark = NULL;
 }
 
+void server_spark_parts(struct server *server, struct stream_manager **streams, struct connect_server **connect) {
+    *streams = server->spark == NULL ? NULL : server->spark->streams;
+    *connect = server->spark == NULL ? NULL : server->spark->connect;
+}
+
 /* ---- raudal status ---- */
 
 struct listing {

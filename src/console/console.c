@@ -1,0 +1,83 @@
+/* console.c: the four HTTP servers. */
+#include "console/console.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/assert.h"
+#include "console/page.h"
+
+enum { PAGE_KAFKA, PAGE_MASTER, PAGE_WORKER, PAGE_NAMENODE };
+
+/* A copy of the routes with the console as context; `more` keep their own. */
+static struct http_route *with_context(struct console *console, const struct http_route *routes, size_t count, const struct http_route *more,
+    size_t more_count) {
+    struct http_route *copy = calloc(count + more_count, sizeof *copy);
+    ASSERT(copy != NULL);
+    memcpy(copy, routes, count * sizeof *copy);
+    if (more_count > 0)
+        memcpy(copy + count, more, more_count * sizeof *copy);
+    for (size_t i = 0; i < count; i++)
+        copy[i].context = console;
+    return copy;
+}
+
+static bool serve(struct console *console, int page, uint16_t port, const struct http_route *routes, size_t count,
+    const struct http_route *more, size_t more_count, struct error *error) {
+    const struct console_options *options = &console->options;
+    console->routes[page] = with_context(console, routes, count, more, more_count);
+    struct http_server_options server = {
+        .loop = options->loop,
+        .addresses = &options->address,
+        .address_count = 1,
+        .port = port,
+        .routes = console->routes[page],
+        .route_count = count + more_count,
+        .host_names = options->host_names,
+        .host_name_count = options->host_name_count,
+        .peer_rule = options->peer_rule,
+        .server_name = "Raudal",
+        .log = options->log,
+        .metrics = options->metrics,
+    };
+    console->servers[page] = http_server_start(&server, error);
+    return console->servers[page] != NULL;
+}
+
+struct console *console_start(const struct console_options *options, uint16_t *port, struct error *error) {
+    struct console *console = calloc(1, sizeof *console);
+    ASSERT(console != NULL);
+    console->options = *options;
+    size_t web_count = 0;
+    const struct http_route *web = options->hdfs == NULL ? NULL : hdfs_web_routes(options->hdfs, &web_count);
+    const struct {
+        uint16_t port;
+        const struct http_route *routes;
+        size_t count;
+    } pages[] = {
+        [PAGE_KAFKA] = {options->kafka_port, kafka_routes, kafka_route_count},
+        [PAGE_MASTER] = {options->master_port, master_routes, master_route_count},
+        [PAGE_WORKER] = {options->worker_port, worker_routes, worker_route_count},
+        [PAGE_NAMENODE] = {options->namenode_port, namenode_routes, namenode_route_count},
+    };
+    for (int i = 0; i < (int)ARRAY_COUNT(pages); i++) {
+        bool with_web = i == PAGE_NAMENODE;
+        *port = pages[i].port;
+        if (pages[i].port != 0 &&
+            !serve(console, i, pages[i].port, pages[i].routes, pages[i].count, with_web ? web : NULL, with_web ? web_count : 0, error)) {
+            console_stop(console);
+            return NULL;
+        }
+    }
+    *port = 0;
+    return console;
+}
+
+void console_stop(struct console *console) {
+    for (size_t i = 0; i < ARRAY_COUNT(console->servers); i++) {
+        if (console->servers[i] != NULL)
+            http_server_stop(console->servers[i]);
+        free(console->routes[i]);
+    }
+    free(console);
+}

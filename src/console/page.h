@@ -1,0 +1,63 @@
+/* page.h: a request for a page: its data is gathered as a JSON object, wherever that must happen, and then sent as JSON or drawn as HTML on the web
+ * loop. */
+#ifndef CONSOLE_PAGE_H
+#define CONSOLE_PAGE_H
+
+#include <jansson.h>
+#include "console/console.h"
+
+struct console {
+    struct console_options options;
+    struct http_server *servers[4];
+    struct http_route *routes[4];
+};
+
+struct page {
+    struct http_request *request;
+    struct console *console;
+    json_t *data; /* object; filled in by gather */
+    void (*draw)(struct page *page, struct buffer *out); /* NULL: the answer is the JSON itself */
+    void (*gather)(struct page *page);                   /* of page_gather_on… */
+    const char *text;                                    /* a parameter of the page, e.g. a path; owned */
+    int status;                                          /* 200 until someone says otherwise */
+    const char *redirect;
+};
+
+/* Made in a handler. */
+struct page *page_create(struct http_request *request, struct console *console, void (*draw)(struct page *page, struct buffer *out));
+/* Draws and answers; frees the page. Web loop. */
+void page_finish(struct page *page);
+/* page_finish on the web loop, from any thread. */
+void page_post_finish(struct page *page);
+/* Runs gather on the disk pool / the spark loop, then finishes. */
+void page_gather_on_disk_pool(struct page *page, void (*gather)(struct page *page));
+void page_gather_on_spark_loop(struct page *page, void (*gather)(struct page *page));
+
+/* ---- drawing ---- */
+
+/* Everything up to <body> and the headline; what follows until page_end is the body. */
+void page_begin(struct buffer *out, const char *title, const char *headline);
+void page_end(struct buffer *out);
+/* A list line "<li><strong>name:</strong> value</li>" with printf. */
+void page_fact(struct buffer *out, const char *name, const char *format, ...) __attribute__((format(printf, 3, 4)));
+/* <h2 id=…>headline</h2><table><thead> of the names up to NULL. */
+void page_table_begin(struct buffer *out, const char *headline, ...) __attribute__((sentinel));
+void page_table_end(struct buffer *out);
+/* Cells: text is escaped; a link's href too. */
+void page_cell(struct buffer *out, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void page_link_cell(struct buffer *out, const char *href, const char *text);
+/* "3.8 KB" */
+void page_format_size(int64_t size, char out[32]);
+/* "2 min 5 s" */
+void page_format_duration(int64_t duration_ms, char out[32]);
+const char *page_text(const json_t *object, const char *name); /* "" when absent */
+int64_t page_number(const json_t *object, const char *name);
+
+/* ---- the four servers' routes ---- */
+extern const struct http_route kafka_routes[], master_routes[], worker_routes[], namenode_routes[];
+extern const size_t kafka_route_count, master_route_count, worker_route_count, namenode_route_count;
+/* On each of them: /metrics, /style.css. Context: the console. */
+void page_metrics(struct http_request *request, void *context);
+void page_style(struct http_request *request, void *context);
+
+#endif
