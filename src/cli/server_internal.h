@@ -31,6 +31,10 @@ struct server {
     struct console *console;
 };
 
+struct stream_manager;
+struct stream_kafka;
+struct connect_server;
+
 struct plane {
     bool (*start)(struct server *server, struct server_failure *failure);
     void (*stop)(struct server *server); /* only after a successful start; loops and pools that it was the last user of end with it */
