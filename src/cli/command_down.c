@@ -1,4 +1,5 @@
-/* command_down.c: raudal down: asks the serving process to end (SIGTERM), waits for it, and with -v wipes the data folder. */
+/* command_down.c: raudal down: asks the serving process to end (SIGTERM), waits for it, and with -v wipes the data
+ * folder. */
 #include <errno.h>
 #include <ftw.h>
 #include <signal.h>

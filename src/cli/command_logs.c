@@ -53,7 +53,8 @@ static void follow(const char *path, int descriptor, off_t at) {
             continue;
         struct stat now, opened;
         at = copy_from(descriptor, at);
-        if (stat(path, &now) == 0 && fstat(descriptor, &opened) == 0 && now.st_ino != opened.st_ino) { /* put aside: go on with the new file */
+        if (stat(path, &now) == 0 && fstat(descriptor, &opened) == 0 &&
+            now.st_ino != opened.st_ino) { /* put aside: go on with the new file */
             close(descriptor);
             descriptor = open(path, O_RDONLY | O_CLOEXEC);
             inotify_add_watch(watcher, path, IN_MODIFY | IN_MOVE_SELF);
@@ -76,7 +77,8 @@ int command_logs(int argc, char **argv) {
         return 1;
     const char *name = count == 1 ? services_log(argv[0]) : NULL;
     if (name == NULL) {
-        message_error(MESSAGE_UNKNOWN_SERVICE, count == 1 ? argv[0] : "", "kafka zookeeper spark namenode datanode raudal");
+        message_error(
+            MESSAGE_UNKNOWN_SERVICE, count == 1 ? argv[0] : "", "kafka zookeeper spark namenode datanode raudal");
         return 1;
     }
     char data[PATH_MAX], path[PATH_MAX + 64];

@@ -1,4 +1,5 @@
-/* command_shell.c: raudal shell, raudal run and spark-submit: programs that see kafka, zookeeper, namenode and spark-master as this Raudal. */
+/* command_shell.c: raudal shell, raudal run and spark-submit: programs that see kafka, zookeeper, namenode and
+ * spark-master as this Raudal. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -95,8 +96,8 @@ int command_run(int argc, char **argv) {
 
 /* ---- spark-submit ---- */
 
-/* Options of Spark's own script. `conf` ones become session settings of the program (by way of the start-up module); the rest say where and with what a
- * cluster would run it, which is settled here. */
+/* Options of Spark's own script. `conf` ones become session settings of the program (by way of the start-up module);
+ * the rest say where and with what a cluster would run it, which is settled here. */
 struct submit_row {
     const char *name;
     bool has_value;
@@ -182,7 +183,8 @@ int tool_spark_submit_main(int argc, char **argv) {
             return 1;
     }
     if (i >= argc) {
-        fprintf(stderr, "Error: Missing application resource.\nUsage: spark-submit [options] <python file> [app arguments]\n");
+        fprintf(stderr,
+            "Error: Missing application resource.\nUsage: spark-submit [options] <python file> [app arguments]\n");
         return 1;
     }
     if (settings.size > 0) {

@@ -1,4 +1,5 @@
-/* command_status.c: raudal status [--json]: what runs and how it is doing, asked from the serving process's control port. */
+/* command_status.c: raudal status [--json]: what runs and how it is doing, asked from the serving process's control
+ * port. */
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,7 +35,8 @@ static void print_human(const struct instance *instance, json_t *status) {
         (long long)json_integer_value(json_object_get(status, "residentBytes")) >> 20, instance->data);
     for (int i = 0; i < SERVICE_COUNT; i++)
         if (instance->ports[i] != 0)
-            printf("  %-14s %s%s:%u\n", service_table[i].name, service_table[i].scheme, instance->address, instance->ports[i]);
+            printf("  %-14s %s%s:%u\n", service_table[i].name, service_table[i].scheme, instance->address,
+                instance->ports[i]);
     print_queries(json_object_get(status, "queries"));
 }
 

@@ -1,5 +1,5 @@
-/* command_up.c: raudal up. In the foreground this process serves; with -d it starts a child of the same form (so that --data stands in its command line),
- * waits for its word over a pipe and prints what it says. */
+/* command_up.c: raudal up. In the foreground this process serves; with -d it starts a child of the same form (so that
+ * --data stands in its command line), waits for its word over a pipe and prints what it says. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -117,7 +117,8 @@ static bool take_folder(const char *data, const uint16_t ports[SERVICE_COUNT]) {
 static void print_services(const struct instance *instance) {
     for (int i = 0; i < SERVICE_COUNT; i++)
         if (instance->ports[i] != 0)
-            printf("  %-14s %s%s:%u\n", service_table[i].name, service_table[i].scheme, instance->address, instance->ports[i]);
+            printf("  %-14s %s%s:%u\n", service_table[i].name, service_table[i].scheme, instance->address,
+                instance->ports[i]);
 }
 
 static void print_ready(const struct instance *instance, const struct settings *settings) {
@@ -165,7 +166,8 @@ static void print_failure(const struct server_failure *failure, const char *data
     }
 }
 
-/* Blocks the signals that end us before any thread exists, so that all threads inherit the mask and this one waits for them. */
+/* Blocks the signals that end us before any thread exists, so that all threads inherit the mask and this one waits for
+ * them. */
 static void block_signals(sigset_t *signals) {
     sigemptyset(signals);
     sigaddset(signals, SIGTERM);
@@ -175,8 +177,10 @@ static void block_signals(sigset_t *signals) {
     signal(SIGPIPE, SIG_IGN);
 }
 
-static int serve(const struct up_options *options, const char *data, const struct settings *settings, const bool services[SERVICE_COUNT]) {
-    struct server_options server_options = {data, options->address, {false}, settings, getenv(report_variable) == NULL, options->share};
+static int serve(const struct up_options *options, const char *data, const struct settings *settings,
+    const bool services[SERVICE_COUNT]) {
+    struct server_options server_options = {
+        data, options->address, {false}, settings, getenv(report_variable) == NULL, options->share};
     memcpy(server_options.services, services, sizeof server_options.services);
     uint16_t ports[SERVICE_COUNT] = {0};
     for (int i = 0; i < SERVICE_COUNT; i++)
@@ -305,7 +309,8 @@ int command_up(int argc, char **argv) {
     struct error error;
     static char data[PATH_MAX];
     bool services[SERVICE_COUNT];
-    if (!read_options(argc, argv, &options) || !check_address(options.address) || !choose_services(options.only, services))
+    if (!read_options(argc, argv, &options) || !check_address(options.address) ||
+        !choose_services(options.only, services))
         return 1;
     if (!instance_find_data(options.data, data, &error)) {
         message_error(MESSAGE_BAD_SETTING, error.message);

@@ -1,4 +1,5 @@
-/* commands.h: the commands and the tools of the one binary. A function gets its own words (argv[0] is its name) and returns the exit status. */
+/* commands.h: the commands and the tools of the one binary. A function gets its own words (argv[0] is its name) and
+ * returns the exit status. */
 #ifndef CLI_COMMANDS_H
 #define CLI_COMMANDS_H
 

@@ -166,15 +166,17 @@ static int connect_to(const char *address, uint16_t port, struct error *error) {
     return -1;
 }
 
-bool instance_control(const struct instance *instance, const char *method, const char *path, struct buffer *out, struct error *error) {
+bool instance_control(
+    const struct instance *instance, const char *method, const char *path, struct buffer *out, struct error *error) {
     if (instance->control_port == 0)
         return error_set(error, ERROR_CLOSED, "it is still starting");
     int descriptor = connect_to(instance->address, instance->control_port, error);
     if (descriptor < 0)
         return false;
     struct buffer message = {0};
-    buffer_printf(&message, "%s %s HTTP/1.1\r\nHost: %s:%u\r\nX-Raudal-Token: %s\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
-        method, path, instance->address, instance->control_port, instance->control_token);
+    buffer_printf(&message,
+        "%s %s HTTP/1.1\r\nHost: %s:%u\r\nX-Raudal-Token: %s\r\nContent-Length: 0\r\nConnection: close\r\n\r\n", method,
+        path, instance->address, instance->control_port, instance->control_token);
     bool sent = write(descriptor, message.data, message.size) == (ssize_t)message.size;
     buffer_clear(&message);
     ssize_t count = 1;
@@ -249,9 +251,9 @@ bool instance_write(const struct instance *instance, struct error *error) {
         json_object_set_new(services, service_table[i].name, json_integer(instance->ports[i]));
         buffer_printf(&addresses, "%s %s:%u\n", service_table[i].name, instance->address, instance->ports[i]);
     }
-    json_t *root = json_pack("{s:i, s:s, s:s, s:I, s:i, s:s, s:o}", "pid", (int)instance->pid, "user", instance->user, "address",
-        instance->address, "startedMs", (json_int_t)instance->started_ms, "controlPort", instance->control_port, "controlToken",
-        instance->control_token, "services", services);
+    json_t *root = json_pack("{s:i, s:s, s:s, s:I, s:i, s:s, s:o}", "pid", (int)instance->pid, "user", instance->user,
+        "address", instance->address, "startedMs", (json_int_t)instance->started_ms, "controlPort",
+        instance->control_port, "controlToken", instance->control_token, "services", services);
     char *text = json_dumps(root, JSON_INDENT(2));
     bool written = write_whole(instance->data, "addresses", buffer_text(&addresses), error) &&
                    write_whole(instance->data, "instance.json", text, error);

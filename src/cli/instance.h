@@ -1,5 +1,6 @@
-/* instance.h: which Raudal a command speaks of, and what is known of it without asking it: DIR/run/instance.json, written by `up` when every port
- * answers and removed by a clean stop; DIR/run/lock, held (flock) by the serving process for its life. */
+/* instance.h: which Raudal a command speaks of, and what is known of it without asking it: DIR/run/instance.json,
+ * written by `up` when every port answers and removed by a clean stop; DIR/run/lock, held (flock) by the serving
+ * process for its life. */
 #ifndef CLI_INSTANCE_H
 #define CLI_INSTANCE_H
 
@@ -24,19 +25,23 @@ struct instance {
     char control_token[64];
 };
 
-/* DESIGN "Commands": given (--data), else RAUDAL_DATA, else .raudal beside the nearest compose file or raudal.properties upward from the working folder,
- * else $XDG_DATA_HOME/raudal or ~/.local/share/raudal. Makes it absolute; the folder need not exist. */
+/* DESIGN "Commands": given (--data), else RAUDAL_DATA, else .raudal beside the nearest compose file or
+ * raudal.properties upward from the working folder, else $XDG_DATA_HOME/raudal or ~/.local/share/raudal. Makes it
+ * absolute; the folder need not exist. */
 bool instance_find_data(const char *given, char data[PATH_MAX], struct error *error);
 /* Fills *instance from the folder; running == false when nothing serves it. */
 void instance_read(const char *data, struct instance *instance);
-/* For commands that need a running one: finds and reads it, or prints the sentence that names `raudal up` and returns false. */
+/* For commands that need a running one: finds and reads it, or prints the sentence that names `raudal up` and returns
+ * false. */
 bool instance_require(const char *given, struct instance *instance);
 /* GET or POST on its control port with the token; the body is appended to *out. False with the reason. */
-bool instance_control(const struct instance *instance, const char *method, const char *path, struct buffer *out, struct error *error);
+bool instance_control(
+    const struct instance *instance, const char *method, const char *path, struct buffer *out, struct error *error);
 
 /* ---- for `up` ---- */
 
-/* Takes DIR/run/lock for the life of the process (the descriptor stays open); ERROR_BUSY when another process has it. */
+/* Takes DIR/run/lock for the life of the process (the descriptor stays open); ERROR_BUSY when another process has it.
+ */
 bool instance_lock(const char *data, struct error *error);
 /* Writes instance.json and addresses (mode 0600), both by rename. */
 bool instance_write(const struct instance *instance, struct error *error);

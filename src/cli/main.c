@@ -1,4 +1,5 @@
-/* main.c: one binary, many commands: called as a tool (kafka-topics.sh, hdfs, …) it is that tool; else the first word names the command or tool. */
+/* main.c: one binary, many commands: called as a tool (kafka-topics.sh, hdfs, …) it is that tool; else the first word
+ * names the command or tool. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,5 @@
-/* messages.h: our own sentences in the reader's language: LC_ALL, LC_MESSAGES, LANG beginning with "es" give Spanish, all else English.
- * The table is schema/messages.def. */
+/* messages.h: our own sentences in the reader's language: LC_ALL, LC_MESSAGES, LANG beginning with "es" give Spanish,
+ * all else English. The table is schema/messages.def. */
 #ifndef CLI_MESSAGES_H
 #define CLI_MESSAGES_H
 

@@ -41,8 +41,8 @@ static bool write_proc(const char *path, const char *text, struct error *error) 
 }
 
 /* A user namespace in which `inside` stands for our `outside` user, and the same for the group. */
-static bool enter_user_namespace(int flags, unsigned inside_uid, unsigned outside_uid, unsigned inside_gid, unsigned outside_gid,
-    struct error *error) {
+static bool enter_user_namespace(int flags, unsigned inside_uid, unsigned outside_uid, unsigned inside_gid,
+    unsigned outside_gid, struct error *error) {
     char line[64];
     if (unshare(CLONE_NEWUSER | flags) != 0)
         return error_system(error, errno, "a user namespace");

@@ -1,5 +1,6 @@
-/* names.h: private host names for one child process and what it starts: a mount namespace (with a user namespace when we are not root) in which
- * /etc/hosts is a file of ours. Nothing outside the child is changed. mount_namespaces(7), user_namespaces(7). */
+/* names.h: private host names for one child process and what it starts: a mount namespace (with a user namespace when
+ * we are not root) in which /etc/hosts is a file of ours. Nothing outside the child is changed. mount_namespaces(7),
+ * user_namespaces(7). */
 #ifndef CLI_NAMES_H
 #define CLI_NAMES_H
 
@@ -7,7 +8,8 @@
 
 /* Writes the hosts file: our names at `address`, then the machine's own /etc/hosts. */
 bool names_write_hosts(const char *path, const char *address, struct error *error);
-/* In the child, before exec: from now on this process sees `hosts_path` as /etc/hosts. The user and group it runs as stay the same. */
+/* In the child, before exec: from now on this process sees `hosts_path` as /etc/hosts. The user and group it runs as
+ * stay the same. */
 bool names_enter(const char *hosts_path, struct error *error);
 
 #endif

@@ -1,4 +1,5 @@
-/* options.h: command line options from a table. `-o V`, `--option V`, `--option=V`; parsing stops at `--` or, when `stop_at_word`, at the first word. */
+/* options.h: command line options from a table. `-o V`, `--option V`, `--option=V`; parsing stops at `--` or, when
+ * `stop_at_word`, at the first word. */
 #ifndef CLI_OPTIONS_H
 #define CLI_OPTIONS_H
 
@@ -19,8 +20,8 @@ struct option_row {
     void *place; /* bool *, const char **, struct option_list * */
 };
 
-/* Parses argv[1..argc): fills the places, moves the remaining words to the front of argv and returns their number; -1 after printing what is wrong.
- * argv[0] names the command in messages. */
+/* Parses argv[1..argc): fills the places, moves the remaining words to the front of argv and returns their number; -1
+ * after printing what is wrong. argv[0] names the command in messages. */
 int options_parse(int argc, char **argv, const struct option_row *rows, size_t row_count, bool stop_at_word);
 
 #endif

@@ -52,7 +52,8 @@ static bool lay_out_run_folder(const char *data, struct error *error) {
     const char *const *names = tool_list(&count);
     for (size_t i = 0; i < 2 * count + 1; i++) {
         char found[PATH_MAX];
-        snprintf(path, sizeof path, "%s/run/bin/%s%s", data, i == 2 * count ? "raudal" : names[i / 2], i % 2 == 1 ? ".sh" : "");
+        snprintf(path, sizeof path, "%s/run/bin/%s%s", data, i == 2 * count ? "raudal" : names[i / 2],
+            i % 2 == 1 ? ".sh" : "");
         ssize_t found_size = readlink(path, found, sizeof found);
         if (found_size == size && memcmp(found, self, (size_t)size) == 0)
             continue;
@@ -114,7 +115,8 @@ static void set_environment(const struct program *program) {
     setenv("RAUDAL_PROGRAM", program->id, 1);
     unsetenv("MASTER"); /* PySpark refuses it beside SPARK_REMOTE */
     if (instance->ports[SERVICE_SPARK_CONNECT] != 0) {
-        snprintf(text, sizeof text, "sc://%s:%u/;x-raudal-program=%s", instance->address, instance->ports[SERVICE_SPARK_CONNECT], program->id);
+        snprintf(text, sizeof text, "sc://%s:%u/;x-raudal-program=%s", instance->address,
+            instance->ports[SERVICE_SPARK_CONNECT], program->id);
         setenv("SPARK_REMOTE", text, 1);
     }
     snprintf(text, sizeof text, "%s/run/bin", instance->data);
@@ -162,7 +164,8 @@ static int attend(pid_t child, int console, int watcher, int signals) {
         if (sources[1].revents == 0 || read(signals, &info, sizeof info) != sizeof info)
             continue;
         if (info.ssi_signo != SIGCHLD) {
-            if (info.ssi_signo == SIGTERM || info.ssi_signo == SIGHUP) /* the terminal sends SIGINT to the child itself */
+            if (info.ssi_signo == SIGTERM ||
+                info.ssi_signo == SIGHUP) /* the terminal sends SIGINT to the child itself */
                 kill(child, (int)info.ssi_signo);
             continue;
         }
@@ -227,7 +230,8 @@ static const char probe[] = "import importlib.util as u, importlib.metadata as m
                             "for n in ('pyspark-client', 'pyspark-connect', 'pyspark'):\n"
                             "    try: v = v or m.version(n)\n"
                             "    except m.PackageNotFoundError: pass\n"
-                            "print(v or '-', *[n for n in ('pandas', 'pyarrow', 'grpc', 'grpc_status', 'google.protobuf') if not u.find_spec(n)][:1])\n";
+                            "print(v or '-', *[n for n in ('pandas', 'pyarrow', 'grpc', 'grpc_status', "
+                            "'google.protobuf') if not u.find_spec(n)][:1])\n";
 
 static bool probe_python(const char *python, char *answer, size_t size) {
     int ends[2];

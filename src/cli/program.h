@@ -1,8 +1,9 @@
-/* program.h: a program that Raudal starts (raudal run, raudal shell): its folder DIR/run/programs/ID, which the server also looks into.
+/* program.h: a program that Raudal starts (raudal run, raudal shell): its folder DIR/run/programs/ID, which the server
+ * also looks into.
  *
  *   lock      held (flock) by the starting process: as long as it is held, the program lives
- *   console   what streaming queries of the program print to the console sink; the server appends, the starting process copies it to its terminal
- *   hosts     the private /etc/hosts
+ *   console   what streaming queries of the program print to the console sink; the server appends, the starting process
+ * copies it to its terminal hosts     the private /etc/hosts
  *
  * SPARK_REMOTE carries ID as x-raudal-program, so that the server knows which sessions belong to it. */
 #ifndef CLI_PROGRAM_H
@@ -20,13 +21,13 @@ struct program {
 
 /* Makes the folder and takes the lock. */
 bool program_create(struct program *program, const struct instance *instance, struct error *error);
-/* Starts argv (found on the child's PATH) with the child's environment, copies the console, waits. Returns the exit status as a shell gives it
- * (128 + signal). */
+/* Starts argv (found on the child's PATH) with the child's environment, copies the console, waits. Returns the exit
+ * status as a shell gives it (128 + signal). */
 int program_run(struct program *program, char **argv);
 void program_remove(struct program *program);
 
-/* Checks that `python` can run a PySpark program `file` against Spark Connect; prints one sentence with the remedy when not. Programs that do not use
- * pyspark pass. */
+/* Checks that `python` can run a PySpark program `file` against Spark Connect; prints one sentence with the remedy when
+ * not. Programs that do not use pyspark pass. */
 bool program_check_python(const char *python, const char *file);
 
 #endif

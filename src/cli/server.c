@@ -35,7 +35,8 @@ static int64_t machine_memory(void) {
 }
 
 int64_t server_memory_budget(const struct settings *settings, bool *machine_decides) {
-    int64_t workers = settings_integer(settings, "spark.worker.instances") * settings_integer(settings, "spark.worker.memory");
+    int64_t workers =
+        settings_integer(settings, "spark.worker.instances") * settings_integer(settings, "spark.worker.memory");
     int64_t half = machine_memory() / 2;
     *machine_decides = half < workers;
     return *machine_decides ? half : workers;
@@ -91,7 +92,8 @@ void server_append_queries(struct server *server, struct buffer *out) {
 }
 #endif
 
-struct server *server_start(const struct server_options *options, struct instance *instance, struct server_failure *failure) {
+struct server *server_start(
+    const struct server_options *options, struct instance *instance, struct server_failure *failure) {
     char path[PATH_MAX + 16];
     struct server *server = calloc(1, sizeof *server);
     ASSERT(server != NULL);
@@ -103,11 +105,12 @@ struct server *server_start(const struct server_options *options, struct instanc
     snprintf(path, sizeof path, "%s/logs", options->data);
     server->logs = service_logs_open(server->world, path, options->echo_logs, &failure->error);
     server->log = server->logs == NULL ? NULL : service_logs_get(server->logs, LOG_OF_RAUDAL);
-    service_log_write(server->log, LOG_INFO, "raudal", "Raudal %s starts in %s on %s", RAUDAL_VERSION, options->data, options->address);
+    service_log_write(server->log, LOG_INFO, "raudal", "Raudal %s starts in %s on %s", RAUDAL_VERSION, options->data,
+        options->address);
     if (server->logs == NULL || !instance_write(&server->instance, &failure->error) || !start_planes(server, failure) ||
         !server_publish(server, &failure->error)) {
-        service_log_write(server->log, LOG_ERROR, "raudal", "%s did not start: %s", failure->service == NULL ? "raudal" : failure->service,
-            failure->error.message);
+        service_log_write(server->log, LOG_ERROR, "raudal", "%s did not start: %s",
+            failure->service == NULL ? "raudal" : failure->service, failure->error.message);
         server_stop(server);
         return NULL;
     }

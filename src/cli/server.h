@@ -1,4 +1,5 @@
-/* server.h: the serving process: data folder, logs, loops, pools and planes, started in order and stopped in the reverse one. */
+/* server.h: the serving process: data folder, logs, loops, pools and planes, started in order and stopped in the
+ * reverse one. */
 #ifndef CLI_SERVER_H
 #define CLI_SERVER_H
 
@@ -24,7 +25,8 @@ struct server_failure {
 struct server;
 
 /* Starts everything; on failure nothing is left running and *failure tells. Fills *instance. */
-struct server *server_start(const struct server_options *options, struct instance *instance, struct server_failure *failure);
+struct server *server_start(
+    const struct server_options *options, struct instance *instance, struct server_failure *failure);
 /* Stops everything cleanly and frees. */
 void server_stop(struct server *server);
 /* Bytes for queries, and whether the machine's memory (not the workers') decided it. */

@@ -8,7 +8,8 @@ static uint16_t page_port(const struct server *server, enum service service) {
 }
 
 bool server_start_console(struct server *server, struct server_failure *failure) {
-    static const enum service pages[] = {SERVICE_KAFKA_UI, SERVICE_SPARK_MASTER, SERVICE_SPARK_WORKER, SERVICE_NAMENODE_UI};
+    static const enum service pages[] = {
+        SERVICE_KAFKA_UI, SERVICE_SPARK_MASTER, SERVICE_SPARK_WORKER, SERVICE_NAMENODE_UI};
     const struct settings *settings = server->settings;
     bool wanted = false;
     for (size_t i = 0; i < sizeof pages / sizeof pages[0]; i++)

@@ -1,5 +1,5 @@
-/* server_control.c: the control port: an ephemeral HTTP port on the instance's address that asks for the token of instance.json (mode 0600). It serves
- * `raudal status`. It starts first and is the web loop's first user. */
+/* server_control.c: the control port: an ephemeral HTTP port on the instance's address that asks for the token of
+ * instance.json (mode 0600). It serves `raudal status`. It starts first and is the web loop's first user. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -26,8 +26,9 @@ static void append_services(const struct server *server, struct buffer *out) {
     for (int i = 0; i < SERVICE_COUNT; i++) {
         if (!server->is_serving[i])
             continue;
-        buffer_printf(out, "%s{\"name\": \"%s\", \"host\": \"%s\", \"port\": %u, \"address\": \"%s%s:%u\"}", separator, service_table[i].name,
-            server->instance.address, server->instance.ports[i], service_table[i].scheme, server->instance.address, server->instance.ports[i]);
+        buffer_printf(out, "%s{\"name\": \"%s\", \"host\": \"%s\", \"port\": %u, \"address\": \"%s%s:%u\"}", separator,
+            service_table[i].name, server->instance.address, server->instance.ports[i], service_table[i].scheme,
+            server->instance.address, server->instance.ports[i]);
         separator = ", ";
     }
     buffer_append_text(out, "]");
@@ -47,11 +48,14 @@ static void handle_status(struct http_request *request, void *context) {
     char since[32];
     struct buffer out = {0};
     if (!token_is_right(server, http_header(request, "X-Raudal-Token"))) {
-        http_respond_text(request, 401, "The control port asks for the token of run/instance.json; use raudal status.\n");
+        http_respond_text(
+            request, 401, "The control port asks for the token of run/instance.json; use raudal status.\n");
         return;
     }
     calendar_format_iso_ms(server->instance.started_ms, since);
-    buffer_printf(&out, "{\"running\": true, \"pid\": %ld, \"user\": \"%s\", \"address\": \"%s\", \"since\": \"%s\", \"residentBytes\": %" PRId64 ", \"data\": ",
+    buffer_printf(&out,
+        "{\"running\": true, \"pid\": %ld, \"user\": \"%s\", \"address\": \"%s\", \"since\": \"%s\", "
+        "\"residentBytes\": %" PRId64 ", \"data\": ",
         (long)server->instance.pid, server->instance.user, server->instance.address, since, resident_size());
     buffer_append_json_string(&out, bytes_from_text(server->options.data));
     buffer_append_text(&out, ", ");

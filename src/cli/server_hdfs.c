@@ -37,8 +37,8 @@ bool server_start_hdfs(struct server *server, struct server_failure *failure) {
     if (!server_wants_plane(server, "hdfs"))
         return true;
     failure->service = "namenode";
-    if (server_loop(server, SERVER_LOOP_STORE, &failure->error) == NULL || server_disk_pool(server, &failure->error) == NULL ||
-        server_open_store(server, &failure->error) == NULL)
+    if (server_loop(server, SERVER_LOOP_STORE, &failure->error) == NULL ||
+        server_disk_pool(server, &failure->error) == NULL || server_open_store(server, &failure->error) == NULL)
         return false;
     failure->port = server_port(server, SERVICE_NAMENODE);
     struct hdfs_options options = {

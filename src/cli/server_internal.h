@@ -37,7 +37,8 @@ struct connect_server;
 
 struct plane {
     bool (*start)(struct server *server, struct server_failure *failure);
-    void (*stop)(struct server *server); /* only after a successful start; loops and pools that it was the last user of end with it */
+    void (*stop)(struct server
+            *server); /* only after a successful start; loops and pools that it was the last user of end with it */
 };
 
 uint16_t server_port(const struct server *server, enum service service);

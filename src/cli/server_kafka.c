@@ -16,7 +16,8 @@ bool server_start_kafka(struct server *server, struct server_failure *failure) {
         return true;
     failure->service = "kafka";
     failure->port = server_port(server, SERVICE_KAFKA);
-    if (server_loop(server, SERVER_LOOP_KAFKA, &failure->error) == NULL || server_disk_pool(server, &failure->error) == NULL)
+    if (server_loop(server, SERVER_LOOP_KAFKA, &failure->error) == NULL ||
+        server_disk_pool(server, &failure->error) == NULL)
         return false;
     snprintf(folder, sizeof folder, "%s/kafka", server->options.data);
     struct broker_options options = {

@@ -1,4 +1,5 @@
-/* server_spark.c: the Spark plane: engine, streaming queries, Spark Connect, on the `spark` loop and the compute pool (the Spark slots). */
+/* server_spark.c: the Spark plane: engine, streaming queries, Spark Connect, on the `spark` loop and the compute pool
+ * (the Spark slots). */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,7 +24,8 @@ static const char *session_default(void *context, const char *name) {
 }
 
 static int64_t slot_count(const struct settings *settings) {
-    int64_t count = settings_integer(settings, "spark.worker.instances") * settings_integer(settings, "spark.worker.cores");
+    int64_t count =
+        settings_integer(settings, "spark.worker.instances") * settings_integer(settings, "spark.worker.cores");
     return count > 256 ? 256 : count;
 }
 
@@ -75,7 +77,8 @@ static bool start_engine(struct server *server, struct error *error) {
     char spill[PATH_MAX + 16];
     bool machine_decides;
     struct spark_plane *spark = server->spark;
-    server->compute_pool = world_pool_create(server->world, "compute", (int)slot_count(server->settings), WORLD_POOL_BACKGROUND, error);
+    server->compute_pool =
+        world_pool_create(server->world, "compute", (int)slot_count(server->settings), WORLD_POOL_BACKGROUND, error);
     if (server->compute_pool == NULL)
         return false;
     snprintf(spill, sizeof spill, "%s/run/spill", server->options.data);
@@ -92,12 +95,14 @@ static bool start_engine(struct server *server, struct error *error) {
 
 static void log_start(struct server *server) {
     struct service_log *log = service_logs_get(server->logs, LOG_OF_SPARK);
-    int64_t workers = settings_integer(server->settings, "spark.worker.instances"), cores = settings_integer(server->settings, "spark.worker.cores");
+    int64_t workers = settings_integer(server->settings, "spark.worker.instances"),
+            cores = settings_integer(server->settings, "spark.worker.cores");
     int64_t memory = settings_integer(server->settings, "spark.worker.memory");
     service_log_write(log, LOG_INFO, "Master", "Starting Spark master at spark://%s:7077", server->options.address);
     for (int64_t i = 0; i < workers; i++)
-        service_log_write(log, LOG_INFO, "Master", "Registering worker %s:%" PRId64 " with %" PRId64 " cores, %.1f GiB RAM", server->options.address,
-            i + 1, cores, (double)memory / (1 << 30));
+        service_log_write(log, LOG_INFO, "Master",
+            "Registering worker %s:%" PRId64 " with %" PRId64 " cores, %.1f GiB RAM", server->options.address, i + 1,
+            cores, (double)memory / (1 << 30));
 }
 
 static bool start_connect(struct server *server, struct error *error) {
@@ -125,8 +130,9 @@ static bool start_connect(struct server *server, struct error *error) {
 
 static bool start_parts(struct server *server, struct server_failure *failure) {
     struct manager_call call = {server, &failure->error, false};
-    if (server_loop(server, SERVER_LOOP_SPARK, &failure->error) == NULL || server_disk_pool(server, &failure->error) == NULL ||
-        server_open_store(server, &failure->error) == NULL || !start_engine(server, &failure->error))
+    if (server_loop(server, SERVER_LOOP_SPARK, &failure->error) == NULL ||
+        server_disk_pool(server, &failure->error) == NULL || server_open_store(server, &failure->error) == NULL ||
+        !start_engine(server, &failure->error))
         return false;
     if (server->broker != NULL) {
         server->spark->kafka = server_stream_kafka(server, &failure->error);
@@ -205,11 +211,13 @@ static void append_query(void *argument, const struct stream_summary *summary) {
     uuid_format(summary->id, id);
     uuid_format(summary->run_id, run_id);
     if (summary->bad_record_count > 0)
-        buffer_printf(&bad, "%" PRIu64 " records did not fit the schema; the first: field %s: %s: %s", summary->bad_record_count,
-            summary->first_bad_field, summary->first_bad_reason, summary->first_bad_record);
-    buffer_printf(listing->out, "%s{\"id\": \"%s\", \"runId\": \"%s\", \"state\": \"%s\", \"batchId\": %" PRId64 ", \"inputRows\": %" PRId64
-                                ", \"badRecords\": %" PRIu64,
-        listing->separator, id, run_id, summary->active ? "active" : "terminated", summary->batch_id, summary->input_rows, summary->bad_record_count);
+        buffer_printf(&bad, "%" PRIu64 " records did not fit the schema; the first: field %s: %s: %s",
+            summary->bad_record_count, summary->first_bad_field, summary->first_bad_reason, summary->first_bad_record);
+    buffer_printf(listing->out,
+        "%s{\"id\": \"%s\", \"runId\": \"%s\", \"state\": \"%s\", \"batchId\": %" PRId64 ", \"inputRows\": %" PRId64
+        ", \"badRecords\": %" PRIu64,
+        listing->separator, id, run_id, summary->active ? "active" : "terminated", summary->batch_id,
+        summary->input_rows, summary->bad_record_count);
     append_text(listing->out, "name", summary->name);
     append_text(listing->out, "sink", summary->sink);
     append_text(listing->out, "exception", summary->exception);

@@ -108,7 +108,8 @@ struct service_logs *service_logs_open(struct world *world, const char *folder, 
         file->descriptor = -1;
         world_mutex_init(&file->mutex);
         snprintf(file->path, sizeof file->path, "%s/%s.log", folder, rows[i].name);
-        file->log = service_log_create(rows[i].name, rows[i].form, (struct service_log_target){file, write_line, wall_ms});
+        file->log =
+            service_log_create(rows[i].name, rows[i].form, (struct service_log_target){file, write_line, wall_ms});
         if (!open_file(file)) {
             error_system(error, errno, "%s", file->path);
             service_logs_close(logs);

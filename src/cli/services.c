@@ -16,7 +16,8 @@ const struct service_row service_table[SERVICE_COUNT] = {
     [SERVICE_DATANODE] = {"datanode", "hdfs", "dfs.datanode.address", 9866, "", "datanode"},
 };
 
-const char *const own_host_names[] = {"kafka", "broker", "zookeeper", "namenode", "datanode", "spark-master", "spark-worker"};
+const char *const own_host_names[] = {
+    "kafka", "broker", "zookeeper", "namenode", "datanode", "spark-master", "spark-worker"};
 const size_t own_host_name_count = sizeof own_host_names / sizeof own_host_names[0];
 
 bool services_parse(const char *list, bool chosen[SERVICE_COUNT], const char **unknown, size_t *unknown_size) {
@@ -39,7 +40,8 @@ bool services_parse(const char *list, bool chosen[SERVICE_COUNT], const char **u
 }
 
 const char *services_names(void) {
-    return "kafka, zookeeper, kafka-ui, spark (spark-master, spark-worker, spark-connect), hdfs (namenode, namenode-ui, datanode)";
+    return "kafka, zookeeper, kafka-ui, spark (spark-master, spark-worker, spark-connect), hdfs (namenode, "
+           "namenode-ui, datanode)";
 }
 
 const char *services_log(const char *name) {

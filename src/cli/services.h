@@ -1,5 +1,5 @@
-/* services.h: the services that one Raudal offers, each with the port its users know. One table for `up`, `status`, `--only`, the private host
- * names and the pages. */
+/* services.h: the services that one Raudal offers, each with the port its users know. One table for `up`, `status`,
+ * `--only`, the private host names and the pages. */
 #ifndef CLI_SERVICES_H
 #define CLI_SERVICES_H
 
@@ -22,11 +22,11 @@ enum service {
 
 struct service_row {
     const char *name;
-    const char *plane;        /* kafka, zookeeper, spark, hdfs: also accepted by --only */
+    const char *plane; /* kafka, zookeeper, spark, hdfs: also accepted by --only */
     const char *port_setting;
-    uint16_t port;            /* default */
-    const char *scheme;       /* how a user writes the address: "http://" or "" … */
-    const char *log;          /* its log file without .log */
+    uint16_t port;      /* default */
+    const char *scheme; /* how a user writes the address: "http://" or "" … */
+    const char *log;    /* its log file without .log */
 };
 
 extern const struct service_row service_table[SERVICE_COUNT];

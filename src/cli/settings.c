@@ -145,13 +145,16 @@ static bool check_value(const struct setting_row *row, struct bytes value, struc
     uint16_t port;
     switch (row->kind) {
     case SETTING_PORT:
-        return parse_port(value, &port) || error_set(error, ERROR_INVALID, "%s=%.*s: a port from 1 to 65535 is needed", row->name, BYTES_ARGS(value));
+        return parse_port(value, &port) || error_set(error, ERROR_INVALID, "%s=%.*s: a port from 1 to 65535 is needed",
+                                               row->name, BYTES_ARGS(value));
     case SETTING_INTEGER:
         return (bytes_to_int64(value, &number) && number > 0) ||
-               error_set(error, ERROR_INVALID, "%s=%.*s: a whole number above 0 is needed", row->name, BYTES_ARGS(value));
+               error_set(
+                   error, ERROR_INVALID, "%s=%.*s: a whole number above 0 is needed", row->name, BYTES_ARGS(value));
     case SETTING_SIZE:
         return parse_size(value, &number) ||
-               error_set(error, ERROR_INVALID, "%s=%.*s: a size such as 134217728, 512m or 2g is needed", row->name, BYTES_ARGS(value));
+               error_set(error, ERROR_INVALID, "%s=%.*s: a size such as 134217728, 512m or 2g is needed", row->name,
+                   BYTES_ARGS(value));
     case SETTING_BOOLEAN:
         return bytes_equal_text(value, "true") || bytes_equal_text(value, "false") ||
                error_set(error, ERROR_INVALID, "%s=%.*s: true or false is needed", row->name, BYTES_ARGS(value));
@@ -190,7 +193,8 @@ static bool set_pair(struct settings *settings, struct bytes name, struct bytes 
         return error_prefix(error, "%.*s=%.*s", BYTES_ARGS(name), BYTES_ARGS(value));
     if (row == NULL) {
         char near[NAME_SIZE_MAX + 8];
-        return error_set(error, ERROR_INVALID, "there is no setting '%.*s'; the nearest known one is %s", BYTES_ARGS(name), nearest(name, near));
+        return error_set(error, ERROR_INVALID, "there is no setting '%.*s'; the nearest known one is %s",
+            BYTES_ARGS(name), nearest(name, near));
     }
     if (!check_value(row, value, error))
         return false;

@@ -1,6 +1,7 @@
-/* settings.h: raudal.properties, --set name=value and a real server.properties. Names are those of the real systems, with a prefix where the
- * file mixes systems (kafka.num.partitions). An unknown name in our own file or in --set is an error that proposes the nearest known one; names of a
- * server.properties without effect here are said once. Read-only once loaded; any thread. */
+/* settings.h: raudal.properties, --set name=value and a real server.properties. Names are those of the real systems,
+ * with a prefix where the file mixes systems (kafka.num.partitions). An unknown name in our own file or in --set is an
+ * error that proposes the nearest known one; names of a server.properties without effect here are said once. Read-only
+ * once loaded; any thread. */
 #ifndef CLI_SETTINGS_H
 #define CLI_SETTINGS_H
 

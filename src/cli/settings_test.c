@@ -37,7 +37,8 @@ static void an_unknown_name_proposes_the_nearest(void **state) {
     struct error error;
     settings_init(&settings);
     assert_false(settings_set(&settings, BYTES("spark.worker.core=2"), &error));
-    assert_string_equal(error.message, "there is no setting 'spark.worker.core'; the nearest known one is spark.worker.cores");
+    assert_string_equal(
+        error.message, "there is no setting 'spark.worker.core'; the nearest known one is spark.worker.cores");
     settings_free(&settings);
 }
 
@@ -46,7 +47,8 @@ static void services_are_chosen_by_name_or_plane(void **state) {
     const char *unknown;
     size_t size;
     assert_true(services_parse("kafka,hdfs", chosen, &unknown, &size));
-    assert_true(chosen[SERVICE_KAFKA] && chosen[SERVICE_NAMENODE] && chosen[SERVICE_DATANODE] && !chosen[SERVICE_ZOOKEEPER]);
+    assert_true(
+        chosen[SERVICE_KAFKA] && chosen[SERVICE_NAMENODE] && chosen[SERVICE_DATANODE] && !chosen[SERVICE_ZOOKEEPER]);
     assert_false(services_parse("kafka,flink", chosen, &unknown, &size));
     assert_int_equal(size, 5);
 }

@@ -1,5 +1,5 @@
-/* analyze.c: AnalyzePlan: questions about plans and types that need no execution. Those about plans run on the disk pool behind the session's
- * earlier work. */
+/* analyze.c: AnalyzePlan: questions about plans and types that need no execution. Those about plans run on the disk
+ * pool behind the session's earlier work. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,9 +18,10 @@ struct analysis {
     Response response;
 };
 
-#define ANSWER(analysis, member, MEMBER, Type, prefix)                                                                  \
-    ((analysis)->response.result_case = CONNECT__ANALYZE_PLAN_RESPONSE__RESULT_##MEMBER,                                \
-        (analysis)->response.member = PROTOBUF_NEW(&(analysis)->arena, Connect__AnalyzePlanResponse__##Type, connect__analyze_plan_response__##prefix))
+#define ANSWER(analysis, member, MEMBER, Type, prefix)                                                                 \
+    ((analysis)->response.result_case = CONNECT__ANALYZE_PLAN_RESPONSE__RESULT_##MEMBER,                               \
+        (analysis)->response.member = PROTOBUF_NEW(                                                                    \
+            &(analysis)->arena, Connect__AnalyzePlanResponse__##Type, connect__analyze_plan_response__##prefix))
 
 static const struct relation *lower_plan(struct analysis *analysis, const Connect__Plan *plan) {
     struct lower_context context;
@@ -53,8 +54,10 @@ static void answer_explain(struct analysis *analysis) {
     const Connect__AnalyzePlanRequest__Explain *asked = analysis->request->explain;
     const struct relation *relation = lower_plan(analysis, asked->plan);
     struct buffer text = {0};
-    enum explain_mode mode = (unsigned)asked->explain_mode < ARRAY_COUNT(modes) ? modes[asked->explain_mode] : EXPLAIN_SIMPLE;
-    if (relation != NULL && sql_explain(analysis->session->sql, &analysis->arena, relation, mode, &text, &analysis->error)) {
+    enum explain_mode mode =
+        (unsigned)asked->explain_mode < ARRAY_COUNT(modes) ? modes[asked->explain_mode] : EXPLAIN_SIMPLE;
+    if (relation != NULL &&
+        sql_explain(analysis->session->sql, &analysis->arena, relation, mode, &text, &analysis->error)) {
         ANSWER(analysis, explain, EXPLAIN, Explain, explain);
         analysis->response.explain->explain_string = protobuf_string(&analysis->arena, buffer_view(&text));
     }
@@ -121,7 +124,8 @@ static void answer_input_files(struct analysis *analysis) {
 
 static void answer_same_semantics(struct analysis *analysis) {
     const struct relation *target = analyze(analysis, analysis->request->same_semantics->target_plan);
-    const struct relation *other = target == NULL ? NULL : analyze(analysis, analysis->request->same_semantics->other_plan);
+    const struct relation *other =
+        target == NULL ? NULL : analyze(analysis, analysis->request->same_semantics->other_plan);
     if (other == NULL)
         return;
     ANSWER(analysis, same_semantics, SAME_SEMANTICS, SameSemantics, same_semantics);
@@ -142,7 +146,8 @@ static void answer_semantic_hash(struct analysis *analysis) {
 }
 
 static void answer_ddl_parse(struct analysis *analysis) {
-    struct bytes text = bytes_from_text(analysis->request->ddl_parse->ddl_string == NULL ? "" : analysis->request->ddl_parse->ddl_string);
+    struct bytes text = bytes_from_text(
+        analysis->request->ddl_parse->ddl_string == NULL ? "" : analysis->request->ddl_parse->ddl_string);
     const struct type *type = sql_parse_schema(&analysis->arena, text, &analysis->error);
     if (type == NULL)
         return;
@@ -151,7 +156,8 @@ static void answer_ddl_parse(struct analysis *analysis) {
 }
 
 static void answer_json_to_ddl(struct analysis *analysis) {
-    struct bytes text = bytes_from_text(analysis->request->json_to_ddl->json_string == NULL ? "" : analysis->request->json_to_ddl->json_string);
+    struct bytes text = bytes_from_text(
+        analysis->request->json_to_ddl->json_string == NULL ? "" : analysis->request->json_to_ddl->json_string);
     const struct type *type = sql_parse_schema(&analysis->arena, text, &analysis->error);
     struct buffer ddl = {0};
     if (type == NULL)
@@ -173,7 +179,8 @@ static void answer_storage(struct analysis *analysis) {
         ANSWER(analysis, unpersist, UNPERSIST, Unpersist, unpersist);
         break;
     default:
-        level->has_use_disk = level->has_use_memory = level->has_use_off_heap = level->has_deserialized = level->has_replication = true;
+        level->has_use_disk = level->has_use_memory = level->has_use_off_heap = level->has_deserialized =
+            level->has_replication = true;
         level->replication = 1;
         ANSWER(analysis, get_storage_level, GET_STORAGE_LEVEL, GetStorageLevel, get_storage_level);
         analysis->response.get_storage_level->storage_level = level;
@@ -247,12 +254,14 @@ void analyze_plan(struct grpc_call *call, struct bytes message) {
     struct error cause;
     struct analysis *analysis = calloc(1, sizeof *analysis);
     ASSERT(analysis != NULL);
-    analysis->request = (Request *)protobuf_unpack(&analysis->arena, &connect__analyze_plan_request__descriptor, message, &cause);
+    analysis->request =
+        (Request *)protobuf_unpack(&analysis->arena, &connect__analyze_plan_request__descriptor, message, &cause);
     if (analysis->request == NULL)
         grpc_call_finish(call, GRPC_INVALID_ARGUMENT, cause.message, BYTES_NULL);
     else
-        analysis->session = service_session(call, (struct request_head){analysis->request->session_id,
-                                                      analysis->request->client_observed_server_side_session_id, analysis->request->user_context});
+        analysis->session = service_session(
+            call, (struct request_head){analysis->request->session_id,
+                      analysis->request->client_observed_server_side_session_id, analysis->request->user_context});
     if (analysis->session == NULL) {
         arena_destroy(&analysis->arena);
         free(analysis);

@@ -1,4 +1,5 @@
-/* artifacts.c: files that a client sends for its session: cached local relations (cache/<sha256>), Python files. Kept in memory, bounded. */
+/* artifacts.c: files that a client sends for its session: cached local relations (cache/<sha256>), Python files. Kept
+ * in memory, bounded. */
 #include <stdlib.h>
 #include <string.h>
 #include <zlib.h>
@@ -25,7 +26,8 @@ struct upload {
 
 struct bytes artifacts_get(struct session *session, const char *name) {
     struct buffer *content = map_get_text(&session->artifacts, name);
-    return content == NULL ? BYTES_NULL : bytes_make(content->data != NULL ? content->data : (const uint8_t *)"", content->size);
+    return content == NULL ? BYTES_NULL
+                           : bytes_make(content->data != NULL ? content->data : (const uint8_t *)"", content->size);
 }
 
 static size_t total_size(struct session *session) {
@@ -108,8 +110,9 @@ static void free_upload(struct upload *upload) {
 }
 
 static struct upload *open_upload(struct grpc_call *call, const Connect__AddArtifactsRequest *request) {
-    struct session *session = service_session(
-        call, (struct request_head){request->session_id, request->client_observed_server_side_session_id, request->user_context});
+    struct session *session =
+        service_session(call, (struct request_head){request->session_id,
+                                  request->client_observed_server_side_session_id, request->user_context});
     if (session == NULL)
         return NULL;
     struct upload *upload = calloc(1, sizeof *upload);
@@ -123,8 +126,8 @@ void artifacts_message(struct grpc_call *call, struct bytes message) {
     struct arena arena = {0};
     struct error cause;
     struct upload *upload = grpc_call_state(call);
-    Connect__AddArtifactsRequest *request =
-        (Connect__AddArtifactsRequest *)protobuf_unpack(&arena, &connect__add_artifacts_request__descriptor, message, &cause);
+    Connect__AddArtifactsRequest *request = (Connect__AddArtifactsRequest *)protobuf_unpack(
+        &arena, &connect__add_artifacts_request__descriptor, message, &cause);
     if (request == NULL) {
         grpc_call_finish(call, GRPC_INVALID_ARGUMENT, cause.message, BYTES_NULL);
     } else if (upload != NULL || (upload = open_upload(call, request)) != NULL) {
@@ -161,8 +164,8 @@ void artifacts_half_closed(struct grpc_call *call) {
     response.server_side_session_id = upload->session->server_side_id;
     response.artifacts = ARENA_ARRAY(&arena, Connect__AddArtifactsResponse__ArtifactSummary *, upload->received.count);
     for (size_t i = 0; i < upload->received.count; i++) {
-        Connect__AddArtifactsResponse__ArtifactSummary *summary =
-            PROTOBUF_NEW(&arena, Connect__AddArtifactsResponse__ArtifactSummary, connect__add_artifacts_response__artifact_summary);
+        Connect__AddArtifactsResponse__ArtifactSummary *summary = PROTOBUF_NEW(
+            &arena, Connect__AddArtifactsResponse__ArtifactSummary, connect__add_artifacts_response__artifact_summary);
         summary->name = upload->received.items[i].name;
         summary->has_is_crc_successful = true;
         summary->is_crc_successful = upload->received.items[i].good;
@@ -184,25 +187,25 @@ void artifacts_cancelled(struct grpc_call *call) {
 void artifacts_status(struct grpc_call *call, struct bytes message) {
     struct arena arena = {0};
     struct error cause;
-    Connect__ArtifactStatusesRequest *request =
-        (Connect__ArtifactStatusesRequest *)protobuf_unpack(&arena, &connect__artifact_statuses_request__descriptor, message, &cause);
+    Connect__ArtifactStatusesRequest *request = (Connect__ArtifactStatusesRequest *)protobuf_unpack(
+        &arena, &connect__artifact_statuses_request__descriptor, message, &cause);
     struct session *session = NULL;
     if (request == NULL)
         grpc_call_finish(call, GRPC_INVALID_ARGUMENT, cause.message, BYTES_NULL);
     else
-        session = service_session(
-            call, (struct request_head){request->session_id, request->client_observed_server_side_session_id, request->user_context});
+        session = service_session(call, (struct request_head){request->session_id,
+                                            request->client_observed_server_side_session_id, request->user_context});
     if (session != NULL) {
         Connect__ArtifactStatusesResponse response = CONNECT__ARTIFACT_STATUSES_RESPONSE__INIT;
         response.session_id = session->id;
         response.server_side_session_id = session->server_side_id;
         response.statuses = ARENA_ARRAY(&arena, Connect__ArtifactStatusesResponse__StatusesEntry *, request->n_names);
         for (size_t i = 0; i < request->n_names; i++) {
-            Connect__ArtifactStatusesResponse__StatusesEntry *entry =
-                PROTOBUF_NEW(&arena, Connect__ArtifactStatusesResponse__StatusesEntry, connect__artifact_statuses_response__statuses_entry);
+            Connect__ArtifactStatusesResponse__StatusesEntry *entry = PROTOBUF_NEW(&arena,
+                Connect__ArtifactStatusesResponse__StatusesEntry, connect__artifact_statuses_response__statuses_entry);
             entry->key = request->names[i];
-            entry->value =
-                PROTOBUF_NEW(&arena, Connect__ArtifactStatusesResponse__ArtifactStatus, connect__artifact_statuses_response__artifact_status);
+            entry->value = PROTOBUF_NEW(&arena, Connect__ArtifactStatusesResponse__ArtifactStatus,
+                connect__artifact_statuses_response__artifact_status);
             entry->value->has_exists = true;
             entry->value->exists = map_get_text(&session->artifacts, request->names[i]) != NULL;
             response.statuses[response.n_statuses++] = entry;

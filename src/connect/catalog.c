@@ -1,4 +1,5 @@
-/* catalog.c: spark.catalog questions as relations of one batch. The catalog is spark_catalog with the database default and temporary views. */
+/* catalog.c: spark.catalog questions as relations of one batch. The catalog is spark_catalog with the database default
+ * and temporary views. */
 #include <string.h>
 
 #include "base/assert.h"
@@ -30,7 +31,8 @@ static const struct relation *nothing(struct arena *arena) {
     return &local->base;
 }
 
-static bool parse_name(struct session *session, struct arena *arena, const char *name, struct bytes_list *parts, struct sql_error *error) {
+static bool parse_name(
+    struct session *session, struct arena *arena, const char *name, struct bytes_list *parts, struct sql_error *error) {
     return sql_parse_name(arena, bytes_from_text(name == NULL ? "" : name), parts, error);
 }
 
@@ -38,9 +40,12 @@ static bool is_default_database(const char *name) {
     return name != NULL && (strcmp(name, "default") == 0 || strcmp(name, "spark_catalog.default") == 0);
 }
 
-static const struct relation *table_exists(struct session *session, struct arena *arena, const char *name, struct sql_error *error) {
+static const struct relation *table_exists(
+    struct session *session, struct arena *arena, const char *name, struct sql_error *error) {
     struct bytes_list parts;
-    return parse_name(session, arena, name, &parts, error) ? one_flag(arena, "value", sql_view_exists(session->sql, parts)) : NULL;
+    return parse_name(session, arena, name, &parts, error)
+               ? one_flag(arena, "value", sql_view_exists(session->sql, parts))
+               : NULL;
 }
 
 static const struct relation *list_catalogs(struct arena *arena) {
@@ -57,14 +62,17 @@ static const struct relation *list_catalogs(struct arena *arena) {
 static const struct relation *list_columns(
     struct session *session, struct arena *arena, const Connect__ListColumns *message, struct sql_error *error) {
     struct bytes_list parts;
-    return parse_name(session, arena, message->table_name, &parts, error) ? sql_list_columns(session->sql, arena, parts, error) : NULL;
+    return parse_name(session, arena, message->table_name, &parts, error)
+               ? sql_list_columns(session->sql, arena, parts, error)
+               : NULL;
 }
 
 static const struct relation *drop_view(struct session *session, struct arena *arena, const char *name, bool global) {
     return one_flag(arena, "value", sql_drop_view(session->sql, bytes_from_text(name == NULL ? "" : name), global));
 }
 
-const struct relation *catalog_relation(struct session *session, struct arena *arena, const Connect__Catalog *catalog, struct sql_error *error) {
+const struct relation *catalog_relation(
+    struct session *session, struct arena *arena, const Connect__Catalog *catalog, struct sql_error *error) {
     switch (catalog->cat_type_case) {
     case CONNECT__CATALOG__CAT_TYPE_CURRENT_DATABASE:
         return one_text(arena, "value", "default");
@@ -76,7 +84,8 @@ const struct relation *catalog_relation(struct session *session, struct arena *a
         raise_schema_not_found(error, quote_name(arena, bytes_from_text(catalog->set_current_database->db_name)));
         return NULL;
     case CONNECT__CATALOG__CAT_TYPE_SET_CURRENT_CATALOG:
-        if (catalog->set_current_catalog->catalog_name != NULL && strcmp(catalog->set_current_catalog->catalog_name, "spark_catalog") == 0)
+        if (catalog->set_current_catalog->catalog_name != NULL &&
+            strcmp(catalog->set_current_catalog->catalog_name, "spark_catalog") == 0)
             return nothing(arena);
         raise_unsupported_feature_not_in_this_program(error, "Another catalog than spark_catalog", "");
         return NULL;

@@ -87,14 +87,16 @@ static const struct node *bind_parameters(struct sql_task *task, const struct no
     struct bytes *names = ARENA_ARRAY(&operation->arena, struct bytes, sql->named.count);
     for (size_t i = 0; i < sql->named.count; i++)
         names[i] = sql->named.items[i].name;
-    return sql_bind_parameters(&operation->arena, statement, (struct bytes_list){names, sql->named.count}, sql->arguments, &operation->error);
+    return sql_bind_parameters(
+        &operation->arena, statement, (struct bytes_list){names, sql->named.count}, sql->arguments, &operation->error);
 }
 
 static void run_sql(void *argument) {
     struct sql_task *task = argument;
     struct operation *operation = task->operation;
     struct sql_error *error = &operation->error;
-    const struct node *statement = sql_parse_statement(&operation->arena, bytes_from_text(text_of(task->command)), error);
+    const struct node *statement =
+        sql_parse_statement(&operation->arena, bytes_from_text(text_of(task->command)), error);
     if (statement == NULL)
         return;
     if (node_family(statement) == NODE_RELATION) {
@@ -102,8 +104,9 @@ static void run_sql(void *argument) {
         return;
     }
     statement = bind_parameters(task, statement);
-    const struct relation *rows =
-        statement == NULL ? NULL : sql_run_command(operation->session->sql, &operation->arena, (const struct command *)statement, error);
+    const struct relation *rows = statement == NULL ? NULL
+                                                    : sql_run_command(operation->session->sql, &operation->arena,
+                                                          (const struct command *)statement, error);
     if (rows != NULL)
         task->result = rows_relation(task, rows);
 }
@@ -115,7 +118,8 @@ static void sql_done(void *argument) {
         operation_fail(operation);
     } else {
         Connect__ExecutePlanResponse response = CONNECT__EXECUTE_PLAN_RESPONSE__INIT;
-        Connect__ExecutePlanResponse__SqlCommandResult result = CONNECT__EXECUTE_PLAN_RESPONSE__SQL_COMMAND_RESULT__INIT;
+        Connect__ExecutePlanResponse__SqlCommandResult result =
+            CONNECT__EXECUTE_PLAN_RESPONSE__SQL_COMMAND_RESULT__INIT;
         response.response_type_case = CONNECT__EXECUTE_PLAN_RESPONSE__RESPONSE_TYPE_SQL_COMMAND_RESULT;
         response.sql_command_result = &result;
         result.relation = task->result;
@@ -142,8 +146,8 @@ static void run_view(void *argument) {
     session_lower_context(operation->session, &operation->arena, &operation->error, &context);
     const struct relation *relation = lower_relation(&context, command->input);
     if (relation != NULL)
-        sql_create_view(operation->session->sql, bytes_from_text(command->name == NULL ? "" : command->name), relation, BYTES_NULL,
-            command->replace, command->is_global, &operation->error);
+        sql_create_view(operation->session->sql, bytes_from_text(command->name == NULL ? "" : command->name), relation,
+            BYTES_NULL, command->replace, command->is_global, &operation->error);
 }
 
 static void simple_done(void *argument) {
@@ -201,12 +205,15 @@ static void run_write(void *argument) {
         relation = sql_analyze(operation->session->sql, arena, relation, &operation->error);
     if (relation != NULL)
         relation = sql_optimize(operation->session->sql, arena, relation, &operation->error);
-    if (relation == NULL || !session_exec_settings(operation->session, arena, &writing->write.settings, &operation->error))
+    if (relation == NULL ||
+        !session_exec_settings(operation->session, arena, &writing->write.settings, &operation->error))
         return;
     struct source_option *options = ARENA_ARRAY(arena, struct source_option, message->n_options);
     for (size_t i = 0; i < message->n_options; i++)
-        options[i] = (struct source_option){bytes_from_text(message->options[i]->key), bytes_from_text(message->options[i]->value)};
-    struct bytes_list partitions = lower_names(&context, message->partitioning_columns, message->n_partitioning_columns);
+        options[i] = (struct source_option){
+            bytes_from_text(message->options[i]->key), bytes_from_text(message->options[i]->value)};
+    struct bytes_list partitions =
+        lower_names(&context, message->partitioning_columns, message->n_partitioning_columns);
     const char *standard = session_setting(operation->session, arena, "spark.sql.sources.default");
     writing->write.plan = relation;
     writing->write.mode = bytes_from_text(save_mode(message));
@@ -215,7 +222,9 @@ static void run_write(void *argument) {
                                                                                                : "parquet");
     writing->write.options = options;
     writing->write.option_count = message->n_options;
-    writing->write.path = message->save_type_case == CONNECT__WRITE_OPERATION__SAVE_TYPE_PATH ? bytes_from_text(message->path) : BYTES_NULL;
+    writing->write.path = message->save_type_case == CONNECT__WRITE_OPERATION__SAVE_TYPE_PATH
+                              ? bytes_from_text(message->path)
+                              : BYTES_NULL;
     writing->write.partition_columns = partitions.items;
     writing->write.partition_column_count = partitions.count;
     writing->write.user = bytes_from_text(operation->session->user);
@@ -247,7 +256,8 @@ static void write_prepared(void *argument) {
     }
     operation->state = writing;
     operation->cancel = cancel_write;
-    writing->save = stream_save_start(operation->session->server->options.streams, &writing->write, write_done, writing);
+    writing->save =
+        stream_save_start(operation->session->server->options.streams, &writing->write, write_done, writing);
 }
 
 void command_write(struct operation *operation, const Connect__WriteOperation *message) {

@@ -1,4 +1,5 @@
-/* config.c: the Config request: session settings. Static settings (spark.jars.packages …) are taken with a warning, as a Spark Connect server does. */
+/* config.c: the Config request: session settings. Static settings (spark.jars.packages …) are taken with a warning, as
+ * a Spark Connect server does. */
 #include <string.h>
 
 #include "base/assert.h"
@@ -6,10 +7,38 @@
 
 /* Prefixes of settings that a running server cannot change. */
 static const char *const static_prefixes[] = {
-    "spark.app.", "spark.archives", "spark.driver.", "spark.dynamicAllocation.", "spark.executor.", "spark.files", "spark.hadoop.", "spark.jars",
-    "spark.kubernetes.", "spark.master", "spark.memory.", "spark.port.", "spark.remote", "spark.serializer", "spark.shuffle.", "spark.sql.catalogImplementation",
-    "spark.sql.extensions", "spark.sql.warehouse.dir", "spark.submit.", "spark.task.", "spark.ui.", "spark.yarn.", "spark.cores.", "spark.local.",
-    "spark.eventLog.", "spark.network.", "spark.rpc.", "spark.python.", "spark.pyspark.", "spark.kryo", "spark.locality.", "spark.scheduler.",
+    "spark.app.",
+    "spark.archives",
+    "spark.driver.",
+    "spark.dynamicAllocation.",
+    "spark.executor.",
+    "spark.files",
+    "spark.hadoop.",
+    "spark.jars",
+    "spark.kubernetes.",
+    "spark.master",
+    "spark.memory.",
+    "spark.port.",
+    "spark.remote",
+    "spark.serializer",
+    "spark.shuffle.",
+    "spark.sql.catalogImplementation",
+    "spark.sql.extensions",
+    "spark.sql.warehouse.dir",
+    "spark.submit.",
+    "spark.task.",
+    "spark.ui.",
+    "spark.yarn.",
+    "spark.cores.",
+    "spark.local.",
+    "spark.eventLog.",
+    "spark.network.",
+    "spark.rpc.",
+    "spark.python.",
+    "spark.pyspark.",
+    "spark.kryo",
+    "spark.locality.",
+    "spark.scheduler.",
 };
 
 static bool is_static(const char *name) {
@@ -57,8 +86,8 @@ static void set_pairs(struct reply *reply, const Connect__ConfigRequest__Set *se
             return;
         }
         if (is_static(key) && strncmp(key, "spark.app.", 10) != 0)
-            reply->response.warnings[reply->response.n_warnings++] =
-                arena_printf(reply->arena, "The setting %s has no effect on a running server; what it names is built in or not needed.", key);
+            reply->response.warnings[reply->response.n_warnings++] = arena_printf(reply->arena,
+                "The setting %s has no effect on a running server; what it names is built in or not needed.", key);
         if (strcmp(key, "spark.sql.session.timeZone") == 0) {
             struct error cause;
             if (timezone_get(reply->session->server->options.world, bytes_from_text(value), &cause) == NULL) {
@@ -129,8 +158,10 @@ static void run_operation(struct reply *reply, const Connect__ConfigRequest__Ope
         allow_pairs(reply, operation->is_modifiable->n_keys);
         for (size_t i = 0; i < operation->is_modifiable->n_keys; i++)
             add_pair(reply, operation->is_modifiable->keys[i],
-                strncmp(operation->is_modifiable->keys[i], "spark.sql.", 10) == 0 && !is_static(operation->is_modifiable->keys[i]) ? "true"
-                                                                                                                                : "false");
+                strncmp(operation->is_modifiable->keys[i], "spark.sql.", 10) == 0 &&
+                        !is_static(operation->is_modifiable->keys[i])
+                    ? "true"
+                    : "false");
         break;
     default:
         error_set(&cause, ERROR_INVALID, "the Config request has no operation that is known here");
@@ -141,13 +172,14 @@ static void run_operation(struct reply *reply, const Connect__ConfigRequest__Ope
 void config(struct grpc_call *call, struct bytes message) {
     struct arena arena = {0};
     struct error cause;
-    Connect__ConfigRequest *request = (Connect__ConfigRequest *)protobuf_unpack(&arena, &connect__config_request__descriptor, message, &cause);
+    Connect__ConfigRequest *request =
+        (Connect__ConfigRequest *)protobuf_unpack(&arena, &connect__config_request__descriptor, message, &cause);
     struct session *session = NULL;
     if (request == NULL)
         grpc_call_finish(call, GRPC_INVALID_ARGUMENT, cause.message, BYTES_NULL);
     else
-        session = service_session(
-            call, (struct request_head){request->session_id, request->client_observed_server_side_session_id, request->user_context});
+        session = service_session(call, (struct request_head){request->session_id,
+                                            request->client_observed_server_side_session_id, request->user_context});
     if (session != NULL) {
         struct reply reply = {&arena, session, {.arena = &arena}, CONNECT__CONFIG_RESPONSE__INIT, 0};
         reply.response.session_id = session->id;

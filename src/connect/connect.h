@@ -1,5 +1,5 @@
-/* connect.h: the Spark Connect service: what an unmodified PySpark program speaks to. gRPC over HTTP/2 on port 15002, service
- * spark.connect.SparkConnectService; messages in schema/connect. */
+/* connect.h: the Spark Connect service: what an unmodified PySpark program speaks to. gRPC over HTTP/2 on port 15002,
+ * service spark.connect.SparkConnectService; messages in schema/connect. */
 #ifndef CONNECT_CONNECT_H
 #define CONNECT_CONNECT_H
 
@@ -21,7 +21,8 @@ struct connect_options {
     uint16_t port;
     enum net_peer_rule peer_rule;
     const char *programs_folder; /* DIR/run/programs: see cli/program.h */
-    /* Server-wide default of a session setting (spark.sql.shuffle.partitions …), NULL when there is none. Any thread. */
+    /* Server-wide default of a session setting (spark.sql.shuffle.partitions …), NULL when there is none. Any thread.
+     */
     const char *(*setting)(void *context, const char *name);
     void *setting_context;
     struct service_log *log; /* spark.log */
@@ -40,6 +41,7 @@ struct connect_session_summary {
     int64_t started_ms;
     size_t operation_count; /* running */
 };
-void connect_each_session(struct connect_server *server, void (*visit)(void *argument, const struct connect_session_summary *summary), void *argument);
+void connect_each_session(struct connect_server *server,
+    void (*visit)(void *argument, const struct connect_session_summary *summary), void *argument);
 
 #endif

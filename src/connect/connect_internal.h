@@ -1,10 +1,10 @@
 /* connect_internal.h: sessions and operations from inside.
  *
- * Everything happens on the `spark` loop, except: analysis, which runs on the disk pool, one task of a session after the other (session_run); and
- * results, which come from compute threads and are posted here.
+ * Everything happens on the `spark` loop, except: analysis, which runs on the disk pool, one task of a session after
+ * the other (session_run); and results, which come from compute threads and are posted here.
  *
- * An operation is one ExecutePlan. Its answers are kept until the client releases them (reattachable ones up to RETRY_SIZE_MAX behind what
- * was sent), so that ReattachExecute can send them again. */
+ * An operation is one ExecutePlan. Its answers are kept until the client releases them (reattachable ones up to
+ * RETRY_SIZE_MAX behind what was sent), so that ReattachExecute can send them again. */
 #ifndef CONNECT_CONNECT_INTERNAL_H
 #define CONNECT_CONNECT_INTERNAL_H
 
@@ -24,7 +24,7 @@ enum {
     RETRY_SIZE_MAX = 10 << 20,    /* answers kept behind the last sent one */
     RESULT_QUEUE_SIZE = 16 << 20, /* answers not sent yet: above this the engine is told to wait */
     SESSION_IDLE_MS = 60 * 60000,
-    DETACHED_MS = 5 * 60000,      /* a reattachable operation without a client */
+    DETACHED_MS = 5 * 60000, /* a reattachable operation without a client */
     ERRORS_KEPT = 100,
 };
 
@@ -63,8 +63,8 @@ struct session {
     struct map errors;     /* error id -> struct buffer: packed FetchErrorDetailsResponse */
     struct session_work *work_first, *work_last;
     bool work_runs;
-    struct map tables;  /* memory sinks: name -> struct source, until the session ends; under settings_mutex */
-    struct map queries; /* run id -> struct stream_query, also ended ones: a reference each */
+    struct map tables;          /* memory sinks: name -> struct source, until the session ends; under settings_mutex */
+    struct map queries;         /* run id -> struct stream_query, also ended ones: a reference each */
     struct operation *listener; /* the open listener bus */
 };
 
@@ -84,7 +84,8 @@ struct session *session_retain(struct session *session);
 void session_release(struct session *session);
 /* Stops its queries and operations and forgets it. */
 void session_end(struct session *session);
-/* Queues work on the disk pool behind the session's earlier work; then done on the loop. Holds a reference meanwhile. */
+/* Queues work on the disk pool behind the session's earlier work; then done on the loop. Holds a reference meanwhile.
+ */
 void session_run(struct session *session, world_function *work, world_function *done, void *argument);
 /* Text of a setting or NULL; any thread; copied into the arena. */
 const char *session_setting(struct session *session, struct arena *arena, const char *name);
@@ -93,13 +94,16 @@ void session_set(struct session *session, const char *name, const char *value);
 /* The default of a setting that is not set; NULL when it is unknown. */
 const char *session_default(struct session *session, const char *name);
 /* What the engine needs of the settings; texts in the arena. */
-bool session_exec_settings(struct session *session, struct arena *arena, struct exec_settings *settings, struct sql_error *error);
-void session_lower_context(struct session *session, struct arena *arena, struct sql_error *error, struct lower_context *context);
+bool session_exec_settings(
+    struct session *session, struct arena *arena, struct exec_settings *settings, struct sql_error *error);
+void session_lower_context(
+    struct session *session, struct arena *arena, struct sql_error *error, struct lower_context *context);
 /* All settings for Config.get_all and streaming queries: array in the arena. */
 size_t session_all_settings(struct session *session, struct arena *arena, struct stream_setting **settings);
 
 /* ---- errors.c ---- */
-/* Ends the call with the error: status INTERNAL, ErrorInfo in the details, the whole kept for FetchErrorDetails. session may be NULL. */
+/* Ends the call with the error: status INTERNAL, ErrorInfo in the details, the whole kept for FetchErrorDetails.
+ * session may be NULL. */
 void errors_finish(struct grpc_call *call, struct session *session, const struct sql_error *error);
 /* The same as bytes that can be sent later: the google.rpc.Status message; *message is in the error's arena. */
 struct buffer errors_status(struct session *session, const struct sql_error *error, const char **message);
@@ -125,8 +129,8 @@ struct operation {
     size_t queued_size, kept_size;
     struct buffer status; /* of the error, when it failed */
     const char *status_message;
-    void (*cancel)(struct operation *operation);   /* set while something runs that can be cancelled */
-    void (*drained)(struct operation *operation);  /* the queue is below half again */
+    void (*cancel)(struct operation *operation);  /* set while something runs that can be cancelled */
+    void (*drained)(struct operation *operation); /* the queue is below half again */
     void (*on_remove)(struct operation *operation);
     /* Fills in the stages of a running query; memory in the operation's arena. */
     void (*progress)(struct operation *operation, Connect__ExecutePlanResponse__ExecutionProgress *progress);
@@ -134,7 +138,8 @@ struct operation {
     Connect__DataType *schema;
     int64_t last_progress_ms;
 };
-struct operation *operation_create(struct session *session, const Connect__ExecutePlanRequest *request, struct arena arena);
+struct operation *operation_create(
+    struct session *session, const Connect__ExecutePlanRequest *request, struct arena arena);
 struct operation *operation_retain(struct operation *operation);
 void operation_release(struct operation *operation);
 void operation_attach(struct operation *operation, struct grpc_call *call);
@@ -163,7 +168,8 @@ void command_start_stream(struct operation *operation, const Connect__WriteStrea
 void command_query(struct operation *operation, const Connect__StreamingQueryCommand *command);
 void command_manager(struct operation *operation, const Connect__StreamingQueryManagerCommand *command);
 void command_listener_bus(struct operation *operation, const Connect__StreamingQueryListenerBusCommand *command);
-const struct relation *catalog_relation(struct session *session, struct arena *arena, const Connect__Catalog *catalog, struct sql_error *error);
+const struct relation *catalog_relation(
+    struct session *session, struct arena *arena, const Connect__Catalog *catalog, struct sql_error *error);
 /* Plan of a request, decompressed when it came so; NULL with the error. */
 const Connect__Plan *plan_open(struct arena *arena, const Connect__Plan *plan, struct sql_error *error);
 void analyze_plan(struct grpc_call *call, struct bytes message);

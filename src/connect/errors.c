@@ -1,5 +1,6 @@
-/* errors.c: errors as Spark Connect's clients read them: gRPC status INTERNAL, a google.rpc.Status with one ErrorInfo in grpc-status-details-bin,
- * and the rest by FetchErrorDetails. PySpark chooses its exception class by the Java class names. */
+/* errors.c: errors as Spark Connect's clients read them: gRPC status INTERNAL, a google.rpc.Status with one ErrorInfo
+ * in grpc-status-details-bin, and the rest by FetchErrorDetails. PySpark chooses its exception class by the Java class
+ * names. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,7 +11,8 @@
 enum { PARAMETERS_SIZE_MAX = 1024 }; /* as Spark: longer ones only by FetchErrorDetails */
 
 static void add_metadata(struct arena *arena, Google__Rpc__ErrorInfo *info, const char *key, const char *value) {
-    Google__Rpc__ErrorInfo__MetadataEntry *entry = PROTOBUF_NEW(arena, Google__Rpc__ErrorInfo__MetadataEntry, google__rpc__error_info__metadata_entry);
+    Google__Rpc__ErrorInfo__MetadataEntry *entry =
+        PROTOBUF_NEW(arena, Google__Rpc__ErrorInfo__MetadataEntry, google__rpc__error_info__metadata_entry);
     entry->key = (char *)key;
     entry->value = (char *)value;
     info->metadata[info->n_metadata++] = entry;
@@ -44,12 +46,13 @@ static const char *parameters_json(struct arena *arena, const struct sql_error *
 
 /* ---- FetchErrorDetails ---- */
 
-static Connect__FetchErrorDetailsResponse__QueryContext *query_context(struct arena *arena, const struct sql_error *error) {
+static Connect__FetchErrorDetailsResponse__QueryContext *query_context(
+    struct arena *arena, const struct sql_error *error) {
     struct bytes fragment = sql_error_fragment(error);
     if (error->origin.text == NULL || fragment.data == NULL)
         return NULL;
-    Connect__FetchErrorDetailsResponse__QueryContext *context =
-        PROTOBUF_NEW(arena, Connect__FetchErrorDetailsResponse__QueryContext, connect__fetch_error_details_response__query_context);
+    Connect__FetchErrorDetailsResponse__QueryContext *context = PROTOBUF_NEW(
+        arena, Connect__FetchErrorDetailsResponse__QueryContext, connect__fetch_error_details_response__query_context);
     bool is_sql = error->origin.text->call_site.data == NULL;
     context->has_context_type = true;
     context->context_type = is_sql ? CONNECT__FETCH_ERROR_DETAILS_RESPONSE__QUERY_CONTEXT__CONTEXT_TYPE__SQL
@@ -64,15 +67,16 @@ static Connect__FetchErrorDetailsResponse__QueryContext *query_context(struct ar
     return context;
 }
 
-static Connect__FetchErrorDetailsResponse__SparkThrowable *throwable(struct arena *arena, const struct sql_error *error) {
-    Connect__FetchErrorDetailsResponse__SparkThrowable *spark =
-        PROTOBUF_NEW(arena, Connect__FetchErrorDetailsResponse__SparkThrowable, connect__fetch_error_details_response__spark_throwable);
+static Connect__FetchErrorDetailsResponse__SparkThrowable *throwable(
+    struct arena *arena, const struct sql_error *error) {
+    Connect__FetchErrorDetailsResponse__SparkThrowable *spark = PROTOBUF_NEW(arena,
+        Connect__FetchErrorDetailsResponse__SparkThrowable, connect__fetch_error_details_response__spark_throwable);
     Connect__FetchErrorDetailsResponse__QueryContext *context = query_context(arena, error);
     spark->error_class = arena_strdup(arena, sql_error_condition(error));
     spark->sql_state = arena_strdup(arena, sql_error_state(error));
     spark->n_message_parameters = error->parameter_count;
-    spark->message_parameters =
-        ARENA_ARRAY(arena, Connect__FetchErrorDetailsResponse__SparkThrowable__MessageParametersEntry *, error->parameter_count);
+    spark->message_parameters = ARENA_ARRAY(
+        arena, Connect__FetchErrorDetailsResponse__SparkThrowable__MessageParametersEntry *, error->parameter_count);
     for (size_t i = 0; i < error->parameter_count; i++) {
         Connect__FetchErrorDetailsResponse__SparkThrowable__MessageParametersEntry *entry =
             PROTOBUF_NEW(arena, Connect__FetchErrorDetailsResponse__SparkThrowable__MessageParametersEntry,
@@ -97,10 +101,12 @@ static void drop_oldest_error(struct session *session) {
     free(oldest);
 }
 
-static void keep_details(struct session *session, struct arena *arena, const char *error_id, const struct sql_error *error) {
+static void keep_details(
+    struct session *session, struct arena *arena, const char *error_id, const struct sql_error *error) {
     Connect__FetchErrorDetailsResponse__Error *detail =
         PROTOBUF_NEW(arena, Connect__FetchErrorDetailsResponse__Error, connect__fetch_error_details_response__error);
-    Connect__FetchErrorDetailsResponse *response = PROTOBUF_NEW(arena, Connect__FetchErrorDetailsResponse, connect__fetch_error_details_response);
+    Connect__FetchErrorDetailsResponse *response =
+        PROTOBUF_NEW(arena, Connect__FetchErrorDetailsResponse, connect__fetch_error_details_response);
     const char *const *classes = sql_error_classes(error);
     while (classes[detail->n_error_type_hierarchy] != NULL)
         detail->n_error_type_hierarchy++;
@@ -169,15 +175,16 @@ void errors_finish(struct grpc_call *call, struct session *session, const struct
 void errors_fetch(struct grpc_call *call, struct bytes message) {
     struct arena arena = {0};
     struct error cause;
-    Connect__FetchErrorDetailsRequest *request =
-        (Connect__FetchErrorDetailsRequest *)protobuf_unpack(&arena, &connect__fetch_error_details_request__descriptor, message, &cause);
+    Connect__FetchErrorDetailsRequest *request = (Connect__FetchErrorDetailsRequest *)protobuf_unpack(
+        &arena, &connect__fetch_error_details_request__descriptor, message, &cause);
     if (request == NULL) {
         grpc_call_finish(call, GRPC_INVALID_ARGUMENT, cause.message, BYTES_NULL);
         arena_destroy(&arena);
         return;
     }
     struct session *session =
-        service_session(call, (struct request_head){request->session_id, request->client_observed_server_side_session_id, request->user_context});
+        service_session(call, (struct request_head){request->session_id,
+                                  request->client_observed_server_side_session_id, request->user_context});
     if (session != NULL) {
         struct buffer *kept = request->error_id == NULL ? NULL : map_get_text(&session->errors, request->error_id);
         if (kept != NULL) {

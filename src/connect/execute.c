@@ -1,4 +1,5 @@
-/* execute.c: plans that give rows: lowered, analyzed and compiled on the disk pool, run by the engine, answered as Arrow batches; df.show() drawn. */
+/* execute.c: plans that give rows: lowered, analyzed and compiled on the disk pool, run by the engine, answered as
+ * Arrow batches; df.show() drawn. */
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -83,7 +84,8 @@ static bool is_full(const struct execution *execution) {
 static enum exec_demand take_batch(void *argument, struct batch *batch, size_t partition) {
     struct execution *execution = argument;
     if (execution->kind != EXECUTION_ROWS) {
-        execution->shown = vector_grow(execution->shown, execution->shown_count, 1, &execution->shown_capacity, sizeof *execution->shown);
+        execution->shown = vector_grow(
+            execution->shown, execution->shown_count, 1, &execution->shown_capacity, sizeof *execution->shown);
         execution->shown[execution->shown_count++] = batch_retain(batch);
         return EXEC_MORE;
     }
@@ -108,7 +110,8 @@ static struct batch *one_string(struct execution *execution, struct bytes text) 
     return batch;
 }
 
-static void html_cell(const struct column *column, size_t row, int truncate, const struct exec_settings *settings, struct buffer *out) {
+static void html_cell(
+    const struct column *column, size_t row, int truncate, const struct exec_settings *settings, struct buffer *out) {
     struct buffer text = {0};
     if (column_is_null(column, row))
         buffer_append_text(&text, "NULL");
@@ -157,8 +160,8 @@ static void draw_html(struct execution *execution, const struct type *schema, st
 static void draw(struct execution *execution, struct buffer *text) {
     const struct type *schema = exec_query_schema(execution->query);
     if (execution->kind == EXECUTION_SHOW)
-        show_string(schema, execution->shown, execution->shown_count, (size_t)execution->row_count_max, execution->truncate, execution->vertical,
-            &execution->settings, text);
+        show_string(schema, execution->shown, execution->shown_count, (size_t)execution->row_count_max,
+            execution->truncate, execution->vertical, &execution->settings, text);
     else
         draw_html(execution, schema, text);
 }
@@ -231,9 +234,11 @@ static void progress(struct operation *operation, Connect__ExecutePlanResponse__
     if (!execution->running)
         return;
     exec_query_progress(execution->query, &now);
-    Connect__ExecutePlanResponse__ExecutionProgress__StageInfo *stage = PROTOBUF_NEW(&operation->arena,
-        Connect__ExecutePlanResponse__ExecutionProgress__StageInfo, connect__execute_plan_response__execution_progress__stage_info);
-    stage->has_stage_id = stage->has_num_tasks = stage->has_num_completed_tasks = stage->has_input_bytes_read = stage->has_done = true;
+    Connect__ExecutePlanResponse__ExecutionProgress__StageInfo *stage =
+        PROTOBUF_NEW(&operation->arena, Connect__ExecutePlanResponse__ExecutionProgress__StageInfo,
+            connect__execute_plan_response__execution_progress__stage_info);
+    stage->has_stage_id = stage->has_num_tasks = stage->has_num_completed_tasks = stage->has_input_bytes_read =
+        stage->has_done = true;
     stage->num_tasks = now.task_count;
     stage->num_completed_tasks = now.tasks_done;
     stage->input_bytes_read = now.input_bytes;

@@ -1,4 +1,5 @@
-/* lower.h: Spark Connect's plan messages to the nodes of sql/plan.h, unresolved. What is not served is refused by name. */
+/* lower.h: Spark Connect's plan messages to the nodes of sql/plan.h, unresolved. What is not served is refused by name.
+ */
 #ifndef CONNECT_LOWER_H
 #define CONNECT_LOWER_H
 
@@ -26,7 +27,8 @@ const struct type *lower_type(struct lower_context *context, const Connect__Data
 Connect__DataType *raise_type(struct arena *arena, const struct type *type);
 
 /* Shared by the lowering files. */
-bool lower_expressions(struct lower_context *context, Connect__Expression *const *items, size_t count, struct expression_list *list);
+bool lower_expressions(
+    struct lower_context *context, Connect__Expression *const *items, size_t count, struct expression_list *list);
 struct bytes_list lower_names(struct lower_context *context, char *const *items, size_t count);
 struct bytes lower_text(struct lower_context *context, const char *text); /* copied; NULL and "" stay */
 const struct expression *lower_sort_order(struct lower_context *context, const Connect__Expression__SortOrder *order);

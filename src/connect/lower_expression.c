@@ -14,14 +14,17 @@ static const struct {
     uint32_t number;
     const char *name, *advice;
 } unserved[] = {
-    {"expression", 15, "A user-defined function (udf, pandas_udf)", "Use the functions of pyspark.sql.functions; Python workers come with a later version."},
+    {"expression", 15, "A user-defined function (udf, pandas_udf)",
+        "Use the functions of pyspark.sql.functions; Python workers come with a later version."},
     {"expression", 19, "MERGE INTO", "Write the merged rows with df.write instead."},
     {"expression", 20, "A typed aggregate", "Use the aggregates of pyspark.sql.functions."},
     {"expression", 22, "A shuffle partition id as an expression", "Use repartition with columns."},
-    {"relation", 28, "mapInPandas, mapInArrow", "Use the functions of pyspark.sql.functions; Python workers come with a later version."},
+    {"relation", 28, "mapInPandas, mapInArrow",
+        "Use the functions of pyspark.sql.functions; Python workers come with a later version."},
     {"relation", 29, "observe()", "Count in a query of its own."},
     {"relation", 30, "Parsing a DataFrame of strings with spark.read.json or csv", "Use from_json or from_csv."},
-    {"relation", 31, "applyInPandas, transformWithState", "Use groupBy().agg(); Python workers come with a later version."},
+    {"relation", 31, "applyInPandas, transformWithState",
+        "Use groupBy().agg(); Python workers come with a later version."},
     {"relation", 32, "cogroup().applyInPandas", "Use join; Python workers come with a later version."},
     {"relation", 34, "applyInPandasWithState", "State and Python workers come with a later version."},
     {"relation", 37, "A cached remote relation", "Use a temporary view."},
@@ -38,7 +41,8 @@ static const struct {
     {"relation", 106, "freqItems", "Use groupBy().count()."},
     {"relation", 107, "sampleBy", "Use sample() on filtered DataFrames."},
     {"relation", 300, "Machine learning (pyspark.ml)", "It is not part of this program."},
-    {"command", 1, "A user-defined function (udf.register)", "Use the functions of pyspark.sql.functions; Python workers come with a later version."},
+    {"command", 1, "A user-defined function (udf.register)",
+        "Use the functions of pyspark.sql.functions; Python workers come with a later version."},
     {"command", 4, "writeTo (tables of a catalog)", "Use df.write.format(…).save(path)."},
     {"command", 8, "Resources of executors", "There are no executors to ask."},
     {"command", 10, "A user-defined table function", "Python workers come with a later version."},
@@ -50,8 +54,10 @@ static const struct {
     {"command", 17, "Machine learning (pyspark.ml)", "It is not part of this program."},
     {"command", 18, "External commands", "Run them in the program itself."},
     {"command", 19, "Declarative pipelines", "Use streaming queries."},
-    {"streaming sink", 13, "foreach()", "Use a file, Kafka, memory or console sink; Python workers come with a later version."},
-    {"streaming sink", 14, "foreachBatch()", "Use a file, Kafka, memory or console sink; Python workers come with a later version."},
+    {"streaming sink", 13, "foreach()",
+        "Use a file, Kafka, memory or console sink; Python workers come with a later version."},
+    {"streaming sink", 14, "foreachBatch()",
+        "Use a file, Kafka, memory or console sink; Python workers come with a later version."},
     {"literal", 26, "A TIME literal", "Use timestamps."},
     {"data type", 23, "A user-defined type", "Use structs."},
     {"data type", 25, "VARIANT", "Use strings with from_json."},
@@ -81,7 +87,8 @@ struct bytes_list lower_names(struct lower_context *context, char *const *items,
     return (struct bytes_list){names, count};
 }
 
-bool lower_expressions(struct lower_context *context, Expression *const *items, size_t count, struct expression_list *list) {
+bool lower_expressions(
+    struct lower_context *context, Expression *const *items, size_t count, struct expression_list *list) {
     const struct expression **lowered = ARENA_ARRAY(context->arena, const struct expression *, count);
     for (size_t i = 0; i < count; i++)
         if ((lowered[i] = lower_expression(context, items[i])) == NULL)
@@ -90,16 +97,19 @@ bool lower_expressions(struct lower_context *context, Expression *const *items, 
     return true;
 }
 
-static const struct expression *lower_attribute(struct lower_context *context, const Connect__Expression__UnresolvedAttribute *message) {
+static const struct expression *lower_attribute(
+    struct lower_context *context, const Connect__Expression__UnresolvedAttribute *message) {
     struct expression_attribute *attribute = expression_attribute_new(context->arena);
     attribute->plan_id = message->has_plan_id ? message->plan_id : -1;
-    if (!sql_parse_name(context->arena, lower_text(context, message->unparsed_identifier == NULL ? "" : message->unparsed_identifier),
+    if (!sql_parse_name(context->arena,
+            lower_text(context, message->unparsed_identifier == NULL ? "" : message->unparsed_identifier),
             &attribute->parts, context->error))
         return NULL;
     return &attribute->base;
 }
 
-static const struct expression *lower_star(struct lower_context *context, const Connect__Expression__UnresolvedStar *message) {
+static const struct expression *lower_star(
+    struct lower_context *context, const Connect__Expression__UnresolvedStar *message) {
     struct expression_star *star = expression_star_new(context->arena);
     star->plan_id = message->has_plan_id ? message->plan_id : -1;
     struct bytes target = lower_text(context, message->unparsed_target);
@@ -110,8 +120,8 @@ static const struct expression *lower_star(struct lower_context *context, const 
     return &star->base;
 }
 
-static const struct expression *lower_function(struct lower_context *context, const char *name, Expression *const *arguments, size_t count,
-    bool distinct) {
+static const struct expression *lower_function(
+    struct lower_context *context, const char *name, Expression *const *arguments, size_t count, bool distinct) {
     struct expression_function *function = expression_function_new(context->arena);
     function->name = lower_text(context, name);
     function->distinct = distinct;
@@ -136,14 +146,17 @@ static const struct expression *lower_cast(struct lower_context *context, const 
         cast->target = sql_parse_schema(context->arena, lower_text(context, message->type_str), context->error);
     else
         cast->target = lower_type(context, message->type);
-    cast->mode = message->has_eval_mode && (unsigned)message->eval_mode < ARRAY_COUNT(modes) ? modes[message->eval_mode] : CAST_UNSET;
+    cast->mode = message->has_eval_mode && (unsigned)message->eval_mode < ARRAY_COUNT(modes) ? modes[message->eval_mode]
+                                                                                             : CAST_UNSET;
     return cast->target == NULL ? NULL : &cast->base;
 }
 
-const struct expression *lower_sort_order(struct lower_context *context, const Connect__Expression__SortOrder *message) {
+const struct expression *lower_sort_order(
+    struct lower_context *context, const Connect__Expression__SortOrder *message) {
     struct expression_sort_order *order = expression_sort_order_new(context->arena);
     order->child = lower_expression(context, message->child);
-    order->descending = message->direction == CONNECT__EXPRESSION__SORT_ORDER__SORT_DIRECTION__SORT_DIRECTION_DESCENDING;
+    order->descending =
+        message->direction == CONNECT__EXPRESSION__SORT_ORDER__SORT_DIRECTION__SORT_DIRECTION_DESCENDING;
     if (message->null_ordering == CONNECT__EXPRESSION__SORT_ORDER__NULL_ORDERING__SORT_NULLS_UNSPECIFIED)
         order->nulls_last = order->descending;
     else
@@ -167,7 +180,8 @@ static const struct expression *lower_variable(
     return result;
 }
 
-static const struct expression *lower_lambda(struct lower_context *context, const Connect__Expression__LambdaFunction *message) {
+static const struct expression *lower_lambda(
+    struct lower_context *context, const Connect__Expression__LambdaFunction *message) {
     struct expression_lambda *lambda = expression_lambda_new(context->arena);
     const struct expression **parameters = ARENA_ARRAY(context->arena, const struct expression *, message->n_arguments);
     for (size_t i = 0; i < message->n_arguments; i++)
@@ -178,10 +192,11 @@ static const struct expression *lower_lambda(struct lower_context *context, cons
     return lambda->body == NULL ? NULL : &lambda->base;
 }
 
-static bool lower_boundary(struct lower_context *context, const Connect__Expression__Window__WindowFrame__FrameBoundary *message,
-    const struct expression **boundary) {
+static bool lower_boundary(struct lower_context *context,
+    const Connect__Expression__Window__WindowFrame__FrameBoundary *message, const struct expression **boundary) {
     *boundary = NULL; /* unbounded */
-    if (message == NULL || message->boundary_case == CONNECT__EXPRESSION__WINDOW__WINDOW_FRAME__FRAME_BOUNDARY__BOUNDARY_UNBOUNDED)
+    if (message == NULL ||
+        message->boundary_case == CONNECT__EXPRESSION__WINDOW__WINDOW_FRAME__FRAME_BOUNDARY__BOUNDARY_UNBOUNDED)
         return true;
     if (message->boundary_case == CONNECT__EXPRESSION__WINDOW__WINDOW_FRAME__FRAME_BOUNDARY__BOUNDARY_CURRENT_ROW)
         *boundary = literal_int(context->arena, 0);
@@ -190,11 +205,13 @@ static bool lower_boundary(struct lower_context *context, const Connect__Express
     return *boundary != NULL;
 }
 
-static const struct expression *lower_window(struct lower_context *context, const Connect__Expression__Window *message) {
+static const struct expression *lower_window(
+    struct lower_context *context, const Connect__Expression__Window *message) {
     struct expression_window *window = expression_window_new(context->arena);
     const struct expression **orders = ARENA_ARRAY(context->arena, const struct expression *, message->n_order_spec);
     window->function = lower_expression(context, message->window_function);
-    if (window->function == NULL || !lower_expressions(context, message->partition_spec, message->n_partition_spec, &window->partition))
+    if (window->function == NULL ||
+        !lower_expressions(context, message->partition_spec, message->n_partition_spec, &window->partition))
         return NULL;
     for (size_t i = 0; i < message->n_order_spec; i++)
         if ((orders[i] = lower_sort_order(context, message->order_spec[i])) == NULL)
@@ -203,29 +220,38 @@ static const struct expression *lower_window(struct lower_context *context, cons
     const Connect__Expression__Window__WindowFrame *frame = message->frame_spec;
     if (frame == NULL)
         return &window->base;
-    window->frame = frame->frame_type == CONNECT__EXPRESSION__WINDOW__WINDOW_FRAME__FRAME_TYPE__FRAME_TYPE_ROW ? FRAME_ROWS : FRAME_RANGE;
-    return lower_boundary(context, frame->lower, &window->lower) && lower_boundary(context, frame->upper, &window->upper) ? &window->base : NULL;
+    window->frame = frame->frame_type == CONNECT__EXPRESSION__WINDOW__WINDOW_FRAME__FRAME_TYPE__FRAME_TYPE_ROW
+                        ? FRAME_ROWS
+                        : FRAME_RANGE;
+    return lower_boundary(context, frame->lower, &window->lower) &&
+                   lower_boundary(context, frame->upper, &window->upper)
+               ? &window->base
+               : NULL;
 }
 
-static const struct expression *lower_extract(struct lower_context *context, const Connect__Expression__UnresolvedExtractValue *message) {
+static const struct expression *lower_extract(
+    struct lower_context *context, const Connect__Expression__UnresolvedExtractValue *message) {
     struct expression_extract *extract = expression_extract_new(context->arena);
     extract->child = lower_expression(context, message->child);
     extract->key = extract->child == NULL ? NULL : lower_expression(context, message->extraction);
     return extract->key == NULL ? NULL : &extract->base;
 }
 
-static const struct expression *lower_update_fields(struct lower_context *context, const Connect__Expression__UpdateFields *message) {
+static const struct expression *lower_update_fields(
+    struct lower_context *context, const Connect__Expression__UpdateFields *message) {
     struct expression_update_fields *update = expression_update_fields_new(context->arena);
     update->child = lower_expression(context, message->struct_expression);
     update->field = lower_text(context, message->field_name);
     if (update->child == NULL)
         return NULL;
-    if (message->value_expression != NULL && (update->value = lower_expression(context, message->value_expression)) == NULL)
+    if (message->value_expression != NULL &&
+        (update->value = lower_expression(context, message->value_expression)) == NULL)
         return NULL;
     return &update->base;
 }
 
-static const struct expression *lower_subquery(struct lower_context *context, const Connect__SubqueryExpression *message) {
+static const struct expression *lower_subquery(
+    struct lower_context *context, const Connect__SubqueryExpression *message) {
     struct expression_subquery *subquery = expression_subquery_new(context->arena);
     switch (message->subquery_type) {
     case CONNECT__SUBQUERY_EXPRESSION__SUBQUERY_TYPE__SUBQUERY_TYPE_SCALAR:
@@ -247,14 +273,16 @@ static const struct expression *lower_subquery(struct lower_context *context, co
     return &subquery->base;
 }
 
-static const struct expression *lower_named_argument(struct lower_context *context, const Connect__NamedArgumentExpression *message) {
+static const struct expression *lower_named_argument(
+    struct lower_context *context, const Connect__NamedArgumentExpression *message) {
     struct expression_named_argument *argument = expression_named_argument_new(context->arena);
     argument->name = lower_text(context, message->key);
     argument->value = lower_expression(context, message->value);
     return argument->value == NULL ? NULL : &argument->base;
 }
 
-static const struct expression *lower_regex(struct lower_context *context, const Connect__Expression__UnresolvedRegex *message) {
+static const struct expression *lower_regex(
+    struct lower_context *context, const Connect__Expression__UnresolvedRegex *message) {
     struct expression_regex *regex = expression_regex_new(context->arena);
     regex->pattern = lower_text(context, message->col_name);
     regex->plan_id = message->has_plan_id ? message->plan_id : -1;
@@ -268,10 +296,12 @@ static const struct expression *lower_member(struct lower_context *context, cons
     case CONNECT__EXPRESSION__EXPR_TYPE_UNRESOLVED_ATTRIBUTE:
         return lower_attribute(context, message->unresolved_attribute);
     case CONNECT__EXPRESSION__EXPR_TYPE_UNRESOLVED_FUNCTION:
-        return lower_function(context, message->unresolved_function->function_name, message->unresolved_function->arguments,
-            message->unresolved_function->n_arguments, message->unresolved_function->is_distinct);
+        return lower_function(context, message->unresolved_function->function_name,
+            message->unresolved_function->arguments, message->unresolved_function->n_arguments,
+            message->unresolved_function->is_distinct);
     case CONNECT__EXPRESSION__EXPR_TYPE_EXPRESSION_STRING:
-        return sql_parse_expression(context->arena, lower_text(context, message->expression_string->expression), context->error);
+        return sql_parse_expression(
+            context->arena, lower_text(context, message->expression_string->expression), context->error);
     case CONNECT__EXPRESSION__EXPR_TYPE_UNRESOLVED_STAR:
         return lower_star(context, message->unresolved_star);
     case CONNECT__EXPRESSION__EXPR_TYPE_ALIAS:
@@ -293,8 +323,8 @@ static const struct expression *lower_member(struct lower_context *context, cons
     case CONNECT__EXPRESSION__EXPR_TYPE_UNRESOLVED_NAMED_LAMBDA_VARIABLE:
         return lower_variable(context, message->unresolved_named_lambda_variable);
     case CONNECT__EXPRESSION__EXPR_TYPE_CALL_FUNCTION:
-        return lower_function(
-            context, message->call_function->function_name, message->call_function->arguments, message->call_function->n_arguments, false);
+        return lower_function(context, message->call_function->function_name, message->call_function->arguments,
+            message->call_function->n_arguments, false);
     case CONNECT__EXPRESSION__EXPR_TYPE_NAMED_ARGUMENT_EXPRESSION:
         return lower_named_argument(context, message->named_argument_expression);
     case CONNECT__EXPRESSION__EXPR_TYPE_SUBQUERY_EXPRESSION:
@@ -308,7 +338,8 @@ const struct expression *lower_expression(struct lower_context *context, const E
     if (message == NULL)
         return lower_refuse(context, "a missing expression", NULL);
     if (context->depth >= PLAN_DEPTH_MAX)
-        return lower_refuse(context, arena_printf(context->arena, "a plan nested more than %d levels deep", PLAN_DEPTH_MAX), NULL);
+        return lower_refuse(
+            context, arena_printf(context->arena, "a plan nested more than %d levels deep", PLAN_DEPTH_MAX), NULL);
     context->depth++;
     const struct expression *lowered = lower_member(context, message);
     context->depth--;

@@ -12,9 +12,10 @@ static const struct type *literal_type(struct lower_context *context, const Lite
 static const struct type *array_type(struct lower_context *context, const Literal *literal) {
     if (literal->data_type != NULL && literal->data_type->kind_case == CONNECT__DATA_TYPE__KIND_ARRAY)
         return lower_type(context, literal->data_type);
-    const struct type *element = literal->array->element_type != NULL ? lower_type(context, literal->array->element_type)
-                                 : literal->array->n_elements > 0   ? literal_type(context, literal->array->elements[0])
-                                                                    : type_simple(TYPE_NULL);
+    const struct type *element = literal->array->element_type != NULL
+                                     ? lower_type(context, literal->array->element_type)
+                                 : literal->array->n_elements > 0 ? literal_type(context, literal->array->elements[0])
+                                                                  : type_simple(TYPE_NULL);
     return element == NULL ? NULL : type_array(context->arena, element, true);
 }
 
@@ -25,7 +26,7 @@ static const struct type *map_type(struct lower_context *context, const Literal 
     const struct type *key = map->key_type != NULL ? lower_type(context, map->key_type)
                              : map->n_keys > 0     ? literal_type(context, map->keys[0])
                                                    : type_simple(TYPE_NULL);
-    const struct type *value = key == NULL             ? NULL
+    const struct type *value = key == NULL               ? NULL
                                : map->value_type != NULL ? lower_type(context, map->value_type)
                                : map->n_values > 0       ? literal_type(context, map->values[0])
                                                          : type_simple(TYPE_NULL);
@@ -33,7 +34,8 @@ static const struct type *map_type(struct lower_context *context, const Literal 
 }
 
 static const struct type *specialized_type(struct lower_context *context, const Literal *literal) {
-    static const enum type_kind kinds[] = {TYPE_NULL, TYPE_BOOLEAN, TYPE_INTEGER, TYPE_LONG, TYPE_FLOAT, TYPE_DOUBLE, TYPE_STRING};
+    static const enum type_kind kinds[] = {
+        TYPE_NULL, TYPE_BOOLEAN, TYPE_INTEGER, TYPE_LONG, TYPE_FLOAT, TYPE_DOUBLE, TYPE_STRING};
     if (literal->data_type != NULL && literal->data_type->kind_case == CONNECT__DATA_TYPE__KIND_ARRAY)
         return lower_type(context, literal->data_type);
     unsigned value_case = literal->specialized_array->value_type_case;
@@ -42,7 +44,8 @@ static const struct type *specialized_type(struct lower_context *context, const 
     return type_array(context->arena, type_simple(kinds[value_case]), false);
 }
 
-static const struct type *decimal_type(struct lower_context *context, const Connect__Expression__Literal__Decimal *decimal) {
+static const struct type *decimal_type(
+    struct lower_context *context, const Connect__Expression__Literal__Decimal *decimal) {
     struct bytes text = protobuf_text(decimal->value == NULL ? "0" : decimal->value);
     size_t dot = bytes_find(text, '.', 0), digits = 0;
     for (size_t i = 0; i < text.size; i++)
@@ -51,7 +54,8 @@ static const struct type *decimal_type(struct lower_context *context, const Conn
     int precision = decimal->has_precision ? decimal->precision : digits > 38 ? 38 : (int)digits;
     precision = precision < scale ? scale : precision;
     if (scale < 0 || precision < 1 || precision > 38) {
-        raise_unsupported_datatype(context->error, arena_printf(context->arena, "\"DECIMAL(%d,%d)\"", precision, scale));
+        raise_unsupported_datatype(
+            context->error, arena_printf(context->arena, "\"DECIMAL(%d,%d)\"", precision, scale));
         return NULL;
     }
     return type_decimal(context->arena, precision, scale);
@@ -98,7 +102,8 @@ static const struct type *literal_type(struct lower_context *context, const Lite
     case CONNECT__EXPRESSION__LITERAL__LITERAL_TYPE_MAP:
         return map_type(context, literal);
     case CONNECT__EXPRESSION__LITERAL__LITERAL_TYPE_STRUCT:
-        return lower_type(context, literal->struct_->struct_type != NULL ? literal->struct_->struct_type : literal->data_type);
+        return lower_type(
+            context, literal->struct_->struct_type != NULL ? literal->struct_->struct_type : literal->data_type);
     case CONNECT__EXPRESSION__LITERAL__LITERAL_TYPE_SPECIALIZED_ARRAY:
         return specialized_type(context, literal);
     default:
@@ -119,7 +124,8 @@ static bool append_decimal(struct lower_context *context, struct column_builder 
     return true;
 }
 
-static bool append_all(struct lower_context *context, struct column_builder *builder, Literal *const *items, size_t count) {
+static bool append_all(
+    struct lower_context *context, struct column_builder *builder, Literal *const *items, size_t count) {
     for (size_t i = 0; i < count; i++)
         if (!append(context, builder, items[i]))
             return false;
@@ -145,7 +151,8 @@ static bool append_nested(struct lower_context *context, struct column_builder *
     return true;
 }
 
-static bool append_specialized(struct column_builder *builder, const Connect__Expression__Literal__SpecializedArray *array) {
+static bool append_specialized(
+    struct column_builder *builder, const Connect__Expression__Literal__SpecializedArray *array) {
     struct column_builder *element = &builder->children[0];
     switch (array->value_type_case) {
     case CONNECT__EXPRESSION__LITERAL__SPECIALIZED_ARRAY__VALUE_TYPE_BOOLS:
@@ -177,7 +184,8 @@ static bool append_specialized(struct column_builder *builder, const Connect__Ex
     return true;
 }
 
-static bool append_interval(struct column_builder *builder, const Connect__Expression__Literal__CalendarInterval *interval) {
+static bool append_interval(
+    struct column_builder *builder, const Connect__Expression__Literal__CalendarInterval *interval) {
     struct calendar_interval value = {interval->months, interval->days, interval->microseconds};
     column_builder_append(builder, &value);
     return true;
@@ -197,7 +205,8 @@ static bool append_integer(struct column_builder *builder, int32_t value) {
 /* An element must be of its collection's element type. */
 static bool fits(struct lower_context *context, const struct column_builder *builder, const Literal *literal) {
     const struct type *type = literal_type(context, literal);
-    return type != NULL && (type->kind == builder->type->kind || lower_refuse(context, "a literal whose parts do not fit its type", NULL) != NULL);
+    return type != NULL && (type->kind == builder->type->kind ||
+                               lower_refuse(context, "a literal whose parts do not fit its type", NULL) != NULL);
 }
 
 static bool append(struct lower_context *context, struct column_builder *builder, const Literal *literal) {

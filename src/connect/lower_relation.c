@@ -1,4 +1,5 @@
-/* lower_relation.c: relations, one small function each. show_string, html_string and catalog questions are answered by execute.c, not lowered. */
+/* lower_relation.c: relations, one small function each. show_string, html_string and catalog questions are answered by
+ * execute.c, not lowered. */
 #include <string.h>
 
 #include "base/assert.h"
@@ -25,11 +26,14 @@ static const struct relation *lower_read(struct lower_context *context, const Co
         const Connect__Read__NamedTable *named = message->named_table;
         struct option *options = ARENA_ARRAY(context->arena, struct option, named->n_options);
         for (size_t i = 0; i < named->n_options; i++)
-            options[i] = (struct option){lower_text(context, named->options[i]->key), lower_text(context, named->options[i]->value)};
+            options[i] = (struct option){
+                lower_text(context, named->options[i]->key), lower_text(context, named->options[i]->value)};
         table->options = (struct option_list){options, named->n_options};
         table->streaming = message->is_streaming;
-        return sql_parse_name(context->arena, lower_text(context, named->unparsed_identifier), &table->parts, context->error) ? &table->base
-                                                                                                                             : NULL;
+        return sql_parse_name(
+                   context->arena, lower_text(context, named->unparsed_identifier), &table->parts, context->error)
+                   ? &table->base
+                   : NULL;
     }
     if (message->read_type_case != CONNECT__READ__READ_TYPE_DATA_SOURCE)
         return lower_refuse(context, "relation", &message->base);
@@ -37,7 +41,8 @@ static const struct relation *lower_read(struct lower_context *context, const Co
     struct relation_read *read = relation_read_new(context->arena);
     struct option *options = ARENA_ARRAY(context->arena, struct option, source->n_options);
     for (size_t i = 0; i < source->n_options; i++)
-        options[i] = (struct option){lower_text(context, source->options[i]->key), lower_text(context, source->options[i]->value)};
+        options[i] = (struct option){
+            lower_text(context, source->options[i]->key), lower_text(context, source->options[i]->value)};
     if (source->n_predicates > 0)
         return lower_refuse(context, "predicates of spark.read.jdbc", NULL);
     read->format = source->format == NULL || source->format[0] == 0 ? BYTES_NULL : lower_text(context, source->format);
@@ -62,7 +67,8 @@ static bool fields_agree(const struct type *declared, const struct type *found) 
     return true;
 }
 
-/* The batches' strings and schema live in a carrier batch that each of them keeps, so that they may outlive the request (temporary views). */
+/* The batches' strings and schema live in a carrier batch that each of them keeps, so that they may outlive the request
+ * (temporary views). */
 static bool read_batches(struct lower_context *context, struct bytes data, struct ipc_stream *stream) {
     struct error cause;
     struct batch *carrier = batch_create(NULL);
@@ -111,29 +117,34 @@ static struct bytes artifact(struct lower_context *context, const char *hash) {
 }
 
 /* cache/<hash> of one piece holds the serialized LocalRelation message. */
-static const struct relation *lower_cached_local(struct lower_context *context, const Connect__CachedLocalRelation *message) {
+static const struct relation *lower_cached_local(
+    struct lower_context *context, const Connect__CachedLocalRelation *message) {
     struct error cause;
     struct bytes data = artifact(context, message->hash);
     if (data.data == NULL)
-        return lower_refuse(context, arena_printf(context->arena, "the cached relation %s, which was not sent", message->hash), NULL);
+        return lower_refuse(
+            context, arena_printf(context->arena, "the cached relation %s, which was not sent", message->hash), NULL);
     Connect__LocalRelation *local =
         (Connect__LocalRelation *)protobuf_unpack(context->arena, &connect__local_relation__descriptor, data, &cause);
     if (local == NULL) {
         sql_error_from(context->error, &cause);
         return NULL;
     }
-    return local_from(context, local->has_data ? PROTOBUF_BYTES(local->data) : BYTES_NULL, protobuf_text(local->schema));
+    return local_from(
+        context, local->has_data ? PROTOBUF_BYTES(local->data) : BYTES_NULL, protobuf_text(local->schema));
 }
 
 /* Each piece is an Arrow stream of its own; the schema is a piece too. */
-static const struct relation *lower_chunked_local(struct lower_context *context, const Connect__ChunkedCachedLocalRelation *message) {
+static const struct relation *lower_chunked_local(
+    struct lower_context *context, const Connect__ChunkedCachedLocalRelation *message) {
     struct bytes schema = message->schemahash == NULL ? BYTES_NULL : artifact(context, message->schemahash);
     const struct relation **pieces = ARENA_ARRAY(context->arena, const struct relation *, message->n_datahashes);
     size_t count = 0;
     for (size_t i = 0; i < message->n_datahashes; i++) {
         struct bytes data = artifact(context, message->datahashes[i]);
         if (data.data == NULL)
-            return lower_refuse(context, arena_printf(context->arena, "the cached piece %s, which was not sent", message->datahashes[i]), NULL);
+            return lower_refuse(context,
+                arena_printf(context->arena, "the cached piece %s, which was not sent", message->datahashes[i]), NULL);
         const struct relation *piece = local_from(context, data, schema);
         if (piece == NULL)
             return NULL;
@@ -170,7 +181,8 @@ static const struct relation *lower_range(struct lower_context *context, const C
 
 static const struct relation *lower_sql(struct lower_context *context, const Connect__SQL *message) {
     struct relation_sql *sql = relation_sql_new(context->arena);
-    size_t named = message->n_named_arguments + message->n_args, positional = message->n_pos_arguments + message->n_pos_args;
+    size_t named = message->n_named_arguments + message->n_args,
+           positional = message->n_pos_arguments + message->n_pos_args;
     size_t count = named > 0 ? named : positional;
     struct bytes *names = ARENA_ARRAY(context->arena, struct bytes, count);
     const struct expression **values = ARENA_ARRAY(context->arena, const struct expression *, count);
@@ -191,20 +203,25 @@ static const struct relation *lower_sql(struct lower_context *context, const Con
     }
     sql->text = lower_text(context, message->query == NULL ? "" : message->query);
     sql->arguments = (struct expression_list){values, count};
-    sql->named = named > 0 ? (struct option_list){ARENA_ARRAY(context->arena, struct option, count), count} : (struct option_list){NULL, 0};
+    sql->named = named > 0 ? (struct option_list){ARENA_ARRAY(context->arena, struct option, count), count}
+                           : (struct option_list){NULL, 0};
     for (size_t i = 0; i < sql->named.count; i++)
         ((struct option *)sql->named.items)[i].name = names[i];
     return &sql->base;
 }
 
-static const struct relation *lower_table_function(struct lower_context *context, const Connect__UnresolvedTableValuedFunction *message) {
+static const struct relation *lower_table_function(
+    struct lower_context *context, const Connect__UnresolvedTableValuedFunction *message) {
     struct relation_table_function *function = relation_table_function_new(context->arena);
     function->name = lower_text(context, message->function_name);
-    return lower_expressions(context, message->arguments, message->n_arguments, &function->arguments) ? &function->base : NULL;
+    return lower_expressions(context, message->arguments, message->n_arguments, &function->arguments) ? &function->base
+                                                                                                      : NULL;
 }
 
-/* References are what subqueries point to by plan id, or DataFrames that SQL text names: those become common table expressions. */
-static const struct relation *lower_with_relations(struct lower_context *context, const Connect__WithRelations *message) {
+/* References are what subqueries point to by plan id, or DataFrames that SQL text names: those become common table
+ * expressions. */
+static const struct relation *lower_with_relations(
+    struct lower_context *context, const Connect__WithRelations *message) {
     const Connect__WithRelations *outer = context->references;
     struct bytes *names = ARENA_ARRAY(context->arena, struct bytes, message->n_references);
     const struct relation **plans = ARENA_ARRAY(context->arena, const struct relation *, message->n_references);
@@ -235,7 +252,8 @@ const struct relation *lower_reference(struct lower_context *context, int64_t pl
     for (size_t i = 0; references != NULL && i < references->n_references; i++)
         if (references->references[i]->common != NULL && references->references[i]->common->plan_id == plan_id)
             return lower_relation(context, references->references[i]);
-    return lower_refuse(context, arena_printf(context->arena, "a subquery without its plan %lld", (long long)plan_id), NULL);
+    return lower_refuse(
+        context, arena_printf(context->arena, "a subquery without its plan %lld", (long long)plan_id), NULL);
 }
 
 /* ---- steps ---- */
@@ -244,7 +262,8 @@ static const struct relation *lower_project(struct lower_context *context, const
     struct relation_project *project = relation_project_new(context->arena);
     if (message->input != NULL)
         LOWER_INPUT(project, message);
-    return lower_expressions(context, message->expressions, message->n_expressions, &project->columns) ? &project->base : NULL;
+    return lower_expressions(context, message->expressions, message->n_expressions, &project->columns) ? &project->base
+                                                                                                       : NULL;
 }
 
 static const struct relation *lower_filter(struct lower_context *context, const Connect__Filter *message) {
@@ -255,7 +274,8 @@ static const struct relation *lower_filter(struct lower_context *context, const 
 }
 
 static const struct relation *lower_join(struct lower_context *context, const Connect__Join *message) {
-    static const enum join_type types[] = {JOIN_INNER, JOIN_INNER, JOIN_FULL, JOIN_LEFT, JOIN_RIGHT, JOIN_LEFT_ANTI, JOIN_LEFT_SEMI, JOIN_CROSS};
+    static const enum join_type types[] = {
+        JOIN_INNER, JOIN_INNER, JOIN_FULL, JOIN_LEFT, JOIN_RIGHT, JOIN_LEFT_ANTI, JOIN_LEFT_SEMI, JOIN_CROSS};
     struct relation_join *join = relation_join_new(context->arena);
     if ((unsigned)message->join_type >= ARRAY_COUNT(types) || message->join_data_type != NULL)
         return lower_refuse(context, "joinWith and this join type", NULL);
@@ -265,7 +285,8 @@ static const struct relation *lower_join(struct lower_context *context, const Co
     if (join->right == NULL)
         return NULL;
     join->using = lower_names(context, message->using_columns, message->n_using_columns);
-    if (message->join_condition != NULL && (join->condition = lower_expression(context, message->join_condition)) == NULL)
+    if (message->join_condition != NULL &&
+        (join->condition = lower_expression(context, message->join_condition)) == NULL)
         return NULL;
     return &join->base;
 }
@@ -296,7 +317,8 @@ static const struct relation *lower_sort(struct lower_context *context, const Co
     return &sort->base;
 }
 
-static const struct relation *lower_limit(struct lower_context *context, const Relation *input, int64_t count, int64_t offset) {
+static const struct relation *lower_limit(
+    struct lower_context *context, const Relation *input, int64_t count, int64_t offset) {
     struct relation_limit *limit = relation_limit_new(context->arena);
     limit->input = lower_relation(context, input);
     limit->count = count;
@@ -311,7 +333,8 @@ static const struct relation *lower_tail(struct lower_context *context, const Co
     return &tail->base;
 }
 
-static bool lower_grouping_sets(struct lower_context *context, const Connect__Aggregate *message, struct relation_group_by *group) {
+static bool lower_grouping_sets(
+    struct lower_context *context, const Connect__Aggregate *message, struct relation_group_by *group) {
     size_t total = 0;
     for (size_t i = 0; i < message->n_grouping_sets; i++)
         total += message->grouping_sets[i]->n_grouping_set;
@@ -337,8 +360,10 @@ static const struct relation *lower_aggregate(struct lower_context *context, con
         return lower_refuse(context, "this kind of grouping", NULL);
     LOWER_INPUT(group, message);
     group->type = types[message->group_type];
-    if (!lower_expressions(context, message->grouping_expressions, message->n_grouping_expressions, &group->groupings) ||
-        !lower_expressions(context, message->aggregate_expressions, message->n_aggregate_expressions, &group->aggregates) ||
+    if (!lower_expressions(
+            context, message->grouping_expressions, message->n_grouping_expressions, &group->groupings) ||
+        !lower_expressions(
+            context, message->aggregate_expressions, message->n_aggregate_expressions, &group->aggregates) ||
         !lower_grouping_sets(context, message, group))
         return NULL;
     if (message->pivot == NULL)
@@ -371,7 +396,8 @@ static const struct relation *lower_deduplicate(struct lower_context *context, c
     return &deduplicate->base;
 }
 
-static const struct relation *lower_subquery_alias(struct lower_context *context, const Connect__SubqueryAlias *message) {
+static const struct relation *lower_subquery_alias(
+    struct lower_context *context, const Connect__SubqueryAlias *message) {
     struct relation_subquery_alias *alias = relation_subquery_alias_new(context->arena);
     LOWER_INPUT(alias, message);
     alias->alias = lower_text(context, message->alias);
@@ -386,13 +412,15 @@ static const struct relation *lower_repartition(struct lower_context *context, c
     return &repartition->base;
 }
 
-static const struct relation *lower_repartition_by(struct lower_context *context, const Connect__RepartitionByExpression *message) {
+static const struct relation *lower_repartition_by(
+    struct lower_context *context, const Connect__RepartitionByExpression *message) {
     struct relation_repartition *repartition = relation_repartition_new(context->arena);
     LOWER_INPUT(repartition, message);
     repartition->partitions = message->has_num_partitions ? message->num_partitions : 0;
     repartition->shuffle = true;
-    return lower_expressions(context, message->partition_exprs, message->n_partition_exprs, &repartition->expressions) ? &repartition->base
-                                                                                                                      : NULL;
+    return lower_expressions(context, message->partition_exprs, message->n_partition_exprs, &repartition->expressions)
+               ? &repartition->base
+               : NULL;
 }
 
 static const struct relation *lower_to_df(struct lower_context *context, const Connect__ToDF *message) {
@@ -430,7 +458,8 @@ static const struct relation *lower_renamed(struct lower_context *context, const
     struct relation_with_columns_renamed *renamed = relation_with_columns_renamed_new(context->arena);
     LOWER_INPUT(renamed, message);
     size_t count = message->n_renames + message->n_rename_columns_map;
-    struct bytes *old = ARENA_ARRAY(context->arena, struct bytes, count), *new = ARENA_ARRAY(context->arena, struct bytes, count);
+    struct bytes *old = ARENA_ARRAY(context->arena, struct bytes, count),
+                 *new = ARENA_ARRAY(context->arena, struct bytes, count);
     for (size_t i = 0; i < message->n_renames; i++) {
         old[i] = lower_text(context, message->renames[i]->col_name);
         new[i] = lower_text(context, message->renames[i]->new_col_name);
@@ -455,7 +484,8 @@ static const struct relation *lower_hint(struct lower_context *context, const Co
     struct relation_hint *hint = relation_hint_new(context->arena);
     LOWER_INPUT(hint, message);
     hint->name = lower_text(context, message->name);
-    return lower_expressions(context, message->parameters, message->n_parameters, &hint->parameters) ? &hint->base : NULL;
+    return lower_expressions(context, message->parameters, message->n_parameters, &hint->parameters) ? &hint->base
+                                                                                                     : NULL;
 }
 
 static const struct relation *lower_unpivot(struct lower_context *context, const Connect__Unpivot *message) {
@@ -465,7 +495,8 @@ static const struct relation *lower_unpivot(struct lower_context *context, const
     unpivot->value_name = lower_text(context, message->value_column_name);
     if (!lower_expressions(context, message->ids, message->n_ids, &unpivot->ids))
         return NULL;
-    if (message->values != NULL && !lower_expressions(context, message->values->values, message->values->n_values, &unpivot->values))
+    if (message->values != NULL &&
+        !lower_expressions(context, message->values->values, message->values->n_values, &unpivot->values))
         return NULL;
     return &unpivot->base;
 }
@@ -480,7 +511,8 @@ static const struct relation *lower_watermark(struct lower_context *context, con
 
 /* ---- missing values and statistics ---- */
 
-static bool lower_literals(struct lower_context *context, Connect__Expression__Literal *const *items, size_t count, struct expression_list *list) {
+static bool lower_literals(struct lower_context *context, Connect__Expression__Literal *const *items, size_t count,
+    struct expression_list *list) {
     const struct expression **lowered = ARENA_ARRAY(context->arena, const struct expression *, count);
     for (size_t i = 0; i < count; i++)
         if ((lowered[i] = lower_literal(context, items[i])) == NULL)
@@ -548,7 +580,8 @@ static const struct relation *lower_statistic(
     for (int i = 0; i < 2; i++) {
         columns[i] = expression_attribute_new(context->arena);
         columns[i]->plan_id = -1;
-        if (!sql_parse_name(context->arena, lower_text(context, names[i] == NULL ? "" : names[i]), &columns[i]->parts, context->error))
+        if (!sql_parse_name(context->arena, lower_text(context, names[i] == NULL ? "" : names[i]), &columns[i]->parts,
+                context->error))
             return NULL;
     }
     struct expression_alias *alias = expression_alias_new(context->arena);
@@ -592,7 +625,8 @@ static const struct relation *lower_member(struct lower_context *context, const 
     case CONNECT__RELATION__REL_TYPE_SQL:
         return lower_sql(context, message->sql);
     case CONNECT__RELATION__REL_TYPE_LOCAL_RELATION:
-        return local_from(context, message->local_relation->has_data ? PROTOBUF_BYTES(message->local_relation->data) : BYTES_NULL,
+        return local_from(context,
+            message->local_relation->has_data ? PROTOBUF_BYTES(message->local_relation->data) : BYTES_NULL,
             protobuf_text(message->local_relation->schema));
     case CONNECT__RELATION__REL_TYPE_CACHED_LOCAL_RELATION:
         return lower_cached_local(context, message->cached_local_relation);
@@ -653,7 +687,8 @@ const struct relation *lower_relation(struct lower_context *context, const Relat
     if (message == NULL)
         return lower_refuse(context, "a missing relation", NULL);
     if (context->depth >= PLAN_DEPTH_MAX)
-        return lower_refuse(context, arena_printf(context->arena, "a plan nested more than %d levels deep", PLAN_DEPTH_MAX), NULL);
+        return lower_refuse(
+            context, arena_printf(context->arena, "a plan nested more than %d levels deep", PLAN_DEPTH_MAX), NULL);
     context->depth++;
     const struct relation *lowered = lower_member(context, message);
     context->depth--;

@@ -45,8 +45,8 @@ static const struct type *lower_struct(struct lower_context *context, const Conn
     struct type_field *fields = ARENA_ARRAY(context->arena, struct type_field, message->n_fields);
     for (size_t i = 0; i < message->n_fields; i++) {
         const Connect__DataType__StructField *field = message->fields[i];
-        fields[i] = (struct type_field){lower_text(context, field->name == NULL ? "" : field->name), lower_type(context, field->data_type),
-            field->nullable, lower_text(context, field->metadata)};
+        fields[i] = (struct type_field){lower_text(context, field->name == NULL ? "" : field->name),
+            lower_type(context, field->data_type), field->nullable, lower_text(context, field->metadata)};
         if (fields[i].type == NULL)
             return NULL;
     }
@@ -62,20 +62,25 @@ static const struct type *lower_map(struct lower_context *context, const Connect
 static const struct type *lower_decimal(struct lower_context *context, const Connect__DataType__Decimal *message) {
     int precision = message->has_precision ? message->precision : 10, scale = message->has_scale ? message->scale : 0;
     if (precision < 1 || precision > 38 || scale < 0 || scale > precision) {
-        raise_unsupported_datatype(context->error, arena_printf(context->arena, "\"DECIMAL(%d,%d)\"", precision, scale));
+        raise_unsupported_datatype(
+            context->error, arena_printf(context->arena, "\"DECIMAL(%d,%d)\"", precision, scale));
         return NULL;
     }
     return type_decimal(context->arena, precision, scale);
 }
 
 /* Clients give the fields of an interval as numbers: year-month 0 YEAR, 1 MONTH; day-time 0 DAY … 3 SECOND. */
-static const struct type *lower_year_month(struct lower_context *context, const Connect__DataType__YearMonthInterval *message) {
-    int from = message->has_start_field ? message->start_field : 0, to = message->has_end_field ? message->end_field : 1;
+static const struct type *lower_year_month(
+    struct lower_context *context, const Connect__DataType__YearMonthInterval *message) {
+    int from = message->has_start_field ? message->start_field : 0,
+        to = message->has_end_field ? message->end_field : 1;
     return interval(context->arena, TYPE_YEAR_MONTH_INTERVAL, INTERVAL_YEAR + (from & 1), INTERVAL_YEAR + (to & 1));
 }
 
-static const struct type *lower_day_time(struct lower_context *context, const Connect__DataType__DayTimeInterval *message) {
-    int from = message->has_start_field ? message->start_field : 0, to = message->has_end_field ? message->end_field : 3;
+static const struct type *lower_day_time(
+    struct lower_context *context, const Connect__DataType__DayTimeInterval *message) {
+    int from = message->has_start_field ? message->start_field : 0,
+        to = message->has_end_field ? message->end_field : 3;
     return interval(context->arena, TYPE_DAY_TIME_INTERVAL, INTERVAL_DAY + (from & 3), INTERVAL_DAY + (to & 3));
 }
 
@@ -125,8 +130,8 @@ static Connect__DataType *raise_simple(struct arena *arena, enum type_kind kind)
         if (simple_kinds[i].kind != kind)
             continue;
         Connect__DataType *message = new_type(arena, simple_kinds[i].kind_case);
-        const ProtobufCFieldDescriptor *field =
-            protobuf_c_message_descriptor_get_field(&connect__data_type__descriptor, (unsigned)simple_kinds[i].kind_case);
+        const ProtobufCFieldDescriptor *field = protobuf_c_message_descriptor_get_field(
+            &connect__data_type__descriptor, (unsigned)simple_kinds[i].kind_case);
         const ProtobufCMessageDescriptor *inner = field->descriptor;
         void *member = arena_allocate_zeroed(arena, inner->sizeof_message);
         inner->message_init(member);
@@ -148,7 +153,8 @@ static Connect__DataType *raise_decimal(struct arena *arena, const struct type *
 static Connect__DataType *raise_string(struct arena *arena, const struct type *type) {
     if (type->length_max == 0)
         return raise_simple(arena, TYPE_STRING);
-    Connect__DataType *message = new_type(arena, type->fixed_length ? CONNECT__DATA_TYPE__KIND_CHAR : CONNECT__DATA_TYPE__KIND_VAR_CHAR);
+    Connect__DataType *message =
+        new_type(arena, type->fixed_length ? CONNECT__DATA_TYPE__KIND_CHAR : CONNECT__DATA_TYPE__KIND_VAR_CHAR);
     if (type->fixed_length) {
         message->char_ = PROTOBUF_NEW(arena, Connect__DataType__Char, connect__data_type__char);
         message->char_->has_length = true;
@@ -167,12 +173,14 @@ static Connect__DataType *raise_struct(struct arena *arena, const struct type *t
     message->struct_->n_fields = type->field_count;
     message->struct_->fields = ARENA_ARRAY(arena, Connect__DataType__StructField *, type->field_count);
     for (size_t i = 0; i < type->field_count; i++) {
-        Connect__DataType__StructField *field = PROTOBUF_NEW(arena, Connect__DataType__StructField, connect__data_type__struct_field);
+        Connect__DataType__StructField *field =
+            PROTOBUF_NEW(arena, Connect__DataType__StructField, connect__data_type__struct_field);
         field->name = protobuf_string(arena, type->fields[i].name);
         field->data_type = raise_type(arena, type->fields[i].type);
         field->has_nullable = true;
         field->nullable = type->fields[i].nullable;
-        field->metadata = type->fields[i].metadata.data == NULL ? NULL : protobuf_string(arena, type->fields[i].metadata);
+        field->metadata =
+            type->fields[i].metadata.data == NULL ? NULL : protobuf_string(arena, type->fields[i].metadata);
         message->struct_->fields[i] = field;
     }
     return message;
@@ -181,14 +189,16 @@ static Connect__DataType *raise_struct(struct arena *arena, const struct type *t
 static Connect__DataType *raise_interval(struct arena *arena, const struct type *type) {
     if (type->kind == TYPE_YEAR_MONTH_INTERVAL) {
         Connect__DataType *message = new_type(arena, CONNECT__DATA_TYPE__KIND_YEAR_MONTH_INTERVAL);
-        message->year_month_interval = PROTOBUF_NEW(arena, Connect__DataType__YearMonthInterval, connect__data_type__year_month_interval);
+        message->year_month_interval =
+            PROTOBUF_NEW(arena, Connect__DataType__YearMonthInterval, connect__data_type__year_month_interval);
         message->year_month_interval->has_start_field = message->year_month_interval->has_end_field = true;
         message->year_month_interval->start_field = type->interval_from - INTERVAL_YEAR;
         message->year_month_interval->end_field = type->interval_to - INTERVAL_YEAR;
         return message;
     }
     Connect__DataType *message = new_type(arena, CONNECT__DATA_TYPE__KIND_DAY_TIME_INTERVAL);
-    message->day_time_interval = PROTOBUF_NEW(arena, Connect__DataType__DayTimeInterval, connect__data_type__day_time_interval);
+    message->day_time_interval =
+        PROTOBUF_NEW(arena, Connect__DataType__DayTimeInterval, connect__data_type__day_time_interval);
     message->day_time_interval->has_start_field = message->day_time_interval->has_end_field = true;
     message->day_time_interval->start_field = type->interval_from - INTERVAL_DAY;
     message->day_time_interval->end_field = type->interval_to - INTERVAL_DAY;
@@ -196,7 +206,8 @@ static Connect__DataType *raise_interval(struct arena *arena, const struct type 
 }
 
 static Connect__DataType *raise_collection(struct arena *arena, const struct type *type) {
-    Connect__DataType *message = new_type(arena, type->kind == TYPE_ARRAY ? CONNECT__DATA_TYPE__KIND_ARRAY : CONNECT__DATA_TYPE__KIND_MAP);
+    Connect__DataType *message =
+        new_type(arena, type->kind == TYPE_ARRAY ? CONNECT__DATA_TYPE__KIND_ARRAY : CONNECT__DATA_TYPE__KIND_MAP);
     if (type->kind == TYPE_ARRAY) {
         message->array = PROTOBUF_NEW(arena, Connect__DataType__Array, connect__data_type__array);
         message->array->element_type = raise_type(arena, type->element);

@@ -1,4 +1,5 @@
-/* operation.c: the answers of one ExecutePlan: queued, sent as the client takes them, kept until it releases them, sent again when it reattaches. */
+/* operation.c: the answers of one ExecutePlan: queued, sent as the client takes them, kept until it releases them, sent
+ * again when it reattaches. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,7 +9,8 @@
 
 enum { PROGRESS_INTERVAL_MS = 2000 };
 
-struct operation *operation_create(struct session *session, const Connect__ExecutePlanRequest *request, struct arena arena) {
+struct operation *operation_create(
+    struct session *session, const Connect__ExecutePlanRequest *request, struct arena arena) {
     uint8_t random[16];
     char id[UUID_TEXT_SIZE];
     struct operation *operation = calloc(1, sizeof *operation);
@@ -23,7 +25,8 @@ struct operation *operation_create(struct session *session, const Connect__Execu
     uuid_format(uuid_from_random(random), id);
     snprintf(operation->id, sizeof operation->id, "%s", request->operation_id != NULL ? request->operation_id : id);
     for (size_t i = 0; i < request->n_request_options; i++)
-        if (request->request_options[i]->request_option_case == CONNECT__EXECUTE_PLAN_REQUEST__REQUEST_OPTION__REQUEST_OPTION_REATTACH_OPTIONS)
+        if (request->request_options[i]->request_option_case ==
+            CONNECT__EXECUTE_PLAN_REQUEST__REQUEST_OPTION__REQUEST_OPTION_REATTACH_OPTIONS)
             operation->reattachable = request->request_options[i]->reattach_options->reattachable;
     map_set_text(&session->operations, operation->id, operation);
     return operation;
@@ -107,7 +110,8 @@ static void finish_call(struct operation *operation) {
 }
 
 static void pump(struct operation *operation) {
-    while (operation->call != NULL && operation->next < operation->answers.count && !grpc_call_is_full(operation->call)) {
+    while (
+        operation->call != NULL && operation->next < operation->answers.count && !grpc_call_is_full(operation->call)) {
         struct answer *answer = &operation->answers.items[operation->next++];
         operation->queued_size -= answer->message.size;
         grpc_call_send(operation->call, buffer_view(&answer->message));
@@ -152,7 +156,8 @@ void operation_detached(struct grpc_call *call) {
 }
 
 bool operation_is_full(const struct operation *operation) {
-    return __atomic_load_n(&operation->queued_size, __ATOMIC_RELAXED) > RESULT_QUEUE_SIZE; /* also asked by compute threads */
+    return __atomic_load_n(&operation->queued_size, __ATOMIC_RELAXED) >
+           RESULT_QUEUE_SIZE; /* also asked by compute threads */
 }
 
 void operation_send(struct operation *operation, Connect__ExecutePlanResponse *response) {
@@ -234,7 +239,8 @@ bool operation_rewind(struct operation *operation, const char *last_response_id)
             if (strcmp(operation->answers.items[next].id, last_response_id) == 0)
                 break;
         if (next == operation->answers.count)
-            return operation->next == operation->answers.count && operation->first == operation->next; /* all were released: go on at the end */
+            return operation->next == operation->answers.count &&
+                   operation->first == operation->next; /* all were released: go on at the end */
         next++;
     }
     while (operation->next > next)
@@ -246,7 +252,8 @@ bool operation_rewind(struct operation *operation, const char *last_response_id)
 
 void operation_release_until(struct operation *operation, const char *response_id) {
     size_t until = operation->first;
-    while (until < operation->next && response_id != NULL && strcmp(operation->answers.items[until].id, response_id) != 0)
+    while (
+        until < operation->next && response_id != NULL && strcmp(operation->answers.items[until].id, response_id) != 0)
         until++;
     if (until < operation->next)
         while (operation->first <= until)

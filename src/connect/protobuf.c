@@ -79,7 +79,8 @@ static bool check(const ProtobufCMessageDescriptor *descriptor, struct bytes dat
         if (inner_descriptor == NULL)
             continue;
         if (depth == PROTOBUF_DEPTH_MAX)
-            return error_set(error, ERROR_LIMIT, "the message %s is nested more than %d levels deep", descriptor->short_name, PROTOBUF_DEPTH_MAX);
+            return error_set(error, ERROR_LIMIT, "the message %s is nested more than %d levels deep",
+                descriptor->short_name, PROTOBUF_DEPTH_MAX);
         levels[depth++] = (struct level){inner_descriptor, inner};
     }
     return true;
@@ -94,7 +95,8 @@ static void *allocate(void *arena, size_t size) {
 static void release(void *arena, void *memory) {
 }
 
-ProtobufCMessage *protobuf_unpack(struct arena *arena, const ProtobufCMessageDescriptor *descriptor, struct bytes data, struct error *error) {
+ProtobufCMessage *protobuf_unpack(
+    struct arena *arena, const ProtobufCMessageDescriptor *descriptor, struct bytes data, struct error *error) {
     ProtobufCAllocator allocator = {allocate, release, arena};
     if (!check(descriptor, data, error))
         return NULL;

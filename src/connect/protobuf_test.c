@@ -42,7 +42,8 @@ static void a_request_goes_there_and_back(void **state) {
     Connect__ExecutePlanRequest *back = (Connect__ExecutePlanRequest *)unpack(&arena, packed.data, packed.size, &error);
     assert_non_null(back);
     assert_string_equal(back->session_id, request.session_id);
-    for (size_t size = 1; size < packed.size; size++) /* cut off anywhere: refused or a shorter message, never a crash */
+    for (size_t size = 1; size < packed.size;
+         size++) /* cut off anywhere: refused or a shorter message, never a crash */
         unpack(&arena, packed.data, size, &error);
     buffer_free(&packed);
     arena_destroy(&arena);
@@ -73,7 +74,8 @@ static void a_member_that_is_not_served_is_known_by_its_number(void **state) {
     struct arena arena = {0};
     struct error error;
     const uint8_t data[] = {0xe2, 0x01, 0x00}; /* Relation.map_partitions = 28 */
-    Connect__Relation *relation = (Connect__Relation *)protobuf_unpack(&arena, &connect__relation__descriptor, bytes_make(data, sizeof data), &error);
+    Connect__Relation *relation = (Connect__Relation *)protobuf_unpack(
+        &arena, &connect__relation__descriptor, bytes_make(data, sizeof data), &error);
     assert_non_null(relation);
     assert_int_equal(relation->rel_type_case, CONNECT__RELATION__REL_TYPE__NOT_SET);
     assert_int_equal(protobuf_unknown_field(&relation->base), 28);

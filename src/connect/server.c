@@ -1,4 +1,5 @@
-/* server.c: start and stop of the service, and what happens each second: idle sessions, sessions whose program has gone, signs of life. */
+/* server.c: start and stop of the service, and what happens each second: idle sessions, sessions whose program has
+ * gone, signs of life. */
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -37,7 +38,8 @@ static bool has_active_query(struct session *session) {
 static bool is_over(struct session *session, int64_t now_ms) {
     if (program_is_gone(session))
         return true;
-    return now_ms - session->last_call_ms > SESSION_IDLE_MS && session->operations.count == 0 && !has_active_query(session);
+    return now_ms - session->last_call_ms > SESSION_IDLE_MS && session->operations.count == 0 &&
+           !has_active_query(session);
 }
 
 static void tick(void *argument) {
@@ -83,8 +85,8 @@ struct connect_server *connect_start(const struct connect_options *options, stru
         return NULL;
     }
     world_loop_call(options->loop, start_timer, server);
-    service_log_write(options->log, LOG_INFO, "SparkConnectServer", "Spark Connect server started at: %s:%u", options->address,
-        grpc_server_port(server->grpc));
+    service_log_write(options->log, LOG_INFO, "SparkConnectServer", "Spark Connect server started at: %s:%u",
+        options->address, grpc_server_port(server->grpc));
     return server;
 }
 
@@ -128,15 +130,15 @@ void connect_stop(struct connect_server *server) {
     free(server);
 }
 
-void connect_each_session(
-    struct connect_server *server, void (*visit)(void *argument, const struct connect_session_summary *summary), void *argument) {
+void connect_each_session(struct connect_server *server,
+    void (*visit)(void *argument, const struct connect_session_summary *summary), void *argument) {
     size_t cursor = 0;
     for (struct map_entry *entry; (entry = map_next(&server->sessions, &cursor)) != NULL;) {
         struct arena arena = {0};
         struct session *session = entry->value;
         const char *application = session_setting(session, &arena, "spark.app.name");
-        struct connect_session_summary summary = {
-            session->id, session->user, application == NULL ? "" : application, session->started_ms, session->operations.count};
+        struct connect_session_summary summary = {session->id, session->user, application == NULL ? "" : application,
+            session->started_ms, session->operations.count};
         visit(argument, &summary);
         arena_destroy(&arena);
     }

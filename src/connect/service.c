@@ -24,8 +24,8 @@ static struct bytes session_key(struct arena *arena, const char *user, const cha
 }
 
 /* The checks of an id: a UUID, not of a released session, seen by the client as the session that we know. */
-static bool check_head(struct grpc_call *call, struct connect_server *server, struct request_head head, struct session *session,
-    struct bytes key, struct arena *arena) {
+static bool check_head(struct grpc_call *call, struct connect_server *server, struct request_head head,
+    struct session *session, struct bytes key, struct arena *arena) {
     struct sql_error error = {.arena = arena};
     struct uuid uuid;
     if (head.session_id == NULL || !uuid_parse(bytes_from_text(head.session_id), &uuid))
@@ -79,7 +79,8 @@ void service_forget_session(struct session *session) {
 
 /* ---- requests ---- */
 
-/* Unpacks a unary request and finds its session; NULL after the call was answered. The fields have the same names in all requests. */
+/* Unpacks a unary request and finds its session; NULL after the call was answered. The fields have the same names in
+ * all requests. */
 #define OPEN_REQUEST(Type, prefix)                                                                                     \
     struct arena arena = {0};                                                                                          \
     struct error cause;                                                                                                \
@@ -88,8 +89,8 @@ void service_forget_session(struct session *session) {
     if (request == NULL)                                                                                               \
         grpc_call_finish(call, GRPC_INVALID_ARGUMENT, cause.message, BYTES_NULL);                                      \
     else                                                                                                               \
-        session = service_session(call,                                                                                \
-            (struct request_head){request->session_id, request->client_observed_server_side_session_id, request->user_context}); \
+        session = service_session(call, (struct request_head){request->session_id,                                     \
+                                            request->client_observed_server_side_session_id, request->user_context});  \
     if (session == NULL) {                                                                                             \
         arena_destroy(&arena);                                                                                         \
         return;                                                                                                        \
@@ -103,7 +104,8 @@ const Connect__Plan *plan_open(struct arena *arena, const Connect__Plan *plan, s
     const Connect__Plan__CompressedOperation *packed = plan->compressed_operation;
     unsigned long long size = ZSTD_getFrameContentSize(packed->data.data, packed->data.len);
     if (packed->compression_codec != CONNECT__COMPRESSION_CODEC__COMPRESSION_CODEC_ZSTD || size > PLAN_SIZE_MAX) {
-        raise_unsupported_feature_not_in_this_program(error, "A plan compressed otherwise than with zstd, or larger than 512 MiB", "");
+        raise_unsupported_feature_not_in_this_program(
+            error, "A plan compressed otherwise than with zstd, or larger than 512 MiB", "");
         return NULL;
     }
     uint8_t *data = arena_allocate(arena, (size_t)size);
@@ -114,7 +116,8 @@ const Connect__Plan *plan_open(struct arena *arena, const Connect__Plan *plan, s
     }
     Connect__Plan *opened = PROTOBUF_NEW(arena, Connect__Plan, connect__plan);
     bool is_command = packed->op_type == CONNECT__PLAN__COMPRESSED_OPERATION__OP_TYPE__OP_TYPE_COMMAND;
-    const ProtobufCMessageDescriptor *descriptor = is_command ? &connect__command__descriptor : &connect__relation__descriptor;
+    const ProtobufCMessageDescriptor *descriptor =
+        is_command ? &connect__command__descriptor : &connect__relation__descriptor;
     ProtobufCMessage *inner = protobuf_unpack(arena, descriptor, bytes_make(data, (size_t)size), &cause);
     if (inner == NULL) {
         sql_error_from(error, &cause);
@@ -172,7 +175,8 @@ static void reattach_execute(struct grpc_call *call, struct bytes message) {
 /* The most frequent call by far; releasing what is gone already is no error. */
 static void release_execute(struct grpc_call *call, struct bytes message) {
     OPEN_REQUEST(Connect__ReleaseExecuteRequest, connect__release_execute_request)
-    struct operation *operation = request->operation_id == NULL ? NULL : map_get_text(&session->operations, request->operation_id);
+    struct operation *operation =
+        request->operation_id == NULL ? NULL : map_get_text(&session->operations, request->operation_id);
     if (operation != NULL) {
         if (request->release_case == CONNECT__RELEASE_EXECUTE_REQUEST__RELEASE_RELEASE_UNTIL)
             operation_release_until(operation, request->release_until->response_id);
@@ -227,15 +231,17 @@ static void get_status(struct grpc_call *call, struct bytes message) {
     response.operation_statuses = ARENA_ARRAY(&arena, Connect__GetStatusResponse__OperationStatus *, count);
     for (size_t i = 0; i < count; i++) {
         struct operation *operation = map_get_text(&session->operations, asked->operation_ids[i]);
-        Connect__GetStatusResponse__OperationStatus *status =
-            PROTOBUF_NEW(&arena, Connect__GetStatusResponse__OperationStatus, connect__get_status_response__operation_status);
+        Connect__GetStatusResponse__OperationStatus *status = PROTOBUF_NEW(
+            &arena, Connect__GetStatusResponse__OperationStatus, connect__get_status_response__operation_status);
         status->operation_id = asked->operation_ids[i];
         status->has_state = true;
-        status->state = operation == NULL      ? CONNECT__GET_STATUS_RESPONSE__OPERATION_STATUS__OPERATION_STATE__OPERATION_STATE_UNKNOWN
-                        : !operation->complete ? CONNECT__GET_STATUS_RESPONSE__OPERATION_STATUS__OPERATION_STATE__OPERATION_STATE_RUNNING
-                        : operation->error.condition != 0
-                            ? CONNECT__GET_STATUS_RESPONSE__OPERATION_STATUS__OPERATION_STATE__OPERATION_STATE_FAILED
-                            : CONNECT__GET_STATUS_RESPONSE__OPERATION_STATUS__OPERATION_STATE__OPERATION_STATE_SUCCEEDED;
+        status->state =
+            operation == NULL ? CONNECT__GET_STATUS_RESPONSE__OPERATION_STATUS__OPERATION_STATE__OPERATION_STATE_UNKNOWN
+            : !operation->complete
+                ? CONNECT__GET_STATUS_RESPONSE__OPERATION_STATUS__OPERATION_STATE__OPERATION_STATE_RUNNING
+            : operation->error.condition != 0
+                ? CONNECT__GET_STATUS_RESPONSE__OPERATION_STATUS__OPERATION_STATE__OPERATION_STATE_FAILED
+                : CONNECT__GET_STATUS_RESPONSE__OPERATION_STATUS__OPERATION_STATE__OPERATION_STATE_SUCCEEDED;
         response.operation_statuses[response.n_operation_statuses++] = status;
     }
     response.session_id = session->id;
@@ -251,7 +257,8 @@ static void clone_session(struct grpc_call *call, struct bytes message) {
     char id[UUID_TEXT_SIZE];
     world_random(session->server->options.world, random, sizeof random);
     uuid_format(uuid_from_random(random), id);
-    struct request_head head = {request->new_session_id == NULL ? id : request->new_session_id, NULL, request->user_context};
+    struct request_head head = {
+        request->new_session_id == NULL ? id : request->new_session_id, NULL, request->user_context};
     struct session *clone = service_session(call, head);
     if (clone != NULL) {
         session_copy(clone, session);
@@ -272,16 +279,18 @@ static void release_session(struct grpc_call *call, struct bytes message) {
     struct arena arena = {0};
     struct error cause;
     struct connect_server *server = grpc_call_context(call);
-    Connect__ReleaseSessionRequest *request =
-        (Connect__ReleaseSessionRequest *)protobuf_unpack(&arena, &connect__release_session_request__descriptor, message, &cause);
+    Connect__ReleaseSessionRequest *request = (Connect__ReleaseSessionRequest *)protobuf_unpack(
+        &arena, &connect__release_session_request__descriptor, message, &cause);
     if (request == NULL) {
         grpc_call_finish(call, GRPC_INVALID_ARGUMENT, cause.message, BYTES_NULL);
         arena_destroy(&arena);
         return;
     }
     Connect__ReleaseSessionResponse response = CONNECT__RELEASE_SESSION_RESPONSE__INIT;
-    const char *user = request->user_context != NULL && request->user_context->user_id != NULL ? request->user_context->user_id : "";
-    struct session *session = map_get(&server->sessions, session_key(&arena, user, request->session_id == NULL ? "" : request->session_id));
+    const char *user =
+        request->user_context != NULL && request->user_context->user_id != NULL ? request->user_context->user_id : "";
+    struct session *session =
+        map_get(&server->sessions, session_key(&arena, user, request->session_id == NULL ? "" : request->session_id));
     response.session_id = request->session_id;
     if (session != NULL) {
         response.server_side_session_id = arena_strdup(&arena, session->server_side_id);
@@ -295,7 +304,8 @@ const struct grpc_method service_methods[] = {
     {SERVICE "ExecutePlan", GRPC_SERVER_STREAMING, execute_plan, NULL, operation_detached, operation_writable},
     {SERVICE "AnalyzePlan", GRPC_UNARY, analyze_plan, NULL, NULL, NULL},
     {SERVICE "Config", GRPC_UNARY, config, NULL, NULL, NULL},
-    {SERVICE "AddArtifacts", GRPC_CLIENT_STREAMING, artifacts_message, artifacts_half_closed, artifacts_cancelled, NULL},
+    {SERVICE "AddArtifacts", GRPC_CLIENT_STREAMING, artifacts_message, artifacts_half_closed, artifacts_cancelled,
+        NULL},
     {SERVICE "ArtifactStatus", GRPC_UNARY, artifacts_status, NULL, NULL, NULL},
     {SERVICE "Interrupt", GRPC_UNARY, interrupt, NULL, NULL, NULL},
     {SERVICE "ReattachExecute", GRPC_SERVER_STREAMING, reattach_execute, NULL, operation_detached, operation_writable},

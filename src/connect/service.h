@@ -1,4 +1,5 @@
-/* service.h: the table of the service's methods, for server.c, and calls between service.c, session.c and operation.c. */
+/* service.h: the table of the service's methods, for server.c, and calls between service.c, session.c and operation.c.
+ */
 #ifndef CONNECT_SERVICE_H
 #define CONNECT_SERVICE_H
 
@@ -11,7 +12,8 @@ extern const size_t service_method_count;
 void service_forget_session(struct session *session);
 /* Settings, views and artifacts of `from` for a session just made. */
 void session_copy(struct session *to, struct session *from);
-/* Makes the answers after last_response_id the next ones to send (NULL: from the first kept); false when they are gone. */
+/* Makes the answers after last_response_id the next ones to send (NULL: from the first kept); false when they are gone.
+ */
 bool operation_rewind(struct operation *operation, const char *last_response_id);
 /* Frees the answers up to and including that one. */
 void operation_release_until(struct operation *operation, const char *response_id);

@@ -1,4 +1,5 @@
-/* session.c: what a Spark session keeps: settings, views, artifacts, operations, its streaming queries; and the queue of its analysis. */
+/* session.c: what a Spark session keeps: settings, views, artifacts, operations, its streaming queries; and the queue
+ * of its analysis. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -73,7 +74,8 @@ const char *session_setting(struct session *session, struct arena *arena, const 
 void session_set(struct session *session, const char *name, const char *value) {
     char *copy = value == NULL ? NULL : strdup(value);
     world_mutex_lock(&session->settings_mutex);
-    char *former = value == NULL ? map_remove(&session->settings, bytes_from_text(name)) : map_set_text(&session->settings, name, copy);
+    char *former = value == NULL ? map_remove(&session->settings, bytes_from_text(name))
+                                 : map_set_text(&session->settings, name, copy);
     world_mutex_unlock(&session->settings_mutex);
     free(former);
 }
@@ -83,7 +85,8 @@ size_t session_all_settings(struct session *session, struct arena *arena, struct
     world_mutex_lock(&session->settings_mutex);
     *settings = ARENA_ARRAY(arena, struct stream_setting, session->settings.count);
     for (struct map_entry *entry; (entry = map_next(&session->settings, &cursor)) != NULL;)
-        (*settings)[count++] = (struct stream_setting){arena_copy(arena, entry->key), arena_copy(arena, bytes_from_text(entry->value))};
+        (*settings)[count++] =
+            (struct stream_setting){arena_copy(arena, entry->key), arena_copy(arena, bytes_from_text(entry->value))};
     world_mutex_unlock(&session->settings_mutex);
     return count;
 }
@@ -93,7 +96,8 @@ static const char *setting_or_default(struct session *session, struct arena *are
     return value != NULL ? value : session_default(session, name);
 }
 
-bool session_exec_settings(struct session *session, struct arena *arena, struct exec_settings *settings, struct sql_error *error) {
+bool session_exec_settings(
+    struct session *session, struct arena *arena, struct exec_settings *settings, struct sql_error *error) {
     struct world *world = session->server->options.world;
     struct error cause;
     int64_t partitions;
@@ -118,8 +122,8 @@ bool session_exec_settings(struct session *session, struct arena *arena, struct 
 
 /* ---- what analysis asks of the session ---- */
 
-/* The text lives as long as the setting is not changed; analysis of a session is serial and Config waits for none, so it is copied into
- * memory of this thread. */
+/* The text lives as long as the setting is not changed; analysis of a session is serial and Config waits for none, so
+ * it is copied into memory of this thread. */
 static const char *environment_setting(void *context, const char *name) {
     static _Thread_local char text[1024];
     struct session *session = context;
@@ -145,8 +149,8 @@ static void close_source(void *source) {
 }
 
 /* What a memory sink holds: the view of its name reads it (streaming.c). */
-static bool describe_memory_table(
-    struct session *session, const struct relation_read *read, struct source_description *description, struct sql_error *error) {
+static bool describe_memory_table(struct session *session, const struct relation_read *read,
+    struct source_description *description, struct sql_error *error) {
     world_mutex_lock(&session->settings_mutex);
     struct source *table = map_get(&session->tables, option_get(read->options, "name"));
     world_mutex_unlock(&session->settings_mutex);
@@ -157,12 +161,13 @@ static bool describe_memory_table(
     return true;
 }
 
-static bool describe_source(void *context, struct arena *arena, const struct relation_read *read, struct source_description *description,
-    struct sql_error *error) {
+static bool describe_source(void *context, struct arena *arena, const struct relation_read *read,
+    struct source_description *description, struct sql_error *error) {
     struct session *session = context;
     struct exec_engine *engine = session->server->options.engine;
-    struct bytes format = read->format.size > 0 ? read->format
-                                                : bytes_from_text(setting_or_default(session, arena, "spark.sql.sources.default"));
+    struct bytes format = read->format.size > 0
+                              ? read->format
+                              : bytes_from_text(setting_or_default(session, arena, "spark.sql.sources.default"));
     if (bytes_equal_text(format, "memory") && !read->streaming)
         return describe_memory_table(session, read, description, error);
     const struct source_class *class = exec_find_source(engine, format);
@@ -199,11 +204,12 @@ static bool describe_source(void *context, struct arena *arena, const struct rel
     return true;
 }
 
-static bool evaluate(void *context, struct arena *arena, const struct expression *expression, const struct column **value,
-    struct sql_error *error) {
+static bool evaluate(void *context, struct arena *arena, const struct expression *expression,
+    const struct column **value, struct sql_error *error) {
     struct session *session = context;
     struct exec_settings settings;
-    return session_exec_settings(session, arena, &settings, error) && program_evaluate_constant(arena, &settings, expression, value, error);
+    return session_exec_settings(session, arena, &settings, error) &&
+           program_evaluate_constant(arena, &settings, expression, value, error);
 }
 
 static struct sql_environment environment_of(struct session *session) {
@@ -222,7 +228,8 @@ static struct bytes lower_artifact(void *context, const char *name) {
     return artifacts_get(context, name);
 }
 
-void session_lower_context(struct session *session, struct arena *arena, struct sql_error *error, struct lower_context *context) {
+void session_lower_context(
+    struct session *session, struct arena *arena, struct sql_error *error, struct lower_context *context) {
     *context = (struct lower_context){.arena = arena, .error = error, .artifact = lower_artifact, .context = session};
 }
 
@@ -244,7 +251,8 @@ struct session *session_create(struct connect_server *server, const char *user, 
     struct sql_environment environment = environment_of(session);
     session->sql = sql_session_create(&environment);
     session->streams = stream_session_create(server->options.streams);
-    service_log_write(server->options.log, LOG_INFO, "SparkConnectSessionManager", "Session [userId: %s, sessionId: %s] started", user, id);
+    service_log_write(server->options.log, LOG_INFO, "SparkConnectSessionManager",
+        "Session [userId: %s, sessionId: %s] started", user, id);
     return session;
 }
 
@@ -282,8 +290,8 @@ void session_release(struct session *session) {
 static void streams_ended(void *argument) {
     struct session *session = argument;
     struct connect_server *server = session->server;
-    service_log_write(server->options.log, LOG_INFO, "SparkConnectSessionManager", "Session [userId: %s, sessionId: %s] ended", session->user,
-        session->id);
+    service_log_write(server->options.log, LOG_INFO, "SparkConnectSessionManager",
+        "Session [userId: %s, sessionId: %s] ended", session->user, session->id);
     session_release(session);
     if (--server->ending_count == 0 && server->ended != NULL)
         server->ended(server->ended_argument);

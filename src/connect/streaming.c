@@ -17,7 +17,8 @@ struct starting {
     struct stream_start start;
 };
 
-/* Console sinks write for the terminal of the program that `raudal run` or `raudal shell` started: see cli/program.h. */
+/* Console sinks write for the terminal of the program that `raudal run` or `raudal shell` started: see cli/program.h.
+ */
 static void write_console(void *argument, struct bytes text) {
     struct session *session = argument;
     struct world *world = session->server->options.world;
@@ -80,7 +81,8 @@ static void release_plan(void *argument) {
     arena_destroy(&copy);
 }
 
-static enum stream_trigger_kind trigger_kind(const Connect__WriteStreamOperationStart *message, struct bytes *interval) {
+static enum stream_trigger_kind trigger_kind(
+    const Connect__WriteStreamOperationStart *message, struct bytes *interval) {
     switch (message->trigger_case) {
     case CONNECT__WRITE_STREAM_OPERATION_START__TRIGGER_PROCESSING_TIME_INTERVAL:
         *interval = bytes_from_text(message->processing_time_interval);
@@ -113,13 +115,17 @@ static void fill_start(struct starting *starting, const struct relation *plan) {
     start->plan = plan;
     start->configuration_count = session_all_settings(starting->session, arena, &settings);
     start->configuration = settings;
-    start->name = message->query_name == NULL || message->query_name[0] == 0 ? BYTES_NULL : bytes_from_text(message->query_name);
-    start->output_mode = message->output_mode == NULL || message->output_mode[0] == 0 ? BYTES_NULL : bytes_from_text(message->output_mode);
+    start->name =
+        message->query_name == NULL || message->query_name[0] == 0 ? BYTES_NULL : bytes_from_text(message->query_name);
+    start->output_mode = message->output_mode == NULL || message->output_mode[0] == 0
+                             ? BYTES_NULL
+                             : bytes_from_text(message->output_mode);
     start->format = message->format == NULL || message->format[0] == 0 ? BYTES_NULL : bytes_from_text(message->format);
     start->options = options;
     start->option_count = message->n_options;
-    start->path = message->sink_destination_case == CONNECT__WRITE_STREAM_OPERATION_START__SINK_DESTINATION_PATH ? bytes_from_text(message->path)
-                                                                                                                : BYTES_NULL;
+    start->path = message->sink_destination_case == CONNECT__WRITE_STREAM_OPERATION_START__SINK_DESTINATION_PATH
+                      ? bytes_from_text(message->path)
+                      : BYTES_NULL;
     start->partition_columns = columns;
     start->partition_column_count = message->n_partitioning_column_names;
     start->trigger = trigger_kind(message, &start->trigger_interval);
@@ -139,7 +145,8 @@ static void prepare_start(void *argument) {
         lower_refuse(&context, "streaming sink", &starting->message->base);
         return;
     }
-    if (starting->message->sink_destination_case == CONNECT__WRITE_STREAM_OPERATION_START__SINK_DESTINATION_TABLE_NAME ||
+    if (starting->message->sink_destination_case ==
+            CONNECT__WRITE_STREAM_OPERATION_START__SINK_DESTINATION_TABLE_NAME ||
         starting->message->n_clustering_column_names > 0) {
         lower_refuse(&context, "toTable and clusterBy of a streaming writer; use start(path)", NULL);
         return;
@@ -153,7 +160,8 @@ static void prepare_start(void *argument) {
     }
     if (relation != NULL)
         relation = sql_optimize(operation->session->sql, &starting->arena, relation, error);
-    if (relation != NULL && session_exec_settings(operation->session, &starting->arena, &starting->start.settings, error))
+    if (relation != NULL &&
+        session_exec_settings(operation->session, &starting->arena, &starting->start.settings, error))
         fill_start(starting, relation);
 }
 
@@ -230,7 +238,8 @@ struct asking {
     void (*cancel_await)(struct asking *asking);
 };
 
-static void send_query_result(struct operation *operation, struct stream_query *query, Connect__StreamingQueryCommandResult *result) {
+static void send_query_result(
+    struct operation *operation, struct stream_query *query, Connect__StreamingQueryCommandResult *result) {
     char id[UUID_TEXT_SIZE], run_id[UUID_TEXT_SIZE];
     Connect__ExecutePlanResponse response = CONNECT__EXECUTE_PLAN_RESPONSE__INIT;
     Connect__StreamingQueryInstanceId instance = CONNECT__STREAMING_QUERY_INSTANCE_ID__INIT;
@@ -248,7 +257,8 @@ static void send_query_result(struct operation *operation, struct stream_query *
 static void answer_status(struct operation *operation, struct stream_query *query) {
     struct stream_status status;
     Connect__StreamingQueryCommandResult result = CONNECT__STREAMING_QUERY_COMMAND_RESULT__INIT;
-    Connect__StreamingQueryCommandResult__StatusResult answer = CONNECT__STREAMING_QUERY_COMMAND_RESULT__STATUS_RESULT__INIT;
+    Connect__StreamingQueryCommandResult__StatusResult answer =
+        CONNECT__STREAMING_QUERY_COMMAND_RESULT__STATUS_RESULT__INIT;
     stream_query_status(query, &status);
     answer.status_message = (char *)status.message;
     answer.has_is_data_available = answer.has_is_trigger_active = answer.has_is_active = true;
@@ -263,12 +273,14 @@ static void answer_status(struct operation *operation, struct stream_query *quer
 static void answer_progress(struct operation *operation, struct stream_query *query, bool only_last) {
     struct arena *arena = &operation->arena;
     Connect__StreamingQueryCommandResult result = CONNECT__STREAMING_QUERY_COMMAND_RESULT__INIT;
-    Connect__StreamingQueryCommandResult__RecentProgressResult answer = CONNECT__STREAMING_QUERY_COMMAND_RESULT__RECENT_PROGRESS_RESULT__INIT;
+    Connect__StreamingQueryCommandResult__RecentProgressResult answer =
+        CONNECT__STREAMING_QUERY_COMMAND_RESULT__RECENT_PROGRESS_RESULT__INIT;
     size_t count = stream_query_progress_count(query);
     size_t first = only_last && count > 0 ? count - 1 : 0;
     answer.recent_progress_json = ARENA_ARRAY(arena, char *, count - first);
     for (size_t i = first; i < count; i++)
-        answer.recent_progress_json[answer.n_recent_progress_json++] = arena_text(arena, stream_query_progress_json(query, i));
+        answer.recent_progress_json[answer.n_recent_progress_json++] =
+            arena_text(arena, stream_query_progress_json(query, i));
     result.result_type_case = CONNECT__STREAMING_QUERY_COMMAND_RESULT__RESULT_TYPE_RECENT_PROGRESS;
     result.recent_progress = &answer;
     send_query_result(operation, query, &result);
@@ -277,7 +289,8 @@ static void answer_progress(struct operation *operation, struct stream_query *qu
 static void answer_explain(struct operation *operation, struct stream_query *query, bool extended) {
     struct buffer text = {0};
     Connect__StreamingQueryCommandResult result = CONNECT__STREAMING_QUERY_COMMAND_RESULT__INIT;
-    Connect__StreamingQueryCommandResult__ExplainResult answer = CONNECT__STREAMING_QUERY_COMMAND_RESULT__EXPLAIN_RESULT__INIT;
+    Connect__StreamingQueryCommandResult__ExplainResult answer =
+        CONNECT__STREAMING_QUERY_COMMAND_RESULT__EXPLAIN_RESULT__INIT;
     stream_query_explain(query, extended, &text);
     answer.result = (char *)buffer_text(&text);
     result.result_type_case = CONNECT__STREAMING_QUERY_COMMAND_RESULT__RESULT_TYPE_EXPLAIN;
@@ -289,7 +302,8 @@ static void answer_explain(struct operation *operation, struct stream_query *que
 static void answer_exception(struct operation *operation, struct stream_query *query) {
     const struct sql_error *error = stream_query_exception(query);
     Connect__StreamingQueryCommandResult result = CONNECT__STREAMING_QUERY_COMMAND_RESULT__INIT;
-    Connect__StreamingQueryCommandResult__ExceptionResult answer = CONNECT__STREAMING_QUERY_COMMAND_RESULT__EXCEPTION_RESULT__INIT;
+    Connect__StreamingQueryCommandResult__ExceptionResult answer =
+        CONNECT__STREAMING_QUERY_COMMAND_RESULT__EXCEPTION_RESULT__INIT;
     if (error != NULL) {
         answer.exception_message = (char *)sql_error_message(error);
         answer.error_class = (char *)sql_error_condition(error);
@@ -416,7 +430,8 @@ void command_query(struct operation *operation, const Connect__StreamingQueryCom
         answer_exception(operation, query);
         break;
     case CONNECT__STREAMING_QUERY_COMMAND__COMMAND_AWAIT_TERMINATION:
-        await_query(operation, query, timeout_of(command->await_termination->has_timeout_ms, command->await_termination->timeout_ms));
+        await_query(operation, query,
+            timeout_of(command->await_termination->has_timeout_ms, command->await_termination->timeout_ms));
         break;
     default:
         raise_unsupported_feature_not_in_this_program(&operation->error, "This command of a streaming query", "");
@@ -434,7 +449,8 @@ static void send_manager_result(struct operation *operation, Connect__StreamingQ
     operation_finish(operation);
 }
 
-static Connect__StreamingQueryManagerCommandResult__StreamingQueryInstance *describe_query(struct arena *arena, struct stream_query *query) {
+static Connect__StreamingQueryManagerCommandResult__StreamingQueryInstance *describe_query(
+    struct arena *arena, struct stream_query *query) {
     Connect__StreamingQueryManagerCommandResult__StreamingQueryInstance *instance =
         PROTOBUF_NEW(arena, Connect__StreamingQueryManagerCommandResult__StreamingQueryInstance,
             connect__streaming_query_manager_command_result__streaming_query_instance);
@@ -452,8 +468,10 @@ static void answer_active(struct operation *operation) {
     struct stream_query **queries;
     size_t count = stream_session_active(operation->session->streams, &queries);
     Connect__StreamingQueryManagerCommandResult result = CONNECT__STREAMING_QUERY_MANAGER_COMMAND_RESULT__INIT;
-    Connect__StreamingQueryManagerCommandResult__ActiveResult active = CONNECT__STREAMING_QUERY_MANAGER_COMMAND_RESULT__ACTIVE_RESULT__INIT;
-    active.active_queries = ARENA_ARRAY(arena, Connect__StreamingQueryManagerCommandResult__StreamingQueryInstance *, count);
+    Connect__StreamingQueryManagerCommandResult__ActiveResult active =
+        CONNECT__STREAMING_QUERY_MANAGER_COMMAND_RESULT__ACTIVE_RESULT__INIT;
+    active.active_queries =
+        ARENA_ARRAY(arena, Connect__StreamingQueryManagerCommandResult__StreamingQueryInstance *, count);
     for (size_t i = 0; i < count; i++) {
         active.active_queries[active.n_active_queries++] = describe_query(arena, queries[i]);
         stream_query_release(queries[i]);
@@ -466,8 +484,9 @@ static void answer_active(struct operation *operation) {
 
 static void answer_get(struct operation *operation, const char *id_text) {
     struct uuid id;
-    struct stream_query *query = uuid_parse(bytes_from_text(id_text == NULL ? "" : id_text), &id) ? stream_session_get(operation->session->streams, id)
-                                                                                                    : NULL;
+    struct stream_query *query = uuid_parse(bytes_from_text(id_text == NULL ? "" : id_text), &id)
+                                     ? stream_session_get(operation->session->streams, id)
+                                     : NULL;
     Connect__StreamingQueryManagerCommandResult result = CONNECT__STREAMING_QUERY_MANAGER_COMMAND_RESULT__INIT;
     if (query != NULL) {
         result.result_type_case = CONNECT__STREAMING_QUERY_MANAGER_COMMAND_RESULT__RESULT_TYPE_QUERY;
@@ -511,7 +530,8 @@ void command_manager(struct operation *operation, const Connect__StreamingQueryM
         asking->cancel_await = cancel_any_await;
         operation->cancel = cancel_asking;
         stream_session_await_any(operation->session->streams,
-            timeout_of(command->await_any_termination->has_timeout_ms, command->await_any_termination->timeout_ms), awaited_any, asking);
+            timeout_of(command->await_any_termination->has_timeout_ms, command->await_any_termination->timeout_ms),
+            awaited_any, asking);
         break;
     case CONNECT__STREAMING_QUERY_MANAGER_COMMAND__COMMAND_RESET_TERMINATED:
         stream_session_reset(operation->session->streams);
@@ -520,8 +540,8 @@ void command_manager(struct operation *operation, const Connect__StreamingQueryM
         send_manager_result(operation, &result);
         break;
     default:
-        raise_unsupported_feature_not_in_this_program(
-            &operation->error, "A listener that runs in the server", "Add it with a client from 3.5.1 on, where listeners run in the program.");
+        raise_unsupported_feature_not_in_this_program(&operation->error, "A listener that runs in the server",
+            "Add it with a client from 3.5.1 on, where listeners run in the program.");
         operation_fail(operation);
     }
 }

@@ -10,8 +10,8 @@
 enum { PAGE_KAFKA, PAGE_MASTER, PAGE_WORKER, PAGE_NAMENODE };
 
 /* A copy of the routes with the console as context; `more` keep their own. */
-static struct http_route *with_context(struct console *console, const struct http_route *routes, size_t count, const struct http_route *more,
-    size_t more_count) {
+static struct http_route *with_context(struct console *console, const struct http_route *routes, size_t count,
+    const struct http_route *more, size_t more_count) {
     struct http_route *copy = calloc(count + more_count, sizeof *copy);
     ASSERT(copy != NULL);
     memcpy(copy, routes, count * sizeof *copy);
@@ -63,8 +63,8 @@ struct console *console_start(const struct console_options *options, uint16_t *p
     for (int i = 0; i < (int)ARRAY_COUNT(pages); i++) {
         bool with_web = i == PAGE_NAMENODE;
         *port = pages[i].port;
-        if (pages[i].port != 0 &&
-            !serve(console, i, pages[i].port, pages[i].routes, pages[i].count, with_web ? web : NULL, with_web ? web_count : 0, error)) {
+        if (pages[i].port != 0 && !serve(console, i, pages[i].port, pages[i].routes, pages[i].count,
+                                      with_web ? web : NULL, with_web ? web_count : 0, error)) {
             console_stop(console);
             return NULL;
         }

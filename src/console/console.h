@@ -1,5 +1,6 @@
-/* console.h: the pages on 8080 (in place of Kafka UI), 8081 and 8082 (of Spark's master and worker) and 9870 (of the NameNode, with WebHDFS), as
- * plain HTML, and the JSON behind them that tools and tests read. Prometheus /metrics on each. */
+/* console.h: the pages on 8080 (in place of Kafka UI), 8081 and 8082 (of Spark's master and worker) and 9870 (of the
+ * NameNode, with WebHDFS), as plain HTML, and the JSON behind them that tools and tests read. Prometheus /metrics on
+ * each. */
 #ifndef CONSOLE_CONSOLE_H
 #define CONSOLE_CONSOLE_H
 
@@ -27,10 +28,10 @@ struct console_options {
     const char *user;
     int64_t started_ms;
     uint16_t kafka_broker_port, namenode_rpc_port;
-    struct kafka_client *kafka;     /* NULL: not in this process; likewise below */
+    struct kafka_client *kafka; /* NULL: not in this process; likewise below */
     struct world_loop *spark_loop;
-    struct stream_manager *streams; /* on spark_loop */
-    struct connect_server *connect; /* on spark_loop */
+    struct stream_manager *streams;                    /* on spark_loop */
+    struct connect_server *connect;                    /* on spark_loop */
     int64_t worker_count, worker_cores, worker_memory; /* memory of one in bytes */
     struct store *store;
     struct hdfs *hdfs;

@@ -1,4 +1,5 @@
-/* kafka_pages.c: 8080: topics, groups and lag; the paths of Kafka UI's API that compose health checks and scripts read. */
+/* kafka_pages.c: 8080: topics, groups and lag; the paths of Kafka UI's API that compose health checks and scripts read.
+ */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,7 +14,8 @@ static json_t *describe_partition(struct kafka_client *client, const char *topic
     if (partition == NULL)
         return NULL;
     json_t *object = json_pack("{s:i, s:i, s:I, s:I, s:I}", "partition", (int)number, "leader", 1, "offsetMin",
-        (json_int_t)log_start_offset(partition), "offsetMax", (json_int_t)log_high_watermark(partition), "size", (json_int_t)log_size(partition));
+        (json_int_t)log_start_offset(partition), "offsetMax", (json_int_t)log_high_watermark(partition), "size",
+        (json_int_t)log_size(partition));
     log_release(partition);
     return object;
 }
@@ -31,9 +33,9 @@ static json_t *describe_topic(struct kafka_client *client, const struct kafka_to
         json_array_append_new(partitions, partition);
     }
     uuid_format_base64(topic->id, id);
-    return json_pack("{s:s, s:s, s:b, s:i, s:i, s:I, s:I, s:o}", "name", topic->name, "id", id, "internal", topic->internal, "partitionCount",
-        (int)topic->partition_count, "replicationFactor", 1, "messagesCount", (json_int_t)messages, "segmentSize", (json_int_t)size, "partitions",
-        partitions);
+    return json_pack("{s:s, s:s, s:b, s:i, s:i, s:I, s:I, s:o}", "name", topic->name, "id", id, "internal",
+        topic->internal, "partitionCount", (int)topic->partition_count, "replicationFactor", 1, "messagesCount",
+        (json_int_t)messages, "segmentSize", (json_int_t)size, "partitions", partitions);
 }
 
 static json_t *describe_topics(struct kafka_client *client) {
@@ -50,18 +52,19 @@ static json_t *describe_group(const struct kafka_group_info *group) {
     json_t *members = json_array(), *offsets = json_array();
     int64_t lag = 0;
     for (size_t i = 0; i < group->member_count; i++)
-        json_array_append_new(members, json_pack("{s:s, s:s, s:s}", "memberId", group->members[i].member_id, "clientId", group->members[i].client_id,
-                                           "host", group->members[i].client_host));
+        json_array_append_new(members, json_pack("{s:s, s:s, s:s}", "memberId", group->members[i].member_id, "clientId",
+                                           group->members[i].client_id, "host", group->members[i].client_host));
     for (size_t i = 0; i < group->offset_count; i++) {
         const struct kafka_group_offset *offset = &group->offsets[i];
         int64_t behind = offset->end_offset < 0 || offset->offset < 0 ? 0 : offset->end_offset - offset->offset;
         lag += behind;
-        json_array_append_new(offsets, json_pack("{s:s, s:i, s:I, s:I, s:I}", "topic", offset->topic, "partition", (int)offset->partition,
-                                           "currentOffset", (json_int_t)offset->offset, "endOffset", (json_int_t)offset->end_offset, "consumerLag",
-                                           (json_int_t)behind));
+        json_array_append_new(
+            offsets, json_pack("{s:s, s:i, s:I, s:I, s:I}", "topic", offset->topic, "partition", (int)offset->partition,
+                         "currentOffset", (json_int_t)offset->offset, "endOffset", (json_int_t)offset->end_offset,
+                         "consumerLag", (json_int_t)behind));
     }
-    return json_pack("{s:s, s:s, s:s, s:I, s:o, s:o}", "groupId", group->group_id, "state", group->state, "protocol", group->protocol, "consumerLag",
-        (json_int_t)lag, "members", members, "partitions", offsets);
+    return json_pack("{s:s, s:s, s:s, s:I, s:o, s:o}", "groupId", group->group_id, "state", group->state, "protocol",
+        group->protocol, "consumerLag", (json_int_t)lag, "members", members, "partitions", offsets);
 }
 
 static void take_groups(void *argument, struct kafka_group_list *groups) {
@@ -94,7 +97,8 @@ static void draw_topics(json_t *topics, struct buffer *out) {
     size_t i;
     json_t *topic;
     snprintf(headline, sizeof headline, "Topics (%zu)", json_array_size(topics));
-    page_table_begin(out, headline, "Topic Name", "Partitions", "Replication Factor", "Number of messages", "Size", NULL);
+    page_table_begin(
+        out, headline, "Topic Name", "Partitions", "Replication Factor", "Number of messages", "Size", NULL);
     json_array_foreach(topics, i, topic) {
         page_format_size(page_number(topic, "segmentSize"), size);
         snprintf(href, sizeof href, "/topics/%s", page_text(topic, "name"));
@@ -114,7 +118,8 @@ static void draw_groups(json_t *groups, struct buffer *out) {
     size_t i, j;
     json_t *group, *offset;
     snprintf(headline, sizeof headline, "Consumers (%zu)", json_array_size(groups));
-    page_table_begin(out, headline, "Group ID", "State", "Members", "Topic", "Partition", "Current Offset", "End Offset", "Lag", NULL);
+    page_table_begin(out, headline, "Group ID", "State", "Members", "Topic", "Partition", "Current Offset",
+        "End Offset", "Lag", NULL);
     json_array_foreach(groups, i, group) {
         json_t *offsets = json_object_get(group, "partitions");
         size_t members = json_array_size(json_object_get(group, "members"));
@@ -157,9 +162,7 @@ static void draw_overview(struct page *page, struct buffer *out) {
 static json_t *find_topic(struct page *page) {
     json_t *topics = json_object_get(page->data, "topics"), *topic;
     size_t i;
-    json_array_foreach(topics, i, topic)
-        if (strcmp(page_text(topic, "name"), page->text) == 0)
-            return topic;
+    json_array_foreach(topics, i, topic) if (strcmp(page_text(topic, "name"), page->text) == 0) return topic;
     return NULL;
 }
 
@@ -170,7 +173,8 @@ static void draw_topic(struct page *page, struct buffer *out) {
     page_begin(out, page->text, page->text);
     if (topic == NULL) {
         page->status = 404;
-        buffer_append_text(out, "<p>There is no such topic. Create it with kafka-topics.sh --create --topic NAME.</p>\n");
+        buffer_append_text(
+            out, "<p>There is no such topic. Create it with kafka-topics.sh --create --topic NAME.</p>\n");
     } else {
         page_table_begin(out, "Partitions", "Partition", "Leader", "First Offset", "Next Offset", "Size", NULL);
         json_array_foreach(json_object_get(topic, "partitions"), i, partition) {
@@ -207,7 +211,8 @@ static void handle_topic(struct http_request *request, void *context) {
 
 static void handle_clusters(struct http_request *request, void *context) {
     http_respond(request, 200, "application/json",
-        BYTES("[{\"name\": \"raudal\", \"defaultCluster\": true, \"status\": \"online\", \"brokerCount\": 1, \"readOnly\": true}]\n"));
+        BYTES("[{\"name\": \"raudal\", \"defaultCluster\": true, \"status\": \"online\", \"brokerCount\": 1, "
+              "\"readOnly\": true}]\n"));
 }
 
 static void handle_health(struct http_request *request, void *context) {

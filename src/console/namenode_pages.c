@@ -22,15 +22,18 @@ static void gather_overview(struct page *page) {
     char started[32];
     json_object_set_new(page->data, "host", json_string(options->address));
     if (options->hdfs == NULL || !hdfs_describe(options->hdfs, &description, &error)) {
-        json_object_set_new(page->data, "error", json_string(options->hdfs == NULL ? "The NameNode does not run." : error.message));
+        json_object_set_new(
+            page->data, "error", json_string(options->hdfs == NULL ? "The NameNode does not run." : error.message));
         return;
     }
     calendar_format_iso_ms(description.started_ms, started);
-    json_t *values = json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:i, s:I, s:b, s:I}", "started", started, "clusterId",
-        description.cluster_id, "blockPoolId", description.block_pool, "datanodeUuid", description.datanode_uuid, "capacity",
-        (json_int_t)description.capacity_size, "used", (json_int_t)description.used_size, "remaining", (json_int_t)description.free_size, "files",
-        (json_int_t)description.file_count, "directories", (json_int_t)description.directory_count, "openFiles", (int)description.open_file_count,
-        "calls", (json_int_t)description.call_count, "safeMode", description.is_in_safe_mode, "startedMs", (json_int_t)description.started_ms);
+    json_t *values = json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:i, s:I, s:b, s:I}", "started", started,
+        "clusterId", description.cluster_id, "blockPoolId", description.block_pool, "datanodeUuid",
+        description.datanode_uuid, "capacity", (json_int_t)description.capacity_size, "used",
+        (json_int_t)description.used_size, "remaining", (json_int_t)description.free_size, "files",
+        (json_int_t)description.file_count, "directories", (json_int_t)description.directory_count, "openFiles",
+        (int)description.open_file_count, "calls", (json_int_t)description.call_count, "safeMode",
+        description.is_in_safe_mode, "startedMs", (json_int_t)description.started_ms);
     json_object_update(page->data, values);
     json_decref(values);
 }
@@ -59,8 +62,8 @@ static void draw_overview(struct page *page, struct buffer *out) {
     buffer_append_text(out, "</ul>\n<h2>Summary</h2>\n<p>Security is off.</p>\n");
     buffer_printf(out, "<p>Safemode is %s.</p>\n", json_is_true(json_object_get(data, "safeMode")) ? "on" : "off");
     buffer_printf(out, "<p>%lld files and directories (%lld files, %lld directories).</p>\n<ul>\n",
-        (long long)(page_number(data, "files") + page_number(data, "directories")), (long long)page_number(data, "files"),
-        (long long)page_number(data, "directories"));
+        (long long)(page_number(data, "files") + page_number(data, "directories")),
+        (long long)page_number(data, "files"), (long long)page_number(data, "directories"));
     page_fact(out, "Configured Capacity", "%s", capacity);
     page_fact(out, "DFS Used", "%s", used);
     page_fact(out, "DFS Remaining", "%s", remaining);
@@ -73,9 +76,10 @@ static void draw_overview(struct page *page, struct buffer *out) {
 /* ---- file browser ---- */
 
 static json_t *describe_entry(const char *name, const struct store_stat *stat) {
-    return json_pack("{s:s, s:b, s:I, s:I, s:I, s:i, s:I, s:s, s:s}", "name", name, "directory", stat->is_directory, "size", (json_int_t)stat->size,
-        "modified", (json_int_t)stat->modified_ms, "mode", (json_int_t)stat->mode, "replication", stat->replication, "blockSize",
-        (json_int_t)stat->block_size, "owner", stat->owner, "group", stat->group);
+    return json_pack("{s:s, s:b, s:I, s:I, s:I, s:i, s:I, s:s, s:s}", "name", name, "directory", stat->is_directory,
+        "size", (json_int_t)stat->size, "modified", (json_int_t)stat->modified_ms, "mode", (json_int_t)stat->mode,
+        "replication", stat->replication, "blockSize", (json_int_t)stat->block_size, "owner", stat->owner, "group",
+        stat->group);
 }
 
 static void gather_folder(struct page *page) {
@@ -163,14 +167,15 @@ static void draw_folder(struct page *page, struct buffer *out) {
         buffer_append_html(out, bytes_from_text(page_text(page->data, "error")));
         buffer_append_text(out, "</p>\n");
     } else {
-        page_table_begin(out, "Files", "Permission", "Owner", "Group", "Size", "Last Modified", "Replication", "Block Size", "Name", NULL);
+        page_table_begin(out, "Files", "Permission", "Owner", "Group", "Size", "Last Modified", "Replication",
+            "Block Size", "Name", NULL);
         if (file != NULL) {
-            char *folder = strndup(page->text, (size_t)(strrchr(page->text, '/') - page->text) + (strrchr(page->text, '/') == page->text));
+            char *folder = strndup(
+                page->text, (size_t)(strrchr(page->text, '/') - page->text) + (strrchr(page->text, '/') == page->text));
             draw_entry(folder, file, out);
             free(folder);
         }
-        json_array_foreach(json_object_get(page->data, "entries"), i, entry)
-            draw_entry(page->text, entry, out);
+        json_array_foreach(json_object_get(page->data, "entries"), i, entry) draw_entry(page->text, entry, out);
         page_table_end(out);
         if (page_number(page->data, "remaining") > 0)
             buffer_printf(out, "<p>… and %lld more.</p>\n", (long long)page_number(page->data, "remaining"));
@@ -194,9 +199,10 @@ static json_t *live_nodes(struct page *page) {
     char name[128], address[128];
     snprintf(name, sizeof name, "%s:9866", options->address);
     snprintf(address, sizeof address, "%s:%u", options->address, options->namenode_port);
-    json_t *node = json_pack("{s:s, s:s, s:i, s:I, s:I, s:I, s:s, s:s}", "infoAddr", address, "xferaddr", name, "lastContact", 0, "capacity",
-        (json_int_t)page_number(page->data, "capacity"), "used", (json_int_t)page_number(page->data, "used"), "remaining",
-        (json_int_t)page_number(page->data, "remaining"), "adminState", "In Service", "version", hadoop_version);
+    json_t *node = json_pack("{s:s, s:s, s:i, s:I, s:I, s:I, s:s, s:s}", "infoAddr", address, "xferaddr", name,
+        "lastContact", 0, "capacity", (json_int_t)page_number(page->data, "capacity"), "used",
+        (json_int_t)page_number(page->data, "used"), "remaining", (json_int_t)page_number(page->data, "remaining"),
+        "adminState", "In Service", "version", hadoop_version);
     json_t *nodes = json_pack("{s:o}", name, node);
     char *text = json_dumps(nodes, 0);
     json_t *nested = json_string(text); /* a JSON text inside a string, as the real bean has it */
@@ -214,22 +220,26 @@ static void gather_jmx(struct page *page) {
     snprintf(rpc, sizeof rpc, "%s:%u", options->address, options->namenode_rpc_port);
     const char *safe_mode = json_is_true(json_object_get(data, "safeMode")) ? "Safe mode is ON." : "";
     add_bean(page, beans, "Hadoop:service=NameNode,name=NameNodeInfo",
-        json_pack("{s:s, s:s, s:I, s:I, s:I, s:s, s:s, s:s, s:I, s:s, s:o, s:s, s:s}", "Version", hadoop_version, "SoftwareVersion", hadoop_version,
-            "Used", (json_int_t)page_number(data, "used"), "Free", (json_int_t)page_number(data, "remaining"), "Total",
-            (json_int_t)page_number(data, "capacity"), "Safemode", safe_mode, "BlockPoolId", page_text(data, "blockPoolId"), "ClusterId",
-            page_text(data, "clusterId"), "TotalFiles", (json_int_t)(page_number(data, "files") + page_number(data, "directories")), "NNStarted",
+        json_pack("{s:s, s:s, s:I, s:I, s:I, s:s, s:s, s:s, s:I, s:s, s:o, s:s, s:s}", "Version", hadoop_version,
+            "SoftwareVersion", hadoop_version, "Used", (json_int_t)page_number(data, "used"), "Free",
+            (json_int_t)page_number(data, "remaining"), "Total", (json_int_t)page_number(data, "capacity"), "Safemode",
+            safe_mode, "BlockPoolId", page_text(data, "blockPoolId"), "ClusterId", page_text(data, "clusterId"),
+            "TotalFiles", (json_int_t)(page_number(data, "files") + page_number(data, "directories")), "NNStarted",
             page_text(data, "started"), "LiveNodes", live_nodes(page), "DeadNodes", "{}", "DecomNodes", "{}"));
     add_bean(page, beans, "Hadoop:service=NameNode,name=NameNodeStatus",
-        json_pack("{s:s, s:s, s:s, s:b}", "State", "active", "NNRole", "NameNode", "HostAndPort", rpc, "SecurityEnabled", 0));
+        json_pack(
+            "{s:s, s:s, s:s, s:b}", "State", "active", "NNRole", "NameNode", "HostAndPort", rpc, "SecurityEnabled", 0));
     add_bean(page, beans, "Hadoop:service=NameNode,name=FSNamesystem",
-        json_pack("{s:I, s:I, s:I, s:I, s:i, s:i, s:i}", "CapacityTotal", (json_int_t)page_number(data, "capacity"), "CapacityUsed",
-            (json_int_t)page_number(data, "used"), "CapacityRemaining", (json_int_t)page_number(data, "remaining"), "FilesTotal",
-            (json_int_t)(page_number(data, "files") + page_number(data, "directories")), "MissingBlocks", 0, "UnderReplicatedBlocks", 0,
-            "CorruptBlocks", 0));
+        json_pack("{s:I, s:I, s:I, s:I, s:i, s:i, s:i}", "CapacityTotal", (json_int_t)page_number(data, "capacity"),
+            "CapacityUsed", (json_int_t)page_number(data, "used"), "CapacityRemaining",
+            (json_int_t)page_number(data, "remaining"), "FilesTotal",
+            (json_int_t)(page_number(data, "files") + page_number(data, "directories")), "MissingBlocks", 0,
+            "UnderReplicatedBlocks", 0, "CorruptBlocks", 0));
     add_bean(page, beans, "Hadoop:service=NameNode,name=FSNamesystemState",
-        json_pack("{s:s, s:i, s:i, s:I, s:I, s:I}", "FSState", safe_mode[0] == 0 ? "Operational" : "safeMode", "NumLiveDataNodes", 1,
-            "NumDeadDataNodes", 0, "CapacityTotal", (json_int_t)page_number(data, "capacity"), "CapacityUsed", (json_int_t)page_number(data, "used"),
-            "FilesTotal", (json_int_t)(page_number(data, "files") + page_number(data, "directories"))));
+        json_pack("{s:s, s:i, s:i, s:I, s:I, s:I}", "FSState", safe_mode[0] == 0 ? "Operational" : "safeMode",
+            "NumLiveDataNodes", 1, "NumDeadDataNodes", 0, "CapacityTotal", (json_int_t)page_number(data, "capacity"),
+            "CapacityUsed", (json_int_t)page_number(data, "used"), "FilesTotal",
+            (json_int_t)(page_number(data, "files") + page_number(data, "directories"))));
     json_object_clear(page->data);
     json_object_set_new(page->data, "beans", beans);
 }

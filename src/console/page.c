@@ -6,7 +6,8 @@
 
 #include "base/assert.h"
 
-struct page *page_create(struct http_request *request, struct console *console, void (*draw)(struct page *page, struct buffer *out)) {
+struct page *page_create(
+    struct http_request *request, struct console *console, void (*draw)(struct page *page, struct buffer *out)) {
     struct page *page = calloc(1, sizeof *page);
     ASSERT(page != NULL);
     *page = (struct page){.request = request, .console = console, .data = json_object(), .draw = draw, .status = 200};
@@ -58,11 +59,15 @@ void page_gather_on_spark_loop(struct page *page, void (*gather)(struct page *pa
 /* ---- drawing ---- */
 
 static const char style[] =
-    "body{font:15px/1.45 system-ui,sans-serif;margin:1.5rem auto;max-width:80rem;padding:0 1rem;color:#1c2330;background:#fff}\n"
+    "body{font:15px/1.45 system-ui,sans-serif;margin:1.5rem auto;max-width:80rem;padding:0 "
+    "1rem;color:#1c2330;background:#fff}\n"
     "h1{font-size:1.4rem}h2{font-size:1.1rem;margin-top:1.8rem}table{border-collapse:collapse;width:100%}\n"
-    "th,td{text-align:left;padding:.3rem .6rem;border-bottom:1px solid #d9dee7;vertical-align:top;overflow-wrap:anywhere}\n"
+    "th,td{text-align:left;padding:.3rem .6rem;border-bottom:1px solid "
+    "#d9dee7;vertical-align:top;overflow-wrap:anywhere}\n"
     "th{background:#f3f5f9}a{color:#0b5cad}ul{list-style:none;padding:0}pre{white-space:pre-wrap}\n"
-    "@media (prefers-color-scheme:dark){body{background:#12161d;color:#dfe5ee}th{background:#1c232e}th,td{border-color:#303947}a{color:#7db7f5}}\n";
+    "@media "
+    "(prefers-color-scheme:dark){body{background:#12161d;color:#dfe5ee}th{background:#1c232e}th,td{border-color:#"
+    "303947}a{color:#7db7f5}}\n";
 
 void page_style(struct http_request *request, void *context) {
     http_respond(request, 200, "text/css", bytes_from_text(style));
@@ -76,7 +81,8 @@ void page_metrics(struct http_request *request, void *context) {
 }
 
 void page_begin(struct buffer *out, const char *title, const char *headline) {
-    buffer_append_text(out, "<!DOCTYPE html>\n<html lang=\"en\">\n<head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\"><title>");
+    buffer_append_text(out, "<!DOCTYPE html>\n<html lang=\"en\">\n<head><meta charset=\"utf-8\"><meta "
+                            "name=\"viewport\" content=\"width=device-width\"><title>");
     buffer_append_html(out, bytes_from_text(title));
     buffer_append_text(out, "</title><link rel=\"stylesheet\" href=\"/style.css\"></head>\n<body>\n<h1>");
     buffer_append_html(out, bytes_from_text(headline));

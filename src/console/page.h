@@ -1,5 +1,5 @@
-/* page.h: a request for a page: its data is gathered as a JSON object, wherever that must happen, and then sent as JSON or drawn as HTML on the web
- * loop. */
+/* page.h: a request for a page: its data is gathered as a JSON object, wherever that must happen, and then sent as JSON
+ * or drawn as HTML on the web loop. */
 #ifndef CONSOLE_PAGE_H
 #define CONSOLE_PAGE_H
 
@@ -15,7 +15,7 @@ struct console {
 struct page {
     struct http_request *request;
     struct console *console;
-    json_t *data; /* object; filled in by gather */
+    json_t *data;                                        /* object; filled in by gather */
     void (*draw)(struct page *page, struct buffer *out); /* NULL: the answer is the JSON itself */
     void (*gather)(struct page *page);                   /* of page_gather_on… */
     const char *text;                                    /* a parameter of the page, e.g. a path; owned */
@@ -24,7 +24,8 @@ struct page {
 };
 
 /* Made in a handler. */
-struct page *page_create(struct http_request *request, struct console *console, void (*draw)(struct page *page, struct buffer *out));
+struct page *page_create(
+    struct http_request *request, struct console *console, void (*draw)(struct page *page, struct buffer *out));
 /* Draws and answers; frees the page. Web loop. */
 void page_finish(struct page *page);
 /* page_finish on the web loop, from any thread. */

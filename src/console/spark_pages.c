@@ -1,4 +1,5 @@
-/* spark_pages.c: 8081, the master's page with its /json/, and 8082, the worker's. A Spark session is shown as an application. */
+/* spark_pages.c: 8081, the master's page with its /json/, and 8082, the worker's. A Spark session is shown as an
+ * application. */
 #include <stdio.h>
 #include <string.h>
 
@@ -21,11 +22,12 @@ static void add_session(void *argument, const struct connect_session_summary *su
     calendar_format_iso_ms(summary->started_ms, submitted);
     snprintf(id, sizeof id, "app-%.8s", summary->id);
     json_array_append_new(gathering->list,
-        json_pack("{s:s, s:s, s:I, s:s, s:s, s:I, s:I, s:I, s:s, s:s, s:I, s:i}", "id", id, "sessionId", summary->id, "starttime",
-            (json_int_t)summary->started_ms, "name", summary->application, "user", summary->user, "cores",
-            (json_int_t)(options->worker_count * options->worker_cores), "memoryperexecutor", (json_int_t)(options->worker_memory >> 20),
-            "memoryperslave", (json_int_t)(options->worker_memory >> 20), "submitdate", submitted, "state", "RUNNING", "duration",
-            (json_int_t)(now_ms - summary->started_ms), "operations", (int)summary->operation_count));
+        json_pack("{s:s, s:s, s:I, s:s, s:s, s:I, s:I, s:I, s:s, s:s, s:I, s:i}", "id", id, "sessionId", summary->id,
+            "starttime", (json_int_t)summary->started_ms, "name", summary->application, "user", summary->user, "cores",
+            (json_int_t)(options->worker_count * options->worker_cores), "memoryperexecutor",
+            (json_int_t)(options->worker_memory >> 20), "memoryperslave", (json_int_t)(options->worker_memory >> 20),
+            "submitdate", submitted, "state", "RUNNING", "duration", (json_int_t)(now_ms - summary->started_ms),
+            "operations", (int)summary->operation_count));
 }
 
 static void add_query(void *argument, const struct stream_summary *summary) {
@@ -34,11 +36,15 @@ static void add_query(void *argument, const struct stream_summary *summary) {
     uuid_format(summary->id, id);
     uuid_format(summary->run_id, run_id);
     json_array_append_new(gathering->list,
-        json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:f, s:s, s:s, s:I, s:s}", "id", id, "runId", run_id, "name", summary->name, "status",
-            summary->active ? "RUNNING" : summary->exception[0] != 0 ? "FAILED" : "FINISHED", "startedMs", (json_int_t)summary->started_ms, "batchId",
-            (json_int_t)summary->batch_id, "inputRows", (json_int_t)summary->input_rows, "inputRowsPerSecond", summary->input_rows_per_second, "sink",
-            summary->sink, "error", summary->exception, "badRecords", (json_int_t)summary->bad_record_count, "firstBadField",
-            summary->first_bad_field));
+        json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:f, s:s, s:s, s:I, s:s}", "id", id, "runId", run_id, "name",
+            summary->name, "status",
+            summary->active              ? "RUNNING"
+            : summary->exception[0] != 0 ? "FAILED"
+                                         : "FINISHED",
+            "startedMs", (json_int_t)summary->started_ms, "batchId", (json_int_t)summary->batch_id, "inputRows",
+            (json_int_t)summary->input_rows, "inputRowsPerSecond", summary->input_rows_per_second, "sink",
+            summary->sink, "error", summary->exception, "badRecords", (json_int_t)summary->bad_record_count,
+            "firstBadField", summary->first_bad_field));
 }
 
 static json_t *describe_workers(const struct console_options *options) {
@@ -47,11 +53,13 @@ static json_t *describe_workers(const struct console_options *options) {
         char id[64], page[128];
         snprintf(id, sizeof id, "worker-%lld", (long long)i + 1);
         snprintf(page, sizeof page, "http://%s:%u", options->address, options->worker_port);
-        json_array_append_new(workers,
-            json_pack("{s:s, s:s, s:i, s:s, s:I, s:i, s:I, s:I, s:i, s:I, s:s, s:I}", "id", id, "host", options->address, "port",
-                (int)options->worker_port, "webuiaddress", page, "cores", (json_int_t)options->worker_cores, "coresused", 0, "coresfree",
-                (json_int_t)options->worker_cores, "memory", (json_int_t)(options->worker_memory >> 20), "memoryused", 0, "memoryfree",
-                (json_int_t)(options->worker_memory >> 20), "state", "ALIVE", "lastheartbeat", (json_int_t)world_wall_ms(options->world)));
+        json_array_append_new(
+            workers, json_pack("{s:s, s:s, s:i, s:s, s:I, s:i, s:I, s:I, s:i, s:I, s:s, s:I}", "id", id, "host",
+                         options->address, "port", (int)options->worker_port, "webuiaddress", page, "cores",
+                         (json_int_t)options->worker_cores, "coresused", 0, "coresfree",
+                         (json_int_t)options->worker_cores, "memory", (json_int_t)(options->worker_memory >> 20),
+                         "memoryused", 0, "memoryfree", (json_int_t)(options->worker_memory >> 20), "state", "ALIVE",
+                         "lastheartbeat", (json_int_t)world_wall_ms(options->world)));
     }
     return workers;
 }
@@ -121,7 +129,8 @@ static void draw_applications(json_t *applications, struct buffer *out) {
     size_t i;
     json_t *application;
     snprintf(headline, sizeof headline, "Running Applications (%zu)", json_array_size(applications));
-    page_table_begin(out, headline, "Application ID", "Name", "Cores", "Memory per Executor", "Submitted Time", "User", "State", "Duration", NULL);
+    page_table_begin(out, headline, "Application ID", "Name", "Cores", "Memory per Executor", "Submitted Time", "User",
+        "State", "Duration", NULL);
     json_array_foreach(applications, i, application) {
         page_format_duration(page_number(application, "duration"), duration);
         buffer_append_text(out, "<tr>");
@@ -143,7 +152,8 @@ static void draw_queries(json_t *queries, struct buffer *out) {
     size_t i;
     json_t *query;
     snprintf(headline, sizeof headline, "Streaming Queries (%zu)", json_array_size(queries));
-    page_table_begin(out, headline, "Name", "Status", "ID", "Run ID", "Latest Batch", "Input Rows", "Input /sec", "Sink", "Error", NULL);
+    page_table_begin(out, headline, "Name", "Status", "ID", "Run ID", "Latest Batch", "Input Rows", "Input /sec",
+        "Sink", "Error", NULL);
     json_array_foreach(queries, i, query) {
         buffer_append_text(out, "<tr>");
         page_cell(out, "%s", page_text(query, "name"));
@@ -193,7 +203,8 @@ static void draw_worker(struct page *page, struct buffer *out) {
     buffer_append_text(out, "</ul>\n<p><a href=\"");
     buffer_append_html(out, bytes_from_text(page_text(page->data, "masterwebuiurl")));
     buffer_append_text(out, "\">Back to Master</a></p>\n");
-    page_table_begin(out, "Running Executors (0)", "ExecutorID", "State", "Cores", "Memory", "Job Details", "Logs", NULL);
+    page_table_begin(
+        out, "Running Executors (0)", "ExecutorID", "State", "Cores", "Memory", "Job Details", "Logs", NULL);
     page_table_end(out);
     page_end(out);
 }

@@ -1,8 +1,9 @@
 """Raudal's start-up module for Python programs in `raudal run`, `raudal shell` and `spark-submit`.
 
-It is on PYTHONPATH, so the interpreter imports it before the program. It leaves the pyspark package untouched on disk and answers, in this
-process only, what Spark Connect clients refuse at line one although Spark's own local mode takes it: .master(...), sparkContext.setLogLevel,
-sparkContext.appName, sparkContext.version; spark-submit's --conf settings; and it lets a session end with its program. It says so in one line.
+It is on PYTHONPATH, so the interpreter imports it before the program. It leaves the pyspark package untouched
+on disk and answers, in this process only, what Spark Connect clients refuse at line one although Spark's own
+local mode takes it: .master(...), sparkContext.setLogLevel, sparkContext.appName, sparkContext.version; spark-
+submit's --conf settings; and it lets a session end with its program. It says so in one line.
 """
 import os
 import sys
@@ -49,7 +50,7 @@ class _SparkContext:
         self._session = session
 
     def setLogLevel(self, logLevel):
-        _say(f"sparkContext.setLogLevel({logLevel!r}): the log is in `raudal logs spark`; nothing of it goes to this terminal")
+        _say(f"sparkContext.setLogLevel({logLevel!r}): the log is in `raudal logs spark`, not on this terminal")
 
     @property
     def appName(self):
