@@ -227,7 +227,7 @@ bool file_check_access(struct operation *operation, const char *path, uint32_t m
 
 /* ---- contents ---- */
 
-bool file_create(struct operation *operation, const char *path, const struct file_create *create) {
+bool file_may_create(struct operation *operation, const char *path, const struct file_create *create) {
     struct error error = {0};
     struct store_stat stat;
     if (!operation_path(operation, path) || !operation_may_write(operation, "create file %s", path)) {
@@ -252,11 +252,16 @@ bool file_create(struct operation *operation, const char *path, const struct fil
     if (!create->create_parent && error.code == ERROR_NOT_FOUND) {
         return operation_fail(operation, EXCEPTION_FILE_NOT_FOUND, "Parent directory doesn't exist: %s", parent);
     }
+    return true;
+}
+
+bool file_create(struct operation *operation, const char *path, const struct file_create *create) {
+    struct error error = {0};
     struct store_create request = {.holder = create->holder, .machine = operation->peer,
         .owner = {operation->user, NULL, create->mode}, .replication = create->replication, .block_size = create->block_size,
         .overwrite = create->overwrite, .create_parent = true};
-    error = (struct error){0};
-    return store_lease_create(operation->store, path, &request, &error) ? true : operation_error(operation, &error);
+    return file_may_create(operation, path, create) &&
+           (store_lease_create(operation->store, path, &request, &error) || operation_error(operation, &error));
 }
 
 bool file_append(struct operation *operation, const char *path, const char *holder, struct store_construction *construction) {

@@ -32,7 +32,8 @@ struct hdfs_options {
 
 /* Answers when both ports are open. ERROR_BUSY names a port in use. Not from a loop or pool thread. */
 struct hdfs *hdfs_start(const struct hdfs_options *options, struct error *error);
-/* Tells writers that the DataNode restarts (they wait for it), closes the servers, frees. */
+/* Tells writers that the DataNode restarts (they wait for it), closes the servers, frees. The server that carries the WebHDFS routes must
+ * have been stopped before. */
 void hdfs_stop(struct hdfs *hdfs);
 uint16_t hdfs_namenode_port(const struct hdfs *hdfs);
 uint16_t hdfs_datanode_port(const struct hdfs *hdfs);

@@ -126,6 +126,8 @@ struct file_create {
     int replication;
     int64_t block_size;
 };
+/* The checks of file_create without making it. */
+bool file_may_create(struct operation *operation, const char *path, const struct file_create *create);
 bool file_create(struct operation *operation, const char *path, const struct file_create *create);
 bool file_append(struct operation *operation, const char *path, const char *holder, struct store_construction *construction);
 /* Opens for reading, with the permission. */

@@ -42,10 +42,15 @@ static bool start(struct parts *parts, const char *directory, const char *addres
     if (!parts->hdfs) {
         return false;
     }
-    return true;
+    size_t count;
+    const struct http_route *routes = hdfs_web_routes(parts->hdfs, &count);
+    parts->web = http_server_start(&(struct http_server_options){.loop = parts->loop, .addresses = &address, .address_count = 1, .port = 9870,
+                                       .routes = routes, .route_count = count, .log = parts->namenode_log}, error);
+    return parts->web != NULL;
 }
 
 static void stop(struct parts *parts) {
+    http_server_stop(parts->web);
     hdfs_stop(parts->hdfs);
     world_pool_destroy(parts->pool);
     world_loop_destroy(parts->loop);
