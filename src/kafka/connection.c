@@ -287,6 +287,19 @@ static void run(struct api_request *request, struct bytes rest) {
     update_reading(connection);
 }
 
+/* It becomes part of member ids and log lines: what could not be shown there is replaced. */
+static void remember_client_id(struct connection *connection, struct bytes client_id) {
+    size_t size = client_id.size < sizeof connection->client_id - 1 ? client_id.size : sizeof connection->client_id - 1;
+    if (size == 0 || (strlen(connection->client_id) == size && memcmp(connection->client_id, client_id.data, size) == 0))
+        return;
+    bool text = bytes_is_utf8(bytes_slice(client_id, 0, size));
+    for (size_t i = 0; i < size; i++) {
+        uint8_t byte = client_id.data[i];
+        connection->client_id[i] = byte < 0x20 || byte == 0x7f || (byte >= 0x80 && !text) ? '?' : (char)byte;
+    }
+    connection->client_id[size] = 0;
+}
+
 static void on_frame(struct net_connection *net, struct bytes frame) {
     struct connection *connection = net_state(net);
     struct broker *broker = connection->broker;
@@ -308,8 +321,7 @@ static void on_frame(struct net_connection *net, struct bytes frame) {
         refuse_frame(connection, why);
         return;
     }
-    if (request->client_id.size > 0 && request->client_id.size < sizeof connection->client_id)
-        snprintf(connection->client_id, sizeof connection->client_id, "%.*s", BYTES_ARGS(request->client_id));
+    remember_client_id(connection, request->client_id);
     broker->dispatch_depth++;
     run(request, rest);
     drain_ready(broker);

@@ -40,6 +40,13 @@ static void set_state(struct groups *groups, struct group *group, enum group_sta
 
 /* ---- finding and making ---- */
 
+bool group_id_valid(struct bytes id) {
+    for (size_t i = 0; i < id.size; i++)
+        if (id.data[i] < 0x20 || id.data[i] == 0x7f)
+            return false;
+    return id.size > 0 && bytes_is_utf8(id);
+}
+
 struct group *group_find(struct groups *groups, struct bytes id) {
     return map_get(&groups->by_id, id);
 }

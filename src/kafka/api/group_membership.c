@@ -7,6 +7,7 @@
 #include "base/assert.h"
 
 #define LOGGER "kafka.coordinator.group.GroupCoordinator"
+#define PENDING_MAX 10000 /* members that were told an id and have not come back */
 
 /* ---- FindCoordinator ---- */
 
@@ -271,7 +272,7 @@ static void join_known(struct groups *groups, struct group *group, struct member
 }
 
 static int16_t check_join(const struct broker *broker, const struct kafka_join_group_request *body) {
-    if (body->group_id.size == 0)
+    if (!group_id_valid(body->group_id) || (body->instance_id.data && !group_id_valid(body->instance_id)))
         return KAFKA_INVALID_GROUP_ID;
     if (body->session_timeout_ms < config_integer(&broker->config, "group.min.session.timeout.ms") ||
         body->session_timeout_ms > config_integer(&broker->config, "group.max.session.timeout.ms"))
@@ -306,7 +307,8 @@ void handle_join_group(struct api_request *request) {
     if (code == KAFKA_NONE && !group_supports_protocols(group, body))
         code = KAFKA_INCONSISTENT_GROUP_PROTOCOL;
     if (code == KAFKA_NONE && !member &&
-        (int64_t)group->member_count >= config_integer(&request->broker->config, "group.max.size"))
+        ((int64_t)group->member_count >= config_integer(&request->broker->config, "group.max.size") ||
+            group->pending.count >= PENDING_MAX))
         code = KAFKA_GROUP_MAX_SIZE_REACHED;
     if (code != KAFKA_NONE) {
         answer_join(request, code, body->member_id);

@@ -11,7 +11,7 @@ typedef struct kafka_offset_commit_reply_partition commit_answer;
 
 static int16_t check_commit(struct groups *groups, const struct kafka_offset_commit_request *body, struct group **group) {
     struct member *member = NULL;
-    if (body->group_id.size == 0)
+    if (!group_id_valid(body->group_id))
         return KAFKA_INVALID_GROUP_ID;
     *group = group_find(groups, body->group_id);
     if (!*group) {
