@@ -4,18 +4,18 @@ Throughput: one producer, then one consumer, over the same topic of three partit
 rate and a consumer in another process; each message carries its send time, and the time until its receipt counts.
 """
 import argparse
+import contextlib
 import json
 import pathlib
-import time
 
-from common import build_for_measuring, cpu_s, machine, scratch, table
+from common import build_for_measuring, cpu_s, machine, median, scratch, table
 from harness import Environment, Raudal
 from real import RealKafka
 
 PRODUCE = """
 import sys, time, json
 from confluent_kafka import Producer
-bootstrap, count, size = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+bootstrap, topic, count, size = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
 failed = []
 def delivered(error, message):
     if error: failed.append(str(error))
@@ -25,7 +25,7 @@ value, started = b"x" * size, time.perf_counter()
 for number in range(count):
     while True:
         try:
-            producer.produce("throughput", value, partition=number % 3,
+            producer.produce(topic, value, partition=number % 3,
                              callback=delivered if number % 1000 == 0 else None)
             break
         except BufferError:
@@ -38,10 +38,10 @@ print(json.dumps(time.perf_counter() - started))
 CONSUME = """
 import sys, time, json
 from confluent_kafka import Consumer, TopicPartition
-bootstrap, count = sys.argv[1], int(sys.argv[2])
+bootstrap, topic, count = sys.argv[1], sys.argv[2], int(sys.argv[3])
 consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "bench", "auto.offset.reset": "earliest",
                      "enable.auto.commit": False, "queued.min.messages": 1000000})
-consumer.assign([TopicPartition("throughput", number, 0) for number in range(3)])
+consumer.assign([TopicPartition(topic, number, 0) for number in range(3)])
 got, started = 0, time.perf_counter()
 while got < count:
     messages = consumer.consume(10000, 10)
@@ -72,7 +72,7 @@ def consume(ready, result):
             if got > rate * WARM_S:
                 latencies.append(time.monotonic_ns() - sent)
     latencies.sort()
-    result.send([latencies[int(len(latencies) * share)] / 1e6 for share in (.5, .99, .999)])
+    result.send([latencies[int(len(latencies) * share)] / 1e6 for share in (.5, .99)])
     consumer.close()
 
 ready, (receive, send) = multiprocessing.Event(), multiprocessing.Pipe(False)
@@ -107,48 +107,83 @@ def make_topic(bootstrap, topic):
     assert made.returncode == 0, made
 
 
-def measure(bootstrap, pid, options):
-    """The figures of one broker, as {name: text}, and for the comparison {name: number, bigger is better}."""
-    figures, numbers = {}, {}
-    make_topic(bootstrap, "throughput")
-    for name, program, arguments in (("produce", PRODUCE, (options.messages, options.size)),
-                                     ("consume", CONSUME, (options.messages,))):
-        before = cpu_s(pid)
-        seconds = client(program, bootstrap, *arguments)
-        used = cpu_s(pid) - before
-        numbers[name] = options.messages / seconds
-        figures[name] = f"{options.messages / seconds / 1000:,.0f}k/s, broker CPU {used:.2f} s"
+class Column:
+    """One broker under measurement, and its figures of all rounds by row."""
+
+    def __init__(self, bootstrap, pid):
+        self.bootstrap, self.pid, self.rows = bootstrap, pid, {}
+
+    def run(self, program, *arguments):
+        """What the client measured, and the share of one CPU's time that the broker used meanwhile, in seconds."""
+        before = cpu_s(self.pid)
+        answer = client(program, self.bootstrap, *arguments)
+        return answer, cpu_s(self.pid) - before
+
+    def add(self, row, *figures):
+        self.rows.setdefault(row, []).append(figures)
+
+    def medians(self, row):
+        return [median(column) for column in zip(*self.rows[row])]
+
+
+def one_round(column, number, options):
+    topic = f"throughput-{number}"
+    make_topic(column.bootstrap, topic)
+    for row, program, arguments in (("produce", PRODUCE, (options.size,)), ("consume", CONSUME, ())):
+        seconds, used = column.run(program, topic, options.messages, *arguments)
+        column.add(row, options.messages / seconds, used)
     for rate in (1000, 20000):
-        make_topic(bootstrap, f"latency-{rate}")
-        before, started = cpu_s(pid), time.monotonic()
-        p50, p99, p999 = client(LATENCY, bootstrap, rate, options.seconds, f"latency-{rate}")
-        share = (cpu_s(pid) - before) / (time.monotonic() - started)
-        figures[f"latency at {rate:,}/s"] = (f"p50 {p50:.2f} ms, p99 {p99:.2f} ms, p99.9 {p999:.2f} ms, "
-                                             f"broker CPU {share:.0%}")
-        numbers[f"latency at {rate:,}/s p50"], numbers[f"latency at {rate:,}/s p99"] = 1 / p50, 1 / p99
-    return figures, numbers
+        topic = f"latency-{rate}-{number}"
+        make_topic(column.bootstrap, topic)
+        (p50, p99), used = column.run(LATENCY, rate, options.seconds, topic)
+        column.add(f"latency at {rate:,}/s", p50, p99, used)
+
+
+def text(row, figures):
+    if row.startswith("latency"):
+        p50, p99, used = figures
+        return f"p50 {p50:.2f} ms, p99 {p99:.2f} ms, broker CPU {used:.2f} s"
+    rate, used = figures
+    return f"{rate / 1000:,.0f}k/s, broker CPU {used:.2f} s"
+
+
+def slower_rows(ours, real):
+    """The rows in which ours is slower than the real one."""
+    for row in ours.rows:
+        mine, theirs = ours.medians(row), real.medians(row)
+        if row.startswith("latency"):
+            yield from (f"{row} {name}" for name, a, b in zip(("p50", "p99"), mine, theirs) if a > b)
+        elif mine[0] < theirs[0]:
+            yield row
 
 
 def main():
     parser = argparse.ArgumentParser(prog="bench/broker")
     parser.add_argument("--ours", action="store_true", help="leave the real system out")
-    parser.add_argument("--messages", type=int, default=3_000_000)
+    parser.add_argument("--messages", type=int, default=2_000_000)
     parser.add_argument("--size", type=int, default=100)
-    parser.add_argument("--seconds", type=int, default=20)
+    parser.add_argument("--seconds", type=int, default=10)
+    parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
     build_for_measuring()
-    print(f"{machine()}; {options.messages:,} messages of {options.size} bytes; {options.seconds} s for each latency\n")
-    columns = {}
-    with scratch() as folder, Raudal(pathlib.Path(folder) / "data", "--only", "kafka") as running:
+    print(f"{machine()}; {options.messages:,} messages of {options.size} bytes, {options.seconds} s for each latency; "
+          f"medians of {options.rounds} rounds, the brokers in turn\n")
+    with contextlib.ExitStack() as stack:
+        folder = pathlib.Path(stack.enter_context(scratch()))
+        running = stack.enter_context(Raudal(folder / "data", "--only", "kafka"))
         running.start()
-        columns["Raudal"], ours = measure(running.at("kafka"), running.pids()[0], options)
+        columns = {"Raudal": Column(running.at("kafka"), running.pids()[0])}
+        if not options.ours:
+            kafka = stack.enter_context(RealKafka(folder / "kafka"))
+            columns["Kafka 4.3.1"] = Column(kafka.bootstrap, kafka.process.pid)
+        for number in range(options.rounds):
+            for column in columns.values():
+                one_round(column, number, options)
+    ours = columns["Raudal"]
+    table([["", *columns],
+           *([row, *(text(row, column.medians(row)) for column in columns.values())] for row in ours.rows)])
     if not options.ours:
-        with scratch() as folder, RealKafka(pathlib.Path(folder) / "kafka") as kafka:
-            columns["Kafka 4.3.1"], real = measure(kafka.bootstrap, kafka.process.pid, options)
-    table([["", *columns], *([name, *(column[name] for column in columns.values())] for name in columns["Raudal"])])
-    if not options.ours:
-        slower = [name for name in ours if ours[name] < real[name]]
-        print(f"\nSlower than Kafka in: {', '.join(slower) or 'no row'}")
+        print(f"\nSlower than Kafka in: {', '.join(slower_rows(ours, columns['Kafka 4.3.1'])) or 'no row'}")
 
 
 if __name__ == "__main__":

@@ -107,8 +107,9 @@ def ours(folder, records):
     running = Raudal(folder / "data")
     try:
         running.start()
-        running.tool("kafka-topics.sh", "--bootstrap-server", "kafka:9092", "--create", "--topic", "sensores",
-                     "--partitions", PARTITIONS).ok()
+        made = Environment.get("kafka").tool("kafka-topics.sh", "--bootstrap-server", running.at("kafka"), "--create",
+                                             "--topic", "sensores", "--partitions", PARTITIONS)
+        assert made.returncode == 0, made
         fill(running.at("kafka"), records)
         program = folder / "pipeline.py"
         program.write_text(PIPELINE.format(builder="", bootstrap="kafka:9092", path="/datos/streaming",
