@@ -21,7 +21,8 @@ static void types_in_text_forms(void **state) {
     const struct type *type = type_parse_ddl(&arena,
         BYTES("a INT NOT NULL, `b c` array<string>, m MAP<STRING, decimal(5,2)>, "
               "s struct<x: timestamp, y interval day to "
-              "second> COMMENT 'it''s'"), &error);
+              "second> COMMENT 'it''s'"),
+        &error);
     assert_non_null(type);
     type_format_simple(type, &out);
     assert_text(&out, "struct<a:int,b c:array<string>,m:map<string,decimal(5,2)>,"
@@ -56,9 +57,10 @@ static void types_in_text_forms(void **state) {
 
 static struct batch *example_batch(struct arena *arena) {
     struct error error;
-    const struct type *schema = type_parse_ddl(arena, BYTES("i int, s string, l array<long>, m map<string,int>, n void, "
-        "p struct<a boolean, d decimal(20,3)>, y interval year to month, t interval day to second, z timestamp"),
-            &error);
+    const struct type *schema = type_parse_ddl(arena,
+        BYTES("i int, s string, l array<long>, m map<string,int>, n void, "
+              "p struct<a boolean, d decimal(20,3)>, y interval year to month, t interval day to second, z timestamp"),
+        &error);
     struct batch *batch = batch_create(schema);
     struct column_builder builders[9];
     for (size_t i = 0; i < 9; i++) {

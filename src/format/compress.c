@@ -30,7 +30,8 @@ bool format_compress(enum format_codec codec, struct bytes data, struct buffer *
         return true;
     case FORMAT_CODEC_SNAPPY:
         size = bound = snappy_max_compressed_length(data.size);
-        if (snappy_compress((const char *)data.data, data.size, (char *)buffer_reserve(out, bound), &size) != SNAPPY_OK) {
+        if (snappy_compress((const char *)data.data, data.size, (char *)buffer_reserve(out, bound), &size) !=
+            SNAPPY_OK) {
             return error_set(error, ERROR_INTERNAL, "snappy failed");
         }
         break;
@@ -38,7 +39,8 @@ bool format_compress(enum format_codec codec, struct bytes data, struct buffer *
         return compress_gzip(data, out, error);
     case FORMAT_CODEC_LZ4: {
         bound = (size_t)LZ4_compressBound((int)data.size);
-        int written = LZ4_compress_default((const char *)data.data, (char *)buffer_reserve(out, bound + 1), (int)data.size, (int)bound);
+        int written = LZ4_compress_default(
+            (const char *)data.data, (char *)buffer_reserve(out, bound + 1), (int)data.size, (int)bound);
         if (written <= 0) {
             return error_set(error, ERROR_INTERNAL, "lz4 failed");
         }
@@ -83,7 +85,8 @@ bool format_decompress(enum format_codec codec, struct bytes data, uint8_t *out,
         memcpy(out, data.data, good ? size : 0);
         break;
     case FORMAT_CODEC_SNAPPY:
-        good = snappy_uncompressed_length((const char *)data.data, data.size, &produced) == SNAPPY_OK && produced == size &&
+        good = snappy_uncompressed_length((const char *)data.data, data.size, &produced) == SNAPPY_OK &&
+               produced == size &&
                snappy_uncompress((const char *)data.data, data.size, (char *)out, &produced) == SNAPPY_OK;
         break;
     case FORMAT_CODEC_GZIP:
@@ -119,7 +122,8 @@ static bool inflate_all(struct bytes data, size_t size_max, struct buffer *out, 
         out->size += (1 << 16) - stream.avail_out;
     }
     inflateEnd(&stream);
-    return result == Z_STREAM_END || error_set(error, out->size > size_max ? ERROR_LIMIT : ERROR_CORRUPT, "gzip data is damaged or too large");
+    return result == Z_STREAM_END ||
+           error_set(error, out->size > size_max ? ERROR_LIMIT : ERROR_CORRUPT, "gzip data is damaged or too large");
 }
 
 static bool unzstd_all(struct bytes data, size_t size_max, struct buffer *out, struct error *error) {
@@ -140,10 +144,13 @@ static bool unzstd_all(struct bytes data, size_t size_max, struct buffer *out, s
         }
     }
     ZSTD_freeDStream(stream);
-    return result == 0 || error_set(error, out->size > size_max ? ERROR_LIMIT : ERROR_CORRUPT, "zstd data is damaged or too large");
+    return result == 0 ||
+           error_set(error, out->size > size_max ? ERROR_LIMIT : ERROR_CORRUPT, "zstd data is damaged or too large");
 }
 
-bool format_decompress_file(enum format_codec codec, struct bytes data, size_t size_max, struct buffer *out, struct error *error) {
+bool format_decompress_file(
+    enum format_codec codec, struct bytes data, size_t size_max, struct buffer *out, struct error *error) {
     ASSERT(codec == FORMAT_CODEC_GZIP || codec == FORMAT_CODEC_ZSTD);
-    return codec == FORMAT_CODEC_GZIP ? inflate_all(data, size_max, out, error) : unzstd_all(data, size_max, out, error);
+    return codec == FORMAT_CODEC_GZIP ? inflate_all(data, size_max, out, error)
+                                      : unzstd_all(data, size_max, out, error);
 }

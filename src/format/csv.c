@@ -1,5 +1,6 @@
-/* csv.c: comma-separated values by the rules of Spark's univocity parser: quotes inside quoted values are escaped by the escape character (a backslash
- * unless told otherwise), an unquoted empty value is nullValue (""), a record with too few or too many values is malformed. */
+/* csv.c: comma-separated values by the rules of Spark's univocity parser: quotes inside quoted values are escaped by
+ * the escape character (a backslash unless told otherwise), an unquoted empty value is nullValue (""), a record with
+ * too few or too many values is malformed. */
 #include "format/csv.h"
 
 #include <math.h>
@@ -22,11 +23,12 @@ struct csv_dialect {
     const struct datetime_pattern *timestamp_pattern, *timestamp_ntz_pattern, *date_pattern;
 };
 
-static const char *const known[] = {"sep", "delimiter", "encoding", "charset", "quote", "escape", "charToEscapeQuoteEscaping", "comment", "header",
-    "inferSchema", "preferDate", "enforceSchema", "ignoreLeadingWhiteSpace", "ignoreTrailingWhiteSpace", "nullValue", "emptyValue", "nanValue",
-    "positiveInf", "negativeInf", "dateFormat", "timestampFormat", "timestampNTZFormat", "maxColumns", "maxCharsPerColumn", "mode",
-    "columnNameOfCorruptRecord", "multiLine", "lineSep", "quoteAll", "escapeQuotes", "samplingRatio", "compression", "timeZone", "locale",
-    "enableDateTimeParsingFallback", "unescapedQuoteHandling"};
+static const char *const known[] = {"sep", "delimiter", "encoding", "charset", "quote", "escape",
+    "charToEscapeQuoteEscaping", "comment", "header", "inferSchema", "preferDate", "enforceSchema",
+    "ignoreLeadingWhiteSpace", "ignoreTrailingWhiteSpace", "nullValue", "emptyValue", "nanValue", "positiveInf",
+    "negativeInf", "dateFormat", "timestampFormat", "timestampNTZFormat", "maxColumns", "maxCharsPerColumn", "mode",
+    "columnNameOfCorruptRecord", "multiLine", "lineSep", "quoteAll", "escapeQuotes", "samplingRatio", "compression",
+    "timeZone", "locale", "enableDateTimeParsingFallback", "unescapedQuoteHandling"};
 
 bool csv_option_known(struct bytes name) {
     for (size_t i = 0; i < ARRAY_COUNT(known); i++) {
@@ -39,7 +41,8 @@ bool csv_option_known(struct bytes name) {
 
 /* ---- options ---- */
 
-static struct bytes get_text(struct arena *arena, const struct format_options *options, const char *name, struct bytes otherwise) {
+static struct bytes get_text(
+    struct arena *arena, const struct format_options *options, const char *name, struct bytes otherwise) {
     struct bytes text = format_option_get(options, name);
     return text.data != NULL ? arena_copy(arena, text) : otherwise;
 }
@@ -52,7 +55,8 @@ static bool get_character(const struct format_options *options, const char *name
     }
     bool tab = bytes_equal(text, BYTES("\\t"));
     if (text.size > 1 && !tab) {
-        return error_set(error, ERROR_INVALID, "option %s cannot be more than one character: %.*s", name, BYTES_ARGS(text));
+        return error_set(
+            error, ERROR_INVALID, "option %s cannot be more than one character: %.*s", name, BYTES_ARGS(text));
     }
     *value = text.size == 0 || text.data[0] == 0 ? -1 : tab ? '\t' : text.data[0];
     return true;
@@ -77,15 +81,26 @@ static struct bytes unescape_separator(struct arena *arena, struct bytes text) {
     return bytes_make(out, size);
 }
 
-static bool get_dialect(struct arena *arena, const struct format_options *options, const struct timezone *zone, bool writing,
-    struct csv_dialect *dialect, struct error *error) {
+static bool get_dialect(struct arena *arena, const struct format_options *options, const struct timezone *zone,
+    bool writing, struct csv_dialect *dialect, struct error *error) {
     struct bytes encoding = get_text(arena, options, "encoding", get_text(arena, options, "charset", BYTES("UTF-8")));
     if (!bytes_equal_ignore_case(encoding, BYTES("UTF-8")) && !bytes_equal_ignore_case(encoding, BYTES("US-ASCII"))) {
-        return error_set(error, ERROR_UNSUPPORTED, "option encoding: CSV is read as UTF-8, not %.*s", BYTES_ARGS(encoding));
+        return error_set(
+            error, ERROR_UNSUPPORTED, "option encoding: CSV is read as UTF-8, not %.*s", BYTES_ARGS(encoding));
     }
-    *dialect = (struct csv_dialect){.quote = '"', .escape = '\\', .quote_escape = -1, .comment = -1, .escape_quotes = true, .columns_max = 20480,
-        .characters_max = -1, .zone = zone, .mode = format_mode_get(options), .trim_left = writing, .trim_right = writing};
-    dialect->separator = unescape_separator(arena, get_text(arena, options, "sep", get_text(arena, options, "delimiter", BYTES(","))));
+    *dialect = (struct csv_dialect){.quote = '"',
+        .escape = '\\',
+        .quote_escape = -1,
+        .comment = -1,
+        .escape_quotes = true,
+        .columns_max = 20480,
+        .characters_max = -1,
+        .zone = zone,
+        .mode = format_mode_get(options),
+        .trim_left = writing,
+        .trim_right = writing};
+    dialect->separator =
+        unescape_separator(arena, get_text(arena, options, "sep", get_text(arena, options, "delimiter", BYTES(","))));
     dialect->null_value = get_text(arena, options, "nullValue", BYTES(""));
     dialect->empty_value = get_text(arena, options, "emptyValue", writing ? BYTES("\"\"") : BYTES(""));
     dialect->nan_value = get_text(arena, options, "nanValue", BYTES("NaN"));
@@ -95,18 +110,23 @@ static bool get_dialect(struct arena *arena, const struct format_options *option
     if (dialect->separator.size == 0) {
         return error_set(error, ERROR_INVALID, "Delimiter cannot be empty string");
     }
-    return format_option_boolean(options, "header", &dialect->header, error) && format_option_boolean(options, "multiLine", &dialect->multi_line, error) &&
+    return format_option_boolean(options, "header", &dialect->header, error) &&
+           format_option_boolean(options, "multiLine", &dialect->multi_line, error) &&
            format_option_boolean(options, "ignoreLeadingWhiteSpace", &dialect->trim_left, error) &&
            format_option_boolean(options, "ignoreTrailingWhiteSpace", &dialect->trim_right, error) &&
            format_option_boolean(options, "quoteAll", &dialect->quote_all, error) &&
            format_option_boolean(options, "escapeQuotes", &dialect->escape_quotes, error) &&
            format_option_int64(options, "maxColumns", &dialect->columns_max, error) &&
            format_option_int64(options, "maxCharsPerColumn", &dialect->characters_max, error) &&
-           get_character(options, "quote", &dialect->quote, error) && get_character(options, "escape", &dialect->escape, error) &&
+           get_character(options, "quote", &dialect->quote, error) &&
+           get_character(options, "escape", &dialect->escape, error) &&
            get_character(options, "charToEscapeQuoteEscaping", &dialect->quote_escape, error) &&
-           get_character(options, "comment", &dialect->comment, error) && format_option_zone(options, &dialect->zone, error) &&
-           get_pattern(arena, options, "timestampFormat", &dialect->timestamp_text, &dialect->timestamp_pattern, error) &&
-           get_pattern(arena, options, "timestampNTZFormat", &dialect->timestamp_ntz_text, &dialect->timestamp_ntz_pattern, error) &&
+           get_character(options, "comment", &dialect->comment, error) &&
+           format_option_zone(options, &dialect->zone, error) &&
+           get_pattern(
+               arena, options, "timestampFormat", &dialect->timestamp_text, &dialect->timestamp_pattern, error) &&
+           get_pattern(arena, options, "timestampNTZFormat", &dialect->timestamp_ntz_text,
+               &dialect->timestamp_ntz_pattern, error) &&
            get_pattern(arena, options, "dateFormat", &dialect->date_text, &dialect->date_pattern, error);
 }
 
@@ -133,15 +153,17 @@ static bool at_line_end(const struct csv_dialect *dialect, struct bytes text, si
 }
 
 /* A value that begins with a quote at *at. Bytes behind the closing quote belong to it, as univocity has it. */
-static struct bytes quoted_value(const struct csv_dialect *dialect, struct arena *arena, struct bytes text, size_t *at) {
+static struct bytes quoted_value(
+    const struct csv_dialect *dialect, struct arena *arena, struct bytes text, size_t *at) {
     size_t i = *at + 1, start = i;
     uint8_t *out = NULL;
     size_t size = 0;
     for (; i < text.size; i++) {
         uint8_t c = text.data[i];
         bool escapes = dialect->escape >= 0 && c == dialect->escape && i + 1 < text.size &&
-                       (text.data[i + 1] == dialect->quote || (dialect->escape != dialect->quote && text.data[i + 1] == dialect->escape &&
-                                                                  (dialect->quote_escape < 0 || dialect->quote_escape == dialect->escape)));
+                       (text.data[i + 1] == dialect->quote ||
+                           (dialect->escape != dialect->quote && text.data[i + 1] == dialect->escape &&
+                               (dialect->quote_escape < 0 || dialect->quote_escape == dialect->escape)));
         if (escapes || out != NULL) {
             if (out == NULL) {
                 out = arena_allocate(arena, text.size - start + 1);
@@ -153,7 +175,8 @@ static struct bytes quoted_value(const struct csv_dialect *dialect, struct arena
             out[size++] = text.data[++i];
         } else if (c == dialect->quote) {
             size_t next = i + 1;
-            while (next < text.size && (text.data[next] == ' ' || text.data[next] == '\t') && !at_separator(dialect, text, next)) {
+            while (next < text.size && (text.data[next] == ' ' || text.data[next] == '\t') &&
+                   !at_separator(dialect, text, next)) {
                 next++;
             }
             if (next == text.size || at_separator(dialect, text, next) || at_line_end(dialect, text, next)) {
@@ -183,19 +206,22 @@ static struct bytes bare_value(const struct csv_dialect *dialect, struct bytes t
     return value;
 }
 
-static void read_record(const struct csv_dialect *dialect, struct arena *arena, struct bytes text, struct csv_record *record) {
+static void read_record(
+    const struct csv_dialect *dialect, struct arena *arena, struct bytes text, struct csv_record *record) {
     size_t at = 0;
     record->values.count = 0;
     record->too_long = false;
     for (;;) {
-        while (at < text.size && dialect->trim_left && (text.data[at] == ' ' || text.data[at] == '\t') && !at_separator(dialect, text, at)) {
+        while (at < text.size && dialect->trim_left && (text.data[at] == ' ' || text.data[at] == '\t') &&
+               !at_separator(dialect, text, at)) {
             at++;
         }
         struct csv_value *value = VECTOR_ADD(&record->values);
         value->quoted = at < text.size && dialect->quote >= 0 && text.data[at] == dialect->quote;
         value->text = value->quoted ? quoted_value(dialect, arena, text, &at) : bare_value(dialect, text, &at);
         record->too_long |= dialect->characters_max >= 0 && value->text.size > (uint64_t)dialect->characters_max;
-        if (at == text.size || at_line_end(dialect, text, at) || record->values.count > (uint64_t)dialect->columns_max) {
+        if (at == text.size || at_line_end(dialect, text, at) ||
+            record->values.count > (uint64_t)dialect->columns_max) {
             break;
         }
         at += dialect->separator.size;
@@ -223,7 +249,8 @@ static bool parse_real(const struct csv_dialect *dialect, struct bytes text, dou
 }
 
 static bool put_integer(const struct type *type, struct bytes text, struct column_builder *builder) {
-    static const int64_t limits[][2] = {{INT8_MIN, INT8_MAX}, {INT16_MIN, INT16_MAX}, {INT32_MIN, INT32_MAX}, {INT64_MIN, INT64_MAX}};
+    static const int64_t limits[][2] = {
+        {INT8_MIN, INT8_MAX}, {INT16_MIN, INT16_MAX}, {INT32_MIN, INT32_MAX}, {INT64_MIN, INT64_MAX}};
     int64_t value;
     size_t kind = (size_t)type->kind - TYPE_BYTE;
     if (!bytes_to_int64(text, &value) || value < limits[kind][0] || value > limits[kind][1]) {
@@ -233,12 +260,14 @@ static bool put_integer(const struct type *type, struct bytes text, struct colum
     return true;
 }
 
-static bool put_time(const struct csv_dialect *dialect, const struct type *type, struct bytes text, struct column_builder *builder) {
+static bool put_time(
+    const struct csv_dialect *dialect, const struct type *type, struct bytes text, struct column_builder *builder) {
     int64_t instant;
     int32_t days;
     bool good;
     if (type->kind == TYPE_DATE) {
-        good = dialect->date_pattern != NULL ? datetime_parse_date(dialect->date_pattern, text, &days) : value_parse_date(text, &days);
+        good = dialect->date_pattern != NULL ? datetime_parse_date(dialect->date_pattern, text, &days)
+                                             : value_parse_date(text, &days);
         if (good) {
             column_builder_append(builder, &days);
         }
@@ -255,8 +284,8 @@ static bool put_time(const struct csv_dialect *dialect, const struct type *type,
     return good;
 }
 
-static bool put_value(const struct csv_dialect *dialect, const struct type *type, const struct csv_value *value, struct arena *arena,
-    struct column_builder *builder) {
+static bool put_value(const struct csv_dialect *dialect, const struct type *type, const struct csv_value *value,
+    struct arena *arena, struct column_builder *builder) {
     struct bytes text = value->text;
     bool empty_quoted = value->quoted && text.size == 0;
     if (!empty_quoted && bytes_equal(text, dialect->null_value)) {
@@ -320,8 +349,8 @@ struct csv_reader {
     bool *bad;          /* of the last parse */
 };
 
-struct csv_reader *csv_reader_create(const struct type *schema, const struct format_options *options, const struct timezone *zone,
-    struct error *error) {
+struct csv_reader *csv_reader_create(
+    const struct type *schema, const struct format_options *options, const struct timezone *zone, struct error *error) {
     struct csv_reader *reader = calloc(1, sizeof *reader);
     ASSERT(reader != NULL);
     reader->schema = schema;
@@ -334,10 +363,12 @@ struct csv_reader *csv_reader_create(const struct type *schema, const struct for
         enum type_kind kind = schema->fields[i].type->kind;
         bool is_corrupt = bytes_equal(schema->fields[i].name, corrupt) && kind == TYPE_STRING;
         reader->places[i] = is_corrupt ? SIZE_MAX : reader->value_count++;
-        if (kind == TYPE_STRUCT || kind == TYPE_ARRAY || kind == TYPE_MAP || kind > TYPE_TIMESTAMP_NTZ || kind == TYPE_NULL) {
+        if (kind == TYPE_STRUCT || kind == TYPE_ARRAY || kind == TYPE_MAP || kind > TYPE_TIMESTAMP_NTZ ||
+            kind == TYPE_NULL) {
             struct buffer text = {0};
             type_format_sql(schema->fields[i].type, &text);
-            good = error_set(error, ERROR_UNSUPPORTED, "The CSV datasource doesn't support the column `%.*s` of the type \"%.*s\".",
+            good = error_set(error, ERROR_UNSUPPORTED,
+                "The CSV datasource doesn't support the column `%.*s` of the type \"%.*s\".",
                 BYTES_ARGS(schema->fields[i].name), BYTES_ARGS(buffer_view(&text)));
             buffer_free(&text);
         }
@@ -363,12 +394,14 @@ static void note_bad(struct format_report *report, struct bytes line, struct byt
     }
     report->first_bad_index = report->record_count;
     snprintf(report->first_bad_field, sizeof report->first_bad_field, "%.*s", BYTES_ARGS(field));
-    snprintf(report->first_bad_record, sizeof report->first_bad_record, "%.*s", (int)(line.size < 255 ? line.size : 255), (const char *)line.data);
+    snprintf(report->first_bad_record, sizeof report->first_bad_record, "%.*s",
+        (int)(line.size < 255 ? line.size : 255), (const char *)line.data);
     snprintf(report->reason, sizeof report->reason, "%s", reason);
 }
 
 /* One record into the builders; true when all was well. */
-static bool put_record(struct csv_reader *reader, struct arena *arena, struct bytes line, struct format_report *report) {
+static bool put_record(
+    struct csv_reader *reader, struct arena *arena, struct bytes line, struct format_report *report) {
     struct csv_record *record = &reader->record;
     read_record(&reader->dialect, arena, line, record);
     bool good = record->values.count == reader->value_count && !record->too_long;
@@ -382,7 +415,8 @@ static bool put_record(struct csv_reader *reader, struct arena *arena, struct by
             corrupt = i;
         } else if (place >= record->values.count) {
             column_builder_null(&reader->builders[i]);
-        } else if (!put_value(&reader->dialect, reader->schema->fields[i].type, &record->values.items[place], arena, &reader->builders[i])) {
+        } else if (!put_value(&reader->dialect, reader->schema->fields[i].type, &record->values.items[place], arena,
+                       &reader->builders[i])) {
             column_builder_null(&reader->builders[i]);
             if (good) {
                 note_bad(report, line, reader->schema->fields[i].name, "a value that is not of the column's type");
@@ -408,12 +442,14 @@ static void begin(struct csv_reader *reader, struct arena *arena, size_t row_cou
 }
 
 static bool fail_fast(const struct format_report *report, struct error *error) {
-    return error_set(error, ERROR_INVALID, "Malformed records are detected in record parsing: %s (%s). Parse Mode: FAILFAST. To process malformed "
-        "records as null result, try setting the option 'mode' as 'PERMISSIVE'.", report->first_bad_record, report->reason);
+    return error_set(error, ERROR_INVALID,
+        "Malformed records are detected in record parsing: %s (%s). Parse Mode: FAILFAST. To process malformed "
+        "records as null result, try setting the option 'mode' as 'PERMISSIVE'.",
+        report->first_bad_record, report->reason);
 }
 
-struct column *csv_reader_parse(struct csv_reader *reader, struct arena *arena, const struct column *texts, size_t row_count,
-    struct format_report *report, struct error *error) {
+struct column *csv_reader_parse(struct csv_reader *reader, struct arena *arena, const struct column *texts,
+    size_t row_count, struct format_report *report, struct error *error) {
     struct format_report now = {0};
     size_t rows = texts->constant ? 1 : row_count;
     struct column *result = ARENA_NEW(arena, struct column);
@@ -432,7 +468,8 @@ struct column *csv_reader_parse(struct csv_reader *reader, struct arena *arena, 
             continue;
         }
         struct string_view view = COLUMN_AT(texts, struct string_view, row);
-        if (!put_record(reader, arena, bytes_make(view.data, view.size), &now) && reader->dialect.mode == FORMAT_FAILFAST) {
+        if (!put_record(reader, arena, bytes_make(view.data, view.size), &now) &&
+            reader->dialect.mode == FORMAT_FAILFAST) {
             fail_fast(&now, error);
             return NULL;
         }
@@ -463,7 +500,8 @@ struct csv_file {
 static bool next_line(struct text_lines *lines, const struct csv_dialect *dialect, struct bytes *line) {
     for (;;) {
         if (dialect->multi_line) {
-            while (lines->position < lines->end && (lines->data.data[lines->position] == '\n' || lines->data.data[lines->position] == '\r')) {
+            while (lines->position < lines->end &&
+                   (lines->data.data[lines->position] == '\n' || lines->data.data[lines->position] == '\r')) {
                 lines->position++;
             }
             if (lines->position >= lines->end) {
@@ -484,7 +522,8 @@ static bool next_line(struct text_lines *lines, const struct csv_dialect *dialec
     }
 }
 
-static struct format_reader *open_csv(const struct format_source *source, const struct format_read_request *request, struct error *error) {
+static struct format_reader *open_csv(
+    const struct format_source *source, const struct format_read_request *request, struct error *error) {
     struct csv_reader *reader = csv_reader_create(request->schema, request->options, request->zone, error);
     if (reader == NULL) {
         return NULL;
@@ -504,7 +543,8 @@ static struct format_reader *open_csv(const struct format_source *source, const 
         file->lines.position = file->lines.end = data.size;
     }
     struct bytes header;
-    if (reader->dialect.header && request->range_start == 0 && next_line(&file->lines, &reader->dialect, &header) && reader->dialect.multi_line) {
+    if (reader->dialect.header && request->range_start == 0 && next_line(&file->lines, &reader->dialect, &header) &&
+        reader->dialect.multi_line) {
         read_record(&reader->dialect, &reader->arena, header, &reader->record);
         file->lines.position += reader->record.size;
     }
@@ -562,7 +602,8 @@ static void close_csv(struct format_reader *opaque) {
 
 /* ---- inference ---- */
 
-static enum type_kind infer_kind(const struct csv_dialect *dialect, const struct csv_value *value, enum type_kind before) {
+static enum type_kind infer_kind(
+    const struct csv_dialect *dialect, const struct csv_value *value, enum type_kind before) {
     struct bytes text = value->text;
     int64_t integer;
     int32_t days;
@@ -578,8 +619,9 @@ static enum type_kind infer_kind(const struct csv_dialect *dialect, const struct
     } else if (dialect->date_pattern != NULL ? datetime_parse_date(dialect->date_pattern, text, &days)
                                              : text.size == 10 && value_parse_date(text, &days)) {
         kind = TYPE_DATE;
-    } else if (dialect->timestamp_pattern != NULL ? datetime_parse_timestamp(dialect->timestamp_pattern, text, dialect->zone, &integer)
-                                                  : text.size > 10 && value_parse_timestamp(text, dialect->zone, &integer)) {
+    } else if (dialect->timestamp_pattern != NULL
+                   ? datetime_parse_timestamp(dialect->timestamp_pattern, text, dialect->zone, &integer)
+                   : text.size > 10 && value_parse_timestamp(text, dialect->zone, &integer)) {
         kind = TYPE_TIMESTAMP;
     } else if (bytes_equal_ignore_case(text, BYTES("true")) || bytes_equal_ignore_case(text, BYTES("false"))) {
         kind = TYPE_BOOLEAN;
@@ -593,14 +635,15 @@ static enum type_kind infer_kind(const struct csv_dialect *dialect, const struct
     return numbers ? (kind > before ? kind : before) : times ? TYPE_TIMESTAMP : TYPE_STRING;
 }
 
-static bool infer(struct arena *arena, const struct format_source *source, const struct format_options *options, const struct timezone *zone,
-    const struct type **schema, struct error *error) {
+static bool infer(struct arena *arena, const struct format_source *source, const struct format_options *options,
+    const struct timezone *zone, const struct type **schema, struct error *error) {
     struct csv_dialect dialect;
     struct csv_record record = {0};
     struct text_lines lines;
     struct bytes line;
     bool infer_types = false;
-    if (!get_dialect(arena, options, zone, false, &dialect, error) || !format_option_boolean(options, "inferSchema", &infer_types, error)) {
+    if (!get_dialect(arena, options, zone, false, &dialect, error) ||
+        !format_option_boolean(options, "inferSchema", &infer_types, error)) {
         return false;
     }
     text_lines_init(&lines, source->data, 0, 0, dialect.line_separator);
@@ -616,7 +659,8 @@ static bool infer(struct arena *arena, const struct format_source *source, const
             kinds = ARENA_ARRAY(arena, enum type_kind, count + 1);
             for (size_t i = 0; i < count; i++) {
                 struct bytes text = record.values.items[i].text;
-                char *name = dialect.header && text.size > 0 ? arena_text(arena, text) : arena_printf(arena, "_c%zu", i);
+                char *name =
+                    dialect.header && text.size > 0 ? arena_text(arena, text) : arena_printf(arena, "_c%zu", i);
                 fields[i] = (struct type_field){bytes_from_text(name), NULL, true, BYTES_NULL};
                 kinds[i] = *schema != NULL && i < (*schema)->field_count ? (*schema)->fields[i].type->kind : TYPE_NULL;
             }
@@ -645,8 +689,8 @@ struct csv_write_options {
     struct csv_dialect dialect;
 };
 
-const struct csv_write_options *csv_write_options_get(struct arena *arena, const struct format_options *options, const struct timezone *zone,
-    struct error *error) {
+const struct csv_write_options *csv_write_options_get(
+    struct arena *arena, const struct format_options *options, const struct timezone *zone, struct error *error) {
     struct csv_write_options *result = ARENA_NEW(arena, struct csv_write_options);
     return get_dialect(arena, options, zone, true, &result->dialect, error) ? result : NULL;
 }
@@ -658,7 +702,8 @@ static void append_text(struct bytes text, const struct csv_dialect *dialect, st
     while (dialect->trim_right && text.size > 0 && text.data[text.size - 1] <= ' ') {
         text.size--;
     }
-    bool has_quote = false, special = dialect->quote_all || (text.size > 0 && dialect->comment >= 0 && text.data[0] == dialect->comment);
+    bool has_quote = false,
+         special = dialect->quote_all || (text.size > 0 && dialect->comment >= 0 && text.data[0] == dialect->comment);
     for (size_t i = 0; i < text.size; i++) {
         has_quote |= text.data[i] == dialect->quote;
         special |= at_separator(dialect, text, i) || text.data[i] == '\n' || text.data[i] == '\r';
@@ -670,7 +715,9 @@ static void append_text(struct bytes text, const struct csv_dialect *dialect, st
     }
     buffer_append_byte(out, (uint8_t)dialect->quote);
     for (size_t i = 0; i < text.size; i++) {
-        bool escaped = dialect->escape >= 0 && (text.data[i] == dialect->quote || (text.data[i] == dialect->escape && dialect->escape == dialect->quote));
+        bool escaped =
+            dialect->escape >= 0 &&
+            (text.data[i] == dialect->quote || (text.data[i] == dialect->escape && dialect->escape == dialect->quote));
         if (escaped) {
             buffer_append_byte(out, (uint8_t)dialect->escape);
         }
@@ -679,7 +726,8 @@ static void append_text(struct bytes text, const struct csv_dialect *dialect, st
     buffer_append_byte(out, (uint8_t)dialect->quote);
 }
 
-static void append_value(const struct column *column, size_t row, const struct csv_dialect *dialect, struct buffer *scratch, struct buffer *out) {
+static void append_value(const struct column *column, size_t row, const struct csv_dialect *dialect,
+    struct buffer *scratch, struct buffer *out) {
     row = column->constant ? 0 : row;
     enum type_kind kind = column->type->kind;
     if (kind == TYPE_NULL || column_is_null(column, row)) {
@@ -691,12 +739,15 @@ static void append_value(const struct column *column, size_t row, const struct c
         struct arena arena = {0};
         bool local = kind == TYPE_TIMESTAMP_NTZ;
         const struct datetime_pattern *pattern = local ? dialect->timestamp_ntz_pattern : dialect->timestamp_pattern;
-        pattern = pattern != NULL ? pattern
-                                  : datetime_pattern_compile(&arena, local ? BYTES("yyyy-MM-dd'T'HH:mm:ss.SSS") : BYTES("yyyy-MM-dd'T'HH:mm:ss.SSSXXX"), NULL);
+        pattern = pattern != NULL
+                      ? pattern
+                      : datetime_pattern_compile(&arena,
+                            local ? BYTES("yyyy-MM-dd'T'HH:mm:ss.SSS") : BYTES("yyyy-MM-dd'T'HH:mm:ss.SSSXXX"), NULL);
         datetime_format(pattern, COLUMN_VALUES(column, int64_t)[row], local ? NULL : dialect->zone, scratch);
         arena_destroy(&arena);
     } else if (kind == TYPE_DATE && dialect->date_pattern != NULL) {
-        datetime_format(dialect->date_pattern, (int64_t)COLUMN_VALUES(column, int32_t)[row] * 86400000000, NULL, scratch);
+        datetime_format(
+            dialect->date_pattern, (int64_t)COLUMN_VALUES(column, int32_t)[row] * 86400000000, NULL, scratch);
     } else {
         value_format(column, row, dialect->zone, scratch);
     }
@@ -707,7 +758,8 @@ static void append_value(const struct column *column, size_t row, const struct c
     }
 }
 
-void csv_write_row(struct column *const *columns, size_t column_count, size_t row, const struct csv_write_options *options, struct buffer *out) {
+void csv_write_row(struct column *const *columns, size_t column_count, size_t row,
+    const struct csv_write_options *options, struct buffer *out) {
     struct buffer scratch = {0};
     for (size_t i = 0; i < column_count; i++) {
         if (i > 0) {
@@ -727,8 +779,8 @@ struct csv_writer {
     bool began;
 };
 
-static struct format_writer *create(const struct type *schema, const struct format_options *options, const struct timezone *zone,
-    struct format_output output, struct error *error) {
+static struct format_writer *create(const struct type *schema, const struct format_options *options,
+    const struct timezone *zone, struct format_output output, struct error *error) {
     struct csv_writer *writer = calloc(1, sizeof *writer);
     ASSERT(writer != NULL);
     writer->output = output;
@@ -737,7 +789,9 @@ static struct format_writer *create(const struct type *schema, const struct form
     for (size_t i = 0; i < schema->field_count && writer->options != NULL; i++) {
         enum type_kind kind = schema->fields[i].type->kind;
         if (kind == TYPE_STRUCT || kind == TYPE_ARRAY || kind == TYPE_MAP) {
-            error_set(error, ERROR_UNSUPPORTED, "The CSV datasource doesn't support the column `%.*s` of a nested type.", BYTES_ARGS(schema->fields[i].name));
+            error_set(error, ERROR_UNSUPPORTED,
+                "The CSV datasource doesn't support the column `%.*s` of a nested type.",
+                BYTES_ARGS(schema->fields[i].name));
             writer->options = NULL;
         }
     }
@@ -795,5 +849,15 @@ static bool finish(struct format_writer *opaque, struct error *error) {
     return good;
 }
 
-const struct format_class format_csv = {.name = "csv", .extension = "csv", .splittable = true, .infer = infer, .open = open_csv, .next = next,
-    .close = close_csv, .codec = FORMAT_CODEC_NONE, .create = create, .write = write_csv, .finish = finish, .abort = abort_csv};
+const struct format_class format_csv = {.name = "csv",
+    .extension = "csv",
+    .splittable = true,
+    .infer = infer,
+    .open = open_csv,
+    .next = next,
+    .close = close_csv,
+    .codec = FORMAT_CODEC_NONE,
+    .create = create,
+    .write = write_csv,
+    .finish = finish,
+    .abort = abort_csv};

@@ -8,8 +8,8 @@
 #include "format/json.h"
 
 /* Reads the file and gives its rows as JSON lines. */
-static void check(const struct format_class *format, const char *schema, const char *file, const struct format_option *items, size_t count,
-    const char *expected) {
+static void check(const struct format_class *format, const char *schema, const char *file,
+    const struct format_option *items, size_t count, const char *expected) {
     struct arena arena = {0};
     struct error error = {0};
     struct buffer out = {0};
@@ -26,7 +26,10 @@ static void check(const struct format_class *format, const char *schema, const c
     assert_non_null(reader);
     struct batch *batch;
     while (format->next(reader, &batch, &error) == FORMAT_NEXT_BATCH) {
-        struct column row = {.type = type, .row_count = batch->row_count, .children = batch->columns, .child_count = batch->column_count};
+        struct column row = {.type = type,
+            .row_count = batch->row_count,
+            .children = batch->columns,
+            .child_count = batch->column_count};
         for (size_t i = 0; i < batch->row_count; i++) {
             json_write_value(&row, i, &(struct json_write_options){.keep_null_fields = true}, &out);
             buffer_append_byte(&out, '\n');
@@ -45,22 +48,28 @@ static void test_csv(void **state) {
         "{\"a\":1,\"b\":\"x\"}\n{\"a\":2,\"b\":\"y, \\\"\\\"z\"}\n{\"a\":null,\"b\":null}\n");
     check(&format_csv, "a INT, b STRING", "x,1\n2\n", NULL, 0, "{\"a\":null,\"b\":\"1\"}\n{\"a\":2,\"b\":null}\n");
     check(&format_csv, NULL, "id,name,when\r\n1,a\\\"b,2026-03-01\r\n20,\"c\\\"d\",2026-03-02", header, 2,
-        "{\"id\":1,\"name\":\"a\\\\\\\"b\",\"when\":\"2026-03-01\"}\n{\"id\":20,\"name\":\"c\\\"d\",\"when\":\"2026-03-02\"}\n");
-    const struct format_option lines[] = {{BYTES("multiLine"), BYTES("true")}, {BYTES("sep"), BYTES(";")}, {BYTES("mode"), BYTES("DROPMALFORMED")}};
-    check(&format_csv, "a STRING, b INT", "\"x\ny\";1\nbad;z\nw;2\n", lines, 3, "{\"a\":\"x\\ny\",\"b\":1}\n{\"a\":\"w\",\"b\":2}\n");
+        "{\"id\":1,\"name\":\"a\\\\\\\"b\",\"when\":\"2026-03-01\"}\n{\"id\":20,\"name\":\"c\\\"d\",\"when\":\"2026-03-"
+        "02\"}\n");
+    const struct format_option lines[] = {
+        {BYTES("multiLine"), BYTES("true")}, {BYTES("sep"), BYTES(";")}, {BYTES("mode"), BYTES("DROPMALFORMED")}};
+    check(&format_csv, "a STRING, b INT", "\"x\ny\";1\nbad;z\nw;2\n", lines, 3,
+        "{\"a\":\"x\\ny\",\"b\":1}\n{\"a\":\"w\",\"b\":2}\n");
     (void)state;
 }
 
 static void test_text(void **state) {
     const struct format_option whole = {BYTES("wholetext"), BYTES("true")};
-    check(&format_text, NULL, "a\r\nb\n\nc", NULL, 0, "{\"value\":\"a\"}\n{\"value\":\"b\"}\n{\"value\":\"\"}\n{\"value\":\"c\"}\n");
+    check(&format_text, NULL, "a\r\nb\n\nc", NULL, 0,
+        "{\"value\":\"a\"}\n{\"value\":\"b\"}\n{\"value\":\"\"}\n{\"value\":\"c\"}\n");
     check(&format_text, NULL, "a\nb", &whole, 1, "{\"value\":\"a\\nb\"}\n");
     (void)state;
 }
 
 static void test_json_lines(void **state) {
-    const struct format_option multi = {BYTES("multiLine"), BYTES("true")}, drop = {BYTES("mode"), BYTES("DROPMALFORMED")};
-    check(&format_json, NULL, "{\"b\":1}\n\n{\"a\":\"x\"}\n", NULL, 0, "{\"a\":null,\"b\":1}\n{\"a\":\"x\",\"b\":null}\n");
+    const struct format_option multi = {BYTES("multiLine"), BYTES("true")},
+                               drop = {BYTES("mode"), BYTES("DROPMALFORMED")};
+    check(&format_json, NULL, "{\"b\":1}\n\n{\"a\":\"x\"}\n", NULL, 0,
+        "{\"a\":null,\"b\":1}\n{\"a\":\"x\",\"b\":null}\n");
     check(&format_json, "a INT", "[{\"a\":1},\n{\"a\":2}]", &multi, 1, "{\"a\":1}\n{\"a\":2}\n");
     check(&format_json, "a INT", "{\"a\":1}\n{\"a\":\n{\"a\":\"x\"}\n{\"a\":4}", &drop, 1, "{\"a\":1}\n{\"a\":4}\n");
     (void)state;
@@ -81,7 +90,8 @@ static void test_writing(void **state) {
     batch->columns[0] = &columns[0];
     batch->columns[1] = &columns[1];
     batch->row_count = 2;
-    struct format_writer *writer = format_csv.create(type, &options, timezone_utc(), format_output_buffer(&out), &error);
+    struct format_writer *writer =
+        format_csv.create(type, &options, timezone_utc(), format_output_buffer(&out), &error);
     assert_true(format_csv.write(writer, batch, &error) && format_csv.finish(writer, &error));
     assert_string_equal(buffer_text(&out), "a,b\n1,\"x,\\\"y\"\n2,\"\"\n");
     buffer_clear(&out);
@@ -95,6 +105,7 @@ static void test_writing(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_csv), cmocka_unit_test(test_text), cmocka_unit_test(test_json_lines), cmocka_unit_test(test_writing)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_csv), cmocka_unit_test(test_text),
+        cmocka_unit_test(test_json_lines), cmocka_unit_test(test_writing)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,5 @@
-/* datetime.c: patterns compiled to a list of items; an optional part is a jump that parsing may take back. Meaning of the letters: java.time's
- * DateTimeFormatter as Spark documents it ("Datetime Patterns for Formatting and Parsing"). */
+/* datetime.c: patterns compiled to a list of items; an optional part is a jump that parsing may take back. Meaning of
+ * the letters: java.time's DateTimeFormatter as Spark documents it ("Datetime Patterns for Formatting and Parsing"). */
 #include "format/datetime.h"
 
 #include <stdio.h>
@@ -9,7 +9,7 @@
 enum { ITEMS_MAX = 64 };
 
 struct item {
-    char letter;      /* pattern letter, 0: literal text, '[' with `jump` behind its end, ']' */
+    char letter; /* pattern letter, 0: literal text, '[' with `jump` behind its end, ']' */
     uint8_t count;
     uint16_t jump;
     struct bytes text;
@@ -20,8 +20,8 @@ struct datetime_pattern {
     struct item items[ITEMS_MAX];
 };
 
-static const char *const months[] = {"January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
-    "December"};
+static const char *const months[] = {"January", "February", "March", "April", "May", "June", "July", "August",
+    "September", "October", "November", "December"};
 static const char *const weekdays[] = {"Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"};
 
 /* ---- compiling ---- */
@@ -35,7 +35,8 @@ static bool add(struct datetime_pattern *pattern, struct item item, struct error
 }
 
 /* Quoted text from `at` (the opening quote) on; returns the index behind it, or 0. */
-static size_t add_quoted(struct arena *arena, struct datetime_pattern *pattern, struct bytes text, size_t at, struct error *error) {
+static size_t add_quoted(
+    struct arena *arena, struct datetime_pattern *pattern, struct bytes text, size_t at, struct error *error) {
     struct buffer out = {0};
     size_t i = at + 1;
     bool closed = false;
@@ -62,7 +63,8 @@ static size_t add_quoted(struct arena *arena, struct datetime_pattern *pattern, 
     return add(pattern, (struct item){.text = literal}, error) ? i : 0;
 }
 
-static bool add_letters(struct datetime_pattern *pattern, struct bytes text, size_t at, size_t count, struct error *error) {
+static bool add_letters(
+    struct datetime_pattern *pattern, struct bytes text, size_t at, size_t count, struct error *error) {
     static const char allowed[] = "GyuMLdDEahKkHmsSnVzOXxZ";
     char letter = (char)text.data[at];
     if (strchr(allowed, letter) == NULL) {
@@ -98,7 +100,8 @@ const struct datetime_pattern *datetime_pattern_compile(struct arena *arena, str
             pattern->items[open[--depth]].jump = (uint16_t)(pattern->count + 1);
             good = add(pattern, (struct item){.letter = ']'}, error);
         } else if (c == '[' || c == ']' || c == '#' || c == '{' || c == '}') {
-            good = error_set(error, ERROR_INVALID, "Pattern includes reserved character: '%c' in %.*s", c, BYTES_ARGS(text));
+            good = error_set(
+                error, ERROR_INVALID, "Pattern includes reserved character: '%c' in %.*s", c, BYTES_ARGS(text));
         } else {
             good = add(pattern, (struct item){.text = bytes_slice(text, i, 1)}, error);
         }
@@ -207,31 +210,39 @@ static bool take_fraction(struct bytes text, size_t *at, int count, struct parts
 
 /* Digits next to one another: a number takes no more than its letters when another number follows. */
 static int number_width(const struct datetime_pattern *pattern, size_t index, int most) {
-    bool adjacent = index + 1 < pattern->count && pattern->items[index + 1].letter != 0 && strchr("yuMdDHhKkmsSn", pattern->items[index + 1].letter);
+    bool adjacent = index + 1 < pattern->count && pattern->items[index + 1].letter != 0 &&
+                    strchr("yuMdDHhKkmsSn", pattern->items[index + 1].letter);
     return adjacent || pattern->items[index].count > 1 ? pattern->items[index].count : most;
 }
 
-static bool take_date(const struct datetime_pattern *pattern, size_t index, struct bytes text, size_t *at, struct parts *parts) {
+static bool take_date(
+    const struct datetime_pattern *pattern, size_t index, struct bytes text, size_t *at, struct parts *parts) {
     const struct item *item = &pattern->items[index];
     int32_t ignored;
     switch (item->letter) {
     case 'y':
     case 'u': {
         int width = item->count == 4 ? (number_width(pattern, index, 4) == 4 ? 4 : 4) : number_width(pattern, index, 9);
-        parts->has_year = take_number(text, at, item->count == 2 ? 2 : item->count < 4 ? 1 : 4, width, true, &parts->year);
+        parts->has_year = take_number(text, at,
+            item->count == 2  ? 2
+            : item->count < 4 ? 1
+                              : 4,
+            width, true, &parts->year);
         parts->year += parts->has_year && item->count == 2 ? 2000 : 0;
         return parts->has_year;
     }
     case 'M':
     case 'L':
-        parts->has_month = item->count <= 2 ? take_number(text, at, item->count, number_width(pattern, index, 2), false, &parts->month)
-                                            : take_name(text, at, months, 12, item->count == 4, &parts->month);
+        parts->has_month =
+            item->count <= 2 ? take_number(text, at, item->count, number_width(pattern, index, 2), false, &parts->month)
+                             : take_name(text, at, months, 12, item->count == 4, &parts->month);
         return parts->has_month;
     case 'd':
         parts->has_day = take_number(text, at, item->count, number_width(pattern, index, 2), false, &parts->day);
         return parts->has_day;
     case 'D':
-        return take_number(text, at, item->count, number_width(pattern, index, 3), false, &parts->day_of_year) && parts->day_of_year > 0;
+        return take_number(text, at, item->count, number_width(pattern, index, 3), false, &parts->day_of_year) &&
+               parts->day_of_year > 0;
     case 'E':
         return take_name(text, at, weekdays, 7, item->count == 4, &ignored);
     case 'G': {
@@ -244,12 +255,14 @@ static bool take_date(const struct datetime_pattern *pattern, size_t index, stru
     }
 }
 
-static bool take_item(const struct datetime_pattern *pattern, size_t index, struct bytes text, size_t *at, struct parts *parts) {
+static bool take_item(
+    const struct datetime_pattern *pattern, size_t index, struct bytes text, size_t *at, struct parts *parts) {
     const struct item *item = &pattern->items[index];
     int width = number_width(pattern, index, 2);
     switch (item->letter) {
     case 0: {
-        bool same = text.size - *at >= item->text.size && bytes_equal(bytes_slice(text, *at, item->text.size), item->text);
+        bool same =
+            text.size - *at >= item->text.size && bytes_equal(bytes_slice(text, *at, item->text.size), item->text);
         *at += same ? item->text.size : 0;
         return same;
     }
@@ -257,12 +270,14 @@ static bool take_item(const struct datetime_pattern *pattern, size_t index, stru
         return true;
     case 'H':
     case 'k':
-        parts->has_hour = take_number(text, at, item->count, width, false, &parts->hour) && parts->hour <= 24 - (item->letter == 'H');
+        parts->has_hour =
+            take_number(text, at, item->count, width, false, &parts->hour) && parts->hour <= 24 - (item->letter == 'H');
         parts->hour %= 24;
         return parts->has_hour;
     case 'h':
     case 'K':
-        parts->has_hour = parts->half_clock = take_number(text, at, item->count, width, false, &parts->hour) && parts->hour <= 12;
+        parts->has_hour = parts->half_clock =
+            take_number(text, at, item->count, width, false, &parts->hour) && parts->hour <= 12;
         parts->hour %= 12;
         return parts->has_hour;
     case 'm':
@@ -274,7 +289,8 @@ static bool take_item(const struct datetime_pattern *pattern, size_t index, stru
     case 'n':
         return take_number(text, at, 1, 9, false, &parts->nanosecond);
     case 'a': {
-        bool good = text.size - *at >= 2 && (text.data[*at + 1] | 0x20) == 'm' && ((text.data[*at] | 0x20) == 'a' || (text.data[*at] | 0x20) == 'p');
+        bool good = text.size - *at >= 2 && (text.data[*at + 1] | 0x20) == 'm' &&
+                    ((text.data[*at] | 0x20) == 'a' || (text.data[*at] | 0x20) == 'p');
         parts->has_half = good;
         parts->afternoon = good && (text.data[*at] | 0x20) == 'p';
         *at += good ? 2 : 0;
@@ -320,14 +336,16 @@ bool datetime_parse(const struct datetime_pattern *pattern, struct bytes text, s
         return false;
     }
     int32_t hour = parts.hour + (parts.half_clock && parts.afternoon ? 12 : 0);
-    int64_t days = calendar_days(parts.year, parts.month, parts.day) + (parts.day_of_year > 0 ? parts.day_of_year - 1 : 0);
+    int64_t days =
+        calendar_days(parts.year, parts.month, parts.day) + (parts.day_of_year > 0 ? parts.day_of_year - 1 : 0);
     int64_t seconds = ((days * 24 + hour) * 60 + parts.minute) * 60 + parts.second;
-    *fields = (struct datetime_fields){seconds * 1000000 + parts.nanosecond / 1000, parts.has_year || parts.has_month || parts.has_day,
-        parts.has_hour, parts.has_offset, parts.offset, NULL};
+    *fields = (struct datetime_fields){seconds * 1000000 + parts.nanosecond / 1000,
+        parts.has_year || parts.has_month || parts.has_day, parts.has_hour, parts.has_offset, parts.offset, NULL};
     return true;
 }
 
-bool datetime_parse_timestamp(const struct datetime_pattern *pattern, struct bytes text, const struct timezone *zone, int64_t *microseconds) {
+bool datetime_parse_timestamp(
+    const struct datetime_pattern *pattern, struct bytes text, const struct timezone *zone, int64_t *microseconds) {
     struct datetime_fields fields;
     if (!datetime_parse(pattern, text, &fields)) {
         return false;
@@ -356,8 +374,10 @@ static void put_offset(const struct item *item, int32_t offset, struct buffer *o
         return;
     }
     int32_t size = offset < 0 ? -offset : offset;
-    bool colon = (item->letter != 'Z' && (item->count == 3 || item->count == 5)) || (item->letter == 'Z' && item->count >= 4);
-    buffer_printf(out, "%s%c%02d", item->letter == 'O' || (item->letter == 'Z' && item->count == 4) ? "GMT" : "", offset < 0 ? '-' : '+', size / 3600);
+    bool colon =
+        (item->letter != 'Z' && (item->count == 3 || item->count == 5)) || (item->letter == 'Z' && item->count >= 4);
+    buffer_printf(out, "%s%c%02d", item->letter == 'O' || (item->letter == 'Z' && item->count == 4) ? "GMT" : "",
+        offset < 0 ? '-' : '+', size / 3600);
     if (item->count > 1 || item->letter == 'Z' || size % 3600 != 0) {
         buffer_printf(out, "%s%02d", colon ? ":" : "", size / 60 % 60);
     }
@@ -451,7 +471,8 @@ static void put_item(const struct item *item, const struct moment *moment, struc
     }
 }
 
-void datetime_format(const struct datetime_pattern *pattern, int64_t microseconds, const struct timezone *zone, struct buffer *out) {
+void datetime_format(
+    const struct datetime_pattern *pattern, int64_t microseconds, const struct timezone *zone, struct buffer *out) {
     struct moment moment = {.zone = zone};
     if (zone != NULL) {
         int64_t local = timezone_to_local(zone, microseconds);
@@ -462,7 +483,8 @@ void datetime_format(const struct datetime_pattern *pattern, int64_t microsecond
     moment.of_day_us = microseconds - moment.days * 86400000000;
     moment.date = calendar_from_days(moment.days);
     for (size_t i = 0; i < pattern->count; i++) {
-        bool zone_part = zone == NULL && pattern->items[i].letter != 0 && strchr("XxZOVz", pattern->items[i].letter) != NULL;
+        bool zone_part =
+            zone == NULL && pattern->items[i].letter != 0 && strchr("XxZOVz", pattern->items[i].letter) != NULL;
         if (!zone_part) {
             put_item(&pattern->items[i], &moment, out);
         }

@@ -115,8 +115,9 @@ bool format_codec_get(const struct format_class *format, const struct format_opt
     static const struct {
         const char *name;
         enum format_codec codec;
-    } names[] = {{"none", FORMAT_CODEC_NONE}, {"uncompressed", FORMAT_CODEC_NONE}, {"snappy", FORMAT_CODEC_SNAPPY}, {"gzip", FORMAT_CODEC_GZIP},
-        {"lz4", FORMAT_CODEC_LZ4}, {"lz4_raw", FORMAT_CODEC_LZ4}, {"lz4raw", FORMAT_CODEC_LZ4}, {"zstd", FORMAT_CODEC_ZSTD}};
+    } names[] = {{"none", FORMAT_CODEC_NONE}, {"uncompressed", FORMAT_CODEC_NONE}, {"snappy", FORMAT_CODEC_SNAPPY},
+        {"gzip", FORMAT_CODEC_GZIP}, {"lz4", FORMAT_CODEC_LZ4}, {"lz4_raw", FORMAT_CODEC_LZ4},
+        {"lz4raw", FORMAT_CODEC_LZ4}, {"zstd", FORMAT_CODEC_ZSTD}};
     static const char *const refused[] = {"lzo", "brotli", "bzip2", "deflate", "xz"};
     struct bytes text = format_option_get(options, "compression");
     text = text.data == NULL && format == &format_parquet ? format_option_get(options, "parquet.compression") : text;
@@ -128,19 +129,22 @@ bool format_codec_get(const struct format_class *format, const struct format_opt
         if (bytes_equal_ignore_case(text, bytes_from_text(names[i].name))) {
             *codec = names[i].codec;
             bool text_format = format != &format_parquet;
-            if (text_format && *codec != FORMAT_CODEC_NONE && *codec != FORMAT_CODEC_GZIP && *codec != FORMAT_CODEC_ZSTD) {
-                return error_set(error, ERROR_UNSUPPORTED, "%s files are written uncompressed or with gzip or zstd, not %s", format->name,
-                    names[i].name);
+            if (text_format && *codec != FORMAT_CODEC_NONE && *codec != FORMAT_CODEC_GZIP &&
+                *codec != FORMAT_CODEC_ZSTD) {
+                return error_set(error, ERROR_UNSUPPORTED,
+                    "%s files are written uncompressed or with gzip or zstd, not %s", format->name, names[i].name);
             }
             return true;
         }
     }
     for (size_t i = 0; i < ARRAY_COUNT(refused); i++) {
         if (bytes_equal_ignore_case(text, bytes_from_text(refused[i]))) {
-            return error_set(error, ERROR_UNSUPPORTED, "the codec %s is not supported; take snappy, gzip, lz4_raw, zstd or none", refused[i]);
+            return error_set(error, ERROR_UNSUPPORTED,
+                "the codec %s is not supported; take snappy, gzip, lz4_raw, zstd or none", refused[i]);
         }
     }
-    return error_set(error, ERROR_INVALID, "The codec %.*s is not available. Known codecs are none, uncompressed, snappy, gzip, lz4, zstd.",
+    return error_set(error, ERROR_INVALID,
+        "The codec %.*s is not available. Known codecs are none, uncompressed, snappy, gzip, lz4, zstd.",
         BYTES_ARGS(text));
 }
 

@@ -1,5 +1,6 @@
-/* format.h: what the data formats share: options, bytes that come from a file and go to one, reports on bad records, and one table of formats
- * for code that does not care which it is. A format turns bytes into column batches and back; it knows neither files nor the engine. */
+/* format.h: what the data formats share: options, bytes that come from a file and go to one, reports on bad records,
+ * and one table of formats for code that does not care which it is. A format turns bytes into column batches and back;
+ * it knows neither files nor the engine. */
 #ifndef FORMAT_FORMAT_H
 #define FORMAT_FORMAT_H
 
@@ -22,7 +23,8 @@ struct format_options {
 };
 /* The last one of that name; BYTES_NULL when it is not given. */
 struct bytes format_option_get(const struct format_options *options, const char *name);
-/* Each leaves *value as it is when the option is absent; a text that is not of the kind is ERROR_INVALID naming option and text. */
+/* Each leaves *value as it is when the option is absent; a text that is not of the kind is ERROR_INVALID naming option
+ * and text. */
 bool format_option_boolean(const struct format_options *options, const char *name, bool *value, struct error *error);
 bool format_option_int64(const struct format_options *options, const char *name, int64_t *value, struct error *error);
 
@@ -69,7 +71,7 @@ enum format_codec {
     FORMAT_CODEC_NONE,
     FORMAT_CODEC_SNAPPY,
     FORMAT_CODEC_GZIP,
-    FORMAT_CODEC_LZ4,  /* LZ4_RAW */
+    FORMAT_CODEC_LZ4, /* LZ4_RAW */
     FORMAT_CODEC_ZSTD,
 };
 
@@ -80,8 +82,16 @@ enum format_next { FORMAT_NEXT_BATCH, FORMAT_NEXT_END, FORMAT_NEXT_ERROR };
 struct format_reader;
 struct format_writer;
 
-/* Comparisons of a column with a constant that all rows of interest satisfy: lets a reader leave out parts of a file. */
-enum format_compare { FORMAT_EQUAL, FORMAT_LESS, FORMAT_LESS_EQUAL, FORMAT_GREATER, FORMAT_GREATER_EQUAL, FORMAT_NOT_NULL };
+/* Comparisons of a column with a constant that all rows of interest satisfy: lets a reader leave out parts of a file.
+ */
+enum format_compare {
+    FORMAT_EQUAL,
+    FORMAT_LESS,
+    FORMAT_LESS_EQUAL,
+    FORMAT_GREATER,
+    FORMAT_GREATER_EQUAL,
+    FORMAT_NOT_NULL
+};
 struct format_filter {
     struct bytes column; /* a top-level field */
     enum format_compare compare;
@@ -89,14 +99,16 @@ struct format_filter {
 };
 
 struct format_read_request {
-    const struct type *schema;       /* STRUCT: the fields wanted, by name; a subset of the file's; absent ones come as nulls */
+    const struct type
+        *schema; /* STRUCT: the fields wanted, by name; a subset of the file's; absent ones come as nulls */
     const struct format_options *options;
-    const struct timezone *zone;     /* session time zone, for texts without one */
+    const struct timezone *zone; /* session time zone, for texts without one */
     const struct format_filter *filters;
     size_t filter_count;
-    size_t batch_rows;               /* 0: BATCH_ROWS_TARGET */
-    int64_t range_start, range_end;  /* the part of the file whose records this reader gives (a record belongs where it starts); 0, 0: all */
-    struct format_report *report;    /* may be NULL */
+    size_t batch_rows;              /* 0: BATCH_ROWS_TARGET */
+    int64_t range_start, range_end; /* the part of the file whose records this reader gives (a record belongs where it
+                                       starts); 0, 0: all */
+    struct format_report *report;   /* may be NULL */
 };
 
 struct format_class {
@@ -106,27 +118,32 @@ struct format_class {
     /* Schema of a file (several for JSON and CSV: merged with what *schema holds when not NULL). In arena. */
     bool (*infer)(struct arena *arena, const struct format_source *source, const struct format_options *options,
         const struct timezone *zone, const struct type **schema, struct error *error);
-    struct format_reader *(*open)(const struct format_source *source, const struct format_read_request *request, struct error *error);
+    struct format_reader *(*open)(
+        const struct format_source *source, const struct format_read_request *request, struct error *error);
     /* A batch of at most batch_rows rows, the caller's. */
     enum format_next (*next)(struct format_reader *reader, struct batch **batch, struct error *error);
     void (*close)(struct format_reader *reader); /* NULL is fine */
 
     /* Default codec when option "compression" is absent. */
     enum format_codec codec;
-    struct format_writer *(*create)(const struct type *schema, const struct format_options *options, const struct timezone *zone,
-        struct format_output output, struct error *error);
+    struct format_writer *(*create)(const struct type *schema, const struct format_options *options,
+        const struct timezone *zone, struct format_output output, struct error *error);
     bool (*write)(struct format_writer *writer, const struct batch *batch, struct error *error);
-    bool (*finish)(struct format_writer *writer, struct error *error); /* writes what is left (footer) and frees, also on error */
-    void (*abort)(struct format_writer *writer);                       /* frees; NULL is fine */
+    bool (*finish)(
+        struct format_writer *writer, struct error *error); /* writes what is left (footer) and frees, also on error */
+    void (*abort)(struct format_writer *writer);            /* frees; NULL is fine */
 };
 
 extern const struct format_class format_parquet, format_json, format_csv, format_text;
-/* By short name or by the class names that programs use ("org.apache.spark.sql.parquet"), without case; NULL when there is none. */
+/* By short name or by the class names that programs use ("org.apache.spark.sql.parquet"), without case; NULL when there
+ * is none. */
 const struct format_class *format_find(struct bytes name);
-/* Codec of option "compression" or the format's own; ERROR_INVALID for one that Spark does not know, ERROR_UNSUPPORTED for bzip2, lzo, … */
+/* Codec of option "compression" or the format's own; ERROR_INVALID for one that Spark does not know, ERROR_UNSUPPORTED
+ * for bzip2, lzo, … */
 bool format_codec_get(const struct format_class *format, const struct format_options *options, enum format_codec *codec,
     struct error *error);
-/* What stands between "-c000" and the format's extension in a part file's name: ".snappy", ".gz" (after the extension for text formats), … */
+/* What stands between "-c000" and the format's extension in a part file's name: ".snappy", ".gz" (after the extension
+ * for text formats), … */
 void format_file_suffix(const struct format_class *format, enum format_codec codec, struct buffer *out);
 
 #endif

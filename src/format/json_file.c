@@ -1,4 +1,5 @@
-/* json_file.c: JSON as a file format: a record per line, or (multiLine) a record or an array of records per file; and readers shared by threads. */
+/* json_file.c: JSON as a file format: a record per line, or (multiLine) a record or an array of records per file; and
+ * readers shared by threads. */
 #include <stdlib.h>
 
 #include "format/json_reader.h"
@@ -6,10 +7,12 @@
 #include "world/world.h"
 
 bool json_option_known(struct bytes name) {
-    static const char *const names[] = {"mode", "columnNameOfCorruptRecord", "timestampFormat", "timestampNTZFormat", "dateFormat", "timeZone", "locale",
-        "primitivesAsString", "prefersDecimal", "allowComments", "allowUnquotedFieldNames", "allowSingleQuotes", "allowNumericLeadingZeros",
-        "allowNonNumericNumbers", "allowBackslashEscapingAnyCharacter", "allowUnquotedControlChars", "multiLine", "lineSep", "encoding", "charset",
-        "dropFieldIfAllNull", "ignoreNullFields", "samplingRatio", "compression", "inferTimestamp", "pretty", "enableDateTimeParsingFallback"};
+    static const char *const names[] = {"mode", "columnNameOfCorruptRecord", "timestampFormat", "timestampNTZFormat",
+        "dateFormat", "timeZone", "locale", "primitivesAsString", "prefersDecimal", "allowComments",
+        "allowUnquotedFieldNames", "allowSingleQuotes", "allowNumericLeadingZeros", "allowNonNumericNumbers",
+        "allowBackslashEscapingAnyCharacter", "allowUnquotedControlChars", "multiLine", "lineSep", "encoding",
+        "charset", "dropFieldIfAllNull", "ignoreNullFields", "samplingRatio", "compression", "inferTimestamp", "pretty",
+        "enableDateTimeParsingFallback"};
     for (size_t i = 0; i < ARRAY_COUNT(names); i++) {
         if (bytes_equal_ignore_case(name, bytes_from_text(names[i]))) {
             return true;
@@ -30,8 +33,8 @@ struct json_readers {
     struct format_report report;
 };
 
-struct json_readers *json_readers_create(const struct type *schema, const struct format_options *options, const struct timezone *zone,
-    struct error *error) {
+struct json_readers *json_readers_create(
+    const struct type *schema, const struct format_options *options, const struct timezone *zone, struct error *error) {
     struct json_reader *first = json_reader_create(schema, options, zone, error);
     if (first == NULL) {
         return NULL;
@@ -103,7 +106,8 @@ struct json_file {
     bool multi_line, in_array, done;
 };
 
-static struct format_reader *open_json(const struct format_source *source, const struct format_read_request *request, struct error *error) {
+static struct format_reader *open_json(
+    const struct format_source *source, const struct format_read_request *request, struct error *error) {
     bool multi_line = false;
     if (!format_option_boolean(request->options, "multiLine", &multi_line, error)) {
         return NULL;
@@ -124,7 +128,8 @@ static struct format_reader *open_json(const struct format_source *source, const
     if (data.size >= 3 && memcmp(data.data, "\xef\xbb\xbf", 3) == 0 && request->range_start == 0) {
         data = bytes_slice(data, 3, data.size - 3); /* byte order mark */
     }
-    text_lines_init(&file->lines, data, request->range_start, request->range_end, format_option_get(request->options, "lineSep"));
+    text_lines_init(
+        &file->lines, data, request->range_start, request->range_end, format_option_get(request->options, "lineSep"));
     json_scan_init(&file->documents, data, reader->leniency, &file->scratch);
     file->done = multi_line && request->range_start > 0;
     return (struct format_reader *)file;
@@ -161,7 +166,8 @@ static bool next_document(struct json_file *file, struct bytes *record) {
 static size_t gather(struct json_file *file, struct string_view *views) {
     size_t count = 0;
     struct bytes record;
-    while (count < file->request.batch_rows && (file->multi_line ? next_document(file, &record) : text_lines_next(&file->lines, &record))) {
+    while (count < file->request.batch_rows &&
+           (file->multi_line ? next_document(file, &record) : text_lines_next(&file->lines, &record))) {
         if (bytes_trim(record).size > 0) {
             views[count++] = (struct string_view){record.data, (uint32_t)record.size, 0};
         }
@@ -196,7 +202,8 @@ static enum format_next next(struct format_reader *opaque, struct batch **out, s
         return FORMAT_NEXT_END;
     }
     format_source_keep(&file->source, batch);
-    struct column *rows = json_reader_parse(file->reader, &batch->arena, &texts, texts.row_count, file->request.report, error);
+    struct column *rows =
+        json_reader_parse(file->reader, &batch->arena, &texts, texts.row_count, file->request.report, error);
     if (rows == NULL) {
         batch_release(batch);
         return FORMAT_NEXT_ERROR;
@@ -221,8 +228,8 @@ static void close_json(struct format_reader *opaque) {
     }
 }
 
-static bool infer(struct arena *arena, const struct format_source *source, const struct format_options *options, const struct timezone *zone,
-    const struct type **schema, struct error *error) {
+static bool infer(struct arena *arena, const struct format_source *source, const struct format_options *options,
+    const struct timezone *zone, const struct type **schema, struct error *error) {
     struct json_file file = {.source = *source, .request = {.batch_rows = 1}};
     struct json_inference *inference = json_inference_create(options, zone, error);
     if (inference == NULL || !format_option_boolean(options, "multiLine", &file.multi_line, error)) {
@@ -234,10 +241,12 @@ static bool infer(struct arena *arena, const struct format_source *source, const
     json_scan_init(&file.documents, source->data, JSON_SPARK_DEFAULTS, &file.scratch);
     struct string_view view;
     while (gather(&file, &view) > 0) {
-        if (!json_inference_add(inference, bytes_make(view.data, view.size)) && format_mode_get(options) == FORMAT_FAILFAST) {
+        if (!json_inference_add(inference, bytes_make(view.data, view.size)) &&
+            format_mode_get(options) == FORMAT_FAILFAST) {
             json_inference_destroy(inference);
             arena_destroy(&file.scratch);
-            return error_set(error, ERROR_INVALID, "Malformed records are detected in schema inference. Parse Mode: FAILFAST.");
+            return error_set(
+                error, ERROR_INVALID, "Malformed records are detected in schema inference. Parse Mode: FAILFAST.");
         }
     }
     *schema = json_inference_result(inference, arena);
@@ -256,8 +265,8 @@ struct json_writer {
     struct buffer buffer;
 };
 
-static struct format_writer *create(const struct type *schema, const struct format_options *options, const struct timezone *zone,
-    struct format_output output, struct error *error) {
+static struct format_writer *create(const struct type *schema, const struct format_options *options,
+    const struct timezone *zone, struct format_output output, struct error *error) {
     struct json_write_options write_options;
     if (!json_write_options_get(options, zone, &write_options, error)) {
         return NULL;
@@ -274,7 +283,10 @@ static struct format_writer *create(const struct type *schema, const struct form
 
 static bool write_json(struct format_writer *opaque, const struct batch *batch, struct error *error) {
     struct json_writer *writer = (struct json_writer *)opaque;
-    struct column row = {.type = writer->schema, .row_count = batch->row_count, .children = batch->columns, .child_count = batch->column_count};
+    struct column row = {.type = writer->schema,
+        .row_count = batch->row_count,
+        .children = batch->columns,
+        .child_count = batch->column_count};
     buffer_clear(&writer->buffer);
     for (size_t i = 0; i < batch->row_count; i++) {
         json_write_value(&row, i, &writer->options, &writer->buffer);
@@ -296,5 +308,15 @@ static bool finish(struct format_writer *writer, struct error *error) {
     return true;
 }
 
-const struct format_class format_json = {.name = "json", .extension = "json", .splittable = true, .infer = infer, .open = open_json, .next = next,
-    .close = close_json, .codec = FORMAT_CODEC_NONE, .create = create, .write = write_json, .finish = finish, .abort = abort_json};
+const struct format_class format_json = {.name = "json",
+    .extension = "json",
+    .splittable = true,
+    .infer = infer,
+    .open = open_json,
+    .next = next,
+    .close = close_json,
+    .codec = FORMAT_CODEC_NONE,
+    .create = create,
+    .write = write_json,
+    .finish = finish,
+    .abort = abort_json};

@@ -1,5 +1,6 @@
-/* json_infer.c: the type that JSON records have in common, by Spark's JsonInferSchema: LONG and DOUBLE widen to DOUBLE, integers beyond LONG become
- * DECIMAL, anything that does not agree becomes STRING, fields are sorted by name. Nesting is bounded by JSON_DEPTH_MAX. */
+/* json_infer.c: the type that JSON records have in common, by Spark's JsonInferSchema: LONG and DOUBLE widen to DOUBLE,
+ * integers beyond LONG become DECIMAL, anything that does not agree becomes STRING, fields are sorted by name. Nesting
+ * is bounded by JSON_DEPTH_MAX. */
 #include <stdlib.h>
 
 #include "column/text.h"
@@ -55,7 +56,8 @@ static const struct type *common_struct(struct arena *arena, const struct type *
 
 static const struct type *common_decimal(struct arena *arena, const struct type *left, const struct type *right) {
     int scale = left->scale > right->scale ? left->scale : right->scale;
-    int whole = left->precision - left->scale > right->precision - right->scale ? left->precision - left->scale : right->precision - right->scale;
+    int whole = left->precision - left->scale > right->precision - right->scale ? left->precision - left->scale
+                                                                                : right->precision - right->scale;
     return whole + scale > 38 ? type_simple(TYPE_DOUBLE) : type_decimal(arena, whole + scale, scale);
 }
 
@@ -111,7 +113,8 @@ static const struct type *infer_number(struct inferrer *inferrer) {
         exponent |= (c | 0x20) == 'e';
     }
     bool decimal = !number.is_float || (inferrer->settings->prefers_decimal && !number.non_numeric && !exponent);
-    return decimal && digits <= 38 ? type_decimal(inferrer->arena, (int)digits, (int)fraction) : type_simple(TYPE_DOUBLE);
+    return decimal && digits <= 38 ? type_decimal(inferrer->arena, (int)digits, (int)fraction)
+                                   : type_simple(TYPE_DOUBLE);
 }
 
 static const struct type *infer_string(struct inferrer *inferrer) {
@@ -195,8 +198,9 @@ static const struct type *infer_value(struct inferrer *inferrer) {
         return json_literal(scan, "null") ? type_simple(TYPE_NULL) : NULL;
     case JSON_TOKEN_TRUE:
     case JSON_TOKEN_FALSE:
-        return !json_literal(scan, token == JSON_TOKEN_TRUE ? "true" : "false") ? NULL
-               : type_simple(inferrer->settings->primitives_as_string ? TYPE_STRING : TYPE_BOOLEAN);
+        return !json_literal(scan, token == JSON_TOKEN_TRUE ? "true" : "false")
+                   ? NULL
+                   : type_simple(inferrer->settings->primitives_as_string ? TYPE_STRING : TYPE_BOOLEAN);
     default:
         return NULL;
     }
@@ -204,23 +208,27 @@ static const struct type *infer_value(struct inferrer *inferrer) {
 
 /* ---- many records ---- */
 
-struct json_inference *json_inference_create(const struct format_options *options, const struct timezone *zone, struct error *error) {
+struct json_inference *json_inference_create(
+    const struct format_options *options, const struct timezone *zone, struct error *error) {
     struct json_inference *inference = calloc(1, sizeof *inference);
     ASSERT(inference != NULL);
     bool single = true, unquoted = false, zeros = false, comments = false;
     inference->zone = zone;
     inference->mode = format_mode_get(options);
     inference->corrupt_name = format_option_get(options, "columnNameOfCorruptRecord");
-    inference->corrupt_name = arena_copy(&inference->arena, inference->corrupt_name.data != NULL ? inference->corrupt_name : BYTES("_corrupt_record"));
+    inference->corrupt_name = arena_copy(
+        &inference->arena, inference->corrupt_name.data != NULL ? inference->corrupt_name : BYTES("_corrupt_record"));
     bool good = format_option_boolean(options, "primitivesAsString", &inference->primitives_as_string, error) &&
                 format_option_boolean(options, "prefersDecimal", &inference->prefers_decimal, error) &&
                 format_option_boolean(options, "inferTimestamp", &inference->infer_timestamp, error) &&
                 format_option_boolean(options, "allowSingleQuotes", &single, error) &&
                 format_option_boolean(options, "allowUnquotedFieldNames", &unquoted, error) &&
                 format_option_boolean(options, "allowNumericLeadingZeros", &zeros, error) &&
-                format_option_boolean(options, "allowComments", &comments, error) && format_option_zone(options, &inference->zone, error);
+                format_option_boolean(options, "allowComments", &comments, error) &&
+                format_option_zone(options, &inference->zone, error);
     inference->leniency = JSON_ALLOW_NON_NUMERIC | JSON_REPLACE_INVALID_UTF8 | (single ? JSON_ALLOW_SINGLE_QUOTES : 0) |
-                          (unquoted ? JSON_ALLOW_UNQUOTED_NAMES : 0) | (zeros ? JSON_ALLOW_LEADING_ZEROS : 0) | (comments ? JSON_ALLOW_COMMENTS : 0);
+                          (unquoted ? JSON_ALLOW_UNQUOTED_NAMES : 0) | (zeros ? JSON_ALLOW_LEADING_ZEROS : 0) |
+                          (comments ? JSON_ALLOW_COMMENTS : 0);
     if (!good) {
         json_inference_destroy(inference);
         return NULL;
@@ -303,7 +311,8 @@ const struct type *json_inference_result(struct json_inference *inference, struc
     return type_copy(arena, type_struct(arena, fields, count + 1));
 }
 
-const struct type *json_schema_of(struct arena *arena, struct bytes text, const struct format_options *options, struct error *error) {
+const struct type *json_schema_of(
+    struct arena *arena, struct bytes text, const struct format_options *options, struct error *error) {
     struct json_inference *settings = json_inference_create(options, timezone_utc(), error);
     if (settings == NULL) {
         return NULL;
@@ -313,7 +322,8 @@ const struct type *json_schema_of(struct arena *arena, struct bytes text, const 
     const struct type *type = infer_value(&inferrer);
     json_inference_destroy(settings);
     if (type == NULL) {
-        error_set(error, ERROR_INVALID, "the text is not JSON: %.*s", (int)(text.size < 200 ? text.size : 200), (const char *)text.data);
+        error_set(error, ERROR_INVALID, "the text is not JSON: %.*s", (int)(text.size < 200 ? text.size : 200),
+            (const char *)text.data);
         return NULL;
     }
     const struct type *settled = settle(arena, type, true);

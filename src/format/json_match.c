@@ -1,6 +1,7 @@
-/* json_match.c: the kernel that matches records against a template. Every byte of a record is checked: literals byte by byte, values by the grammar of
- * their kind; whatever is not plainly right is left to the general parser. Compiled once for every processor (JSON_MATCH names the function) and once
- * for x86-64-v3. Reads stay within a record: loads at its end are done backwards from there (a record has at least eight bytes). */
+/* json_match.c: the kernel that matches records against a template. Every byte of a record is checked: literals byte by
+ * byte, values by the grammar of their kind; whatever is not plainly right is left to the general parser. Compiled once
+ * for every processor (JSON_MATCH names the function) and once for x86-64-v3. Reads stay within a record: loads at its
+ * end are done backwards from there (a record has at least eight bytes). */
 #include "base/calendar.h"
 #include "column/text.h"
 #include "format/json_template.h"
@@ -53,7 +54,8 @@ static inline uint32_t eight_digits(uint64_t digits) {
 #else
     digits = (digits * 10 + (digits >> 8)) & 0x00ff00ff00ff00ffu;
     return (uint32_t)(((digits & 0x000000ff000000ffu) * 0x000f424000000064u +
-                       ((digits >> 16) & 0x000000ff000000ffu) * 0x0000271000000001u) >> 32);
+                          ((digits >> 16) & 0x000000ff000000ffu) * 0x0000271000000001u) >>
+                      32);
 #endif
 }
 
@@ -62,7 +64,8 @@ static inline uint64_t not_digits(uint64_t digits) {
     return ((digits + 0x7676767676767676u) | digits) & HIGHS;
 }
 
-/* The eight bytes at `at`, with zeros beyond `end`. The record is known to begin at least eight bytes before its end. */
+/* The eight bytes at `at`, with zeros beyond `end`. The record is known to begin at least eight bytes before its end.
+ */
 static inline uint64_t load_within(const uint8_t *at, const uint8_t *end) {
     size_t left = (size_t)(end - at);
     if (__builtin_expect(left >= 8, 1)) {
@@ -130,7 +133,8 @@ static inline const uint8_t *match_string(const uint8_t *at, const uint8_t *end)
     for (;;) {
         uint64_t word = load_within(at, end);
         uint64_t quotes = word ^ ones * '"', slashes = word ^ ones * '\\';
-        uint64_t special = (((quotes - ones) & ~quotes) | ((slashes - ones) & ~slashes) | ((word - ones * 0x20) & ~word)) & HIGHS;
+        uint64_t special =
+            (((quotes - ones) & ~quotes) | ((slashes - ones) & ~slashes) | ((word - ones * 0x20) & ~word)) & HIGHS;
         if (__builtin_expect(special != 0, 1)) {
             /* The lowest mark is exact, those above it may be carries. */
             unsigned count = (unsigned)__builtin_ctzll(special) >> 3;
@@ -148,10 +152,12 @@ static inline const uint8_t *match_string(const uint8_t *at, const uint8_t *end)
 }
 
 /* "2026-03-01T08:00:" at `at`, digits checked: the first microsecond of that minute. */
-static __attribute__((noinline)) bool learn_minute(struct json_step *step, const struct json_match *context, const uint8_t *at) {
+static __attribute__((noinline)) bool learn_minute(
+    struct json_step *step, const struct json_match *context, const uint8_t *at) {
     static const char form[] = "dddd-dd-ddTdd:dd:";
     for (size_t i = 0; i < 17; i++) {
-        bool right = form[i] == 'd' ? (uint8_t)(at[i] - '0') <= 9 : at[i] == (uint8_t)form[i] || (i == 10 && at[i] == ' ');
+        bool right =
+            form[i] == 'd' ? (uint8_t)(at[i] - '0') <= 9 : at[i] == (uint8_t)form[i] || (i == 10 && at[i] == ' ');
         if (!right) {
             return false;
         }
@@ -175,8 +181,8 @@ static __attribute__((noinline)) bool learn_minute(struct json_step *step, const
 }
 
 /* Any other form, up to the closing quote. */
-static __attribute__((noinline)) const uint8_t *match_odd_timestamp(const struct json_match *context, const uint8_t *at, const uint8_t *end,
-    int64_t *value) {
+static __attribute__((noinline)) const uint8_t *match_odd_timestamp(
+    const struct json_match *context, const uint8_t *at, const uint8_t *end, int64_t *value) {
     const uint8_t *close = memchr(at, '"', (size_t)(end - at));
     if (close == NULL || memchr(at, '\\', (size_t)(close - at)) != NULL ||
         !value_parse_timestamp(bytes_make(at, (size_t)(close - at)), context->zone, value)) {
@@ -186,8 +192,8 @@ static __attribute__((noinline)) const uint8_t *match_odd_timestamp(const struct
 }
 
 /* 26 bytes as Python's isoformat() gives them, or another form. */
-static inline const uint8_t *match_timestamp(struct json_step *step, const struct json_match *context, const uint8_t *at, const uint8_t *end,
-    int64_t *value) {
+static inline const uint8_t *match_timestamp(
+    struct json_step *step, const struct json_match *context, const uint8_t *at, const uint8_t *end, int64_t *value) {
     if (__builtin_expect(end - at < 27 || at[26] != '"', 0)) {
         return match_odd_timestamp(context, at, end, value);
     }
@@ -206,7 +212,8 @@ static inline const uint8_t *match_timestamp(struct json_step *step, const struc
 }
 
 static inline const uint8_t *match_double(const uint8_t *at, const uint8_t *end, double *value) {
-    static const double powers[] = {1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18};
+    static const double powers[] = {
+        1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18};
     bool negative = at < end && *at == '-';
     at += negative;
     const uint8_t *start = at;
@@ -249,8 +256,8 @@ static inline const uint8_t *match_boolean(const uint8_t *at, const uint8_t *end
     return NULL;
 }
 
-static inline const uint8_t *match_value(struct json_step *step, const struct json_match *context, const uint8_t *at, const uint8_t *end,
-    size_t row) {
+static inline const uint8_t *match_value(
+    struct json_step *step, const struct json_match *context, const uint8_t *at, const uint8_t *end, size_t row) {
     int64_t wide;
     double real = 0;
     const uint8_t *start = at;
@@ -291,7 +298,8 @@ static inline const uint8_t *match_value(struct json_step *step, const struct js
     return at;
 }
 
-size_t JSON_MATCH(struct json_template *made, const struct json_match *context, const struct string_view *records, size_t from, size_t count) {
+size_t JSON_MATCH(struct json_template *made, const struct json_match *context, const struct string_view *records,
+    size_t from, size_t count) {
     const struct json_step *last = made->steps + made->step_count;
     size_t row = from;
     for (; row < count; row++) {
@@ -300,7 +308,8 @@ size_t JSON_MATCH(struct json_template *made, const struct json_match *context, 
             break;
         }
         for (struct json_step *step = made->steps; step < last; step++) {
-            if (__builtin_expect((size_t)(end - at) < step->literal_size || !same_bytes(at, step->literal, step->literal_size), 0)) {
+            if (__builtin_expect(
+                    (size_t)(end - at) < step->literal_size || !same_bytes(at, step->literal, step->literal_size), 0)) {
                 at = NULL;
                 break;
             }

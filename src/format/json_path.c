@@ -1,4 +1,5 @@
-/* json_path.c: get_json_object, json_tuple and their kin, over the text itself: nothing is built in memory. Hive's path language as Spark has it:
+/* json_path.c: get_json_object, json_tuple and their kin, over the text itself: nothing is built in memory. Hive's path
+ * language as Spark has it:
  * $, .name, ['name'], [index], [*], .*. Nesting is bounded by JSON_DEPTH_MAX. */
 #include "format/json.h"
 #include "format/json_scan.h"
@@ -130,7 +131,8 @@ static bool copy_value(struct json_scan *scan, struct buffer *out) {
     return true;
 }
 
-/* Writes what the path from `step` on finds in the value at the position, which is consumed. *count: matches written. False: malformed. */
+/* Writes what the path from `step` on finds in the value at the position, which is consumed. *count: matches written.
+ * False: malformed. */
 static bool evaluate(struct evaluator *evaluator, size_t step, enum style style, size_t *count);
 
 static bool put_match(struct evaluator *evaluator, enum style style, size_t *count) {
@@ -193,7 +195,8 @@ static bool in_array(struct evaluator *evaluator, size_t step, enum style style,
     int64_t index = 0;
     for (more = !more; more; index++) {
         bool match = all || (wanted->kind == STEP_INDEX && wanted->index == index);
-        bool good = !match ? json_skip(scan) : evaluate(evaluator, step + 1, all ? STYLE_QUOTED : style, wrap ? &inner : count);
+        bool good =
+            !match ? json_skip(scan) : evaluate(evaluator, step + 1, all ? STYLE_QUOTED : style, wrap ? &inner : count);
         if (!good || !json_continue(scan, ']', &more)) {
             return false;
         }
@@ -234,7 +237,8 @@ bool json_path_get(const struct json_path *path, struct bytes json, struct buffe
     struct arena scratch = {0};
     struct evaluator evaluator = {.path = path, .out = out};
     size_t before = out->size, count = 0;
-    json_scan_init(&evaluator.scan, json, JSON_SPARK_DEFAULTS | JSON_REPLACE_INVALID_UTF8 | JSON_ALLOW_CONTROL, &scratch);
+    json_scan_init(
+        &evaluator.scan, json, JSON_SPARK_DEFAULTS | JSON_REPLACE_INVALID_UTF8 | JSON_ALLOW_CONTROL, &scratch);
     bool good = evaluate(&evaluator, 0, STYLE_RAW, &count) && count > 0;
     if (!good) {
         out->size = before;

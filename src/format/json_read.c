@@ -1,6 +1,7 @@
-/* json_read.c: typed reading of JSON, the general parser. It follows Spark's JacksonParser: a record is malformed (all fields null), or a field has the
- * wrong type (that field null, the record counts as bad), or all is well. Top-level fields of fixed size and strings are written in place; nested
- * ones through column builders. Nesting is bounded by JSON_DEPTH_MAX and by the schema's depth. */
+/* json_read.c: typed reading of JSON, the general parser. It follows Spark's JacksonParser: a record is malformed (all
+ * fields null), or a field has the wrong type (that field null, the record counts as bad), or all is well. Top-level
+ * fields of fixed size and strings are written in place; nested ones through column builders. Nesting is bounded by
+ * JSON_DEPTH_MAX and by the schema's depth. */
 #include "format/json_reader.h"
 
 #include <math.h>
@@ -43,7 +44,8 @@ static bool node_init(struct arena *arena, struct json_node *node, const struct 
         return true;
     case TYPE_MAP:
         if (type->key->kind != TYPE_STRING) {
-            return error_set(error, ERROR_INVALID, "JSON object names are strings: a map read from JSON has keys of type STRING");
+            return error_set(
+                error, ERROR_INVALID, "JSON object names are strings: a map read from JSON has keys of type STRING");
         }
         /* fall through */
     case TYPE_ARRAY:
@@ -70,7 +72,8 @@ static bool get_leniency(const struct format_options *options, unsigned *lenienc
         unsigned flag;
     } table[] = {{"allowComments", JSON_ALLOW_COMMENTS}, {"allowUnquotedFieldNames", JSON_ALLOW_UNQUOTED_NAMES},
         {"allowSingleQuotes", JSON_ALLOW_SINGLE_QUOTES}, {"allowNumericLeadingZeros", JSON_ALLOW_LEADING_ZEROS},
-        {"allowNonNumericNumbers", JSON_ALLOW_NON_NUMERIC}, {"allowBackslashEscapingAnyCharacter", JSON_ALLOW_ANY_ESCAPE},
+        {"allowNonNumericNumbers", JSON_ALLOW_NON_NUMERIC},
+        {"allowBackslashEscapingAnyCharacter", JSON_ALLOW_ANY_ESCAPE},
         {"allowUnquotedControlChars", JSON_ALLOW_CONTROL}};
     *leniency = JSON_SPARK_DEFAULTS;
     for (size_t i = 0; i < ARRAY_COUNT(table); i++) {
@@ -94,11 +97,14 @@ static bool get_pattern(struct json_reader *reader, const struct format_options 
     return *pattern != NULL || error_prefix(error, "option %s", name);
 }
 
-static bool get_options(struct json_reader *reader, const struct format_options *options, const struct timezone *zone, struct error *error) {
+static bool get_options(struct json_reader *reader, const struct format_options *options, const struct timezone *zone,
+    struct error *error) {
     struct bytes encoding = format_option_get(options, "encoding");
     encoding = encoding.data != NULL ? encoding : format_option_get(options, "charset");
-    if (encoding.data != NULL && !bytes_equal_ignore_case(encoding, BYTES("UTF-8")) && !bytes_equal_ignore_case(encoding, BYTES("UTF8"))) {
-        return error_set(error, ERROR_UNSUPPORTED, "option encoding: JSON is read as UTF-8, not %.*s", BYTES_ARGS(encoding));
+    if (encoding.data != NULL && !bytes_equal_ignore_case(encoding, BYTES("UTF-8")) &&
+        !bytes_equal_ignore_case(encoding, BYTES("UTF8"))) {
+        return error_set(
+            error, ERROR_UNSUPPORTED, "option encoding: JSON is read as UTF-8, not %.*s", BYTES_ARGS(encoding));
     }
     reader->mode = format_mode_get(options);
     reader->zone = zone;
@@ -122,15 +128,16 @@ static bool init_slots(struct json_reader *reader, const struct format_options *
             continue;
         }
         if (slot->node->type->kind != TYPE_STRING) {
-            return error_set(error, ERROR_INVALID, "the field for corrupt records, %.*s, must have the type STRING", BYTES_ARGS(corrupt));
+            return error_set(error, ERROR_INVALID, "the field for corrupt records, %.*s, must have the type STRING",
+                BYTES_ARGS(corrupt));
         }
         reader->corrupt_slot = (int)i;
     }
     return true;
 }
 
-struct json_reader *json_reader_create(const struct type *schema, const struct format_options *options, const struct timezone *zone,
-    struct error *error) {
+struct json_reader *json_reader_create(
+    const struct type *schema, const struct format_options *options, const struct timezone *zone, struct error *error) {
     struct json_reader *reader = calloc(1, sizeof *reader);
     ASSERT(reader != NULL);
     reader->corrupt_slot = -1;
@@ -168,8 +175,8 @@ static enum json_result mismatch(struct json_reader *reader, const char *reason)
     return RESULT_MISMATCH;
 }
 
-static enum json_result number_as_integer(struct json_reader *reader, const struct type *type, const struct json_number *number,
-    union scalar *out) {
+static enum json_result number_as_integer(
+    struct json_reader *reader, const struct type *type, const struct json_number *number, union scalar *out) {
     if (number->is_float) {
         return mismatch(reader, "a number with a fraction or exponent where an integer is expected");
     }
@@ -194,7 +201,8 @@ static enum json_result number_as_integer(struct json_reader *reader, const stru
     return fits ? RESULT_VALUE : mismatch(reader, "a number outside the range of the type");
 }
 
-static enum json_result number_as(struct json_reader *reader, const struct type *type, const struct json_number *number, union scalar *out) {
+static enum json_result number_as(
+    struct json_reader *reader, const struct type *type, const struct json_number *number, union scalar *out) {
     switch (type->kind) {
     case TYPE_BYTE:
     case TYPE_SHORT:
@@ -230,8 +238,9 @@ static bool text_is_double(struct bytes text, double *value) {
     static const struct {
         const char *text;
         double value;
-    } names[] = {{"NaN", (double)NAN}, {"Infinity", (double)INFINITY}, {"+Infinity", (double)INFINITY}, {"INF", (double)INFINITY},
-        {"+INF", (double)INFINITY}, {"-Infinity", -(double)INFINITY}, {"-INF", -(double)INFINITY}};
+    } names[] = {{"NaN", (double)NAN}, {"Infinity", (double)INFINITY}, {"+Infinity", (double)INFINITY},
+        {"INF", (double)INFINITY}, {"+INF", (double)INFINITY}, {"-Infinity", -(double)INFINITY},
+        {"-INF", -(double)INFINITY}};
     for (size_t i = 0; i < ARRAY_COUNT(names); i++) {
         if (bytes_equal_text(text, names[i].text)) {
             *value = names[i].value;
@@ -250,7 +259,8 @@ static enum json_result text_as_binary(struct json_reader *reader, struct bytes 
     return ok ? RESULT_VALUE : mismatch(reader, "a string that is not base64");
 }
 
-static enum json_result text_as(struct json_reader *reader, const struct type *type, struct bytes text, union scalar *out) {
+static enum json_result text_as(
+    struct json_reader *reader, const struct type *type, struct bytes text, union scalar *out) {
     double real;
     bool ok = false;
     switch (type->kind) {
@@ -260,8 +270,9 @@ static enum json_result text_as(struct json_reader *reader, const struct type *t
     case TYPE_BINARY:
         return text_as_binary(reader, text, out);
     case TYPE_TIMESTAMP:
-        ok = reader->timestamp_pattern != NULL ? datetime_parse_timestamp(reader->timestamp_pattern, text, reader->zone, &out->wide)
-                                               : value_parse_timestamp(text, reader->zone, &out->wide);
+        ok = reader->timestamp_pattern != NULL
+                 ? datetime_parse_timestamp(reader->timestamp_pattern, text, reader->zone, &out->wide)
+                 : value_parse_timestamp(text, reader->zone, &out->wide);
         return ok ? RESULT_VALUE : mismatch(reader, "a string that is not a timestamp");
     case TYPE_TIMESTAMP_NTZ:
         ok = reader->timestamp_ntz_pattern != NULL
@@ -330,9 +341,10 @@ static enum json_result read_scalar(struct json_reader *reader, const struct typ
         return type->kind == TYPE_BOOLEAN ? RESULT_VALUE : mismatch(reader, "a boolean where another type is expected");
     case JSON_TOKEN_OBJECT:
     case JSON_TOKEN_ARRAY:
-        return json_skip(scan) ? mismatch(reader, token == JSON_TOKEN_OBJECT ? "an object where another type is expected"
-                                                                            : "an array where another type is expected")
-                               : RESULT_MALFORMED;
+        return json_skip(scan)
+                   ? mismatch(reader, token == JSON_TOKEN_OBJECT ? "an object where another type is expected"
+                                                                 : "an array where another type is expected")
+                   : RESULT_MALFORMED;
     default:
         return RESULT_MALFORMED;
     }
@@ -363,8 +375,10 @@ static int find_field(struct json_node *node, struct bytes name) {
     return -1;
 }
 
-/* Reads a value that may be of the wrong type: then the builder gets a null, the value is stepped over and the record counts as bad. */
-static bool read_field(struct json_reader *reader, struct json_node *node, struct column_builder *builder, struct bytes name) {
+/* Reads a value that may be of the wrong type: then the builder gets a null, the value is stepped over and the record
+ * counts as bad. */
+static bool read_field(
+    struct json_reader *reader, struct json_node *node, struct column_builder *builder, struct bytes name) {
     size_t row = builder->row_count;
     if (!json_space(&reader->scan)) {
         return false;
@@ -394,7 +408,8 @@ static void fill_missing(struct column_builder *builder, size_t row) {
     }
 }
 
-static enum json_result read_struct(struct json_reader *reader, struct json_node *node, struct column_builder *builder) {
+static enum json_result read_struct(
+    struct json_reader *reader, struct json_node *node, struct column_builder *builder) {
     struct json_scan *scan = &reader->scan;
     size_t row = builder->row_count;
     bool more;
@@ -471,7 +486,8 @@ static enum json_result read_map(struct json_reader *reader, struct json_node *n
 }
 
 /* An object where an array of structs is expected stands for an array of that one element. */
-static enum json_result read_lone_element(struct json_reader *reader, struct json_node *node, struct column_builder *builder) {
+static enum json_result read_lone_element(
+    struct json_reader *reader, struct json_node *node, struct column_builder *builder) {
     enum json_result result = read_struct(reader, &node->children[0], &builder->children[0]);
     if (result == RESULT_VALUE) {
         column_builder_end_row(builder);
@@ -479,7 +495,8 @@ static enum json_result read_lone_element(struct json_reader *reader, struct jso
     return result;
 }
 
-static enum json_result read_nested(struct json_reader *reader, struct json_node *node, struct column_builder *builder) {
+static enum json_result read_nested(
+    struct json_reader *reader, struct json_node *node, struct column_builder *builder) {
     enum json_token token = json_peek(&reader->scan);
     enum type_kind kind = node->type->kind;
     if (token == JSON_TOKEN_NULL) {
@@ -530,7 +547,8 @@ static void set_seen(struct json_reader *reader, size_t slot) {
 }
 
 /* A value of a slot that is written in place. */
-static bool read_in_place(struct json_reader *reader, struct json_slot *slot, size_t row, struct bytes name, bool *is_null) {
+static bool read_in_place(
+    struct json_reader *reader, struct json_slot *slot, size_t row, struct bytes name, bool *is_null) {
     union scalar value;
     if (!json_space(&reader->scan)) {
         return false;
@@ -657,8 +675,8 @@ static void note_bad(struct json_reader *reader, struct bytes record, size_t row
     }
     report->first_bad_index = report->record_count;
     snprintf(report->first_bad_field, sizeof report->first_bad_field, "%s", reader->bad_field);
-    snprintf(report->first_bad_record, sizeof report->first_bad_record, "%.*s", (int)(record.size < 255 ? record.size : 255),
-        (const char *)record.data);
+    snprintf(report->first_bad_record, sizeof report->first_bad_record, "%.*s",
+        (int)(record.size < 255 ? record.size : 255), (const char *)record.data);
     snprintf(report->reason, sizeof report->reason, "%s", reader->reason != NULL ? reader->reason : "malformed JSON");
 }
 
@@ -749,14 +767,15 @@ static struct column *finish_slot(struct json_reader *reader, struct json_slot *
 }
 
 static bool fail_fast(struct json_reader *reader, struct bytes record, struct error *error) {
-    return error_set(error, ERROR_INVALID, "Malformed records are detected in record parsing: %.*s (%s). Parse Mode: FAILFAST. To process "
+    return error_set(error, ERROR_INVALID,
+        "Malformed records are detected in record parsing: %.*s (%s). Parse Mode: FAILFAST. To process "
         "malformed records as null result, try setting the option 'mode' as 'PERMISSIVE'.",
         (int)(record.size < 200 ? record.size : 200), (const char *)record.data, reader->reason);
 }
 
 /* The records at `views` (null where the bit is clear) as a STRUCT column. */
-static struct column *parse_structs(struct json_reader *reader, const struct string_view *views, const uint8_t *validity, size_t row_count,
-    struct error *error) {
+static struct column *parse_structs(struct json_reader *reader, const struct string_view *views,
+    const uint8_t *validity, size_t row_count, struct error *error) {
     struct arena *arena = reader->output;
     uint8_t *present = NULL;
     struct column *result = ARENA_NEW(arena, struct column);
@@ -793,8 +812,8 @@ static struct column *parse_structs(struct json_reader *reader, const struct str
 }
 
 /* Schemas that are not a STRUCT: everything through one builder. */
-static struct column *parse_values(struct json_reader *reader, const struct string_view *views, const uint8_t *validity, size_t row_count,
-    struct error *error) {
+static struct column *parse_values(struct json_reader *reader, const struct string_view *views, const uint8_t *validity,
+    size_t row_count, struct error *error) {
     struct column_builder builder;
     column_builder_init(&builder, reader->output, reader->root.type, row_count);
     for (size_t row = 0; row < row_count; row++) {
@@ -825,16 +844,17 @@ static struct column *parse_values(struct json_reader *reader, const struct stri
     return column_builder_finish(&builder);
 }
 
-struct column *json_reader_parse(struct json_reader *reader, struct arena *arena, const struct column *texts, size_t row_count,
-    struct format_report *report, struct error *error) {
+struct column *json_reader_parse(struct json_reader *reader, struct arena *arena, const struct column *texts,
+    size_t row_count, struct format_report *report, struct error *error) {
     struct format_report before = reader->report;
     memset(&reader->report, 0, sizeof reader->report);
     reader->output = arena;
     reader->bad_rows.count = 0;
     size_t rows = texts->constant ? 1 : row_count;
     const struct string_view *views = texts->values;
-    struct column *result = reader->root.type->kind == TYPE_STRUCT ? parse_structs(reader, views, texts->validity, rows, error)
-                                                                   : parse_values(reader, views, texts->validity, rows, error);
+    struct column *result = reader->root.type->kind == TYPE_STRUCT
+                                ? parse_structs(reader, views, texts->validity, rows, error)
+                                : parse_values(reader, views, texts->validity, rows, error);
     if (result != NULL) {
         result->constant = texts->constant;
         for (size_t i = 0; texts->constant && i < result->child_count && result->type->kind == TYPE_STRUCT; i++) {

@@ -1,4 +1,5 @@
-/* json_reader.h: inside of the typed JSON reader, shared by the general parser (json_read.c) and the learned one (json_template.c). */
+/* json_reader.h: inside of the typed JSON reader, shared by the general parser (json_read.c) and the learned one
+ * (json_template.c). */
 #ifndef FORMAT_JSON_READER_H
 #define FORMAT_JSON_READER_H
 
@@ -14,17 +15,18 @@ struct json_node {
     const struct type *type;
     struct json_node *children; /* fields, or the element, or the value of a map */
     size_t child_count;
-    size_t guess;               /* field that probably comes next */
-    struct map names;           /* of structs with many fields: name to index + 1 */
+    size_t guess;     /* field that probably comes next */
+    struct map names; /* of structs with many fields: name to index + 1 */
 };
 
-/* A top-level field of a STRUCT schema. Fixed-size values and strings are written in place; the others go through a builder. */
+/* A top-level field of a STRUCT schema. Fixed-size values and strings are written in place; the others go through a
+ * builder. */
 struct json_slot {
     struct json_node *node;
     size_t value_size;
-    uint8_t *values;                 /* NULL: use the builder */
+    uint8_t *values; /* NULL: use the builder */
     struct column_builder builder;
-    VECTOR(uint32_t) nulls;          /* rows without a value, ascending */
+    VECTOR(uint32_t) nulls; /* rows without a value, ascending */
 };
 
 /* Where the values of a record stood: what a template is learned from. */
@@ -47,14 +49,15 @@ struct json_reader {
     enum format_mode mode;
     unsigned leniency;
     const struct timezone *zone;
-    const struct datetime_pattern *timestamp_pattern, *timestamp_ntz_pattern, *date_pattern; /* NULL: Spark's own forms */
+    const struct datetime_pattern *timestamp_pattern, *timestamp_ntz_pattern,
+        *date_pattern; /* NULL: Spark's own forms */
 
     /* during a parse */
     struct arena *output;
     struct json_scan scan;
-    uint64_t seen[4];                /* bit per slot below 256 of the record at hand */
+    uint64_t seen[4]; /* bit per slot below 256 of the record at hand */
     struct json_span spans[JSON_SPANS_MAX];
-    size_t span_count;               /* above JSON_SPANS_MAX: too many */
+    size_t span_count; /* above JSON_SPANS_MAX: too many */
     bool learnable;
     bool mismatch;
     char bad_field[128];
@@ -67,7 +70,8 @@ struct json_reader {
     uint32_t misses; /* records in a row that no template fitted: learning rests when it does not help */
 };
 
-/* A column whose rows are null where the last parse was well and not null where the record was bad; NULL when all were well. */
+/* A column whose rows are null where the last parse was well and not null where the record was bad; NULL when all were
+ * well. */
 struct column *json_reader_bad_rows(const struct json_reader *reader, struct arena *arena, size_t row_count);
 /* Starts from a type found before (of other files); NULL is fine. */
 void json_inference_seed(struct json_inference *inference, const struct type *type);
@@ -75,8 +79,8 @@ void json_inference_seed(struct json_inference *inference, const struct type *ty
 /* Makes a template from the spans of a record that the general parser has just read whole. */
 void json_template_learn(struct json_reader *reader, struct bytes record);
 void json_template_destroy(struct json_template *made);
-/* Reads records [from, count) as long as templates fit; returns the index of the first one that none fits, or count. Row i of the slots gets
- * record i. */
+/* Reads records [from, count) as long as templates fit; returns the index of the first one that none fits, or count.
+ * Row i of the slots gets record i. */
 size_t json_template_read(struct json_reader *reader, const struct string_view *records, size_t from, size_t count);
 
 /* Notes that the slot has no value in that row. */

@@ -32,8 +32,8 @@ static bool skip_comment(struct json_scan *scan) {
 
 bool json_space(struct json_scan *scan) {
     for (;;) {
-        while (scan->position < scan->end &&
-               (*scan->position == ' ' || *scan->position == '\n' || *scan->position == '\r' || *scan->position == '\t')) {
+        while (scan->position < scan->end && (*scan->position == ' ' || *scan->position == '\n' ||
+                                                 *scan->position == '\r' || *scan->position == '\t')) {
             scan->position++;
         }
         if (scan->position == scan->end || *scan->position != '/' || !(scan->leniency & JSON_ALLOW_COMMENTS)) {
@@ -86,7 +86,8 @@ static const uint8_t *plain_end(const uint8_t *at, const uint8_t *end, uint8_t q
         uint64_t word;
         memcpy(&word, at, 8);
         uint64_t quotes = word ^ ones * quote, slashes = word ^ ones * '\\';
-        uint64_t special = ((quotes - ones) & ~quotes) | ((slashes - ones) & ~slashes) | ((word - ones * 0x20) & ~word) | word;
+        uint64_t special =
+            ((quotes - ones) & ~quotes) | ((slashes - ones) & ~slashes) | ((word - ones * 0x20) & ~word) | word;
         if ((special & highs) != 0) {
             break;
         }
@@ -177,7 +178,8 @@ static const uint8_t *escape(const uint8_t *at, const uint8_t *end, unsigned len
     return NULL;
 }
 
-/* Decodes from `start` (behind the quote) where `at` is the first byte that is not plain ASCII. `out` has room for three times the rest. */
+/* Decodes from `start` (behind the quote) where `at` is the first byte that is not plain ASCII. `out` has room for
+ * three times the rest. */
 static const uint8_t *decode(struct json_scan *scan, const uint8_t *at, uint8_t quote, uint8_t **out) {
     while (at < scan->end) {
         uint8_t c = *at;
@@ -214,7 +216,8 @@ static const uint8_t *decode(struct json_scan *scan, const uint8_t *at, uint8_t 
     return NULL;
 }
 
-/* From the first non-plain byte on: the closing quote of a string without escapes and with valid UTF-8 only, or NULL. */
+/* From the first non-plain byte on: the closing quote of a string without escapes and with valid UTF-8 only, or NULL.
+ */
 static const uint8_t *verbatim_end(const uint8_t *at, const uint8_t *end, uint8_t quote) {
     while (at < end) {
         if (*at == quote) {
@@ -291,7 +294,8 @@ bool json_string_skip(struct json_scan *scan) {
 }
 
 static bool is_name_byte(uint8_t c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '$' || c == '-' || c >= 0x80;
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '$' ||
+           c == '-' || c >= 0x80;
 }
 
 bool json_name(struct json_scan *scan, struct bytes *name) {
@@ -366,7 +370,8 @@ bool json_number(struct json_scan *scan, struct json_number *number) {
         return false;
     }
     overflow |= value > (uint64_t)INT64_MAX + (negative ? 1 : 0);
-    *number = (struct json_number){{scan->position, 0}, false, false, overflow, (int64_t)(negative ? 0 - value : value)};
+    *number =
+        (struct json_number){{scan->position, 0}, false, false, overflow, (int64_t)(negative ? 0 - value : value)};
     if (at < end && *at == '.') {
         number->is_float = true;
         if (!is_digit(++at, end)) {

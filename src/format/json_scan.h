@@ -1,7 +1,7 @@
 /* json_scan.h: the lexical part of JSON (RFC 8259) with the leniences that Spark's options allow. Inside format/ only.
  *
- * A scan is a position in a text. Every function expects the position at the first byte of what it reads and leaves it behind the last
- * one; false means the text is malformed there. */
+ * A scan is a position in a text. Every function expects the position at the first byte of what it reads and leaves it
+ * behind the last one; false means the text is malformed there. */
 #ifndef FORMAT_JSON_SCAN_H
 #define FORMAT_JSON_SCAN_H
 
@@ -13,7 +13,7 @@ enum json_leniency {
     JSON_ALLOW_UNQUOTED_NAMES = 2,
     JSON_ALLOW_SINGLE_QUOTES = 4,
     JSON_ALLOW_LEADING_ZEROS = 8,
-    JSON_ALLOW_NON_NUMERIC = 16,     /* NaN, Infinity, +INF, … */
+    JSON_ALLOW_NON_NUMERIC = 16, /* NaN, Infinity, +INF, … */
     JSON_ALLOW_ANY_ESCAPE = 32,
     JSON_ALLOW_CONTROL = 64,         /* control characters inside strings */
     JSON_REPLACE_INVALID_UTF8 = 128, /* U+FFFD instead of an error */
@@ -27,16 +27,25 @@ struct json_scan {
     struct arena *arena; /* for strings that must be decoded */
 };
 
-enum json_token { JSON_TOKEN_END, JSON_TOKEN_OBJECT, JSON_TOKEN_ARRAY, JSON_TOKEN_STRING, JSON_TOKEN_NUMBER, JSON_TOKEN_TRUE,
-    JSON_TOKEN_FALSE, JSON_TOKEN_NULL, JSON_TOKEN_BAD };
+enum json_token {
+    JSON_TOKEN_END,
+    JSON_TOKEN_OBJECT,
+    JSON_TOKEN_ARRAY,
+    JSON_TOKEN_STRING,
+    JSON_TOKEN_NUMBER,
+    JSON_TOKEN_TRUE,
+    JSON_TOKEN_FALSE,
+    JSON_TOKEN_NULL,
+    JSON_TOKEN_BAD
+};
 
 enum { JSON_NUMBER_SIZE_MAX = 1000 };
 struct json_number {
     struct bytes text;
-    bool is_float;    /* has a fraction or an exponent, or is one of the non-numeric ones */
+    bool is_float; /* has a fraction or an exponent, or is one of the non-numeric ones */
     bool non_numeric;
-    bool overflow;    /* an integer beyond int64 */
-    int64_t value;    /* of an integer */
+    bool overflow; /* an integer beyond int64 */
+    int64_t value; /* of an integer */
 };
 
 void json_scan_init(struct json_scan *scan, struct bytes text, unsigned leniency, struct arena *arena);
@@ -44,7 +53,8 @@ void json_scan_init(struct json_scan *scan, struct bytes text, unsigned leniency
 bool json_space(struct json_scan *scan);
 /* What begins at the position (white space stepped over). */
 enum json_token json_peek(struct json_scan *scan);
-/* A string or member name with its quotes. The result points into the text when nothing had to be decoded, else into the arena. */
+/* A string or member name with its quotes. The result points into the text when nothing had to be decoded, else into
+ * the arena. */
 bool json_string(struct json_scan *scan, struct bytes *value);
 /* The same without keeping it. */
 bool json_string_skip(struct json_scan *scan);
@@ -54,7 +64,8 @@ bool json_number(struct json_scan *scan, struct json_number *number);
 bool json_literal(struct json_scan *scan, const char *text); /* true, false, null: not followed by a letter or digit */
 /* Any value, whatever it is. */
 bool json_skip(struct json_scan *scan);
-/* Enters the object or array whose bracket the position is at. *empty: it was closed at once. False at the depth limit too. */
+/* Enters the object or array whose bracket the position is at. *empty: it was closed at once. False at the depth limit
+ * too. */
 bool json_enter(struct json_scan *scan, uint8_t close, bool *empty);
 /* After a member or element: steps over a comma (*more true) or the closing bracket. */
 bool json_continue(struct json_scan *scan, uint8_t close, bool *more);

@@ -1,7 +1,8 @@
-/* json_template.c: learns the shape of records from those that the general parser read, and reads the records that have it with the kernels of
- * json_match.c. A shape is: the bytes between the values, and the kind of each value. Up to four shapes are kept (a producer may leave a field
- * out now and then); a new one takes the place of the one that fitted least. A shape is replaced as a whole, never changed in parts, except
- * for the remembered minute of a timestamp, which is a cache of text and instant together. */
+/* json_template.c: learns the shape of records from those that the general parser read, and reads the records that have
+ * it with the kernels of json_match.c. A shape is: the bytes between the values, and the kind of each value. Up to four
+ * shapes are kept (a producer may leave a field out now and then); a new one takes the place of the one that fitted
+ * least. A shape is replaced as a whole, never changed in parts, except for the remembered minute of a timestamp, which
+ * is a cache of text and instant together. */
 #include "format/json_template.h"
 
 #include <stdlib.h>
@@ -14,7 +15,8 @@ static json_match_run *match_run(void) {
     json_match_run *run = __atomic_load_n(&chosen, __ATOMIC_RELAXED);
     if (run == NULL) {
         __builtin_cpu_init();
-        run = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi2") ? json_match_x86_v3 : json_match_portable;
+        run =
+            __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi2") ? json_match_x86_v3 : json_match_portable;
         __atomic_store_n(&chosen, run, __ATOMIC_RELAXED);
     }
     return run;
@@ -64,7 +66,8 @@ static int step_kind(const struct json_reader *reader, const struct json_span *s
 }
 
 static void step_limits(struct json_step *step) {
-    static const int64_t limits[][2] = {{INT8_MIN, INT8_MAX}, {INT16_MIN, INT16_MAX}, {INT32_MIN, INT32_MAX}, {INT64_MIN, INT64_MAX}};
+    static const int64_t limits[][2] = {
+        {INT8_MIN, INT8_MAX}, {INT16_MIN, INT16_MAX}, {INT32_MIN, INT32_MAX}, {INT64_MIN, INT64_MAX}};
     if (step->kind == STEP_INTEGER) {
         size_t index = (size_t)step->type_kind - TYPE_BYTE;
         step->minimum = limits[index][0];

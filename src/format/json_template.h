@@ -21,7 +21,7 @@ struct json_step {
     uint8_t kind, type_kind; /* enum type_kind of the slot */
     uint16_t literal_size;
     const uint8_t *literal;
-    uint8_t *values;         /* of the slot, in this parse */
+    uint8_t *values; /* of the slot, in this parse */
     uint16_t slot;
     uint16_t value_size;
     int64_t minimum, maximum; /* of an integer's type */
@@ -46,8 +46,8 @@ struct json_match {
 };
 
 /* Whether records[row] has the template's shape; then its values are in row `row` of the slots. */
-typedef size_t json_match_run(struct json_template *made, const struct json_match *context, const struct string_view *records, size_t from,
-    size_t count);
+typedef size_t json_match_run(struct json_template *made, const struct json_match *context,
+    const struct string_view *records, size_t from, size_t count);
 /* Variants of one source for what the processor can do. Each returns how many records from `from` on matched. */
 json_match_run json_match_portable;
 #if defined(__x86_64__)

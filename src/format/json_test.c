@@ -1,5 +1,5 @@
-/* json_test.c: from_json, to_json, inference and paths as a user sees them. The learned parser is checked against the general one: every text is read
- * alone (nothing learned) and behind many others of its shape, and both must agree. */
+/* json_test.c: from_json, to_json, inference and paths as a user sees them. The learned parser is checked against the
+ * general one: every text is read alone (nothing learned) and behind many others of its shape, and both must agree. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -7,8 +7,8 @@
 #include "base/assert.h"
 #include "format/json.h"
 
-static struct column *parse(struct arena *arena, const char *schema, const char *const *texts, size_t count, const struct format_options *options,
-    struct format_report *report, struct error *error) {
+static struct column *parse(struct arena *arena, const char *schema, const char *const *texts, size_t count,
+    const struct format_options *options, struct format_report *report, struct error *error) {
     const struct type *type = type_parse_ddl(arena, bytes_from_text(schema), error);
     assert_non_null(type);
     struct json_reader *reader = json_reader_create(type, options, timezone_utc(), error);
@@ -27,7 +27,8 @@ static void check(const char *schema, const char *text, const char *expected) {
     struct arena arena = {0};
     struct error error = {0};
     struct format_report report = {0};
-    struct json_write_options write = {.keep_null_fields = true, .timestamp_format = BYTES("yyyy-MM-dd HH:mm:ss.SSSSSS")};
+    struct json_write_options write = {
+        .keep_null_fields = true, .timestamp_format = BYTES("yyyy-MM-dd HH:mm:ss.SSSSSS")};
     struct buffer out = {0};
     const char *many[50];
     for (size_t i = 0; i < ARRAY_COUNT(many); i++) {
@@ -36,7 +37,7 @@ static void check(const char *schema, const char *text, const char *expected) {
     for (size_t count = 1; count <= ARRAY_COUNT(many); count += ARRAY_COUNT(many) - 1) {
         struct column *column = parse(&arena, schema, many, count, NULL, &report, &error);
         assert_non_null(column);
-        for (size_t row = 0; row < count; row += count > 1 ? count - 1 : 1) {
+        for (size_t row = 0; row<count; row += count> 1 ? count - 1 : 1) {
             buffer_clear(&out);
             json_write_value(column, row, &write, &out);
             assert_string_equal(buffer_text(&out), expected);
@@ -48,9 +49,12 @@ static void check(const char *schema, const char *text, const char *expected) {
 
 static void test_values(void **state) {
     const char *course = "timestamp TIMESTAMP, value INT";
-    check(course, "{\"timestamp\": \"2026-03-01T08:00:00.123456\", \"value\": 57}", "{\"timestamp\":\"2026-03-01 08:00:00.123456\",\"value\":57}");
-    check(course, "{\"timestamp\":\"2026-03-01T08:00:00\",\"value\":-5}", "{\"timestamp\":\"2026-03-01 08:00:00.000000\",\"value\":-5}");
-    check(course, "{\"value\":1,\"timestamp\":\"2026-03-01T08:00:00.5+02:00\"}", "{\"timestamp\":\"2026-03-01 06:00:00.500000\",\"value\":1}");
+    check(course, "{\"timestamp\": \"2026-03-01T08:00:00.123456\", \"value\": 57}",
+        "{\"timestamp\":\"2026-03-01 08:00:00.123456\",\"value\":57}");
+    check(course, "{\"timestamp\":\"2026-03-01T08:00:00\",\"value\":-5}",
+        "{\"timestamp\":\"2026-03-01 08:00:00.000000\",\"value\":-5}");
+    check(course, "{\"value\":1,\"timestamp\":\"2026-03-01T08:00:00.5+02:00\"}",
+        "{\"timestamp\":\"2026-03-01 06:00:00.500000\",\"value\":1}");
     check(course, "{\"value\":1}", "{\"timestamp\":null,\"value\":1}");
     check(course, "{\"value\":1,\"value\":2}", "{\"timestamp\":null,\"value\":2}");
     check(course, "{\"value\":\"57\"}", "{\"timestamp\":null,\"value\":null}");
@@ -69,11 +73,13 @@ static void test_values(void **state) {
     check("a BIGINT", "{\"a\":-123456789012345678}", "{\"a\":-123456789012345678}");
     check("a BIGINT", "{\"a\":9223372036854775807}", "{\"a\":9223372036854775807}");
     check("a BIGINT", "{\"a\":9223372036854775808}", "{\"a\":null}");
-    check("a STRING, b DOUBLE", "{\"a\":\"caf\xc3\xa9 \\u00e9\\n\",\"b\":1.5e3}", "{\"a\":\"caf\xc3\xa9 \xc3\xa9\\n\",\"b\":1500.0}");
+    check("a STRING, b DOUBLE", "{\"a\":\"caf\xc3\xa9 \\u00e9\\n\",\"b\":1.5e3}",
+        "{\"a\":\"caf\xc3\xa9 \xc3\xa9\\n\",\"b\":1500.0}");
     check("a STRING, b DOUBLE", "{\"a\":{\"x\":[1, 2]},\"b\":0.1}", "{\"a\":\"{\\\"x\\\":[1, 2]}\",\"b\":0.1}");
     check("a STRING, b DOUBLE", "{\"a\":\"plain\",\"b\":-12.25}", "{\"a\":\"plain\",\"b\":-12.25}");
     check("a BOOLEAN, b FLOAT", "{\"a\":true,\"b\":1.5}", "{\"a\":true,\"b\":1.5}");
-    check("a ARRAY<INT>, s STRUCT<x: INT, y: STRING>", "{\"a\":[1,null,3],\"s\":{\"y\":\"q\"}}", "{\"a\":[1,null,3],\"s\":{\"x\":null,\"y\":\"q\"}}");
+    check("a ARRAY<INT>, s STRUCT<x: INT, y: STRING>", "{\"a\":[1,null,3],\"s\":{\"y\":\"q\"}}",
+        "{\"a\":[1,null,3],\"s\":{\"x\":null,\"y\":\"q\"}}");
     check("a ARRAY<INT>, s STRUCT<x: INT>", "{\"a\":[1,\"x\"],\"s\":{\"x\":\"y\"}}", "{\"a\":null,\"s\":{\"x\":null}}");
     check("m MAP<STRING, INT>", "{\"m\":{\"a\":1,\"b\":2}}", "{\"m\":{\"a\":1,\"b\":2}}");
     check("a INT, b INT", "{'a':1,\"b\":null}", "{\"a\":1,\"b\":null}");
@@ -89,7 +95,11 @@ static void test_shapes_mixed(void **state) {
     const char *texts[4000];
     for (size_t i = 0; i < ARRAY_COUNT(texts); i++) {
         texts[i] = i % 97 == 5 ? "{\"v\":bad}"
-                               : arena_printf(&arena, i % 3 == 0 ? "{\"s\":\"x%zu\",\"v\":%zu}" : i % 3 == 1 ? "{\"v\": %2$zu, \"s\": \"x%1$zu\"}" : "{\"v\":%2$zu,\"z\":\"%1$zu\"}", i, i);
+                               : arena_printf(&arena,
+                                     i % 3 == 0   ? "{\"s\":\"x%zu\",\"v\":%zu}"
+                                     : i % 3 == 1 ? "{\"v\": %2$zu, \"s\": \"x%1$zu\"}"
+                                                  : "{\"v\":%2$zu,\"z\":\"%1$zu\"}",
+                                     i, i);
     }
     struct column *column = parse(&arena, "s STRING, v BIGINT", texts, ARRAY_COUNT(texts), NULL, &report, &error);
     for (size_t i = 0; i < ARRAY_COUNT(texts); i++) {
@@ -180,7 +190,8 @@ static void test_inference(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_values), cmocka_unit_test(test_shapes_mixed), cmocka_unit_test(test_corrupt_column_and_modes),
-        cmocka_unit_test(test_depth), cmocka_unit_test(test_paths), cmocka_unit_test(test_inference)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_values), cmocka_unit_test(test_shapes_mixed),
+        cmocka_unit_test(test_corrupt_column_and_modes), cmocka_unit_test(test_depth), cmocka_unit_test(test_paths),
+        cmocka_unit_test(test_inference)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

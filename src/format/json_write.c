@@ -5,11 +5,12 @@
 #include "column/text.h"
 #include "format/datetime.h"
 
-bool json_write_options_get(const struct format_options *options, const struct timezone *zone, struct json_write_options *result,
-    struct error *error) {
+bool json_write_options_get(const struct format_options *options, const struct timezone *zone,
+    struct json_write_options *result, struct error *error) {
     bool ignore = true;
     *result = (struct json_write_options){.zone = zone};
-    if (!format_option_boolean(options, "ignoreNullFields", &ignore, error) || !format_option_boolean(options, "pretty", &result->pretty, error) ||
+    if (!format_option_boolean(options, "ignoreNullFields", &ignore, error) ||
+        !format_option_boolean(options, "pretty", &result->pretty, error) ||
         !format_option_zone(options, &result->zone, error)) {
         return false;
     }
@@ -41,7 +42,8 @@ static void write_pattern(struct bytes pattern, int64_t microseconds, const stru
     arena_destroy(&arena);
 }
 
-static void write_time(const struct column *column, size_t row, const struct json_write_options *options, struct buffer *out) {
+static void write_time(
+    const struct column *column, size_t row, const struct json_write_options *options, struct buffer *out) {
     struct buffer text = {0};
     const struct timezone *zone = options->zone != NULL ? options->zone : timezone_utc();
     if (column->type->kind == TYPE_DATE) {
@@ -54,7 +56,9 @@ static void write_time(const struct column *column, size_t row, const struct jso
     } else {
         bool local = column->type->kind == TYPE_TIMESTAMP_NTZ;
         struct bytes pattern = local ? options->timestamp_ntz_format : options->timestamp_format;
-        pattern = pattern.data != NULL ? pattern : local ? BYTES("yyyy-MM-dd'T'HH:mm:ss.SSS") : BYTES("yyyy-MM-dd'T'HH:mm:ss.SSSXXX");
+        pattern = pattern.data != NULL ? pattern
+                  : local              ? BYTES("yyyy-MM-dd'T'HH:mm:ss.SSS")
+                                       : BYTES("yyyy-MM-dd'T'HH:mm:ss.SSSXXX");
         write_pattern(pattern, COLUMN_VALUES(column, int64_t)[row], local ? NULL : zone, &text);
     }
     write_string(buffer_view(&text), out);
@@ -71,7 +75,8 @@ static void write_real(double value, bool single, struct buffer *out) {
     }
 }
 
-static void write_scalar(const struct column *column, size_t row, const struct json_write_options *options, struct buffer *out) {
+static void write_scalar(
+    const struct column *column, size_t row, const struct json_write_options *options, struct buffer *out) {
     struct string_view view;
     switch (column->type->kind) {
     case TYPE_BOOLEAN:
@@ -121,18 +126,21 @@ static void indent(const struct json_write_options *options, int level, struct b
     }
 }
 
-static void write_value(const struct column *column, size_t row, const struct json_write_options *options, int level, struct buffer *out);
+static void write_value(
+    const struct column *column, size_t row, const struct json_write_options *options, int level, struct buffer *out);
 
 static void write_key(struct bytes name, const struct json_write_options *options, struct buffer *out) {
     write_string(name, out);
     buffer_append_text(out, options->pretty ? " : " : ":");
 }
 
-static void write_struct(const struct column *column, size_t row, const struct json_write_options *options, int level, struct buffer *out) {
+static void write_struct(
+    const struct column *column, size_t row, const struct json_write_options *options, int level, struct buffer *out) {
     bool first = true;
     buffer_append_byte(out, '{');
     for (size_t i = 0; i < column->child_count; i++) {
-        if (!options->keep_null_fields && (column->children[i]->type->kind == TYPE_NULL || column_is_null(column->children[i], row))) {
+        if (!options->keep_null_fields &&
+            (column->children[i]->type->kind == TYPE_NULL || column_is_null(column->children[i], row))) {
             continue;
         }
         if (!first) {
@@ -151,7 +159,8 @@ static void write_struct(const struct column *column, size_t row, const struct j
     buffer_append_byte(out, '}');
 }
 
-static void write_map(const struct column *column, size_t row, const struct json_write_options *options, int level, struct buffer *out) {
+static void write_map(
+    const struct column *column, size_t row, const struct json_write_options *options, int level, struct buffer *out) {
     buffer_append_byte(out, '{');
     for (int32_t i = column->offsets[row]; i < column->offsets[row + 1]; i++) {
         struct buffer key = {0};
@@ -170,16 +179,20 @@ static void write_map(const struct column *column, size_t row, const struct json
     buffer_append_byte(out, '}');
 }
 
-static void write_array(const struct column *column, size_t row, const struct json_write_options *options, int level, struct buffer *out) {
+static void write_array(
+    const struct column *column, size_t row, const struct json_write_options *options, int level, struct buffer *out) {
     buffer_append_byte(out, '[');
     for (int32_t i = column->offsets[row]; i < column->offsets[row + 1]; i++) {
-        buffer_append_text(out, i == column->offsets[row] ? (options->pretty ? " " : "") : options->pretty ? ", " : ",");
+        buffer_append_text(out, i == column->offsets[row] ? (options->pretty ? " " : "")
+                                : options->pretty         ? ", "
+                                                          : ",");
         write_value(column->children[0], (size_t)i, options, level, out);
     }
     buffer_append_text(out, options->pretty ? " ]" : "]");
 }
 
-static void write_value(const struct column *column, size_t row, const struct json_write_options *options, int level, struct buffer *out) {
+static void write_value(
+    const struct column *column, size_t row, const struct json_write_options *options, int level, struct buffer *out) {
     row = column->constant ? 0 : row;
     if (column->type->kind == TYPE_NULL || column_is_null(column, row)) {
         buffer_append_text(out, "null");
@@ -194,6 +207,7 @@ static void write_value(const struct column *column, size_t row, const struct js
     }
 }
 
-void json_write_value(const struct column *column, size_t row, const struct json_write_options *options, struct buffer *out) {
+void json_write_value(
+    const struct column *column, size_t row, const struct json_write_options *options, struct buffer *out) {
     write_value(column, row, options, 0, out);
 }

@@ -1,5 +1,5 @@
-/* parquet.h: Apache Parquet files as Spark and pyarrow write and read them. format.h's table entry `format_parquet` is made of these; they are
- * public for who needs the file's facts. */
+/* parquet.h: Apache Parquet files as Spark and pyarrow write and read them. format.h's table entry `format_parquet` is
+ * made of these; they are public for who needs the file's facts. */
 #ifndef FORMAT_PARQUET_H
 #define FORMAT_PARQUET_H
 
@@ -12,7 +12,8 @@ struct parquet_file;
 /* Reads and checks the footer. The source must outlive the file. */
 struct parquet_file *parquet_file_open(const struct format_source *source, struct error *error);
 void parquet_file_close(struct parquet_file *file); /* NULL is fine */
-/* As Spark sees it: from its own schema in the metadata when that is there and fits, else from the Parquet types. Lives with the file. */
+/* As Spark sees it: from its own schema in the metadata when that is there and fits, else from the Parquet types. Lives
+ * with the file. */
 const struct type *parquet_file_schema(const struct parquet_file *file);
 int64_t parquet_file_row_count(const struct parquet_file *file);
 size_t parquet_file_row_group_count(const struct parquet_file *file);

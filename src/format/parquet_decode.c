@@ -1,5 +1,5 @@
-/* parquet_decode.c: pages of a column chunk to values of the engine's types. Counts, sizes and offsets of a page are checked before they are used: a
- * damaged file gives an error that names the column. */
+/* parquet_decode.c: pages of a column chunk to values of the engine's types. Counts, sizes and offsets of a page are
+ * checked before they are used: a damaged file gives an error that names the column. */
 #include "format/parquet_file.h"
 
 #include "base/assert.h"
@@ -47,7 +47,8 @@ static void read_data_header(struct thrift_in *in, struct page_header *header, b
 static bool read_page_header(struct parquet_leaf_reader *reader, struct page_header *header, struct error *error) {
     struct thrift_in in = {reader->position, reader->end, false, 0};
     struct thrift_field field = {0};
-    *header = (struct page_header){.type = -1, .is_compressed = true, .definition_encoding = PARQUET_RLE, .repetition_encoding = PARQUET_RLE};
+    *header = (struct page_header){
+        .type = -1, .is_compressed = true, .definition_encoding = PARQUET_RLE, .repetition_encoding = PARQUET_RLE};
     while (thrift_next(&in, &field)) {
         if (field.id == 1) {
             header->type = thrift_read_integer(&in, &field);
@@ -62,14 +63,16 @@ static bool read_page_header(struct parquet_leaf_reader *reader, struct page_hea
         }
     }
     reader->position = in.position;
-    bool good = !in.failed && header->compressed_size >= 0 && header->compressed_size <= reader->end - reader->position &&
-                header->uncompressed_size >= 0 && header->uncompressed_size <= PAGE_SIZE_MAX && header->value_count >= 0 &&
+    bool good = !in.failed && header->compressed_size >= 0 &&
+                header->compressed_size <= reader->end - reader->position && header->uncompressed_size >= 0 &&
+                header->uncompressed_size <= PAGE_SIZE_MAX && header->value_count >= 0 &&
                 header->definition_size >= 0 && header->repetition_size >= 0;
     return good || damaged(reader, "a page header is damaged", error);
 }
 
 static bool page_codec(const struct parquet_leaf_reader *reader, enum format_codec *codec, struct error *error) {
-    static const int8_t codecs[] = {FORMAT_CODEC_NONE, FORMAT_CODEC_SNAPPY, FORMAT_CODEC_GZIP, -1, -1, -1, FORMAT_CODEC_ZSTD, FORMAT_CODEC_LZ4};
+    static const int8_t codecs[] = {
+        FORMAT_CODEC_NONE, FORMAT_CODEC_SNAPPY, FORMAT_CODEC_GZIP, -1, -1, -1, FORMAT_CODEC_ZSTD, FORMAT_CODEC_LZ4};
     static const char *const names[] = {"", "", "", "LZO", "BROTLI", "LZ4 (Hadoop's)", "", ""};
     if (reader->codec < 0 || reader->codec >= (int)ARRAY_COUNT(codecs)) {
         return damaged(reader, "an unknown compression codec", error);
@@ -82,9 +85,10 @@ static bool page_codec(const struct parquet_leaf_reader *reader, enum format_cod
     return true;
 }
 
-/* The page's bytes, uncompressed: in the source or in `memory`. prefix: bytes at the start that are never compressed (version 2). */
-static bool page_body(struct parquet_leaf_reader *reader, const struct page_header *header, size_t prefix, struct batch *memory,
-    struct bytes *body, struct error *error) {
+/* The page's bytes, uncompressed: in the source or in `memory`. prefix: bytes at the start that are never compressed
+ * (version 2). */
+static bool page_body(struct parquet_leaf_reader *reader, const struct page_header *header, size_t prefix,
+    struct batch *memory, struct bytes *body, struct error *error) {
     struct bytes raw = bytes_make(reader->position, (size_t)header->compressed_size);
     enum format_codec codec = FORMAT_CODEC_NONE;
     reader->position += header->compressed_size;
@@ -128,8 +132,9 @@ static int64_t from_int96(const uint8_t *data) {
 }
 
 static int64_t scale_instant(const struct parquet_element *element, int64_t value) {
-    bool millis = element->logical == PARQUET_LOGICAL_TIMESTAMP ? element->unit == PARQUET_MILLIS
-                                                                : element->converted == PARQUET_CONVERTED_TIMESTAMP_MILLIS;
+    bool millis = element->logical == PARQUET_LOGICAL_TIMESTAMP
+                      ? element->unit == PARQUET_MILLIS
+                      : element->converted == PARQUET_CONVERTED_TIMESTAMP_MILLIS;
     if (millis) {
         return (int64_t)((uint64_t)value * 1000);
     }
@@ -140,8 +145,9 @@ static int64_t scale_instant(const struct parquet_element *element, int64_t valu
 }
 
 static bool is_unsigned(const struct parquet_element *element) {
-    return element->logical == PARQUET_LOGICAL_INTEGER ? !element->is_signed
-                                                       : element->converted >= PARQUET_UINT_8 && element->converted <= PARQUET_UINT_64;
+    return element->logical == PARQUET_LOGICAL_INTEGER
+               ? !element->is_signed
+               : element->converted >= PARQUET_UINT_8 && element->converted <= PARQUET_UINT_64;
 }
 
 /* One integer as the engine's type. */
@@ -182,9 +188,10 @@ static void put_integer(const struct parquet_node *node, int64_t value, uint8_t 
 static uint8_t *convert(struct parquet_leaf_reader *reader, uint8_t *raw, size_t count, struct batch *memory) {
     const struct parquet_element *element = &reader->node->element;
     enum type_kind kind = reader->node->type->kind;
-    bool as_is = element->physical == PARQUET_FLOAT || element->physical == PARQUET_DOUBLE || element->physical == PARQUET_BOOLEAN ||
-                 kind == TYPE_STRING || kind == TYPE_BINARY || (kind == TYPE_LONG && element->physical == PARQUET_INT64) ||
-                 kind == TYPE_INTEGER || kind == TYPE_DATE || kind == TYPE_YEAR_MONTH_INTERVAL || kind == TYPE_DAY_TIME_INTERVAL ||
+    bool as_is = element->physical == PARQUET_FLOAT || element->physical == PARQUET_DOUBLE ||
+                 element->physical == PARQUET_BOOLEAN || kind == TYPE_STRING || kind == TYPE_BINARY ||
+                 (kind == TYPE_LONG && element->physical == PARQUET_INT64) || kind == TYPE_INTEGER ||
+                 kind == TYPE_DATE || kind == TYPE_YEAR_MONTH_INTERVAL || kind == TYPE_DAY_TIME_INTERVAL ||
                  (kind != TYPE_DECIMAL && element->physical == PARQUET_INT64 && scale_instant(element, 1001) == 1001);
     if (as_is && !(kind == TYPE_INTEGER && element->physical != PARQUET_INT32)) {
         return raw;
@@ -220,7 +227,8 @@ static size_t physical_size(const struct parquet_element *element) {
 
 /* ---- encodings ---- */
 
-static bool decode_plain_texts(struct parquet_leaf_reader *reader, struct bytes data, size_t count, struct string_view *out) {
+static bool decode_plain_texts(
+    struct parquet_leaf_reader *reader, struct bytes data, size_t count, struct string_view *out) {
     size_t fixed = reader->node->element.physical == PARQUET_FIXED ? (size_t)reader->node->element.type_length : 0;
     for (size_t i = 0, at = 0; i < count; i++) {
         uint32_t size = (uint32_t)fixed;
@@ -259,12 +267,13 @@ static bool decode_plain(struct parquet_leaf_reader *reader, struct bytes data, 
     return true;
 }
 
-static bool decode_delta(struct parquet_leaf_reader *reader, struct bytes data, size_t count, uint8_t *out, struct batch *memory) {
+static bool decode_delta(
+    struct parquet_leaf_reader *reader, struct bytes data, size_t count, uint8_t *out, struct batch *memory) {
     size_t found, used;
     bool narrow = reader->node->element.physical == PARQUET_INT32;
     if (!narrow) {
-        return reader->node->element.physical == PARQUET_INT64 && parquet_decode_delta(data, (void *)out, count, &found, &used, false) &&
-               found == count;
+        return reader->node->element.physical == PARQUET_INT64 &&
+               parquet_decode_delta(data, (void *)out, count, &found, &used, false) && found == count;
     }
     int64_t *wide = arena_allocate(&memory->arena, (count + 1) * sizeof *wide);
     if (!parquet_decode_delta(data, wide, count, &found, &used, true) || found != count) {
@@ -278,7 +287,8 @@ static bool decode_delta(struct parquet_leaf_reader *reader, struct bytes data, 
 }
 
 /* Lengths, then the bytes (DELTA_LENGTH_BYTE_ARRAY); with prefixes DELTA_BYTE_ARRAY. */
-static bool decode_delta_texts(struct bytes data, size_t count, bool prefixes, struct string_view *out, struct batch *memory) {
+static bool decode_delta_texts(
+    struct bytes data, size_t count, bool prefixes, struct string_view *out, struct batch *memory) {
     int64_t *lengths = arena_allocate(&memory->arena, (count + 1) * sizeof *lengths), *shared = NULL;
     size_t found, used;
     if (prefixes) {
@@ -312,7 +322,8 @@ static bool decode_delta_texts(struct bytes data, size_t count, bool prefixes, s
     return true;
 }
 
-static bool decode_stream_split(struct parquet_leaf_reader *reader, struct bytes data, size_t count, uint8_t *out, struct batch *memory) {
+static bool decode_stream_split(
+    struct parquet_leaf_reader *reader, struct bytes data, size_t count, uint8_t *out, struct batch *memory) {
     const struct parquet_element *element = &reader->node->element;
     size_t size = element->physical == PARQUET_FIXED ? (size_t)element->type_length : physical_size(element);
     if (element->physical == PARQUET_BYTE_ARRAY || size == 0 || data.size / size < count) {
@@ -381,7 +392,8 @@ static bool decode_indexes(struct parquet_leaf_reader *reader, struct bytes data
     return true;
 }
 
-static bool decode_values(struct parquet_leaf_reader *reader, int64_t encoding, struct bytes data, size_t count, struct error *error) {
+static bool decode_values(
+    struct parquet_leaf_reader *reader, int64_t encoding, struct bytes data, size_t count, struct error *error) {
     struct batch *memory = reader->page_memory;
     const struct parquet_element *element = &reader->node->element;
     bool dictionary = encoding == PARQUET_PLAIN_DICTIONARY || encoding == PARQUET_RLE_DICTIONARY;
@@ -443,7 +455,8 @@ static uint8_t *decode_levels(struct parquet_leaf_reader *reader, struct bytes d
 }
 
 /* Levels with their size before them (version 1); the body moves behind them. */
-static bool take_levels(struct parquet_leaf_reader *reader, struct bytes *body, int64_t size, size_t count, int maximum, uint8_t **levels) {
+static bool take_levels(
+    struct parquet_leaf_reader *reader, struct bytes *body, int64_t size, size_t count, int maximum, uint8_t **levels) {
     *levels = NULL;
     if (size < 0 && maximum > 0) {
         uint32_t stored;
@@ -498,7 +511,8 @@ static bool load_dictionary(struct parquet_leaf_reader *reader, const struct pag
     if (count > body.size * 8 + 1) {
         return damaged(reader, "the dictionary is damaged", error);
     }
-    uint8_t *raw = arena_allocate(&reader->dictionary_memory->arena, count * physical_size(&reader->node->element) + 16);
+    uint8_t *raw =
+        arena_allocate(&reader->dictionary_memory->arena, count * physical_size(&reader->node->element) + 16);
     if (!decode_plain(reader, body, count, raw)) {
         return damaged(reader, "the dictionary is damaged", error);
     }
@@ -527,10 +541,10 @@ static bool load_data(struct parquet_leaf_reader *reader, const struct page_head
     reader->values_left -= header->value_count;
     reader->level_count = (size_t)header->value_count;
     reader->level_next = 0;
-    if (!take_levels(reader, &body, version2 ? header->repetition_size : -1, reader->level_count, reader->node->repetition,
-            &reader->repetitions) ||
-        !take_levels(reader, &body, version2 ? header->definition_size : -1, reader->level_count, reader->node->definition,
-            &reader->definitions)) {
+    if (!take_levels(reader, &body, version2 ? header->repetition_size : -1, reader->level_count,
+            reader->node->repetition, &reader->repetitions) ||
+        !take_levels(reader, &body, version2 ? header->definition_size : -1, reader->level_count,
+            reader->node->definition, &reader->definitions)) {
         return damaged(reader, "the levels of a page are damaged", error);
     }
     return decode_values(reader, header->encoding, body, count_present(reader), error);
@@ -555,9 +569,10 @@ static bool load_page(struct parquet_leaf_reader *reader, struct error *error) {
     }
 }
 
-bool parquet_leaf_open(struct parquet_leaf_reader *reader, const struct parquet_node *node, const struct format_source *source,
-    const struct parquet_chunk_meta *chunk, struct error *error) {
-    *reader = (struct parquet_leaf_reader){.node = node, .source = source, .codec = chunk->codec, .values_left = chunk->value_count};
+bool parquet_leaf_open(struct parquet_leaf_reader *reader, const struct parquet_node *node,
+    const struct format_source *source, const struct parquet_chunk_meta *chunk, struct error *error) {
+    *reader = (struct parquet_leaf_reader){
+        .node = node, .source = source, .codec = chunk->codec, .values_left = chunk->value_count};
     if (chunk->start < 0 || chunk->size < 0 || (uint64_t)chunk->start > source->data.size ||
         (uint64_t)chunk->size > source->data.size - (uint64_t)chunk->start) {
         return damaged(reader, "its chunk lies outside of the file", error);
@@ -633,11 +648,12 @@ static void append(struct parquet_leaf_reader *reader, struct growing *out, size
     }
     if (slice->value_count + values > out->value_capacity) {
         size_t wanted = (slice->value_count + values) * 2;
-        slice->values = grow(out->batch, slice->values, slice->value_count * reader->value_size, wanted * reader->value_size + 16);
+        slice->values =
+            grow(out->batch, slice->values, slice->value_count * reader->value_size, wanted * reader->value_size + 16);
         out->value_capacity = wanted;
     }
-    memcpy(slice->values + slice->value_count * reader->value_size, reader->values + reader->value_next * reader->value_size,
-        values * reader->value_size);
+    memcpy(slice->values + slice->value_count * reader->value_size,
+        reader->values + reader->value_next * reader->value_size, values * reader->value_size);
     slice->level_count += levels;
     slice->value_count += values;
     reader->level_next += levels;
@@ -654,8 +670,8 @@ static void keep_memory(const struct parquet_leaf_reader *reader, struct batch *
     }
 }
 
-bool parquet_leaf_read(struct parquet_leaf_reader *reader, size_t row_count, struct batch *batch, struct parquet_slice *slice,
-    struct error *error) {
+bool parquet_leaf_read(struct parquet_leaf_reader *reader, size_t row_count, struct batch *batch,
+    struct parquet_slice *slice, struct error *error) {
     *slice = (struct parquet_slice){0};
     struct growing out = {batch, slice, row_count, row_count};
     slice->definitions = arena_allocate(&batch->arena, row_count + 1);

@@ -1,5 +1,5 @@
-/* parquet_dictionary.c: values of a column chunk to small numbers. Integers near the first one seen go through a table by value (most dictionaries are
- * of narrow ranges), the others through open addressing. */
+/* parquet_dictionary.c: values of a column chunk to small numbers. Integers near the first one seen go through a table
+ * by value (most dictionaries are of narrow ranges), the others through open addressing. */
 #include "format/parquet_page.h"
 
 #include <stdlib.h>
@@ -11,11 +11,11 @@ enum { COUNT_MAX = 1 << 17, SIZE_MAX_BYTES = 1 << 20, NEAR_SIZE = 1 << 16 };
 struct parquet_dictionary {
     size_t value_size;
     size_t count;
-    struct buffer plain;          /* the values as the dictionary page has them */
-    uint32_t *slots;              /* index + 1; power of two */
+    struct buffer plain; /* the values as the dictionary page has them */
+    uint32_t *slots;     /* index + 1; power of two */
     size_t slot_count;
-    struct parquet_text *places;  /* BYTE_ARRAY: where in plain */
-    uint32_t *near;               /* index + 1 of near_base + i; of 4 and 8 byte values */
+    struct parquet_text *places; /* BYTE_ARRAY: where in plain */
+    uint32_t *near;              /* index + 1 of near_base + i; of 4 and 8 byte values */
     int64_t near_base;
 };
 
@@ -141,7 +141,8 @@ ADD_NEAR(add_near32, int32_t)
 ADD_NEAR(add_near64, int64_t)
 #undef ADD_NEAR
 
-bool parquet_dictionary_add(struct parquet_dictionary *dictionary, const void *values, const uint8_t *texts, size_t count, uint32_t *indexes) {
+bool parquet_dictionary_add(
+    struct parquet_dictionary *dictionary, const void *values, const uint8_t *texts, size_t count, uint32_t *indexes) {
     if (dictionary->value_size == 4) {
         return add_near32(dictionary, values, count, indexes);
     }
@@ -150,9 +151,10 @@ bool parquet_dictionary_add(struct parquet_dictionary *dictionary, const void *v
     }
     const struct parquet_text *places = values;
     for (size_t i = 0; i < count; i++) {
-        struct bytes value = dictionary->value_size > 0
-                                 ? bytes_make((const uint8_t *)values + i * dictionary->value_size, dictionary->value_size)
-                                 : bytes_make(texts + places[i].offset, places[i].size);
+        struct bytes value =
+            dictionary->value_size > 0
+                ? bytes_make((const uint8_t *)values + i * dictionary->value_size, dictionary->value_size)
+                : bytes_make(texts + places[i].offset, places[i].size);
         indexes[i] = add(dictionary, value);
         if (indexes[i] == UINT32_MAX) {
             return false;
@@ -169,8 +171,10 @@ void parquet_dictionary_truncate(struct parquet_dictionary *dictionary, size_t c
     if (count == dictionary->count) {
         return;
     }
-    size_t size = count == 0 ? 0 : dictionary->value_size > 0 ? count * dictionary->value_size
-                                                             : dictionary->places[count - 1].offset + dictionary->places[count - 1].size;
+    size_t size = count == 0 ? 0
+                  : dictionary->value_size > 0
+                      ? count * dictionary->value_size
+                      : dictionary->places[count - 1].offset + dictionary->places[count - 1].size;
     dictionary->count = count;
     dictionary->plain.size = size;
     rehash(dictionary, dictionary->slot_count);

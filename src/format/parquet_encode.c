@@ -1,4 +1,5 @@
-/* parquet_encode.c: RLE / bit-packing hybrid and DELTA_BINARY_PACKED (Parquet's Encodings.md). Bit-packed values stand least significant bit first. */
+/* parquet_encode.c: RLE / bit-packing hybrid and DELTA_BINARY_PACKED (Parquet's Encodings.md). Bit-packed values stand
+ * least significant bit first. */
 #include "format/parquet_encode.h"
 
 #include "base/assert.h"
@@ -280,7 +281,8 @@ bool rle_decode(struct rle_decoder *decoder, uint32_t *values, size_t count) {
 }
 
 /* Adds `width` bits values at data to minimum and the running sum. */
-static void unpack_deltas(const uint8_t *data, int width, int64_t minimum, int64_t *last, int64_t *values, size_t count, bool narrow) {
+static void unpack_deltas(
+    const uint8_t *data, int width, int64_t minimum, int64_t *last, int64_t *values, size_t count, bool narrow) {
     unsigned __int128 bits = 0;
     int filled = 0;
     uint64_t mask = width == 64 ? UINT64_MAX : (1ull << width) - 1;
@@ -297,12 +299,14 @@ static void unpack_deltas(const uint8_t *data, int width, int64_t minimum, int64
     }
 }
 
-bool parquet_decode_delta(struct bytes data, int64_t *values, size_t count_max, size_t *count, size_t *used, bool narrow) {
+bool parquet_decode_delta(
+    struct bytes data, int64_t *values, size_t count_max, size_t *count, size_t *used, bool narrow) {
     const uint8_t *position = data.data, *end = data.data + data.size;
     uint64_t block, miniblocks, total, word;
-    if (!get_varint(&position, end, &block) || !get_varint(&position, end, &miniblocks) || !get_varint(&position, end, &total) ||
-        !get_varint(&position, end, &word) || miniblocks == 0 || miniblocks > 512 || block == 0 || block > 1 << 20 ||
-        block % miniblocks != 0 || (block / miniblocks) % 32 != 0 || total > count_max) {
+    if (!get_varint(&position, end, &block) || !get_varint(&position, end, &miniblocks) ||
+        !get_varint(&position, end, &total) || !get_varint(&position, end, &word) || miniblocks == 0 ||
+        miniblocks > 512 || block == 0 || block > 1 << 20 || block % miniblocks != 0 ||
+        (block / miniblocks) % 32 != 0 || total > count_max) {
         return false;
     }
     int64_t last = (int64_t)(word >> 1) ^ -(int64_t)(word & 1);

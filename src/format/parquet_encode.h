@@ -1,4 +1,5 @@
-/* parquet_encode.h: the value encodings of Parquet pages, both ways. Names are those of Parquet's Encodings.md. Inside format/ only. */
+/* parquet_encode.h: the value encodings of Parquet pages, both ways. Names are those of Parquet's Encodings.md. Inside
+ * format/ only. */
 #ifndef FORMAT_PARQUET_ENCODE_H
 #define FORMAT_PARQUET_ENCODE_H
 
@@ -47,7 +48,9 @@ void rle_decoder_init(struct rle_decoder *decoder, struct bytes data, int width)
 /* Exactly count values or false. */
 bool rle_decode(struct rle_decoder *decoder, uint32_t *values, size_t count);
 
-/* All values of a DELTA_BINARY_PACKED block into values[0..count_max); *used is the bytes it took. False when damaged or more than count_max. */
-bool parquet_decode_delta(struct bytes data, int64_t *values, size_t count_max, size_t *count, size_t *used, bool narrow);
+/* All values of a DELTA_BINARY_PACKED block into values[0..count_max); *used is the bytes it took. False when damaged
+ * or more than count_max. */
+bool parquet_decode_delta(
+    struct bytes data, int64_t *values, size_t count_max, size_t *count, size_t *used, bool narrow);
 
 #endif

@@ -8,7 +8,7 @@
 struct parquet_chunk_meta {
     int codec; /* Parquet's CompressionCodec */
     int64_t start, size, value_count;
-    int64_t null_count; /* -1: unknown */
+    int64_t null_count;            /* -1: unknown */
     struct bytes minimum, maximum; /* data NULL: unknown */
 };
 
@@ -56,11 +56,11 @@ struct parquet_slice {
     size_t level_count, value_count;
 };
 
-bool parquet_leaf_open(struct parquet_leaf_reader *reader, const struct parquet_node *node, const struct format_source *source,
-    const struct parquet_chunk_meta *chunk, struct error *error);
+bool parquet_leaf_open(struct parquet_leaf_reader *reader, const struct parquet_node *node,
+    const struct format_source *source, const struct parquet_chunk_meta *chunk, struct error *error);
 void parquet_leaf_close(struct parquet_leaf_reader *reader);
 /* The next `row_count` rows, in the batch's arena; the batch keeps what string values point into. */
-bool parquet_leaf_read(struct parquet_leaf_reader *reader, size_t row_count, struct batch *batch, struct parquet_slice *slice,
-    struct error *error);
+bool parquet_leaf_read(struct parquet_leaf_reader *reader, size_t row_count, struct batch *batch,
+    struct parquet_slice *slice, struct error *error);
 
 #endif

@@ -1,5 +1,6 @@
-/* parquet_page.c: column chunks. A page gathers values until it is full, then chooses the encoding: the dictionary while it pays, else
- * DELTA_BINARY_PACKED for integers and PLAIN for the rest. Pages are data pages of version 1 (what Spark writes by default). */
+/* parquet_page.c: column chunks. A page gathers values until it is full, then chooses the encoding: the dictionary
+ * while it pays, else DELTA_BINARY_PACKED for integers and PLAIN for the rest. Pages are data pages of version 1 (what
+ * Spark writes by default). */
 #include "format/parquet_page.h"
 
 #include <math.h>
@@ -36,14 +37,15 @@ static bool wants_dictionary(const struct parquet_chunk *chunk) {
            !(instant && physical == PARQUET_INT64 && !chunk->options->no_delta);
 }
 
-void parquet_chunk_init(struct parquet_chunk *chunk, const struct parquet_node *node, const struct parquet_write_options *options) {
+void parquet_chunk_init(
+    struct parquet_chunk *chunk, const struct parquet_node *node, const struct parquet_write_options *options) {
     *chunk = (struct parquet_chunk){.node = node, .options = options};
     parquet_chunk_reset(chunk);
 }
 
 void parquet_chunk_free(struct parquet_chunk *chunk) {
-    struct buffer *buffers[] = {&chunk->values, &chunk->texts, &chunk->definitions, &chunk->repetitions, &chunk->pages, &chunk->scratch,
-        &chunk->encoded, &chunk->indexes, &chunk->dictionary_page};
+    struct buffer *buffers[] = {&chunk->values, &chunk->texts, &chunk->definitions, &chunk->repetitions, &chunk->pages,
+        &chunk->scratch, &chunk->encoded, &chunk->indexes, &chunk->dictionary_page};
     for (size_t i = 0; i < ARRAY_COUNT(buffers); i++) {
         buffer_free(buffers[i]);
     }
@@ -140,7 +142,8 @@ static void put_decimal(struct parquet_chunk *chunk, __int128 value) {
     if (physical == PARQUET_INT32 || physical == PARQUET_INT64) {
         int64_t wide = (int64_t)value;
         int32_t narrow = (int32_t)wide;
-        buffer_append(&chunk->values, physical == PARQUET_INT32 ? (void *)&narrow : (void *)&wide, physical == PARQUET_INT32 ? 4 : 8);
+        buffer_append(&chunk->values, physical == PARQUET_INT32 ? (void *)&narrow : (void *)&wide,
+            physical == PARQUET_INT32 ? 4 : 8);
         note_integer(statistics, wide, wide);
         return;
     }
@@ -192,7 +195,8 @@ static void put_value(struct parquet_chunk *chunk, const struct column *column, 
     switch (column->type->kind) {
     case TYPE_BOOLEAN:
         buffer_append_byte(&chunk->values, COLUMN_VALUES(column, uint8_t)[row] != 0);
-        note_integer(&chunk->statistics, COLUMN_VALUES(column, uint8_t)[row] != 0, COLUMN_VALUES(column, uint8_t)[row] != 0);
+        note_integer(
+            &chunk->statistics, COLUMN_VALUES(column, uint8_t)[row] != 0, COLUMN_VALUES(column, uint8_t)[row] != 0);
         break;
     case TYPE_BYTE:
         put_int32(chunk, COLUMN_VALUES(column, int8_t)[row]);
@@ -246,7 +250,8 @@ static void put_definition(struct parquet_chunk *chunk, int definition) {
     chunk->level_count++;
 }
 
-void parquet_chunk_append_one(struct parquet_chunk *chunk, const struct column *column, size_t row, int repetition, int definition) {
+void parquet_chunk_append_one(
+    struct parquet_chunk *chunk, const struct column *column, size_t row, int repetition, int definition) {
     bool present = definition == chunk->node->definition;
     if (chunk->node->repetition > 0) {
         buffer_append_byte(&chunk->repetitions, (uint8_t)repetition);
@@ -290,7 +295,8 @@ static bool encode_dictionary(struct parquet_chunk *chunk, struct buffer *out) {
     size_t before = parquet_dictionary_count(chunk->dictionary);
     buffer_clear(&chunk->indexes);
     uint32_t *indexes = (uint32_t *)(void *)buffer_reserve(&chunk->indexes, (chunk->value_count + 1) * sizeof *indexes);
-    bool fits = parquet_dictionary_add(chunk->dictionary, chunk->values.data, chunk->texts.data, chunk->value_count, indexes);
+    bool fits =
+        parquet_dictionary_add(chunk->dictionary, chunk->values.data, chunk->texts.data, chunk->value_count, indexes);
     size_t added = parquet_dictionary_count(chunk->dictionary) - before;
     if (!fits || (chunk->value_count >= 1000 && added > chunk->value_count / 2)) {
         parquet_dictionary_truncate(chunk->dictionary, before);
@@ -368,8 +374,8 @@ static void write_page_header(struct buffer *out, bool dictionary, size_t uncomp
 }
 
 /* Header and compressed body of a page, appended to `out`. */
-static bool put_page(struct parquet_chunk *chunk, bool dictionary, struct bytes body, size_t count, enum parquet_encoding encoding,
-    struct buffer *out, struct error *error) {
+static bool put_page(struct parquet_chunk *chunk, bool dictionary, struct bytes body, size_t count,
+    enum parquet_encoding encoding, struct buffer *out, struct error *error) {
     if (body.size > INT32_MAX) {
         return error_set(error, ERROR_LIMIT, "a Parquet page of %zu bytes is larger than the format allows", body.size);
     }
@@ -396,7 +402,8 @@ static bool end_page(struct parquet_chunk *chunk, struct error *error) {
     chunk->encodings |= 1u << PARQUET_RLE;
     chunk->total_values += (int64_t)chunk->level_count;
     chunk->data_page_count++;
-    bool good = put_page(chunk, false, buffer_view(&chunk->scratch), chunk->level_count, encoding, &chunk->pages, error);
+    bool good =
+        put_page(chunk, false, buffer_view(&chunk->scratch), chunk->level_count, encoding, &chunk->pages, error);
     clear_page(chunk);
     return good;
 }
@@ -416,8 +423,8 @@ bool parquet_chunk_finish(struct parquet_chunk *chunk, struct error *error) {
     if (chunk->dictionary == NULL || !(chunk->encodings & 1u << PARQUET_PLAIN_DICTIONARY)) {
         return true;
     }
-    return put_page(chunk, true, parquet_dictionary_plain(chunk->dictionary), parquet_dictionary_count(chunk->dictionary),
-        PARQUET_PLAIN_DICTIONARY, &chunk->dictionary_page, error);
+    return put_page(chunk, true, parquet_dictionary_plain(chunk->dictionary),
+        parquet_dictionary_count(chunk->dictionary), PARQUET_PLAIN_DICTIONARY, &chunk->dictionary_page, error);
 }
 
 /* ---- columns that are not nested: by type where it pays ---- */
@@ -441,8 +448,8 @@ static bool append_plain_values(struct parquet_chunk *chunk, const struct column
         RANGE(int32_t, values, count);
         return true;
     }
-    bool micros = (kind == TYPE_TIMESTAMP || kind == TYPE_TIMESTAMP_NTZ) && chunk->node->element.physical == PARQUET_INT64 &&
-                  chunk->node->element.unit == PARQUET_MICROS;
+    bool micros = (kind == TYPE_TIMESTAMP || kind == TYPE_TIMESTAMP_NTZ) &&
+                  chunk->node->element.physical == PARQUET_INT64 && chunk->node->element.unit == PARQUET_MICROS;
     if (kind == TYPE_LONG || micros) {
         const int64_t *values = COLUMN_VALUES(column, int64_t) + from;
         buffer_append(&chunk->values, values, count * 8);
@@ -469,11 +476,13 @@ static void append_rows(struct parquet_chunk *chunk, const struct column *column
         return;
     }
     for (size_t i = from; i < from + count; i++) {
-        parquet_chunk_append_one(chunk, column, i, 0, column_is_null(column, i) ? chunk->node->definition - 1 : chunk->node->definition);
+        parquet_chunk_append_one(
+            chunk, column, i, 0, column_is_null(column, i) ? chunk->node->definition - 1 : chunk->node->definition);
     }
 }
 
-bool parquet_chunk_append(struct parquet_chunk *chunk, const struct column *column, size_t from, size_t count, struct error *error) {
+bool parquet_chunk_append(
+    struct parquet_chunk *chunk, const struct column *column, size_t from, size_t count, struct error *error) {
     while (count > 0) {
         size_t room = PAGE_ROWS_MAX - chunk->row_count, piece = count < room ? count : room;
         if (chunk->node->element.physical == PARQUET_BYTE_ARRAY && piece > 256) {
@@ -515,7 +524,8 @@ static void put_bound(const struct parquet_chunk *chunk, bool maximum, struct bu
         break;
     case PARQUET_FIXED:
         for (int32_t i = chunk->node->element.type_length - 1; i >= 0; i--) {
-            buffer_append_byte(out, (uint8_t)((maximum ? statistics->decimal_maximum : statistics->decimal_minimum) >> (8 * i)));
+            buffer_append_byte(
+                out, (uint8_t)((maximum ? statistics->decimal_maximum : statistics->decimal_minimum) >> (8 * i)));
         }
         break;
     default:

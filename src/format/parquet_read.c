@@ -1,5 +1,6 @@
-/* parquet_read.c: footers, and rows from column chunks. A batch never spans row groups. Nested columns are put together from the levels of their leaves
- * (Melnik et al., "Dremel", VLDB 2010): the slots of a node are the level entries that start a new element of its innermost repeated ancestor. */
+/* parquet_read.c: footers, and rows from column chunks. A batch never spans row groups. Nested columns are put together
+ * from the levels of their leaves (Melnik et al., "Dremel", VLDB 2010): the slots of a node are the level entries that
+ * start a new element of its innermost repeated ancestor. */
 #include "format/parquet_file.h"
 
 #include <stdlib.h>
@@ -126,7 +127,8 @@ static void read_key_values(struct thrift_in *in, const struct thrift_field *lis
     }
 }
 
-static bool read_schema(struct thrift_in *in, const struct thrift_field *field, struct parquet_file *file, struct error *error) {
+static bool read_schema(
+    struct thrift_in *in, const struct thrift_field *field, struct parquet_file *file, struct error *error) {
     size_t count = thrift_read_list(in, field, THRIFT_STRUCT);
     struct parquet_element *elements = ARENA_ARRAY(&file->arena, struct parquet_element, count + 1);
     for (size_t i = 0; i < count && !in->failed; i++) {
@@ -166,7 +168,8 @@ static bool read_footer(struct parquet_file *file, struct bytes footer, struct e
 /* Types that Parquet has no name for, from the schema that Spark stored beside. */
 static void refine_types(struct parquet_file *file) {
     struct parquet_node *root = file->schema.root;
-    const struct type *stored = file->spark_schema.data == NULL ? NULL : type_parse_json(&file->arena, file->spark_schema, NULL);
+    const struct type *stored =
+        file->spark_schema.data == NULL ? NULL : type_parse_json(&file->arena, file->spark_schema, NULL);
     struct type_field *fields = ARENA_ARRAY(&file->arena, struct type_field, root->child_count + 1);
     for (size_t i = 0; i < root->child_count; i++) {
         struct parquet_node *node = root->children[i];
@@ -237,7 +240,8 @@ struct assembly {
     struct parquet_slice *slices; /* per leaf of the file; only those wanted are filled */
 };
 
-/* Where the slots of a node are found: entries with repetition at most `repetition` and definition at least `definition`. */
+/* Where the slots of a node are found: entries with repetition at most `repetition` and definition at least
+ * `definition`. */
 struct place {
     int repetition, definition;
 };
@@ -264,7 +268,8 @@ static struct column *assemble_leaf(struct assembly *assembly, const struct parq
         return column;
     }
     struct column *column = new_column(assembly, node->type, slice->level_count);
-    uint8_t *values = arena_allocate_zeroed(arena, slice->level_count * size + 16), *validity = column_make_nullable(arena, column);
+    uint8_t *values = arena_allocate_zeroed(arena, slice->level_count * size + 16),
+            *validity = column_make_nullable(arena, column);
     size_t row = 0, value = 0;
     for (size_t i = 0; i < slice->level_count; i++) {
         bool present = slice->definitions[i] == node->definition;
@@ -305,7 +310,8 @@ static struct column *group_slots(struct assembly *assembly, const struct parque
     return column;
 }
 
-static struct column *assemble_repeated(struct assembly *assembly, const struct parquet_node *node, struct place place) {
+static struct column *assemble_repeated(
+    struct assembly *assembly, const struct parquet_node *node, struct place place) {
     const struct parquet_slice *slice = &assembly->slices[node->leaf_index];
     struct column *column = group_slots(assembly, node, place);
     int32_t *offsets = arena_allocate(&assembly->batch->arena, (column->row_count + 1) * sizeof *offsets);
@@ -324,7 +330,8 @@ static struct column *assemble_repeated(struct assembly *assembly, const struct 
         column->children[i] = assemble(assembly, node->children[i], inner);
         if (column->children[i]->row_count != (size_t)elements) {
             /* Leaves of one group that disagree: a damaged file; the caller sees the count. */
-            column->children[i] = column_create_nulls(&assembly->batch->arena, column->children[i]->type, (size_t)elements);
+            column->children[i] =
+                column_create_nulls(&assembly->batch->arena, column->children[i]->type, (size_t)elements);
         }
     }
     return column;
@@ -341,7 +348,8 @@ static struct column *assemble(struct assembly *assembly, const struct parquet_n
     for (size_t i = 0; i < node->child_count; i++) {
         column->children[i] = assemble(assembly, node->children[i], place);
         if (column->children[i]->row_count != column->row_count) {
-            column->children[i] = column_create_nulls(&assembly->batch->arena, column->children[i]->type, column->row_count);
+            column->children[i] =
+                column_create_nulls(&assembly->batch->arena, column->children[i]->type, column->row_count);
         }
     }
     return column;
@@ -385,16 +393,19 @@ static bool widen(struct column *from, const struct type *to, struct arena *aren
         }
     }
     *result = column;
-    return type_is_integral(from->type) ? to->kind == TYPE_DOUBLE ? from->type->kind != TYPE_LONG : to->kind > from->type->kind
-                                        : to->kind == TYPE_DOUBLE;
+    return type_is_integral(from->type)
+               ? to->kind == TYPE_DOUBLE ? from->type->kind != TYPE_LONG : to->kind > from->type->kind
+               : to->kind == TYPE_DOUBLE;
 }
 
 /* A nested column with the fields that are asked for, by name. */
-static bool fit(struct column *from, const struct type *to, struct arena *arena, struct column **result, struct bytes name, struct error *error) {
+static bool fit(struct column *from, const struct type *to, struct arena *arena, struct column **result,
+    struct bytes name, struct error *error) {
     if (from->type->kind != to->kind) {
         bool instants = (from->type->kind == TYPE_TIMESTAMP || from->type->kind == TYPE_TIMESTAMP_NTZ) &&
                         (to->kind == TYPE_TIMESTAMP || to->kind == TYPE_TIMESTAMP_NTZ);
-        bool bytes = (from->type->kind == TYPE_STRING || from->type->kind == TYPE_BINARY) && (to->kind == TYPE_STRING || to->kind == TYPE_BINARY);
+        bool bytes = (from->type->kind == TYPE_STRING || from->type->kind == TYPE_BINARY) &&
+                     (to->kind == TYPE_STRING || to->kind == TYPE_BINARY);
         if (instants || bytes) {
             *result = ARENA_NEW(arena, struct column);
             **result = *from;
@@ -408,8 +419,9 @@ static bool fit(struct column *from, const struct type *to, struct arena *arena,
         type_format_simple(to, &text);
         buffer_append_text(&text, ", the file has ");
         type_format_simple(from->type, &text);
-        error_set(error, ERROR_INVALID, "Data type mismatches when reading Parquet column [%.*s]. Expected Spark type %.*s",
-            BYTES_ARGS(name), BYTES_ARGS(buffer_view(&text)));
+        error_set(error, ERROR_INVALID,
+            "Data type mismatches when reading Parquet column [%.*s]. Expected Spark type %.*s", BYTES_ARGS(name),
+            BYTES_ARGS(buffer_view(&text)));
         buffer_free(&text);
         return false;
     }
@@ -418,7 +430,8 @@ static bool fit(struct column *from, const struct type *to, struct arena *arena,
     column->type = to;
     *result = column;
     if (to->kind == TYPE_DECIMAL && (to->scale != from->type->scale || to->precision < from->type->precision)) {
-        return error_set(error, ERROR_INVALID, "Data type mismatches when reading Parquet column [%.*s]: decimals of another precision or scale",
+        return error_set(error, ERROR_INVALID,
+            "Data type mismatches when reading Parquet column [%.*s]: decimals of another precision or scale",
             BYTES_ARGS(name));
     }
     if (to->kind == TYPE_STRUCT) {
@@ -428,7 +441,8 @@ static bool fit(struct column *from, const struct type *to, struct arena *arena,
             int index = type_field_index(from->type, to->fields[i].name);
             if (index < 0) {
                 column->children[i] = column_create_nulls(arena, to->fields[i].type, from->row_count);
-            } else if (!fit(from->children[index], to->fields[i].type, arena, &column->children[i], to->fields[i].name, error)) {
+            } else if (!fit(from->children[index], to->fields[i].type, arena, &column->children[i], to->fields[i].name,
+                           error)) {
                 return false;
             }
         }
@@ -488,8 +502,10 @@ static bool choose_columns(struct parquet_rows *rows, struct error *error) {
         }
         struct parquet_node *node = file->schema.root->children[rows->columns[i]];
         if (!has_type(node)) {
-            return error_set(error, ERROR_UNSUPPORTED, "column %.*s has a Parquet type that cannot be read (TIME, INTERVAL, FLOAT16 or a decimal over "
-                "38 digits)", BYTES_ARGS(node->element.name));
+            return error_set(error, ERROR_UNSUPPORTED,
+                "column %.*s has a Parquet type that cannot be read (TIME, INTERVAL, FLOAT16 or a decimal over "
+                "38 digits)",
+                BYTES_ARGS(node->element.name));
         }
         for (size_t leaf = 0; leaf < node->leaf_count; leaf++) {
             rows->leaf_wanted[node->leaf_index + leaf] = true;
@@ -498,14 +514,20 @@ static bool choose_columns(struct parquet_rows *rows, struct error *error) {
     return true;
 }
 
-static struct format_reader *open_rows(const struct format_source *source, const struct format_read_request *request, struct error *error) {
+static struct format_reader *open_rows(
+    const struct format_source *source, const struct format_read_request *request, struct error *error) {
     struct parquet_file *file = parquet_file_open(source, error);
     if (file == NULL) {
         return NULL;
     }
     struct parquet_rows *rows = ARENA_NEW(&file->arena, struct parquet_rows);
-    *rows = (struct parquet_rows){.file = file, .schema = request->schema, .batch_rows = request->batch_rows,
-        .range_start = request->range_start, .range_end = request->range_end, .filters = request->filters, .filter_count = request->filter_count};
+    *rows = (struct parquet_rows){.file = file,
+        .schema = request->schema,
+        .batch_rows = request->batch_rows,
+        .range_start = request->range_start,
+        .range_end = request->range_end,
+        .filters = request->filters,
+        .filter_count = request->filter_count};
     rows->batch_rows = rows->batch_rows != 0 ? rows->batch_rows : BATCH_ROWS_TARGET;
     rows->range_end = rows->range_end != 0 ? rows->range_end : INT64_MAX;
     if (!choose_columns(rows, error)) {
@@ -536,8 +558,8 @@ static int compare_bound(const struct column *value, const struct parquet_node *
         right = narrow;
         left = COLUMN_VALUES(value, int32_t)[0];
     } else if ((kind == TYPE_LONG || kind == TYPE_TIMESTAMP || kind == TYPE_TIMESTAMP_NTZ) && bound.size == 8 &&
-               node->element.physical == PARQUET_INT64 && node->element.unit != PARQUET_MILLIS && node->element.unit != PARQUET_NANOS &&
-               node->element.converted != PARQUET_CONVERTED_TIMESTAMP_MILLIS) {
+               node->element.physical == PARQUET_INT64 && node->element.unit != PARQUET_MILLIS &&
+               node->element.unit != PARQUET_NANOS && node->element.converted != PARQUET_CONVERTED_TIMESTAMP_MILLIS) {
         memcpy(&right, bound.data, 8);
         left = COLUMN_VALUES(value, int64_t)[0];
     } else if (kind == TYPE_STRING) {
@@ -551,7 +573,8 @@ static int compare_bound(const struct column *value, const struct parquet_node *
 }
 
 /* Whether the statistics say that no row of the group passes the filter. */
-static bool is_ruled_out(const struct parquet_rows *rows, const struct parquet_group *group, const struct format_filter *filter) {
+static bool is_ruled_out(
+    const struct parquet_rows *rows, const struct parquet_group *group, const struct format_filter *filter) {
     int index = type_field_index(rows->file->type, filter->column);
     const struct parquet_node *node = index < 0 ? NULL : rows->file->schema.root->children[index];
     if (node == NULL || node->child_count > 0 || node->type == NULL) {
@@ -561,7 +584,8 @@ static bool is_ruled_out(const struct parquet_rows *rows, const struct parquet_g
     if (filter->compare == FORMAT_NOT_NULL) {
         return chunk->null_count == group->row_count && group->row_count > 0;
     }
-    int low = compare_bound(filter->value, node, chunk->minimum), high = compare_bound(filter->value, node, chunk->maximum);
+    int low = compare_bound(filter->value, node, chunk->minimum),
+        high = compare_bound(filter->value, node, chunk->maximum);
     if (low == 2 || high == 2) {
         return false;
     }
@@ -606,7 +630,8 @@ static enum format_next next_group(struct parquet_rows *rows, struct error *erro
     }
     struct parquet_group *group = &file->groups[rows->group++];
     for (size_t i = 0; i < file->schema.leaf_count; i++) {
-        if (rows->leaf_wanted[i] && !parquet_leaf_open(&rows->leaves[i], file->schema.leaves[i], &file->source, &group->chunks[i], error)) {
+        if (rows->leaf_wanted[i] &&
+            !parquet_leaf_open(&rows->leaves[i], file->schema.leaves[i], &file->source, &group->chunks[i], error)) {
             return FORMAT_NEXT_ERROR;
         }
     }
@@ -628,7 +653,8 @@ static bool fill(struct parquet_rows *rows, struct batch *batch, size_t count, s
             batch->columns[i] = column_create_nulls(&batch->arena, type, count);
             continue;
         }
-        struct column *column = assemble(&assembly, file->schema.root->children[rows->columns[i]], (struct place){0, 0});
+        struct column *column =
+            assemble(&assembly, file->schema.root->children[rows->columns[i]], (struct place){0, 0});
         if (column->row_count != count) {
             return error_set(error, ERROR_CORRUPT, "column %.*s has another number of rows than its row group",
                 BYTES_ARGS(rows->schema->fields[i].name));
@@ -661,8 +687,8 @@ static enum format_next next_rows(struct format_reader *reader, struct batch **o
     return FORMAT_NEXT_BATCH;
 }
 
-static bool infer(struct arena *arena, const struct format_source *source, const struct format_options *options, const struct timezone *zone,
-    const struct type **schema, struct error *error) {
+static bool infer(struct arena *arena, const struct format_source *source, const struct format_options *options,
+    const struct timezone *zone, const struct type **schema, struct error *error) {
     struct parquet_file *file = parquet_file_open(source, error);
     if (file == NULL) {
         return false;
@@ -670,7 +696,9 @@ static bool infer(struct arena *arena, const struct format_source *source, const
     for (size_t i = 0; i < file->schema.root->child_count; i++) {
         if (!has_type(file->schema.root->children[i])) {
             struct bytes name = file->schema.root->children[i]->element.name;
-            error_set(error, ERROR_UNSUPPORTED, "Illegal Parquet type of column %.*s (TIME, INTERVAL, FLOAT16 or a decimal over 38 digits)", BYTES_ARGS(name));
+            error_set(error, ERROR_UNSUPPORTED,
+                "Illegal Parquet type of column %.*s (TIME, INTERVAL, FLOAT16 or a decimal over 38 digits)",
+                BYTES_ARGS(name));
             parquet_file_close(file);
             return false;
         }
@@ -682,12 +710,14 @@ static bool infer(struct arena *arena, const struct format_source *source, const
 
 /* ---- writing through the table ---- */
 
-static bool get_write_options(const struct format_options *options, struct parquet_write_options *result, struct error *error) {
+static bool get_write_options(
+    const struct format_options *options, struct parquet_write_options *result, struct error *error) {
     int64_t block = 0, page = 0;
     bool dictionary = true, delta = true;
     struct bytes form = format_option_get(options, "outputTimestampType");
     *result = (struct parquet_write_options){0};
-    if (!format_codec_get(&format_parquet, options, &result->codec, error) || !format_option_int64(options, "parquet.block.size", &block, error) ||
+    if (!format_codec_get(&format_parquet, options, &result->codec, error) ||
+        !format_option_int64(options, "parquet.block.size", &block, error) ||
         !format_option_int64(options, "parquet.page.size", &page, error) ||
         !format_option_boolean(options, "parquet.enable.dictionary", &dictionary, error) ||
         !format_option_boolean(options, "parquet.enable.delta", &delta, error)) {
@@ -708,8 +738,8 @@ static bool get_write_options(const struct format_options *options, struct parqu
     return true;
 }
 
-static struct format_writer *create(const struct type *schema, const struct format_options *options, const struct timezone *zone,
-    struct format_output output, struct error *error) {
+static struct format_writer *create(const struct type *schema, const struct format_options *options,
+    const struct timezone *zone, struct format_output output, struct error *error) {
     struct parquet_write_options write_options;
     return get_write_options(options, &write_options, error)
                ? (struct format_writer *)parquet_writer_create(schema, &write_options, output, error)
@@ -725,6 +755,15 @@ static void abort_writer(struct format_writer *writer) {
     parquet_writer_abort((struct parquet_writer *)writer);
 }
 
-const struct format_class format_parquet = {
-    .name = "parquet", .extension = "parquet", .splittable = true, .infer = infer, .open = open_rows, .next = next_rows, .close = close_rows,
-    .codec = FORMAT_CODEC_SNAPPY, .create = create, .write = write_batch, .finish = finish, .abort = abort_writer};
+const struct format_class format_parquet = {.name = "parquet",
+    .extension = "parquet",
+    .splittable = true,
+    .infer = infer,
+    .open = open_rows,
+    .next = next_rows,
+    .close = close_rows,
+    .codec = FORMAT_CODEC_SNAPPY,
+    .create = create,
+    .write = write_batch,
+    .finish = finish,
+    .abort = abort_writer};

@@ -1,5 +1,6 @@
-/* parquet_schema.c: Spark types to Parquet's and back (LogicalTypes.md; the choices are those of Spark's ParquetSchemaConverter in its standard, not
- * legacy, mode: three-level lists, key_value maps, decimals as INT32, INT64 or FIXED by precision). */
+/* parquet_schema.c: Spark types to Parquet's and back (LogicalTypes.md; the choices are those of Spark's
+ * ParquetSchemaConverter in its standard, not legacy, mode: three-level lists, key_value maps, decimals as INT32, INT64
+ * or FIXED by precision). */
 #include "format/parquet_schema.h"
 
 #include "base/assert.h"
@@ -18,8 +19,8 @@ struct maker {
 
 static int decimal_size(int precision) {
     /* Bytes that hold 10^precision - 1 and a sign: Spark's computeMinBytesForPrecision. */
-    static const uint8_t sizes[] = {1, 1, 1, 2, 2, 3, 3, 4, 4, 4, 5, 5, 6, 6, 6, 7, 7, 8, 8, 9, 9, 9, 10, 10, 11, 11, 11, 12, 12, 13, 13, 13, 14,
-        14, 15, 15, 16, 16, 16};
+    static const uint8_t sizes[] = {1, 1, 1, 2, 2, 3, 3, 4, 4, 4, 5, 5, 6, 6, 6, 7, 7, 8, 8, 9, 9, 9, 10, 10, 11, 11,
+        11, 12, 12, 13, 13, 13, 14, 14, 15, 15, 16, 16, 16};
     return sizes[precision];
 }
 
@@ -123,19 +124,22 @@ static bool describe_leaf(struct maker *maker, const struct type *type, struct p
     default: {
         struct buffer text = {0};
         type_format_sql(type, &text);
-        error_set(maker->error, ERROR_UNSUPPORTED, "The Parquet datasource doesn't support the type \"%.*s\".", BYTES_ARGS(buffer_view(&text)));
+        error_set(maker->error, ERROR_UNSUPPORTED, "The Parquet datasource doesn't support the type \"%.*s\".",
+            BYTES_ARGS(buffer_view(&text)));
         buffer_free(&text);
         return false;
     }
     }
 }
 
-static struct parquet_node *make_node(struct maker *maker, struct bytes name, const struct type *type, bool optional, int definition,
-    int repetition, int depth);
+static struct parquet_node *make_node(struct maker *maker, struct bytes name, const struct type *type, bool optional,
+    int definition, int repetition, int depth);
 
 static void add_group(struct maker *maker, const char *name, int child_count) {
-    add_element(maker, &(struct parquet_element){.name = bytes_from_text(name), .repetition = PARQUET_REPEATED, .child_count = child_count,
-        .converted = PARQUET_CONVERTED_NONE});
+    add_element(maker, &(struct parquet_element){.name = bytes_from_text(name),
+                           .repetition = PARQUET_REPEATED,
+                           .child_count = child_count,
+                           .converted = PARQUET_CONVERTED_NONE});
 }
 
 static bool make_children(struct maker *maker, struct parquet_node *node, int depth) {
@@ -148,13 +152,17 @@ static bool make_children(struct maker *maker, struct parquet_node *node, int de
         add_group(maker, type->kind == TYPE_MAP ? "key_value" : "list", type->kind == TYPE_MAP ? 2 : 1);
     }
     for (size_t i = 0; i < node->child_count; i++) {
-        const struct type *child = type->kind == TYPE_STRUCT ? type->fields[i].type : type->kind == TYPE_MAP && i == 0 ? type->key : type->element;
+        const struct type *child = type->kind == TYPE_STRUCT          ? type->fields[i].type
+                                   : type->kind == TYPE_MAP && i == 0 ? type->key
+                                                                      : type->element;
         struct bytes name = type->kind == TYPE_STRUCT ? type->fields[i].name
                             : type->kind == TYPE_MAP  ? (i == 0 ? BYTES("key") : BYTES("value"))
                                                       : BYTES("element");
-        bool optional = type->kind == TYPE_STRUCT ? type->fields[i].nullable : type->kind == TYPE_MAP && i == 0 ? false : type->contains_null;
-        node->children[i] = make_node(maker, name, child, optional, nested ? node->repeated_definition : node->definition,
-            node->repetition + nested, depth + 1);
+        bool optional = type->kind == TYPE_STRUCT          ? type->fields[i].nullable
+                        : type->kind == TYPE_MAP && i == 0 ? false
+                                                           : type->contains_null;
+        node->children[i] = make_node(maker, name, child, optional,
+            nested ? node->repeated_definition : node->definition, node->repetition + nested, depth + 1);
         if (node->children[i] == NULL) {
             return false;
         }
@@ -163,8 +171,8 @@ static bool make_children(struct maker *maker, struct parquet_node *node, int de
     return true;
 }
 
-static struct parquet_node *make_node(struct maker *maker, struct bytes name, const struct type *type, bool optional, int definition,
-    int repetition, int depth) {
+static struct parquet_node *make_node(struct maker *maker, struct bytes name, const struct type *type, bool optional,
+    int definition, int repetition, int depth) {
     if (depth > SCHEMA_DEPTH_MAX) {
         error_set(maker->error, ERROR_LIMIT, "a schema nested more than %d deep cannot be written", SCHEMA_DEPTH_MAX);
         return NULL;
@@ -176,13 +184,18 @@ static struct parquet_node *make_node(struct maker *maker, struct bytes name, co
     node->repetition = repetition;
     node->leaf_index = maker->schema->leaf_count;
     struct parquet_element *element = &node->element;
-    *element = (struct parquet_element){.name = name, .repetition = optional ? PARQUET_OPTIONAL : PARQUET_REQUIRED,
+    *element = (struct parquet_element){.name = name,
+        .repetition = optional ? PARQUET_OPTIONAL : PARQUET_REQUIRED,
         .converted = PARQUET_CONVERTED_NONE};
     bool group = type->kind == TYPE_STRUCT || type->kind == TYPE_ARRAY || type->kind == TYPE_MAP;
     if (group) {
         element->child_count = type->kind == TYPE_STRUCT ? (int32_t)type->field_count : 1;
-        element->converted = type->kind == TYPE_ARRAY ? PARQUET_LIST : type->kind == TYPE_MAP ? PARQUET_MAP : PARQUET_CONVERTED_NONE;
-        element->logical = type->kind == TYPE_ARRAY ? PARQUET_LOGICAL_LIST : type->kind == TYPE_MAP ? PARQUET_LOGICAL_MAP : PARQUET_LOGICAL_NONE;
+        element->converted = type->kind == TYPE_ARRAY ? PARQUET_LIST
+                             : type->kind == TYPE_MAP ? PARQUET_MAP
+                                                      : PARQUET_CONVERTED_NONE;
+        element->logical = type->kind == TYPE_ARRAY ? PARQUET_LOGICAL_LIST
+                           : type->kind == TYPE_MAP ? PARQUET_LOGICAL_MAP
+                                                    : PARQUET_LOGICAL_NONE;
         add_element(maker, element);
         return make_children(maker, node, depth) ? node : NULL;
     }
@@ -195,8 +208,8 @@ static struct parquet_node *make_node(struct maker *maker, struct bytes name, co
     return node;
 }
 
-bool parquet_schema_from_type(struct arena *arena, const struct type *type, enum parquet_timestamp timestamp, struct parquet_schema *schema,
-    struct error *error) {
+bool parquet_schema_from_type(struct arena *arena, const struct type *type, enum parquet_timestamp timestamp,
+    struct parquet_schema *schema, struct error *error) {
     ASSERT(type->kind == TYPE_STRUCT);
     *schema = (struct parquet_schema){0};
     struct maker maker = {.arena = arena, .timestamp = timestamp, .schema = schema, .error = error};
@@ -217,7 +230,8 @@ struct walker {
 static const struct type *integer_type(const struct parquet_element *element, struct arena *arena) {
     int bits = element->logical == PARQUET_LOGICAL_INTEGER ? element->bits : 0;
     bool is_signed = element->logical == PARQUET_LOGICAL_INTEGER ? element->is_signed : true;
-    if (element->logical != PARQUET_LOGICAL_INTEGER && element->converted >= PARQUET_UINT_8 && element->converted <= PARQUET_INT_64) {
+    if (element->logical != PARQUET_LOGICAL_INTEGER && element->converted >= PARQUET_UINT_8 &&
+        element->converted <= PARQUET_INT_64) {
         bits = 8 << ((element->converted - PARQUET_UINT_8) & 3);
         is_signed = element->converted >= PARQUET_INT_8;
     }
@@ -225,21 +239,26 @@ static const struct type *integer_type(const struct parquet_element *element, st
     if (is_signed) {
         return type_simple(bits == 8 ? TYPE_BYTE : bits == 16 ? TYPE_SHORT : bits == 32 ? TYPE_INTEGER : TYPE_LONG);
     }
-    return bits == 64 ? type_decimal(arena, 20, 0) : type_simple(bits == 8 ? TYPE_SHORT : bits == 16 ? TYPE_INTEGER : TYPE_LONG);
+    return bits == 64 ? type_decimal(arena, 20, 0)
+                      : type_simple(bits == 8    ? TYPE_SHORT
+                                    : bits == 16 ? TYPE_INTEGER
+                                                 : TYPE_LONG);
 }
 
 static const struct type *int_type(struct walker *walker, const struct parquet_element *element) {
     int converted = element->converted;
     if (element->logical == PARQUET_LOGICAL_DECIMAL || converted == PARQUET_DECIMAL) {
         int limit = element->physical == PARQUET_INT32 ? 9 : 18;
-        return element->precision < 1 || element->precision > limit || element->scale < 0 || element->scale > element->precision
+        return element->precision < 1 || element->precision > limit || element->scale < 0 ||
+                       element->scale > element->precision
                    ? NULL
                    : type_decimal(walker->arena, element->precision, element->scale);
     }
     if (element->physical == PARQUET_INT32) {
         return element->logical == PARQUET_LOGICAL_DATE || converted == PARQUET_DATE ? type_simple(TYPE_DATE)
-               : element->logical == PARQUET_LOGICAL_TIME || converted == PARQUET_TIME_MILLIS ? NULL
-                                                                                             : integer_type(element, walker->arena);
+               : element->logical == PARQUET_LOGICAL_TIME || converted == PARQUET_TIME_MILLIS
+                   ? NULL
+                   : integer_type(element, walker->arena);
     }
     if (element->logical == PARQUET_LOGICAL_TIMESTAMP) {
         return type_simple(element->utc ? TYPE_TIMESTAMP : TYPE_TIMESTAMP_NTZ);
@@ -247,7 +266,9 @@ static const struct type *int_type(struct walker *walker, const struct parquet_e
     if (converted == PARQUET_CONVERTED_TIMESTAMP_MICROS || converted == PARQUET_CONVERTED_TIMESTAMP_MILLIS) {
         return type_simple(TYPE_TIMESTAMP);
     }
-    return element->logical == PARQUET_LOGICAL_TIME || converted == PARQUET_TIME_MICROS ? NULL : integer_type(element, walker->arena);
+    return element->logical == PARQUET_LOGICAL_TIME || converted == PARQUET_TIME_MICROS
+               ? NULL
+               : integer_type(element, walker->arena);
 }
 
 static const struct type *leaf_type(struct walker *walker, const struct parquet_element *element) {
@@ -268,15 +289,19 @@ static const struct type *leaf_type(struct walker *walker, const struct parquet_
         break;
     }
     if (element->logical == PARQUET_LOGICAL_DECIMAL || element->converted == PARQUET_DECIMAL) {
-        bool fits = element->precision >= 1 && element->precision <= 38 && element->scale >= 0 && element->scale <= element->precision &&
+        bool fits = element->precision >= 1 && element->precision <= 38 && element->scale >= 0 &&
+                    element->scale <= element->precision &&
                     (element->physical == PARQUET_BYTE_ARRAY || element->type_length <= 16);
         return fits ? type_decimal(walker->arena, element->precision, element->scale) : NULL;
     }
     if (element->physical == PARQUET_FIXED) {
-        return element->converted == PARQUET_INTERVAL || element->logical == PARQUET_LOGICAL_FLOAT16 ? NULL : type_simple(TYPE_BINARY);
+        return element->converted == PARQUET_INTERVAL || element->logical == PARQUET_LOGICAL_FLOAT16
+                   ? NULL
+                   : type_simple(TYPE_BINARY);
     }
-    bool text = element->converted == PARQUET_UTF8 || element->converted == PARQUET_ENUM || element->converted == PARQUET_JSON ||
-                element->logical == PARQUET_LOGICAL_STRING || element->logical == PARQUET_LOGICAL_ENUM || element->logical == PARQUET_LOGICAL_JSON;
+    bool text = element->converted == PARQUET_UTF8 || element->converted == PARQUET_ENUM ||
+                element->converted == PARQUET_JSON || element->logical == PARQUET_LOGICAL_STRING ||
+                element->logical == PARQUET_LOGICAL_ENUM || element->logical == PARQUET_LOGICAL_JSON;
     return type_simple(text ? TYPE_STRING : TYPE_BINARY);
 }
 
@@ -299,17 +324,20 @@ static bool walk_fields(struct walker *walker, struct parquet_node *node, int de
         }
         node->children[i] = child;
         node->leaf_count += child->leaf_count;
-        fields[i] = (struct type_field){child->element.name, child->type != NULL ? child->type : type_simple(TYPE_NULL), true, BYTES_NULL};
+        fields[i] = (struct type_field){
+            child->element.name, child->type != NULL ? child->type : type_simple(TYPE_NULL), true, BYTES_NULL};
     }
     node->type = type_struct(walker->arena, fields, count);
     return true;
 }
 
-/* The element of a list: `node` is at the level of the list. Rules of LogicalTypes.md for files of old writers included. */
+/* The element of a list: `node` is at the level of the list. Rules of LogicalTypes.md for files of old writers
+ * included. */
 static bool walk_list(struct walker *walker, struct parquet_node *node, int depth) {
     struct parquet_element *repeated = peek(walker, 0);
     if (repeated == NULL || repeated->repetition != PARQUET_REPEATED) {
-        return error_set(walker->error, ERROR_CORRUPT, "the list %.*s has no repeated group", BYTES_ARGS(node->element.name));
+        return error_set(
+            walker->error, ERROR_CORRUPT, "the list %.*s has no repeated group", BYTES_ARGS(node->element.name));
     }
     struct buffer tuple = {0};
     buffer_append_bytes(&tuple, node->element.name);
@@ -335,8 +363,10 @@ static bool walk_list(struct walker *walker, struct parquet_node *node, int dept
 
 static bool walk_map(struct walker *walker, struct parquet_node *node, int depth) {
     struct parquet_element *repeated = peek(walker, 0);
-    if (repeated == NULL || repeated->repetition != PARQUET_REPEATED || repeated->is_leaf || repeated->child_count != 2) {
-        return error_set(walker->error, ERROR_CORRUPT, "the map %.*s has no group of keys and values", BYTES_ARGS(node->element.name));
+    if (repeated == NULL || repeated->repetition != PARQUET_REPEATED || repeated->is_leaf ||
+        repeated->child_count != 2) {
+        return error_set(walker->error, ERROR_CORRUPT, "the map %.*s has no group of keys and values",
+            BYTES_ARGS(node->element.name));
     }
     walker->next++;
     node->children = ARENA_ARRAY(walker->arena, struct parquet_node *, 2);
@@ -373,7 +403,8 @@ static struct parquet_node *walk_bare_repeated(struct walker *walker, int defini
     return node;
 }
 
-static struct parquet_node *walk(struct walker *walker, int definition, int repetition, int depth, bool strip_repeated) {
+static struct parquet_node *walk(
+    struct walker *walker, int definition, int repetition, int depth, bool strip_repeated) {
     struct parquet_element *element = peek(walker, 0);
     if (element == NULL || depth > SCHEMA_DEPTH_MAX) {
         error_set(walker->error, ERROR_CORRUPT, "the schema in the footer is cut short or nested too deep");
@@ -400,15 +431,16 @@ static struct parquet_node *walk(struct walker *walker, int definition, int repe
         return NULL;
     }
     bool list = element->converted == PARQUET_LIST || element->logical == PARQUET_LOGICAL_LIST;
-    bool map = element->converted == PARQUET_MAP || element->converted == PARQUET_MAP_KEY_VALUE || element->logical == PARQUET_LOGICAL_MAP;
+    bool map = element->converted == PARQUET_MAP || element->converted == PARQUET_MAP_KEY_VALUE ||
+               element->logical == PARQUET_LOGICAL_MAP;
     bool good = list && element->child_count == 1  ? walk_list(walker, node, depth)
                 : map && element->child_count == 1 ? walk_map(walker, node, depth)
                                                    : walk_fields(walker, node, depth);
     return good ? node : NULL;
 }
 
-bool parquet_schema_from_elements(struct arena *arena, struct parquet_element *elements, size_t count, struct parquet_schema *schema,
-    struct error *error) {
+bool parquet_schema_from_elements(struct arena *arena, struct parquet_element *elements, size_t count,
+    struct parquet_schema *schema, struct error *error) {
     *schema = (struct parquet_schema){.elements = elements, .element_count = count};
     struct walker walker = {.arena = arena, .elements = elements, .count = count, .error = error};
     walker.maker = (struct maker){.arena = arena, .schema = schema, .error = error};

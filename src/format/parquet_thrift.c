@@ -1,4 +1,5 @@
-/* parquet_thrift.c: Thrift compact protocol (thrift-compact-protocol.md of Apache Thrift): varints, zigzag, field deltas. */
+/* parquet_thrift.c: Thrift compact protocol (thrift-compact-protocol.md of Apache Thrift): varints, zigzag, field
+ * deltas. */
 #include "format/parquet_thrift.h"
 
 #include "base/assert.h"
@@ -183,7 +184,8 @@ static size_t read_list_header(struct thrift_in *in, enum thrift_type *element) 
 size_t thrift_read_list(struct thrift_in *in, const struct thrift_field *field, enum thrift_type element) {
     enum thrift_type found = THRIFT_STOP;
     size_t count = field->type == THRIFT_LIST ? read_list_header(in, &found) : 0;
-    if (field->type != THRIFT_LIST || (count > 0 && found != element && !(element == THRIFT_I32 && found == THRIFT_I64))) {
+    if (field->type != THRIFT_LIST ||
+        (count > 0 && found != element && !(element == THRIFT_I32 && found == THRIFT_I64))) {
         in->failed = true;
         return 0;
     }

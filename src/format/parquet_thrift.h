@@ -1,12 +1,25 @@
-/* parquet_thrift.h: Thrift's compact protocol as Parquet's headers and footer use it. Reading checks every count against the bytes that remain and
- * bounds the nesting. Inside format/ only. */
+/* parquet_thrift.h: Thrift's compact protocol as Parquet's headers and footer use it. Reading checks every count
+ * against the bytes that remain and bounds the nesting. Inside format/ only. */
 #ifndef FORMAT_PARQUET_THRIFT_H
 #define FORMAT_PARQUET_THRIFT_H
 
 #include "base/bytes.h"
 
-enum thrift_type { THRIFT_STOP, THRIFT_TRUE, THRIFT_FALSE, THRIFT_BYTE, THRIFT_I16, THRIFT_I32, THRIFT_I64, THRIFT_DOUBLE, THRIFT_BINARY,
-    THRIFT_LIST, THRIFT_SET, THRIFT_MAP, THRIFT_STRUCT };
+enum thrift_type {
+    THRIFT_STOP,
+    THRIFT_TRUE,
+    THRIFT_FALSE,
+    THRIFT_BYTE,
+    THRIFT_I16,
+    THRIFT_I32,
+    THRIFT_I64,
+    THRIFT_DOUBLE,
+    THRIFT_BINARY,
+    THRIFT_LIST,
+    THRIFT_SET,
+    THRIFT_MAP,
+    THRIFT_STRUCT
+};
 
 enum { THRIFT_DEPTH_MAX = 16 };
 

@@ -1,5 +1,6 @@
-/* parquet_write.c: Parquet files (parquet-format's README.md and parquet.thrift): "PAR1", row groups of column chunks, the footer with the schema, the
- * footer's length, "PAR1". A row group is kept in memory, encoded, until it is large enough. */
+/* parquet_write.c: Parquet files (parquet-format's README.md and parquet.thrift): "PAR1", row groups of column chunks,
+ * the footer with the schema, the footer's length, "PAR1". A row group is kept in memory, encoded, until it is large
+ * enough. */
 #include "format/parquet.h"
 
 #include <stdlib.h>
@@ -51,7 +52,8 @@ struct parquet_writer *parquet_writer_create(const struct type *schema, const st
     if (schema->field_count == 0) {
         error_set(error, ERROR_INVALID, "a Parquet file needs at least one column");
     }
-    if (schema->field_count == 0 || !parquet_schema_from_type(&writer->arena, schema, options->timestamp, &writer->schema, error)) {
+    if (schema->field_count == 0 ||
+        !parquet_schema_from_type(&writer->arena, schema, options->timestamp, &writer->schema, error)) {
         parquet_writer_abort(writer);
         return NULL;
     }
@@ -91,11 +93,15 @@ static void walk_nulls(struct parquet_writer *writer, const struct parquet_node 
     }
 }
 
-static void walk_value(struct parquet_writer *writer, const struct parquet_node *node, const struct column *column, size_t row, int repetition) {
+static void walk_value(struct parquet_writer *writer, const struct parquet_node *node, const struct column *column,
+    size_t row, int repetition) {
     row = column->constant ? 0 : row;
     /* A null where the schema says there is none is written as the level above, as far as that can be said. */
     if (column->type->kind == TYPE_NULL || column_is_null(column, row)) {
-        walk_nulls(writer, node, repetition, node->optional ? node->definition - 1 : node->definition > 0 ? node->definition - 1 : 0);
+        walk_nulls(writer, node, repetition,
+            node->optional         ? node->definition - 1
+            : node->definition > 0 ? node->definition - 1
+                                   : 0);
         return;
     }
     if (node->child_count == 0) {
@@ -121,8 +127,8 @@ static void walk_value(struct parquet_writer *writer, const struct parquet_node 
     }
 }
 
-static bool write_nested(struct parquet_writer *writer, const struct parquet_node *node, const struct column *column, size_t row_count,
-    struct error *error) {
+static bool write_nested(struct parquet_writer *writer, const struct parquet_node *node, const struct column *column,
+    size_t row_count, struct error *error) {
     for (size_t row = 0; row < row_count; row++) {
         walk_value(writer, node, column, row, 0);
         for (size_t i = 0; i < node->leaf_count; i++) {
@@ -136,7 +142,8 @@ static bool write_nested(struct parquet_writer *writer, const struct parquet_nod
 
 /* ---- row groups ---- */
 
-static bool put_chunk(struct parquet_writer *writer, struct parquet_chunk *chunk, struct chunk_place *place, struct error *error) {
+static bool put_chunk(
+    struct parquet_writer *writer, struct parquet_chunk *chunk, struct chunk_place *place, struct error *error) {
     if (!parquet_chunk_finish(chunk, error)) {
         return false;
     }
@@ -149,7 +156,8 @@ static bool put_chunk(struct parquet_writer *writer, struct parquet_chunk *chunk
     place->encodings = chunk->encodings;
     struct thrift_out thrift = {.buffer = &place->statistics};
     parquet_statistics_write(chunk, &thrift);
-    bool good = put(writer, buffer_view(&chunk->dictionary_page), error) && put(writer, buffer_view(&chunk->pages), error);
+    bool good =
+        put(writer, buffer_view(&chunk->dictionary_page), error) && put(writer, buffer_view(&chunk->pages), error);
     parquet_chunk_reset(chunk);
     return good;
 }
@@ -189,7 +197,8 @@ bool parquet_writer_write(struct parquet_writer *writer, const struct batch *bat
         const struct parquet_node *node = writer->schema.root->children[i];
         const struct column *column = batch->columns[i];
         /* Nulls in a column that the schema says has none take the careful way, too. */
-        bool flat = node->child_count == 0 && node->type->kind == column->type->kind && (node->optional || column->validity == NULL);
+        bool flat = node->child_count == 0 && node->type->kind == column->type->kind &&
+                    (node->optional || column->validity == NULL);
         bool good = flat ? parquet_chunk_append(&writer->chunks[node->leaf_index], column, 0, batch->row_count, error)
                          : write_nested(writer, node, column, batch->row_count, error);
         if (!good) {
@@ -203,7 +212,8 @@ bool parquet_writer_write(struct parquet_writer *writer, const struct batch *bat
 
 /* ---- footer ---- */
 
-static void put_chunk_meta(struct parquet_writer *writer, size_t leaf, struct chunk_place *place, struct thrift_out *out) {
+static void put_chunk_meta(
+    struct parquet_writer *writer, size_t leaf, struct chunk_place *place, struct thrift_out *out) {
     static const uint8_t codecs[] = {0, 1, 2, 7, 6}; /* CompressionCodec by enum format_codec */
     struct bytes path[128];
     size_t path_count = parquet_leaf_path(&writer->schema, leaf, path, ARRAY_COUNT(path));

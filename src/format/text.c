@@ -6,7 +6,9 @@
 static size_t line_end(const struct text_lines *lines, size_t from, size_t *separator) {
     struct bytes data = lines->data;
     if (lines->separator.data != NULL && lines->separator.size > 0) {
-        const uint8_t *found = data.size > from ? memmem(data.data + from, data.size - from, lines->separator.data, lines->separator.size) : NULL;
+        const uint8_t *found =
+            data.size > from ? memmem(data.data + from, data.size - from, lines->separator.data, lines->separator.size)
+                             : NULL;
         *separator = found == NULL ? 0 : lines->separator.size;
         return found == NULL ? data.size : (size_t)(found - data.data);
     }
@@ -22,7 +24,8 @@ static size_t line_end(const struct text_lines *lines, size_t from, size_t *sepa
     return (size_t)(limit - data.data);
 }
 
-void text_lines_init(struct text_lines *lines, struct bytes data, int64_t range_start, int64_t range_end, struct bytes separator) {
+void text_lines_init(
+    struct text_lines *lines, struct bytes data, int64_t range_start, int64_t range_end, struct bytes separator) {
     *lines = (struct text_lines){data, 0, data.size, separator};
     if (range_end > 0 && (uint64_t)range_end < data.size) {
         lines->end = (size_t)range_end;
@@ -54,19 +57,21 @@ struct text_reader {
     bool whole, done;
 };
 
-static bool infer(struct arena *arena, const struct format_source *source, const struct format_options *options, const struct timezone *zone,
-    const struct type **schema, struct error *error) {
+static bool infer(struct arena *arena, const struct format_source *source, const struct format_options *options,
+    const struct timezone *zone, const struct type **schema, struct error *error) {
     struct type_field field = {BYTES("value"), type_simple(TYPE_STRING), true, BYTES_NULL};
     *schema = type_struct(arena, &field, 1);
     return true;
 }
 
-static struct format_reader *open_text(const struct format_source *source, const struct format_read_request *request, struct error *error) {
+static struct format_reader *open_text(
+    const struct format_source *source, const struct format_read_request *request, struct error *error) {
     bool whole = false;
     if (!format_option_boolean(request->options, "wholetext", &whole, error)) {
         return NULL;
     }
-    if (request->schema->field_count > 1 || (request->schema->field_count == 1 && request->schema->fields[0].type->kind != TYPE_STRING)) {
+    if (request->schema->field_count > 1 ||
+        (request->schema->field_count == 1 && request->schema->fields[0].type->kind != TYPE_STRING)) {
         error_set(error, ERROR_INVALID, "Text data source supports only a single column of type STRING");
         return NULL;
     }
@@ -76,7 +81,8 @@ static struct format_reader *open_text(const struct format_source *source, const
     reader->request = *request;
     reader->whole = whole;
     reader->request.batch_rows = request->batch_rows != 0 ? request->batch_rows : BATCH_ROWS_TARGET;
-    text_lines_init(&reader->lines, source->data, request->range_start, request->range_end, format_option_get(request->options, "lineSep"));
+    text_lines_init(&reader->lines, source->data, request->range_start, request->range_end,
+        format_option_get(request->options, "lineSep"));
     return (struct format_reader *)reader;
 }
 
@@ -105,7 +111,8 @@ static enum format_next next(struct format_reader *opaque, struct batch **out, s
     format_source_keep(&reader->source, batch);
     if (batch->column_count > 0) {
         batch->columns[0] = ARENA_NEW(&batch->arena, struct column);
-        *batch->columns[0] = (struct column){.type = reader->request.schema->fields[0].type, .row_count = batch->row_count, .values = views};
+        *batch->columns[0] = (struct column){
+            .type = reader->request.schema->fields[0].type, .row_count = batch->row_count, .values = views};
     }
     *out = batch;
     return FORMAT_NEXT_BATCH;
@@ -121,10 +128,12 @@ struct text_writer {
     struct buffer buffer;
 };
 
-static struct format_writer *create(const struct type *schema, const struct format_options *options, const struct timezone *zone,
-    struct format_output output, struct error *error) {
+static struct format_writer *create(const struct type *schema, const struct format_options *options,
+    const struct timezone *zone, struct format_output output, struct error *error) {
     if (schema->field_count != 1 || schema->fields[0].type->kind != TYPE_STRING) {
-        error_set(error, ERROR_INVALID, "Text data source supports only a single column of type STRING, and you have %zu columns.", schema->field_count);
+        error_set(error, ERROR_INVALID,
+            "Text data source supports only a single column of type STRING, and you have %zu columns.",
+            schema->field_count);
         return NULL;
     }
     struct text_writer *writer = calloc(1, sizeof *writer);
@@ -162,5 +171,15 @@ static bool finish(struct format_writer *writer, struct error *error) {
     return true;
 }
 
-const struct format_class format_text = {.name = "text", .extension = "txt", .splittable = true, .infer = infer, .open = open_text, .next = next,
-    .close = close_text, .codec = FORMAT_CODEC_NONE, .create = create, .write = write_text, .finish = finish, .abort = abort_text};
+const struct format_class format_text = {.name = "text",
+    .extension = "txt",
+    .splittable = true,
+    .infer = infer,
+    .open = open_text,
+    .next = next,
+    .close = close_text,
+    .codec = FORMAT_CODEC_NONE,
+    .create = create,
+    .write = write_text,
+    .finish = finish,
+    .abort = abort_text};

@@ -1,4 +1,5 @@
-/* blocks.c: see blocks.h. A closed file of n bytes has n / block size blocks, all full but the last; each is a range of the plain file. */
+/* blocks.c: see blocks.h. A closed file of n bytes has n / block size blocks, all full but the last; each is a range of
+ * the plain file. */
 #include "hdfs/blocks.h"
 
 #define CLOSED_STAMP 1001 /* generation stamp of blocks nobody writes */
@@ -9,11 +10,13 @@ static ProtobufCBinaryData binary(struct operation *operation, const char *text)
     return (ProtobufCBinaryData){copy.size, (uint8_t *)copy.data};
 }
 
-Hadoop__HdfsFileStatus *blocks_file_status(struct operation *operation, const struct store_stat *stat, const char *name) {
+Hadoop__HdfsFileStatus *blocks_file_status(
+    struct operation *operation, const struct store_stat *stat, const char *name) {
     struct arena *arena = &operation->arena;
     Hadoop__HdfsFileStatus *status = ARENA_NEW(arena, Hadoop__HdfsFileStatus);
     hadoop__hdfs_file_status__init(status);
-    status->filetype = stat->is_directory ? HADOOP__HDFS_FILE_STATUS__FILE_TYPE__IS_DIR : HADOOP__HDFS_FILE_STATUS__FILE_TYPE__IS_FILE;
+    status->filetype =
+        stat->is_directory ? HADOOP__HDFS_FILE_STATUS__FILE_TYPE__IS_DIR : HADOOP__HDFS_FILE_STATUS__FILE_TYPE__IS_FILE;
     status->path = binary(operation, name ? name : "");
     status->length = (uint64_t)stat->size;
     status->permission = ARENA_NEW(arena, Hadoop__FsPermission);
@@ -48,7 +51,8 @@ Hadoop__DatanodeInfo *blocks_datanode(struct operation *operation, bool full) {
     info->lastupdate = (uint64_t)world_wall_ms(hdfs->world);
     int64_t total = 0, used = 0, free_size = 0;
     if (full && store_space(hdfs->store, &total, &used, &free_size, NULL)) {
-        info->has_capacity = info->has_dfsused = info->has_remaining = info->has_nondfsused = info->has_blockpoolused = true;
+        info->has_capacity = info->has_dfsused = info->has_remaining = info->has_nondfsused = info->has_blockpoolused =
+            true;
         info->capacity = (uint64_t)total;
         info->dfsused = info->blockpoolused = (uint64_t)used;
         info->remaining = (uint64_t)free_size;
@@ -61,7 +65,8 @@ Hadoop__DatanodeInfo *blocks_datanode(struct operation *operation, bool full) {
     return info;
 }
 
-Hadoop__ExtendedBlock *blocks_extended(struct operation *operation, uint64_t inode, uint32_t index, uint64_t stamp, int64_t size) {
+Hadoop__ExtendedBlock *blocks_extended(
+    struct operation *operation, uint64_t inode, uint32_t index, uint64_t stamp, int64_t size) {
     Hadoop__ExtendedBlock *block = ARENA_NEW(&operation->arena, Hadoop__ExtendedBlock);
     hadoop__extended_block__init(block);
     block->poolid = operation->hdfs->block_pool;
@@ -96,26 +101,29 @@ Hadoop__LocatedBlock *blocks_located(struct operation *operation, Hadoop__Extend
     return located;
 }
 
-Hadoop__LocatedBlock *blocks_under_construction(struct operation *operation, const struct store_construction *construction, int64_t size) {
-    Hadoop__ExtendedBlock *block =
-        blocks_extended(operation, construction->inode, construction->block_index, construction->generation_stamp, size);
+Hadoop__LocatedBlock *blocks_under_construction(
+    struct operation *operation, const struct store_construction *construction, int64_t size) {
+    Hadoop__ExtendedBlock *block = blocks_extended(
+        operation, construction->inode, construction->block_index, construction->generation_stamp, size);
     return blocks_located(operation, block, construction->committed_size);
 }
 
 static Hadoop__LocatedBlock *block_at(struct operation *operation, const struct store_stat *stat, int64_t index) {
     int64_t start = index * stat->block_size;
     int64_t size = stat->size - start < stat->block_size ? stat->size - start : stat->block_size;
-    return blocks_located(operation, blocks_extended(operation, stat->inode, (uint32_t)index, CLOSED_STAMP, size), start);
+    return blocks_located(
+        operation, blocks_extended(operation, stat->inode, (uint32_t)index, CLOSED_STAMP, size), start);
 }
 
-Hadoop__LocatedBlocks *blocks_of_file(struct operation *operation, const char *path, const struct store_stat *stat, int64_t offset,
-    int64_t length) {
+Hadoop__LocatedBlocks *blocks_of_file(
+    struct operation *operation, const char *path, const struct store_stat *stat, int64_t offset, int64_t length) {
     struct arena *arena = &operation->arena;
     Hadoop__LocatedBlocks *blocks = ARENA_NEW(arena, Hadoop__LocatedBlocks);
     hadoop__located_blocks__init(blocks);
     blocks->filelength = (uint64_t)stat->size;
     blocks->underconstruction = stat->is_open;
-    /* What a writer has sent is acknowledged and in the file, so readers need not ask the DataNode how far the last block goes. */
+    /* What a writer has sent is acknowledged and in the file, so readers need not ask the DataNode how far the last
+     * block goes. */
     blocks->islastblockcomplete = true;
     store_block_remember(operation->store, stat->inode, path);
     if (stat->size == 0) {

@@ -1,11 +1,13 @@
-/* calls.c: the table of ClientProtocol's methods. A method that is not here is answered with RpcNoSuchMethodException; one that is
- * understood and not done stands here with a handler that says so. */
+/* calls.c: the table of ClientProtocol's methods. A method that is not here is answered with RpcNoSuchMethodException;
+ * one that is understood and not done stands here with a handler that says so. */
 #include "hdfs/calls.h"
 
 #include <stdlib.h>
 
-#define METHOD(name, kind, handler) {name, &hadoop__##kind##_request__descriptor, &hadoop__##kind##_response__descriptor, handler}
-#define REFUSED(name, handler) {name, &hadoop__anything__descriptor, &hadoop__anything__descriptor, handler}
+#define METHOD(name, kind, handler)                                                                                    \
+    { name, &hadoop__##kind##_request__descriptor, &hadoop__##kind##_response__descriptor, handler }
+#define REFUSED(name, handler)                                                                                         \
+    { name, &hadoop__anything__descriptor, &hadoop__anything__descriptor, handler }
 
 /* Sorted by name. */
 static const struct call_method methods[] = {
@@ -41,7 +43,8 @@ static const struct call_method methods[] = {
     METHOD("getFileLinkInfo", get_file_link_info, call_get_file_link_info),
     METHOD("getFsECBlockGroupStats", get_fs_ecblock_group_stats, call_get_ec_block_group_stats),
     METHOD("getFsReplicatedBlockStats", get_fs_replicated_block_stats, call_get_replicated_block_stats),
-    {"getFsStats", &hadoop__get_fs_status_request__descriptor, &hadoop__get_fs_stats_response__descriptor, call_get_fs_stats},
+    {"getFsStats", &hadoop__get_fs_status_request__descriptor, &hadoop__get_fs_stats_response__descriptor,
+        call_get_fs_stats},
     {"getHAServiceState", &hadoop__haservice_state_request__descriptor, &hadoop__haservice_state_response__descriptor,
         call_get_ha_service_state},
     METHOD("getListing", get_listing, call_get_listing),

@@ -10,7 +10,8 @@ bool call_get_server_defaults(struct call *call) {
     defaults->writepacketsize = 65536;
     defaults->replication = (uint32_t)store_replication(operation->store);
     defaults->filebuffersize = 4096;
-    defaults->has_encryptdatatransfer = defaults->has_trashinterval = defaults->has_checksumtype = defaults->has_policyid = true;
+    defaults->has_encryptdatatransfer = defaults->has_trashinterval = defaults->has_checksumtype =
+        defaults->has_policyid = true;
     defaults->checksumtype = HADOOP__CHECKSUM_TYPE__CHECKSUM_CRC32C;
     defaults->keyprovideruri = arena_strdup(&operation->arena, "");
     response->serverdefaults = defaults;
@@ -28,7 +29,8 @@ bool call_get_fs_stats(struct call *call) {
     response->capacity = (uint64_t)total;
     response->used = (uint64_t)used;
     response->remaining = (uint64_t)free_size;
-    response->has_missing_repl_one_blocks = response->has_blocks_in_future = response->has_pending_deletion_blocks = true;
+    response->has_missing_repl_one_blocks = response->has_blocks_in_future = response->has_pending_deletion_blocks =
+        true;
     return true;
 }
 
@@ -102,8 +104,8 @@ bool call_set_safe_mode(struct call *call) {
             return false;
         }
         hdfs->is_in_safe_mode = request->action == HADOOP__SAFE_MODE_ACTION__SAFEMODE_ENTER;
-        service_log_write(hdfs->options.namenode_log, LOG_INFO, "org.apache.hadoop.hdfs.StateChange", "STATE* Safe mode is %s",
-            hdfs->is_in_safe_mode ? "ON. It was turned on manually." : "OFF");
+        service_log_write(hdfs->options.namenode_log, LOG_INFO, "org.apache.hadoop.hdfs.StateChange",
+            "STATE* Safe mode is %s", hdfs->is_in_safe_mode ? "ON. It was turned on manually." : "OFF");
     }
     response->result = hdfs->is_in_safe_mode;
     return true;
@@ -138,7 +140,9 @@ bool call_get_storage_policy(struct call *call) {
         return false;
     }
     response->storagepolicy = hot_policy(operation);
-    return exists ? true : operation_fail(operation, EXCEPTION_FILE_NOT_FOUND, "File/Directory does not exist: %s", request->path);
+    return exists ? true
+                  : operation_fail(
+                        operation, EXCEPTION_FILE_NOT_FOUND, "File/Directory does not exist: %s", request->path);
 }
 
 bool call_list_corrupt_file_blocks(struct call *call) {
@@ -185,14 +189,17 @@ bool call_nothing(struct call *call) {
 }
 
 bool call_refuse(struct call *call) {
-    return operation_fail(&call->operation, EXCEPTION_UNSUPPORTED_OPERATION, "%s is not supported by Raudal's HDFS", call->method->name);
+    return operation_fail(
+        &call->operation, EXCEPTION_UNSUPPORTED_OPERATION, "%s is not supported by Raudal's HDFS", call->method->name);
 }
 
 bool call_refuse_acl(struct call *call) {
     return operation_fail(&call->operation, EXCEPTION_ACL,
-        "The ACL operation has been rejected. Support for ACLs has been disabled by setting dfs.namenode.acls.enabled to false.");
+        "The ACL operation has been rejected. Support for ACLs has been disabled by setting dfs.namenode.acls.enabled "
+        "to false.");
 }
 
 bool call_refuse_snapshot(struct call *call) {
-    return operation_fail(&call->operation, EXCEPTION_SNAPSHOT, "Raudal's HDFS keeps no snapshots; copy the directory instead (hdfs dfs -cp)");
+    return operation_fail(&call->operation, EXCEPTION_SNAPSHOT,
+        "Raudal's HDFS keeps no snapshots; copy the directory instead (hdfs dfs -cp)");
 }

@@ -55,7 +55,8 @@ bool call_get_listing(struct call *call) {
         struct store_entry *entry = &entries.items[i];
         Hadoop__HdfsFileStatus *status = blocks_file_status(operation, &entry->stat, entry->name);
         if (request->needlocation && !entry->stat.is_directory) {
-            const char *path = *entry->name ? store_path_join(&operation->arena, request->src, entry->name) : request->src;
+            const char *path =
+                *entry->name ? store_path_join(&operation->arena, request->src, entry->name) : request->src;
             status->locations = blocks_of_file(operation, path, &entry->stat, 0, INT64_MAX);
         }
         list->partiallisting[list->n_partiallisting++] = status;
@@ -200,7 +201,8 @@ static const char *const xattr_spaces[] = {"user.", "trusted.", "security.", "sy
 
 static char *xattr_full_name(struct operation *operation, const Hadoop__XAttr *attribute) {
     unsigned space = (unsigned)attribute->namespace_;
-    return arena_printf(&operation->arena, "%s%s", space < ARRAY_COUNT(xattr_spaces) ? xattr_spaces[space] : "", attribute->name);
+    return arena_printf(
+        &operation->arena, "%s%s", space < ARRAY_COUNT(xattr_spaces) ? xattr_spaces[space] : "", attribute->name);
 }
 
 static Hadoop__XAttr *xattr_message(struct operation *operation, const char *full_name, struct bytes value) {
@@ -223,7 +225,8 @@ bool call_set_xattr(struct call *call) {
         return operation_fail(operation, EXCEPTION_HADOOP_ILLEGAL_ARGUMENT, "setXAttr without an attribute");
     }
     struct bytes value = bytes_make(request->xattr->value.data, request->xattr->value.len);
-    return file_set_xattr(operation, request->src, xattr_full_name(operation, request->xattr), value, request->flag & 1, request->flag & 2);
+    return file_set_xattr(operation, request->src, xattr_full_name(operation, request->xattr), value, request->flag & 1,
+        request->flag & 2);
 }
 
 bool call_remove_xattr(struct call *call) {
@@ -235,7 +238,8 @@ bool call_remove_xattr(struct call *call) {
 }
 
 /* All attributes of the path, with their values when asked. */
-static bool collect_xattrs(struct operation *operation, const char *path, bool values, size_t *count, Hadoop__XAttr ***out) {
+static bool collect_xattrs(
+    struct operation *operation, const char *path, bool values, size_t *count, Hadoop__XAttr ***out) {
     char **names;
     size_t name_count;
     if (!file_list_xattrs(operation, path, &names, &name_count)) {

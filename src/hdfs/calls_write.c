@@ -7,8 +7,9 @@
 #define CREATE_FLAG_OVERWRITE 2u
 #define CREATE_FLAG_NEW_BLOCK 32u
 
-/* There is one DataNode. A client that believes in more (dfs.replication is 3 where nothing is configured) would refuse to append, because it
- * looks for DataNodes to add; so new files get at most the server's own replication, and the writer's view of the file says 1. */
+/* There is one DataNode. A client that believes in more (dfs.replication is 3 where nothing is configured) would refuse
+ * to append, because it looks for DataNodes to add; so new files get at most the server's own replication, and the
+ * writer's view of the file says 1. */
 #define DATANODE_COUNT 1
 
 #define STATE_CHANGE "org.apache.hadoop.hdfs.StateChange"
@@ -32,11 +33,15 @@ static int clamp_replication(struct operation *operation, uint32_t asked) {
 
 bool call_create(struct call *call) {
     CALL_MESSAGES(Create);
-    struct file_create create = {.holder = request->clientname, .mode = request->masked->perm & 0777,
-        .overwrite = request->createflag & CREATE_FLAG_OVERWRITE, .create_parent = request->createparent,
-        .replication = clamp_replication(operation, request->replication), .block_size = (int64_t)request->blocksize};
+    struct file_create create = {.holder = request->clientname,
+        .mode = request->masked->perm & 0777,
+        .overwrite = request->createflag & CREATE_FLAG_OVERWRITE,
+        .create_parent = request->createparent,
+        .replication = clamp_replication(operation, request->replication),
+        .block_size = (int64_t)request->blocksize};
     if (!(request->createflag & CREATE_FLAG_CREATE) && !store_exists(operation->store, request->src)) {
-        return operation_fail(operation, EXCEPTION_FILE_NOT_FOUND, "Can't overwrite non-existent %s for client %s", request->src, operation->peer);
+        return operation_fail(operation, EXCEPTION_FILE_NOT_FOUND, "Can't overwrite non-existent %s for client %s",
+            request->src, operation->peer);
     }
     struct store_stat stat;
     struct error error = {0};
@@ -57,7 +62,8 @@ bool call_append(struct call *call) {
     struct store_stat stat;
     struct error error = {0};
     if (request->flag & CREATE_FLAG_NEW_BLOCK) {
-        return operation_fail(operation, EXCEPTION_UNSUPPORTED_OPERATION, "append with CreateFlag.NEW_BLOCK is not supported: %s", request->src);
+        return operation_fail(operation, EXCEPTION_UNSUPPORTED_OPERATION,
+            "append with CreateFlag.NEW_BLOCK is not supported: %s", request->src);
     }
     if (!file_append(operation, request->src, request->clientname, &construction)) {
         return false;
@@ -91,29 +97,31 @@ bool call_add_block(struct call *call) {
     }
     if (is_excluded(request, operation->hdfs)) {
         return operation_fail(operation, EXCEPTION_IO,
-            "File %s could only be written to 0 of the 1 minReplication nodes. There are 1 datanode(s) running and 1 node(s) are excluded in this "
-            "operation.\nThe client could not reach the DataNode at %s:%u; a firewall, or dfs.datanode.hostname names an address it does not have.",
+            "File %s could only be written to 0 of the 1 minReplication nodes. There are 1 datanode(s) running and 1 "
+            "node(s) are excluded in this "
+            "operation.\nThe client could not reach the DataNode at %s:%u; a firewall, or dfs.datanode.hostname names "
+            "an address it does not have.",
             request->src, operation->hdfs->datanode_hostname ? operation->hdfs->datanode_hostname : operation->local,
             hdfs_datanode_port(operation->hdfs));
     }
     int64_t previous = request->previous ? (int64_t)store_block_index(request->previous->blockid) : -1;
     int64_t previous_size = request->previous ? (int64_t)request->previous->numbytes : 0;
-    if (!store_lease_add_block(operation->store, &operation->arena, request->src, request->clientname, request->fileid, previous, previous_size,
-            &construction, &error)) {
+    if (!store_lease_add_block(operation->store, &operation->arena, request->src, request->clientname, request->fileid,
+            previous, previous_size, &construction, &error)) {
         return operation_error(operation, &error);
     }
     response->block = blocks_under_construction(operation, &construction, 0);
     service_log_write(operation->hdfs->options.namenode_log, LOG_INFO, STATE_CHANGE,
-        "BLOCK* allocate blk_%" PRIu64 "_%" PRIu64 ", replicas=%s:%u for %s", response->block->b->blockid, response->block->b->generationstamp,
-        operation->local, hdfs_datanode_port(operation->hdfs), request->src);
+        "BLOCK* allocate blk_%" PRIu64 "_%" PRIu64 ", replicas=%s:%u for %s", response->block->b->blockid,
+        response->block->b->generationstamp, operation->local, hdfs_datanode_port(operation->hdfs), request->src);
     return true;
 }
 
 bool call_abandon_block(struct call *call) {
     CALL_MESSAGES(AbandonBlock);
     struct error error = {0};
-    return store_lease_abandon_block(operation->store, request->src, request->holder, request->fileid, store_block_index(request->b->blockid),
-               &error)
+    return store_lease_abandon_block(operation->store, request->src, request->holder, request->fileid,
+               store_block_index(request->b->blockid), &error)
                ? true
                : operation_error(operation, &error);
 }
@@ -123,13 +131,14 @@ bool call_complete(struct call *call) {
     struct error error = {0};
     bool done;
     int64_t last_size = request->last ? (int64_t)request->last->numbytes : -1;
-    if (!store_lease_complete(operation->store, request->src, request->clientname, request->fileid, last_size, &done, &error)) {
+    if (!store_lease_complete(
+            operation->store, request->src, request->clientname, request->fileid, last_size, &done, &error)) {
         return operation_error(operation, &error);
     }
     response->result = done;
     if (done) {
-        service_log_write(operation->hdfs->options.namenode_log, LOG_INFO, STATE_CHANGE, "DIR* completeFile: %s is closed by %s", request->src,
-            request->clientname);
+        service_log_write(operation->hdfs->options.namenode_log, LOG_INFO, STATE_CHANGE,
+            "DIR* completeFile: %s is closed by %s", request->src, request->clientname);
     }
     return true;
 }
@@ -138,13 +147,14 @@ bool call_fsync(struct call *call) {
     CALL_MESSAGES(Fsync);
     struct error error = {0};
     struct store_construction construction;
-    return store_lease_get(operation->store, &operation->arena, request->src, request->client, request->fileid, &construction, &error)
+    return store_lease_get(operation->store, &operation->arena, request->src, request->client, request->fileid,
+               &construction, &error)
                ? true
                : operation_error(operation, &error);
 }
 
-/* As in HDFS the answer is false when the new end lies inside a block: a client that asked to wait then looks until the file is closed. Here it
- * is closed already. */
+/* As in HDFS the answer is false when the new end lies inside a block: a client that asked to wait then looks until the
+ * file is closed. Here it is closed already. */
 bool call_truncate(struct call *call) {
     CALL_MESSAGES(Truncate);
     struct store_stat stat;
@@ -172,9 +182,11 @@ bool call_concat(struct call *call) {
 static bool find_block(struct operation *operation, const Hadoop__ExtendedBlock *block, uint64_t *inode) {
     struct store_stat stat;
     char *path = store_block_path(operation->store, &operation->arena, block->blockid);
-    if (!path || !store_stat(operation->store, path, &stat, NULL) || store_block_id(stat.inode, 0) != store_block_id(block->blockid >> 20, 0)) {
-        return operation_fail(operation, EXCEPTION_IO, "%s:blk_%" PRIu64 "_%" PRIu64 " does not exist or is not under Construction", block->poolid,
-            block->blockid, block->generationstamp);
+    if (!path || !store_stat(operation->store, path, &stat, NULL) ||
+        store_block_id(stat.inode, 0) != store_block_id(block->blockid >> 20, 0)) {
+        return operation_fail(operation, EXCEPTION_IO,
+            "%s:blk_%" PRIu64 "_%" PRIu64 " does not exist or is not under Construction", block->poolid, block->blockid,
+            block->generationstamp);
     }
     *inode = stat.inode;
     return true;
@@ -194,7 +206,8 @@ bool call_update_block_for_pipeline(struct call *call) {
     Hadoop__ExtendedBlock *block = blocks_extended(operation, inode, store_block_index(request->block->blockid),
         construction.generation_stamp, (int64_t)request->block->numbytes);
     response->block = blocks_located(operation, block, 0);
-    response->block->n_locs = response->block->n_iscached = response->block->n_storagetypes = response->block->n_storageids = 0;
+    response->block->n_locs = response->block->n_iscached = response->block->n_storagetypes =
+        response->block->n_storageids = 0;
     return true;
 }
 
@@ -214,7 +227,8 @@ bool call_update_pipeline(struct call *call) {
 bool call_get_additional_datanode(struct call *call) {
     CALL_MESSAGES(GetAdditionalDatanode);
     response->block = blocks_located(operation, request->blk, 0);
-    response->block->n_locs = response->block->n_iscached = response->block->n_storagetypes = response->block->n_storageids = 0;
+    response->block->n_locs = response->block->n_iscached = response->block->n_storagetypes =
+        response->block->n_storageids = 0;
     return true;
 }
 
@@ -230,7 +244,8 @@ bool call_recover_lease(struct call *call) {
     CALL_MESSAGES(RecoverLease);
     struct store_stat stat;
     struct error error = {0};
-    if (!file_open(operation, request->src, &stat) || !operation_may_write(operation, "recover the lease of %s", request->src) ||
+    if (!file_open(operation, request->src, &stat) ||
+        !operation_may_write(operation, "recover the lease of %s", request->src) ||
         !permission_check(operation, request->src, (struct access_wanted){.target = ACCESS_WRITE})) {
         return false;
     }

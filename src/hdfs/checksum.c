@@ -1,4 +1,5 @@
-/* checksum.c: Hadoop's file checksum: the CRC-32C of every 512 bytes, MD5 over those of a block, MD5 over the blocks' MD5s. */
+/* checksum.c: Hadoop's file checksum: the CRC-32C of every 512 bytes, MD5 over those of a block, MD5 over the blocks'
+ * MD5s. */
 #include "hdfs/hdfs_internal.h"
 
 #include <openssl/evp.h>
@@ -15,7 +16,9 @@ bool block_checksum(struct store_file *file, int64_t offset, int64_t size, uint8
     while (ok && size > 0) {
         size_t wanted = (size_t)(size < (int64_t)PIECE_SIZE ? size : (int64_t)PIECE_SIZE);
         ssize_t got = store_file_read(file, buffer_reserve(&piece, wanted), wanted, offset, error);
-        ok = got == (ssize_t)wanted ? true : got < 0 ? false : error_set(error, ERROR_CORRUPT, "the file became shorter while it was read");
+        ok = got == (ssize_t)wanted ? true
+             : got < 0              ? false
+                                    : error_set(error, ERROR_CORRUPT, "the file became shorter while it was read");
         size_t count = 0;
         for (size_t at = 0; ok && at < wanted; at += HDFS_CHUNK_SIZE, count++) {
             size_t chunk = wanted - at < HDFS_CHUNK_SIZE ? wanted - at : HDFS_CHUNK_SIZE;

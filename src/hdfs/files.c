@@ -1,4 +1,5 @@
-/* files.c: what RPC calls and WebHDFS operations have in common: permission, safe mode, the store, and HDFS's words for what fails. */
+/* files.c: what RPC calls and WebHDFS operations have in common: permission, safe mode, the store, and HDFS's words for
+ * what fails. */
 #include "hdfs/hdfs_internal.h"
 
 #include <inttypes.h>
@@ -28,7 +29,8 @@ bool file_stat(struct operation *operation, const char *path, struct store_stat 
     return *exists || error.code == ERROR_NOT_FOUND ? true : operation_error(operation, &error);
 }
 
-bool file_list(struct operation *operation, const char *path, const char *after, size_t limit, struct store_entries *entries, bool *exists) {
+bool file_list(struct operation *operation, const char *path, const char *after, size_t limit,
+    struct store_entries *entries, bool *exists) {
     struct store_stat stat;
     struct error error = {0};
     *entries = (struct store_entries){0};
@@ -44,7 +46,9 @@ bool file_list(struct operation *operation, const char *path, const char *after,
     if (!permission_check(operation, path, (struct access_wanted){.target = ACCESS_READ_EXECUTE})) {
         return false;
     }
-    return store_list(operation->store, &operation->arena, path, after, limit, entries, &error) ? true : operation_error(operation, &error);
+    return store_list(operation->store, &operation->arena, path, after, limit, entries, &error)
+               ? true
+               : operation_error(operation, &error);
 }
 
 bool file_mkdirs(struct operation *operation, const char *path, uint32_t mode, bool create_parent) {
@@ -55,7 +59,9 @@ bool file_mkdirs(struct operation *operation, const char *path, uint32_t mode, b
         return false;
     }
     if (store_stat(operation->store, path, &stat, &error)) {
-        return stat.is_directory ? true : operation_fail(operation, EXCEPTION_FILE_ALREADY_EXISTS, "Path is not a directory: %s", path);
+        return stat.is_directory
+                   ? true
+                   : operation_fail(operation, EXCEPTION_FILE_ALREADY_EXISTS, "Path is not a directory: %s", path);
     }
     if (error.code != ERROR_NOT_FOUND) {
         return operation_error(operation, &error);
@@ -84,7 +90,8 @@ bool file_delete(struct operation *operation, const char *path, bool recursive, 
     if (strcmp(path, "/") == 0) {
         return true;
     }
-    struct access_wanted wanted = {.parent = ACCESS_WRITE, .target = recursive ? ACCESS_ALL : ACCESS_NONE, .with_below = true};
+    struct access_wanted wanted = {
+        .parent = ACCESS_WRITE, .target = recursive ? ACCESS_ALL : ACCESS_NONE, .with_below = true};
     if (!permission_check(operation, path, wanted)) {
         return false;
     }
@@ -92,14 +99,16 @@ bool file_delete(struct operation *operation, const char *path, bool recursive, 
     if (*deleted || error.code == ERROR_NOT_FOUND) {
         return true;
     }
-    return error.code == ERROR_NOT_EMPTY ? operation_fail(operation, EXCEPTION_PATH_NOT_EMPTY, "`%s is non empty': Directory is not empty", path)
-                                         : operation_error(operation, &error);
+    return error.code == ERROR_NOT_EMPTY
+               ? operation_fail(operation, EXCEPTION_PATH_NOT_EMPTY, "`%s is non empty': Directory is not empty", path)
+               : operation_error(operation, &error);
 }
 
 /* ---- renaming ---- */
 
 static bool rename_permitted(struct operation *operation, const char *from, const char *to) {
-    return operation_path(operation, from) && operation_path(operation, to) && operation_may_write(operation, "rename %s", from) &&
+    return operation_path(operation, from) && operation_path(operation, to) &&
+           operation_may_write(operation, "rename %s", from) &&
            permission_check(operation, from, (struct access_wanted){.parent = ACCESS_WRITE}) &&
            permission_check(operation, to, (struct access_wanted){.ancestor = ACCESS_WRITE});
 }
@@ -139,10 +148,12 @@ bool file_rename2(struct operation *operation, const char *from, const char *to,
         return operation_fail(operation, EXCEPTION_FILE_NOT_FOUND, "rename source %s is not found.", from);
     }
     if (strcmp(from, "/") == 0 || strcmp(to, "/") == 0) {
-        return operation_fail(operation, EXCEPTION_IO, "rename %s cannot be the root", strcmp(from, "/") == 0 ? "source" : "destination");
+        return operation_fail(
+            operation, EXCEPTION_IO, "rename %s cannot be the root", strcmp(from, "/") == 0 ? "source" : "destination");
     }
     if (strcmp(from, to) == 0) {
-        return operation_fail(operation, EXCEPTION_FILE_ALREADY_EXISTS, "The source %s and destination %s are the same", from, to);
+        return operation_fail(
+            operation, EXCEPTION_FILE_ALREADY_EXISTS, "The source %s and destination %s are the same", from, to);
     }
     if (store_rename(operation->store, from, to, overwrite, &error)) {
         return true;
@@ -155,9 +166,11 @@ bool file_rename2(struct operation *operation, const char *from, const char *to,
 
 /* ---- attributes ---- */
 
-static bool change(struct operation *operation, const char *path, const char *what, struct access_wanted wanted, struct store_stat *stat) {
+static bool change(struct operation *operation, const char *path, const char *what, struct access_wanted wanted,
+    struct store_stat *stat) {
     return operation_path(operation, path) && operation_may_write(operation, "%s for %s", what, path) &&
-           permission_check(operation, path, traverse) && must_stat(operation, path, stat) && permission_check(operation, path, wanted);
+           permission_check(operation, path, traverse) && must_stat(operation, path, stat) &&
+           permission_check(operation, path, wanted);
 }
 
 bool file_set_mode(struct operation *operation, const char *path, uint32_t mode) {
@@ -175,13 +188,15 @@ bool file_set_owner(struct operation *operation, const char *path, const char *o
     }
     bool may_all = operation->is_superuser || operation->hdfs->options.permissions_disabled;
     if (!may_all && owner && strcmp(owner, operation->user) != 0) {
-        return operation_fail(operation, EXCEPTION_ACCESS_CONTROL, "User %s is not a super user (non-super user cannot change owner).",
-            operation->user);
+        return operation_fail(operation, EXCEPTION_ACCESS_CONTROL,
+            "User %s is not a super user (non-super user cannot change owner).", operation->user);
     }
     if (!may_all && group && strcmp(group, operation->user) != 0 && strcmp(group, stat.group) != 0) {
-        return operation_fail(operation, EXCEPTION_ACCESS_CONTROL, "User %s does not belong to %s", operation->user, group);
+        return operation_fail(
+            operation, EXCEPTION_ACCESS_CONTROL, "User %s does not belong to %s", operation->user, group);
     }
-    return store_set_owner(operation->store, path, owner && *owner ? owner : NULL, group && *group ? group : NULL, &error)
+    return store_set_owner(
+               operation->store, path, owner && *owner ? owner : NULL, group && *group ? group : NULL, &error)
                ? true
                : operation_error(operation, &error);
 }
@@ -204,16 +219,19 @@ bool file_set_times(struct operation *operation, const char *path, int64_t modif
     struct store_stat stat;
     struct error error = {0};
     return change(operation, path, "set times", (struct access_wanted){.target = ACCESS_WRITE}, &stat) &&
-           (store_set_times(operation->store, path, modified_ms, accessed_ms, &error) || operation_error(operation, &error));
+           (store_set_times(operation->store, path, modified_ms, accessed_ms, &error) ||
+               operation_error(operation, &error));
 }
 
 bool file_summarize(struct operation *operation, const char *path, struct store_summary *summary) {
     struct store_stat stat;
     struct error error = {0};
-    if (!operation_path(operation, path) || !permission_check(operation, path, traverse) || !must_stat(operation, path, &stat)) {
+    if (!operation_path(operation, path) || !permission_check(operation, path, traverse) ||
+        !must_stat(operation, path, &stat)) {
         return false;
     }
-    if (stat.is_directory && !permission_check(operation, path, (struct access_wanted){.target = ACCESS_READ_EXECUTE})) {
+    if (stat.is_directory &&
+        !permission_check(operation, path, (struct access_wanted){.target = ACCESS_READ_EXECUTE})) {
         return false;
     }
     return store_summarize(operation->store, path, summary, &error) ? true : operation_error(operation, &error);
@@ -221,7 +239,8 @@ bool file_summarize(struct operation *operation, const char *path, struct store_
 
 bool file_check_access(struct operation *operation, const char *path, uint32_t mode) {
     struct store_stat stat;
-    return operation_path(operation, path) && permission_check(operation, path, traverse) && must_stat(operation, path, &stat) &&
+    return operation_path(operation, path) && permission_check(operation, path, traverse) &&
+           must_stat(operation, path, &stat) &&
            permission_check(operation, path, (struct access_wanted){.target = (enum access)(mode & 7)});
 }
 
@@ -242,7 +261,8 @@ bool file_may_create(struct operation *operation, const char *path, const struct
     }
     if (create->block_size < 0 || (create->block_size > 0 && create->block_size < HDFS_CHUNK_SIZE)) {
         return operation_fail(operation, EXCEPTION_IO,
-            "Specified block size is less than configured minimum value (dfs.namenode.fs-limits.min-block-size): %" PRId64 " < %d",
+            "Specified block size is less than configured minimum value (dfs.namenode.fs-limits.min-block-size): "
+            "%" PRId64 " < %d",
             create->block_size, HDFS_CHUNK_SIZE);
     }
     char *parent = store_path_parent(&operation->arena, path);
@@ -257,23 +277,30 @@ bool file_may_create(struct operation *operation, const char *path, const struct
 
 bool file_create(struct operation *operation, const char *path, const struct file_create *create) {
     struct error error = {0};
-    struct store_create request = {.holder = create->holder, .machine = operation->peer,
-        .owner = {operation->user, NULL, create->mode}, .replication = create->replication, .block_size = create->block_size,
-        .overwrite = create->overwrite, .create_parent = true};
+    struct store_create request = {.holder = create->holder,
+        .machine = operation->peer,
+        .owner = {operation->user, NULL, create->mode},
+        .replication = create->replication,
+        .block_size = create->block_size,
+        .overwrite = create->overwrite,
+        .create_parent = true};
     return file_may_create(operation, path, create) &&
            (store_lease_create(operation->store, path, &request, &error) || operation_error(operation, &error));
 }
 
-bool file_append(struct operation *operation, const char *path, const char *holder, struct store_construction *construction) {
+bool file_append(
+    struct operation *operation, const char *path, const char *holder, struct store_construction *construction) {
     struct store_stat stat;
     struct error error = {0};
     return change(operation, path, "append to file", (struct access_wanted){.target = ACCESS_WRITE}, &stat) &&
-           (store_lease_append(operation->store, &operation->arena, path, holder, operation->peer, construction, &error) ||
+           (store_lease_append(
+                operation->store, &operation->arena, path, holder, operation->peer, construction, &error) ||
                operation_error(operation, &error));
 }
 
 bool file_open(struct operation *operation, const char *path, struct store_stat *stat) {
-    if (!operation_path(operation, path) || !permission_check(operation, path, traverse) || !must_stat(operation, path, stat)) {
+    if (!operation_path(operation, path) || !permission_check(operation, path, traverse) ||
+        !must_stat(operation, path, stat)) {
         return false;
     }
     if (stat->is_directory) {
@@ -294,10 +321,12 @@ bool file_truncate(struct operation *operation, const char *path, int64_t size, 
     }
     if (size < 0 || size > stat.size) {
         return operation_fail(operation, EXCEPTION_HADOOP_ILLEGAL_ARGUMENT,
-            "Cannot truncate to a larger file size. Current size: %" PRId64 ", truncate size: %" PRId64 ".", stat.size, size);
+            "Cannot truncate to a larger file size. Current size: %" PRId64 ", truncate size: %" PRId64 ".", stat.size,
+            size);
     }
     /* Taking the lease refuses a file that somebody writes. */
-    if (!store_lease_append(operation->store, &operation->arena, path, holder, operation->peer, &construction, &error)) {
+    if (!store_lease_append(
+            operation->store, &operation->arena, path, holder, operation->peer, &construction, &error)) {
         return operation_error(operation, &error);
     }
     bool ok = store_truncate(operation->store, path, size, &error);
@@ -331,19 +360,21 @@ bool file_concat(struct operation *operation, const char *target, const char *co
     }
     if (stat.is_directory || stat.is_open || count == 0) {
         return operation_fail(operation, EXCEPTION_HADOOP_ILLEGAL_ARGUMENT, "concat: target file %s is %s", target,
-            stat.is_directory ? "a directory" : stat.is_open ? "under construction" : "given without source files");
+            stat.is_directory ? "a directory"
+            : stat.is_open    ? "under construction"
+                              : "given without source files");
     }
     for (size_t i = 0; i < count; i++) {
         if (!file_open(operation, sources[i], &source_stat)) {
             return false;
         }
         if (source_stat.inode == stat.inode) {
-            return operation_fail(operation, EXCEPTION_HADOOP_ILLEGAL_ARGUMENT, "concat: the src file %s is the same with target file %s", sources[i],
-                target);
+            return operation_fail(operation, EXCEPTION_HADOOP_ILLEGAL_ARGUMENT,
+                "concat: the src file %s is the same with target file %s", sources[i], target);
         }
     }
-    struct world_file *file = world_file_open(operation->hdfs->world, store_machine_path(operation->store, &operation->arena, target),
-        WORLD_OPEN_READ | WORLD_OPEN_WRITE, 0, &error);
+    struct world_file *file = world_file_open(operation->hdfs->world,
+        store_machine_path(operation->store, &operation->arena, target), WORLD_OPEN_READ | WORLD_OPEN_WRITE, 0, &error);
     int64_t at = stat.size;
     bool ok = file != NULL;
     for (size_t i = 0; ok && i < count; i++) {
@@ -368,8 +399,10 @@ bool file_concat(struct operation *operation, const char *target, const char *co
 bool file_xattr_name(struct operation *operation, const char *name, bool for_write) {
     bool trusted = strncmp(name, "trusted.", 8) == 0, user = strncmp(name, "user.", 5) == 0;
     if (!trusted && !user) {
-        bool known = strncmp(name, "security.", 9) == 0 || strncmp(name, "system.", 7) == 0 || strncmp(name, "raw.", 4) == 0;
-        return known ? operation_fail(operation, EXCEPTION_ACCESS_CONTROL, "User doesn't have permission for xattr: %s", name)
+        bool known =
+            strncmp(name, "security.", 9) == 0 || strncmp(name, "system.", 7) == 0 || strncmp(name, "raw.", 4) == 0;
+        return known ? operation_fail(
+                           operation, EXCEPTION_ACCESS_CONTROL, "User doesn't have permission for xattr: %s", name)
                      : operation_fail(operation, EXCEPTION_HADOOP_ILLEGAL_ARGUMENT,
                            "An XAttr name must be prefixed with user/trusted/security/system/raw, followed by a '.'");
     }
@@ -392,18 +425,22 @@ static bool xattr_exists(struct operation *operation, const char *path, const ch
     return false;
 }
 
-bool file_set_xattr(struct operation *operation, const char *path, const char *name, struct bytes value, bool create, bool replace) {
+bool file_set_xattr(
+    struct operation *operation, const char *path, const char *name, struct bytes value, bool create, bool replace) {
     struct store_stat stat;
     struct error error = {0};
-    if (!file_xattr_name(operation, name, true) || !change(operation, path, "set XAttr", (struct access_wanted){.target = ACCESS_WRITE}, &stat)) {
+    if (!file_xattr_name(operation, name, true) ||
+        !change(operation, path, "set XAttr", (struct access_wanted){.target = ACCESS_WRITE}, &stat)) {
         return false;
     }
     bool exists = xattr_exists(operation, path, name);
     if (exists && !replace) {
-        return operation_fail(operation, EXCEPTION_IO, "XAttr: %s already exists. The REPLACE flag must be specified.", name + strcspn(name, ".") + 1);
+        return operation_fail(operation, EXCEPTION_IO, "XAttr: %s already exists. The REPLACE flag must be specified.",
+            name + strcspn(name, ".") + 1);
     }
     if (!exists && !create) {
-        return operation_fail(operation, EXCEPTION_IO, "XAttr: %s does not exist. The CREATE flag must be specified.", name + strcspn(name, ".") + 1);
+        return operation_fail(operation, EXCEPTION_IO, "XAttr: %s does not exist. The CREATE flag must be specified.",
+            name + strcspn(name, ".") + 1);
     }
     return store_xattr_set(operation->store, path, name, value, &error) ? true : operation_error(operation, &error);
 }
@@ -435,6 +472,8 @@ bool file_get_xattr(struct operation *operation, const char *path, const char *n
 bool file_list_xattrs(struct operation *operation, const char *path, char ***names, size_t *count) {
     struct store_stat stat;
     struct error error = {0};
-    return operation_path(operation, path) && permission_check(operation, path, traverse) && must_stat(operation, path, &stat) &&
-           (store_xattr_list(operation->store, &operation->arena, path, names, count, &error) || operation_error(operation, &error));
+    return operation_path(operation, path) && permission_check(operation, path, traverse) &&
+           must_stat(operation, path, &stat) &&
+           (store_xattr_list(operation->store, &operation->arena, path, names, count, &error) ||
+               operation_error(operation, &error));
 }

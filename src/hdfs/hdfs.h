@@ -20,20 +20,21 @@ struct hdfs_options {
     struct store *store;          /* outlives the handle */
     const char *const *addresses; /* numeric */
     size_t address_count;
-    uint16_t namenode_port;       /* fs.defaultFS's port, 9000; 0 takes a free one */
-    uint16_t datanode_port;       /* dfs.datanode.address, 9866; 0 takes a free one */
-    uint16_t web_port;            /* where the pages and WebHDFS are, told to clients: 9870 */
+    uint16_t namenode_port; /* fs.defaultFS's port, 9000; 0 takes a free one */
+    uint16_t datanode_port; /* dfs.datanode.address, 9866; 0 takes a free one */
+    uint16_t web_port;      /* where the pages and WebHDFS are, told to clients: 9870 */
     enum net_peer_rule peer_rule;
     struct service_log *namenode_log, *datanode_log; /* may be NULL */
     struct metrics *metrics;                         /* may be NULL */
-    bool permissions_disabled;     /* dfs.permissions.enabled=false */
-    const char *datanode_hostname; /* dfs.datanode.hostname: told to clients in place of the address they used; NULL: that address */
+    bool permissions_disabled;                       /* dfs.permissions.enabled=false */
+    const char *datanode_hostname; /* dfs.datanode.hostname: told to clients in place of the address they used; NULL:
+                                      that address */
 };
 
 /* Answers when both ports are open. ERROR_BUSY names a port in use. Not from a loop or pool thread. */
 struct hdfs *hdfs_start(const struct hdfs_options *options, struct error *error);
-/* Tells writers that the DataNode restarts (they wait for it), closes the servers, frees. The server that carries the WebHDFS routes must
- * have been stopped before. */
+/* Tells writers that the DataNode restarts (they wait for it), closes the servers, frees. The server that carries the
+ * WebHDFS routes must have been stopped before. */
 void hdfs_stop(struct hdfs *hdfs);
 uint16_t hdfs_namenode_port(const struct hdfs *hdfs);
 uint16_t hdfs_datanode_port(const struct hdfs *hdfs);
@@ -47,8 +48,8 @@ struct hdfs_description {
     int64_t file_count, directory_count;
     size_t open_file_count; /* under construction */
     size_t namenode_connection_count, datanode_connection_count;
-    uint64_t call_count;                          /* RPC calls answered */
-    uint64_t received_size, sent_size;            /* block bytes written by and read by clients */
+    uint64_t call_count;               /* RPC calls answered */
+    uint64_t received_size, sent_size; /* block bytes written by and read by clients */
     bool is_in_safe_mode;
 };
 /* Walks the tree: disk pool. */
@@ -56,7 +57,8 @@ bool hdfs_describe(struct hdfs *hdfs, struct hdfs_description *description, stru
 
 /* ---- WebHDFS ---- */
 
-/* Routes for /webhdfs/v1/…, to be mounted by the server of port 9870 on whatever loop; they live as long as the handle. */
+/* Routes for /webhdfs/v1/…, to be mounted by the server of port 9870 on whatever loop; they live as long as the handle.
+ */
 const struct http_route *hdfs_web_routes(struct hdfs *hdfs, size_t *count);
 
 #endif

@@ -16,8 +16,8 @@
 #include "hdfs/hdfs.h"
 #include "store/lease.h"
 
-#define HDFS_CHUNK_SIZE 512          /* bytes per checksum */
-#define HDFS_LISTING_COUNT_MAX 1000  /* dfs.ls.limit */
+#define HDFS_CHUNK_SIZE 512         /* bytes per checksum */
+#define HDFS_LISTING_COUNT_MAX 1000 /* dfs.ls.limit */
 
 struct hdfs {
     struct hdfs_options options;
@@ -72,13 +72,14 @@ struct operation {
     struct arena arena;
     char user[64];
     bool is_superuser;
-    char peer[64];  /* the client's address */
-    char local[64]; /* the address it used to reach us */
+    char peer[64];                   /* the client's address */
+    char local[64];                  /* the address it used to reach us */
     enum hadoop_exception exception; /* of a failure */
     char *message;
 };
 
-void operation_init(struct operation *operation, struct hdfs *hdfs, struct bytes user, const char *peer, const char *local);
+void operation_init(
+    struct operation *operation, struct hdfs *hdfs, struct bytes user, const char *peer, const char *local);
 void operation_destroy(struct operation *operation);
 /* Sets exception and message; always false. */
 bool operation_fail(struct operation *operation, enum hadoop_exception exception, const char *format, ...)
@@ -92,8 +93,16 @@ bool operation_may_write(struct operation *operation, const char *format, ...) _
 
 /* ---- permissions (permission.c) ---- */
 
-enum access { ACCESS_NONE = 0, ACCESS_EXECUTE = 1, ACCESS_WRITE = 2, ACCESS_READ = 4, ACCESS_READ_EXECUTE = 5, ACCESS_ALL = 7 };
-/* HDFS's rule: execute on all ancestors, then what is asked of the parent's nearest existing ancestor, the parent, and the path itself. */
+enum access {
+    ACCESS_NONE = 0,
+    ACCESS_EXECUTE = 1,
+    ACCESS_WRITE = 2,
+    ACCESS_READ = 4,
+    ACCESS_READ_EXECUTE = 5,
+    ACCESS_ALL = 7
+};
+/* HDFS's rule: execute on all ancestors, then what is asked of the parent's nearest existing ancestor, the parent, and
+ * the path itself. */
 struct access_wanted {
     enum access ancestor, parent, target;
     bool owner;      /* must own the path */
@@ -106,10 +115,12 @@ void permission_text(uint32_t mode, char out[12]); /* "rwxr-xr-x", with t */
 /* ---- what both RPC and WebHDFS do (files.c) ---- */
 
 bool file_stat(struct operation *operation, const char *path, struct store_stat *stat, bool *exists);
-bool file_list(struct operation *operation, const char *path, const char *after, size_t limit, struct store_entries *entries, bool *exists);
+bool file_list(struct operation *operation, const char *path, const char *after, size_t limit,
+    struct store_entries *entries, bool *exists);
 bool file_mkdirs(struct operation *operation, const char *path, uint32_t mode, bool create_parent);
 bool file_delete(struct operation *operation, const char *path, bool recursive, bool *deleted);
-bool file_rename(struct operation *operation, const char *from, const char *to, bool *renamed); /* the old form: false where it cannot */
+bool file_rename(struct operation *operation, const char *from, const char *to,
+    bool *renamed); /* the old form: false where it cannot */
 bool file_rename2(struct operation *operation, const char *from, const char *to, bool overwrite);
 bool file_set_mode(struct operation *operation, const char *path, uint32_t mode);
 bool file_set_owner(struct operation *operation, const char *path, const char *owner, const char *group);
@@ -129,11 +140,13 @@ struct file_create {
 /* The checks of file_create without making it. */
 bool file_may_create(struct operation *operation, const char *path, const struct file_create *create);
 bool file_create(struct operation *operation, const char *path, const struct file_create *create);
-bool file_append(struct operation *operation, const char *path, const char *holder, struct store_construction *construction);
+bool file_append(
+    struct operation *operation, const char *path, const char *holder, struct store_construction *construction);
 /* Opens for reading, with the permission. */
 bool file_open(struct operation *operation, const char *path, struct store_stat *stat);
 bool file_xattr_name(struct operation *operation, const char *name, bool for_write);
-bool file_set_xattr(struct operation *operation, const char *path, const char *name, struct bytes value, bool create, bool replace);
+bool file_set_xattr(
+    struct operation *operation, const char *path, const char *name, struct bytes value, bool create, bool replace);
 bool file_remove_xattr(struct operation *operation, const char *path, const char *name);
 bool file_get_xattr(struct operation *operation, const char *path, const char *name, struct bytes *value);
 bool file_list_xattrs(struct operation *operation, const char *path, char ***names, size_t *count);
@@ -145,11 +158,13 @@ bool block_checksum(struct store_file *file, int64_t offset, int64_t size, uint8
 /* ---- protocol buffers (message.c) ---- */
 
 #define MESSAGE_DEPTH_MAX 100
-/* Walks the wire form: false when a field is longer than what holds it, a tag is malformed, or known submessages nest too deep. */
+/* Walks the wire form: false when a field is longer than what holds it, a tag is malformed, or known submessages nest
+ * too deep. */
 bool message_check(const ProtobufCMessageDescriptor *descriptor, struct bytes data);
 /* Unpacks in the arena after the check; NULL when it is malformed or lacks a required field. */
 ProtobufCMessage *message_unpack(const ProtobufCMessageDescriptor *descriptor, struct arena *arena, struct bytes data);
-/* Splits off one varint-length-delimited message. Returns 1, 0 when more bytes are needed, -1 when it is malformed or above size_max. */
+/* Splits off one varint-length-delimited message. Returns 1, 0 when more bytes are needed, -1 when it is malformed or
+ * above size_max. */
 int message_take(struct bytes *input, struct bytes *message, size_t size_max);
 void message_append_delimited(struct buffer *out, const ProtobufCMessage *message);
 /* A new message of that kind, in the arena, initialised. */

@@ -1,5 +1,5 @@
-/* hdfs_serve.c: a store as HDFS and nothing else, for the tests of this folder: hdfs_serve DIRECTORY ADDRESS [name=value…]. Prints "ready" when the
- * ports are open; runs until its standard input ends. */
+/* hdfs_serve.c: a store as HDFS and nothing else, for the tests of this folder: hdfs_serve DIRECTORY ADDRESS
+ * [name=value…]. Prints "ready" when the ports are open; runs until its standard input ends. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -24,28 +24,49 @@ struct parts {
     struct http_server *web;
 };
 
-static bool start(struct parts *parts, const char *directory, const char *address, const char *user, struct error *error) {
+static bool start(
+    struct parts *parts, const char *directory, const char *address, const char *user, struct error *error) {
     struct service_log_target target = {parts->world, log_write, log_now};
     parts->namenode_log = service_log_create("namenode", LOG_FORM_HADOOP, target);
     parts->datanode_log = service_log_create("datanode", LOG_FORM_HADOOP, target);
     parts->loop = world_loop_create(parts->world, "store", error);
     parts->pool = world_pool_create(parts->world, "disk", 4, WORLD_POOL_NORMAL, error);
-    parts->store = store_open(&(struct store_options){.world = parts->world, .directory = directory, .user = user, .own_names = &address,
-                                  .own_name_count = 1, .log = parts->namenode_log}, error);
+    parts->store = store_open(&(struct store_options){.world = parts->world,
+                                  .directory = directory,
+                                  .user = user,
+                                  .own_names = &address,
+                                  .own_name_count = 1,
+                                  .log = parts->namenode_log},
+        error);
     if (!parts->loop || !parts->pool || !parts->store) {
         return false;
     }
-    parts->hdfs = hdfs_start(&(struct hdfs_options){.world = parts->world, .loop = parts->loop, .disk_pool = parts->pool, .store = parts->store,
-                                 .addresses = &address, .address_count = 1, .namenode_port = 9000, .datanode_port = 9866, .web_port = 9870,
-                                 .peer_rule = NET_PEER_SAME_USER, .namenode_log = parts->namenode_log, .datanode_log = parts->datanode_log},
+    parts->hdfs = hdfs_start(&(struct hdfs_options){.world = parts->world,
+                                 .loop = parts->loop,
+                                 .disk_pool = parts->pool,
+                                 .store = parts->store,
+                                 .addresses = &address,
+                                 .address_count = 1,
+                                 .namenode_port = 9000,
+                                 .datanode_port = 9866,
+                                 .web_port = 9870,
+                                 .peer_rule = NET_PEER_SAME_USER,
+                                 .namenode_log = parts->namenode_log,
+                                 .datanode_log = parts->datanode_log},
         error);
     if (!parts->hdfs) {
         return false;
     }
     size_t count;
     const struct http_route *routes = hdfs_web_routes(parts->hdfs, &count);
-    parts->web = http_server_start(&(struct http_server_options){.loop = parts->loop, .addresses = &address, .address_count = 1, .port = 9870,
-                                       .routes = routes, .route_count = count, .log = parts->namenode_log}, error);
+    parts->web = http_server_start(&(struct http_server_options){.loop = parts->loop,
+                                       .addresses = &address,
+                                       .address_count = 1,
+                                       .port = 9870,
+                                       .routes = routes,
+                                       .route_count = count,
+                                       .log = parts->namenode_log},
+        error);
     return parts->web != NULL;
 }
 

@@ -15,7 +15,8 @@ static const char *const exception_classes[EXCEPTION_COUNT] = {
     [EXCEPTION_ALREADY_BEING_CREATED] = "org.apache.hadoop.hdfs.protocol.AlreadyBeingCreatedException",
     [EXCEPTION_LEASE_EXPIRED] = "org.apache.hadoop.hdfs.server.namenode.LeaseExpiredException",
     [EXCEPTION_INVALID_PATH] = "org.apache.hadoop.fs.InvalidPathException",
-    [EXCEPTION_PATH_COMPONENT_TOO_LONG] = "org.apache.hadoop.hdfs.protocol.FSLimitException$PathComponentTooLongException",
+    [EXCEPTION_PATH_COMPONENT_TOO_LONG] =
+        "org.apache.hadoop.hdfs.protocol.FSLimitException$PathComponentTooLongException",
     [EXCEPTION_QUOTA] = "org.apache.hadoop.hdfs.protocol.NSQuotaExceededException",
     [EXCEPTION_SNAPSHOT] = "org.apache.hadoop.hdfs.protocol.SnapshotException",
     [EXCEPTION_ACL] = "org.apache.hadoop.hdfs.protocol.AclException",
@@ -40,7 +41,8 @@ static struct bytes short_name(struct bytes user) {
     return end == SIZE_MAX ? user : bytes_slice(user, 0, end);
 }
 
-void operation_init(struct operation *operation, struct hdfs *hdfs, struct bytes user, const char *peer, const char *local) {
+void operation_init(
+    struct operation *operation, struct hdfs *hdfs, struct bytes user, const char *peer, const char *local) {
     *operation = (struct operation){.hdfs = hdfs, .store = hdfs->store};
     user = short_name(user);
     if (user.size == 0) {
@@ -49,7 +51,8 @@ void operation_init(struct operation *operation, struct hdfs *hdfs, struct bytes
     size_t size = user.size < sizeof operation->user - 1 ? user.size : sizeof operation->user - 1;
     memcpy(operation->user, user.data, size);
     operation->user[size] = 0;
-    operation->is_superuser = strcmp(operation->user, store_user(hdfs->store)) == 0 || strcmp(operation->user, "root") == 0;
+    operation->is_superuser =
+        strcmp(operation->user, store_user(hdfs->store)) == 0 || strcmp(operation->user, "root") == 0;
     snprintf(operation->peer, sizeof operation->peer, "%s", peer);
     snprintf(operation->local, sizeof operation->local, "%s", local);
 }
@@ -109,7 +112,8 @@ bool operation_error(struct operation *operation, const struct error *error) {
     return operation_fail(operation, exception, "%s", error->message);
 }
 
-/* A user's home is made when something is first done there (pain of every beginner: -put to a home that does not exist). */
+/* A user's home is made when something is first done there (pain of every beginner: -put to a home that does not
+ * exist). */
 static void make_home(struct operation *operation, const char *path) {
     struct bytes user = bytes_from_text(operation->user);
     if (strncmp(path, "/user/", 6) != 0 || strncmp(path + 6, operation->user, user.size) != 0 ||
@@ -129,7 +133,8 @@ static void make_home(struct operation *operation, const char *path) {
 bool operation_path(struct operation *operation, const char *path) {
     struct error error = {0};
     if (!store_path_check(path, &error)) {
-        return operation_fail(operation, error.code == ERROR_LIMIT ? EXCEPTION_PATH_COMPONENT_TOO_LONG : EXCEPTION_INVALID_PATH, "%s",
+        return operation_fail(operation,
+            error.code == ERROR_LIMIT ? EXCEPTION_PATH_COMPONENT_TOO_LONG : EXCEPTION_INVALID_PATH, "%s",
             error.message);
     }
     if (!operation->hdfs->is_in_safe_mode) {
@@ -147,5 +152,7 @@ bool operation_may_write(struct operation *operation, const char *format, ...) {
     char *what = arena_vprintf(&operation->arena, format, arguments);
     va_end(arguments);
     return operation_fail(operation, EXCEPTION_SAFE_MODE,
-        "Cannot %s. Name node is in safe mode.\nIt was turned on manually. Use \"hdfs dfsadmin -safemode leave\" to turn safe mode off.", what);
+        "Cannot %s. Name node is in safe mode.\nIt was turned on manually. Use \"hdfs dfsadmin -safemode leave\" to "
+        "turn safe mode off.",
+        what);
 }

@@ -1,8 +1,10 @@
-/* permission.c: HDFS's permission checks. The superuser (who runs Raudal, and root) may do everything; for the others the class owner,
- * group or other decides. A user is in the group of his own name. A message's first line is HDFS's own; the second says what helps. */
+/* permission.c: HDFS's permission checks. The superuser (who runs Raudal, and root) may do everything; for the others
+ * the class owner, group or other decides. A user is in the group of his own name. A message's first line is HDFS's
+ * own; the second says what helps. */
 #include "hdfs/hdfs_internal.h"
 
-static const char *const access_names[] = {"NONE", "EXECUTE", "WRITE", "WRITE_EXECUTE", "READ", "READ_EXECUTE", "READ_WRITE", "ALL"};
+static const char *const access_names[] = {
+    "NONE", "EXECUTE", "WRITE", "WRITE_EXECUTE", "READ", "READ_EXECUTE", "READ_WRITE", "ALL"};
 
 void permission_text(uint32_t mode, char out[12]) {
     static const char letters[] = "rwxrwxrwx";
@@ -30,17 +32,19 @@ static bool refuse(struct operation *operation, const char *path, const struct s
     permission_text(stat->mode, mode);
     return operation_fail(operation, EXCEPTION_ACCESS_CONTROL,
         "Permission denied: user=%s, access=%s, inode=\"%s\":%s:%s:%c%s\n"
-        "%s belongs to %s. Write below /user/%s, or let its owner give access: HADOOP_USER_NAME=%s hdfs dfs -chmod o+%s%s%s %s",
-        operation->user, access_names[wanted], path, stat->owner, stat->group, stat->is_directory ? 'd' : '-', mode, path, stat->owner,
-        operation->user, stat->owner, wanted & ACCESS_READ ? "r" : "", wanted & ACCESS_WRITE ? "w" : "", wanted & ACCESS_EXECUTE ? "x" : "",
-        path);
+        "%s belongs to %s. Write below /user/%s, or let its owner give access: HADOOP_USER_NAME=%s hdfs dfs -chmod "
+        "o+%s%s%s %s",
+        operation->user, access_names[wanted], path, stat->owner, stat->group, stat->is_directory ? 'd' : '-', mode,
+        path, stat->owner, operation->user, stat->owner, wanted & ACCESS_READ ? "r" : "",
+        wanted & ACCESS_WRITE ? "w" : "", wanted & ACCESS_EXECUTE ? "x" : "", path);
 }
 
 bool permission_superuser(struct operation *operation, const char *what) {
     return operation->is_superuser || operation->hdfs->options.permissions_disabled
                ? true
-               : operation_fail(operation, EXCEPTION_ACCESS_CONTROL, "Access denied for user %s. Superuser privilege is required for operation %s",
-                     operation->user, what);
+               : operation_fail(operation, EXCEPTION_ACCESS_CONTROL,
+                     "Access denied for user %s. Superuser privilege is required for operation %s", operation->user,
+                     what);
 }
 
 static bool has_children(struct operation *operation, const char *path) {
@@ -49,25 +53,29 @@ static bool has_children(struct operation *operation, const char *path) {
 }
 
 /* The sticky bit: in such a directory only owners take entries away. */
-static bool check_sticky(struct operation *operation, const char *parent_path, const struct store_stat *parent, const char *path,
-    const struct store_stat *stat) {
-    if (!(parent->mode & 01000) || strcmp(parent->owner, operation->user) == 0 || strcmp(stat->owner, operation->user) == 0) {
+static bool check_sticky(struct operation *operation, const char *parent_path, const struct store_stat *parent,
+    const char *path, const struct store_stat *stat) {
+    if (!(parent->mode & 01000) || strcmp(parent->owner, operation->user) == 0 ||
+        strcmp(stat->owner, operation->user) == 0) {
         return true;
     }
     char mode[12], parent_mode[12];
     permission_text(stat->mode, mode);
     permission_text(parent->mode, parent_mode);
     return operation_fail(operation, EXCEPTION_ACCESS_CONTROL,
-        "Permission denied by sticky bit: user=%s, path=\"%s\":%s:%s:%c%s, parent=\"%s\":%s:%s:d%s", operation->user, path, stat->owner,
-        stat->group, stat->is_directory ? 'd' : '-', mode, parent_path, parent->owner, parent->group, parent_mode);
+        "Permission denied by sticky bit: user=%s, path=\"%s\":%s:%s:%c%s, parent=\"%s\":%s:%s:d%s", operation->user,
+        path, stat->owner, stat->group, stat->is_directory ? 'd' : '-', mode, parent_path, parent->owner, parent->group,
+        parent_mode);
 }
 
-static bool check_target(struct operation *operation, const char *path, const struct store_stat *stat, struct access_wanted wanted) {
+static bool check_target(
+    struct operation *operation, const char *path, const struct store_stat *stat, struct access_wanted wanted) {
     if (wanted.owner && strcmp(stat->owner, operation->user) != 0) {
-        return operation_fail(operation, EXCEPTION_ACCESS_CONTROL, "Permission denied. user=%s is not the owner of inode=%s", operation->user,
-            path);
+        return operation_fail(operation, EXCEPTION_ACCESS_CONTROL,
+            "Permission denied. user=%s is not the owner of inode=%s", operation->user, path);
     }
-    if (wanted.target == ACCESS_NONE || (wanted.with_below && (!stat->is_directory || !has_children(operation, path)))) {
+    if (wanted.target == ACCESS_NONE ||
+        (wanted.with_below && (!stat->is_directory || !has_children(operation, path)))) {
         return true;
     }
     return allows(operation, stat, wanted.target) ? true : refuse(operation, path, stat, wanted.target);
@@ -106,7 +114,8 @@ bool permission_check(struct operation *operation, const char *path, struct acce
     if (!store_stat(operation->store, path, &stat, NULL)) {
         return true;
     }
-    if (ancestor_path && is_parent && (wanted.parent & ACCESS_WRITE) && !check_sticky(operation, ancestor_path, &ancestor, path, &stat)) {
+    if (ancestor_path && is_parent && (wanted.parent & ACCESS_WRITE) &&
+        !check_sticky(operation, ancestor_path, &ancestor, path, &stat)) {
         return false;
     }
     return check_target(operation, path, &stat, wanted);

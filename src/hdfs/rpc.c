@@ -1,7 +1,7 @@
-/* rpc.c: Hadoop RPC. A connection starts with "hrpc", version 9, service class, authentication (0 SIMPLE, 0xdf SASL, which is answered with
- * "success, go on as SIMPLE"). Then frames: int32 length, and inside varint-delimited messages: RpcRequestHeader, then by callId the connection
- * context (-3), nothing (-4, ping), SASL (-33), or RequestHeader and the parameters. Calls run side by side on the disk pool; answers
- * carry the callId and come in any order. */
+/* rpc.c: Hadoop RPC. A connection starts with "hrpc", version 9, service class, authentication (0 SIMPLE, 0xdf SASL,
+ * which is answered with "success, go on as SIMPLE"). Then frames: int32 length, and inside varint-delimited messages:
+ * RpcRequestHeader, then by callId the connection context (-3), nothing (-4, ping), SASL (-33), or RequestHeader and
+ * the parameters. Calls run side by side on the disk pool; answers carry the callId and come in any order. */
 #include "hdfs/hdfs_internal.h"
 
 #include <inttypes.h>
@@ -46,8 +46,8 @@ static void rpc_closed(struct net_connection *connection, const struct error *re
 
 /* ---- answers ---- */
 
-static void append_answer(struct buffer *out, const Hadoop__RpcRequestHeader *request, Hadoop__RpcResponseHeader *header,
-    const ProtobufCMessage *message) {
+static void append_answer(struct buffer *out, const Hadoop__RpcRequestHeader *request,
+    Hadoop__RpcResponseHeader *header, const ProtobufCMessage *message) {
     header->callid = (uint32_t)request->callid;
     header->has_serveripcversionnum = true;
     header->serveripcversionnum = 9;
@@ -67,8 +67,9 @@ static void append_answer(struct buffer *out, const Hadoop__RpcRequestHeader *re
 static void append_failure(struct buffer *out, const Hadoop__RpcRequestHeader *request, enum hadoop_exception exception,
     Hadoop__RpcResponseHeader__RpcErrorCode code, const char *message) {
     Hadoop__RpcResponseHeader header = HADOOP__RPC_RESPONSE_HEADER__INIT;
-    header.status = code >= HADOOP__RPC_RESPONSE_HEADER__RPC_ERROR_CODE__FATAL_UNKNOWN ? HADOOP__RPC_RESPONSE_HEADER__RPC_STATUS__FATAL
-                                                                                       : HADOOP__RPC_RESPONSE_HEADER__RPC_STATUS__ERROR;
+    header.status = code >= HADOOP__RPC_RESPONSE_HEADER__RPC_ERROR_CODE__FATAL_UNKNOWN
+                        ? HADOOP__RPC_RESPONSE_HEADER__RPC_STATUS__FATAL
+                        : HADOOP__RPC_RESPONSE_HEADER__RPC_STATUS__ERROR;
     header.exceptionclassname = (char *)hadoop_exception_class(exception);
     header.errormsg = (char *)message;
     header.has_errordetail = true;
@@ -76,21 +77,22 @@ static void append_failure(struct buffer *out, const Hadoop__RpcRequestHeader *r
     append_answer(out, request, &header, NULL);
 }
 
-static void send_failure(struct net_connection *connection, const Hadoop__RpcRequestHeader *request, enum hadoop_exception exception,
-    Hadoop__RpcResponseHeader__RpcErrorCode code, const char *message) {
+static void send_failure(struct net_connection *connection, const Hadoop__RpcRequestHeader *request,
+    enum hadoop_exception exception, Hadoop__RpcResponseHeader__RpcErrorCode code, const char *message) {
     struct buffer out = {0};
     append_failure(&out, request, exception, code, message);
     net_send_buffer(connection, &out);
 }
 
 /* A connection whose bytes cannot be understood any more. */
-static void fatal(struct net_connection *connection, Hadoop__RpcResponseHeader__RpcErrorCode code, const char *message) {
+static void fatal(
+    struct net_connection *connection, Hadoop__RpcResponseHeader__RpcErrorCode code, const char *message) {
     struct rpc_connection *state = net_state(connection);
     Hadoop__RpcRequestHeader nobody = HADOOP__RPC_REQUEST_HEADER__INIT;
     nobody.callid = -1;
     send_failure(connection, &nobody, EXCEPTION_RPC_SERVER, code, message);
-    service_log_write(state->hdfs->options.namenode_log, LOG_WARN, "org.apache.hadoop.ipc.Server", "Connection from %s:%u: %s",
-        net_peer(connection)->text, net_peer(connection)->port, message);
+    service_log_write(state->hdfs->options.namenode_log, LOG_WARN, "org.apache.hadoop.ipc.Server",
+        "Connection from %s:%u: %s", net_peer(connection)->text, net_peer(connection)->port, message);
     state->has_failed = true;
     net_close(connection);
 }
@@ -108,12 +110,14 @@ static void call_run(void *argument) {
         append_answer(&rpc->answer, rpc->header, &header, call->response);
         return;
     }
-    append_failure(&rpc->answer, rpc->header, call->operation.exception, HADOOP__RPC_RESPONSE_HEADER__RPC_ERROR_CODE__ERROR_APPLICATION,
-        call->operation.message);
+    append_failure(&rpc->answer, rpc->header, call->operation.exception,
+        HADOOP__RPC_RESPONSE_HEADER__RPC_ERROR_CODE__ERROR_APPLICATION, call->operation.message);
     service_log_write(call->operation.hdfs->options.namenode_log, LOG_INFO, "org.apache.hadoop.ipc.Server",
-        "IPC Server handler on %u, call Call#%d Retry#%d %s.%s from %s / %s: %s: %.*s", hdfs_namenode_port(call->operation.hdfs),
-        rpc->header->callid, rpc->header->retrycount, CLIENT_PROTOCOL, call->method->name, call->operation.peer, call->operation.user,
-        hadoop_exception_class(call->operation.exception), (int)strcspn(call->operation.message, "\n"), call->operation.message);
+        "IPC Server handler on %u, call Call#%d Retry#%d %s.%s from %s / %s: %s: %.*s",
+        hdfs_namenode_port(call->operation.hdfs), rpc->header->callid, rpc->header->retrycount, CLIENT_PROTOCOL,
+        call->method->name, call->operation.peer, call->operation.user,
+        hadoop_exception_class(call->operation.exception), (int)strcspn(call->operation.message, "\n"),
+        call->operation.message);
 }
 
 static void call_done(void *argument) {
@@ -141,30 +145,36 @@ static void rpc_call_free(struct rpc_call *rpc) {
 static bool call_prepare(struct net_connection *connection, struct rpc_call *rpc, struct bytes rest) {
     struct arena *arena = &rpc->call.operation.arena;
     struct bytes part = BYTES_NULL;
-    Hadoop__RequestHeader *request = message_take(&rest, &part, FRAME_SIZE_MAX) == 1
-                                         ? (Hadoop__RequestHeader *)message_unpack(&hadoop__request_header__descriptor, arena, part)
-                                         : NULL;
+    Hadoop__RequestHeader *request =
+        message_take(&rest, &part, FRAME_SIZE_MAX) == 1
+            ? (Hadoop__RequestHeader *)message_unpack(&hadoop__request_header__descriptor, arena, part)
+            : NULL;
     if (!request) {
-        send_failure(connection, rpc->header, EXCEPTION_RPC_SERVER, HADOOP__RPC_RESPONSE_HEADER__RPC_ERROR_CODE__FATAL_DESERIALIZING_REQUEST,
+        send_failure(connection, rpc->header, EXCEPTION_RPC_SERVER,
+            HADOOP__RPC_RESPONSE_HEADER__RPC_ERROR_CODE__FATAL_DESERIALIZING_REQUEST,
             "the request header of the call cannot be read");
         return false;
     }
     if (strcmp(request->declaringclassprotocolname, CLIENT_PROTOCOL) != 0) {
-        send_failure(connection, rpc->header, EXCEPTION_NO_SUCH_PROTOCOL, HADOOP__RPC_RESPONSE_HEADER__RPC_ERROR_CODE__ERROR_NO_SUCH_PROTOCOL,
+        send_failure(connection, rpc->header, EXCEPTION_NO_SUCH_PROTOCOL,
+            HADOOP__RPC_RESPONSE_HEADER__RPC_ERROR_CODE__ERROR_NO_SUCH_PROTOCOL,
             arena_printf(arena, "Unknown protocol: %s", request->declaringclassprotocolname));
         return false;
     }
     rpc->call.method = call_method_find(request->methodname);
     if (!rpc->call.method) {
-        send_failure(connection, rpc->header, EXCEPTION_NO_SUCH_METHOD, HADOOP__RPC_RESPONSE_HEADER__RPC_ERROR_CODE__ERROR_NO_SUCH_METHOD,
-            arena_printf(arena, "Unknown method %s called on %s protocol.", request->methodname, request->declaringclassprotocolname));
+        send_failure(connection, rpc->header, EXCEPTION_NO_SUCH_METHOD,
+            HADOOP__RPC_RESPONSE_HEADER__RPC_ERROR_CODE__ERROR_NO_SUCH_METHOD,
+            arena_printf(arena, "Unknown method %s called on %s protocol.", request->methodname,
+                request->declaringclassprotocolname));
         return false;
     }
     part = BYTES_NULL;
     bool has_part = rest.size == 0 || message_take(&rest, &part, FRAME_SIZE_MAX) == 1;
     rpc->call.request = has_part ? message_unpack(rpc->call.method->request, arena, part) : NULL;
     if (!rpc->call.request) {
-        send_failure(connection, rpc->header, EXCEPTION_RPC_SERVER, HADOOP__RPC_RESPONSE_HEADER__RPC_ERROR_CODE__ERROR_RPC_SERVER,
+        send_failure(connection, rpc->header, EXCEPTION_RPC_SERVER,
+            HADOOP__RPC_RESPONSE_HEADER__RPC_ERROR_CODE__ERROR_RPC_SERVER,
             arena_printf(arena, "the parameters of %s cannot be read", request->methodname));
         return false;
     }
@@ -172,10 +182,12 @@ static bool call_prepare(struct net_connection *connection, struct rpc_call *rpc
     return true;
 }
 
-static void call_start(struct net_connection *connection, struct rpc_connection *state, struct rpc_call *rpc, struct bytes rest) {
+static void call_start(
+    struct net_connection *connection, struct rpc_connection *state, struct rpc_call *rpc, struct bytes rest) {
     if (!state->has_context) {
         rpc_call_free(rpc);
-        fatal(connection, HADOOP__RPC_RESPONSE_HEADER__RPC_ERROR_CODE__FATAL_INVALID_RPC_HEADER, "Connection context not established");
+        fatal(connection, HADOOP__RPC_RESPONSE_HEADER__RPC_ERROR_CODE__FATAL_INVALID_RPC_HEADER,
+            "Connection context not established");
         return;
     }
     if (!call_prepare(connection, rpc, rest)) {
@@ -193,14 +205,17 @@ static void call_start(struct net_connection *connection, struct rpc_connection 
 
 /* ---- what comes before calls ---- */
 
-static void take_context(struct net_connection *connection, struct rpc_connection *state, struct bytes rest, struct arena *arena) {
+static void take_context(
+    struct net_connection *connection, struct rpc_connection *state, struct bytes rest, struct arena *arena) {
     struct bytes part = BYTES_NULL;
     Hadoop__IpcConnectionContext *context = NULL;
     if (message_take(&rest, &part, FRAME_SIZE_MAX) == 1) {
-        context = (Hadoop__IpcConnectionContext *)message_unpack(&hadoop__ipc_connection_context__descriptor, arena, part);
+        context =
+            (Hadoop__IpcConnectionContext *)message_unpack(&hadoop__ipc_connection_context__descriptor, arena, part);
     }
     if (!context) {
-        fatal(connection, HADOOP__RPC_RESPONSE_HEADER__RPC_ERROR_CODE__FATAL_DESERIALIZING_REQUEST, "the connection context cannot be read");
+        fatal(connection, HADOOP__RPC_RESPONSE_HEADER__RPC_ERROR_CODE__FATAL_DESERIALIZING_REQUEST,
+            "the connection context cannot be read");
         return;
     }
     const char *user = context->userinfo && context->userinfo->effectiveuser ? context->userinfo->effectiveuser : "";
@@ -208,7 +223,8 @@ static void take_context(struct net_connection *connection, struct rpc_connectio
     state->has_context = true;
 }
 
-static void answer_sasl(struct net_connection *connection, const Hadoop__RpcRequestHeader *request, struct bytes rest, struct arena *arena) {
+static void answer_sasl(struct net_connection *connection, const Hadoop__RpcRequestHeader *request, struct bytes rest,
+    struct arena *arena) {
     struct bytes part = BYTES_NULL;
     Hadoop__RpcSasl *sasl = NULL;
     if (message_take(&rest, &part, FRAME_SIZE_MAX) == 1) {
@@ -231,7 +247,8 @@ static void answer_sasl(struct net_connection *connection, const Hadoop__RpcRequ
 static void take_frame(struct net_connection *connection, struct rpc_connection *state, struct bytes frame) {
     struct rpc_call *rpc = calloc(1, sizeof *rpc);
     ASSERT(rpc);
-    operation_init(&rpc->call.operation, state->hdfs, bytes_from_text(state->user), net_peer(connection)->text, net_local(connection)->text);
+    operation_init(&rpc->call.operation, state->hdfs, bytes_from_text(state->user), net_peer(connection)->text,
+        net_local(connection)->text);
     struct arena *arena = &rpc->call.operation.arena;
     struct bytes part = BYTES_NULL;
     if (message_take(&frame, &part, FRAME_SIZE_MAX) == 1) {
@@ -239,7 +256,8 @@ static void take_frame(struct net_connection *connection, struct rpc_connection 
     }
     if (!rpc->header) {
         rpc_call_free(rpc);
-        fatal(connection, HADOOP__RPC_RESPONSE_HEADER__RPC_ERROR_CODE__FATAL_INVALID_RPC_HEADER, "the RPC header cannot be read");
+        fatal(connection, HADOOP__RPC_RESPONSE_HEADER__RPC_ERROR_CODE__FATAL_INVALID_RPC_HEADER,
+            "the RPC header cannot be read");
         return;
     }
     switch (rpc->header->callid) {
@@ -257,7 +275,8 @@ static void take_frame(struct net_connection *connection, struct rpc_connection 
     default:
         if (rpc->header->has_rpckind && rpc->header->rpckind != 2) {
             rpc_call_free(rpc);
-            fatal(connection, HADOOP__RPC_RESPONSE_HEADER__RPC_ERROR_CODE__FATAL_UNSUPPORTED_SERIALIZATION, "only protocol buffer calls are understood");
+            fatal(connection, HADOOP__RPC_RESPONSE_HEADER__RPC_ERROR_CODE__FATAL_UNSUPPORTED_SERIALIZATION,
+                "only protocol buffer calls are understood");
             return;
         }
         call_start(connection, state, rpc, frame);
@@ -266,11 +285,12 @@ static void take_frame(struct net_connection *connection, struct rpc_connection 
 
 /* Returns the bytes used, 0 when more are needed or the connection was closed. */
 static size_t take_preamble(struct net_connection *connection, struct rpc_connection *state, struct bytes input) {
-    static const char http_answer[] =
-        "HTTP/1.1 404 Not Found\r\nContent-type: text/plain\r\n\r\n"
-        "It looks like you are making an HTTP request to a Hadoop IPC port. This is not the correct port for the web interface on this daemon.\r\n";
+    static const char http_answer[] = "HTTP/1.1 404 Not Found\r\nContent-type: text/plain\r\n\r\n"
+                                      "It looks like you are making an HTTP request to a Hadoop IPC port. This is not "
+                                      "the correct port for the web interface on this daemon.\r\n";
     if (input.size >= 4 && memcmp(input.data, "hrpc", 4) != 0) {
-        if (memcmp(input.data, "GET ", 4) == 0 || memcmp(input.data, "POST", 4) == 0 || memcmp(input.data, "PUT ", 4) == 0) {
+        if (memcmp(input.data, "GET ", 4) == 0 || memcmp(input.data, "POST", 4) == 0 ||
+            memcmp(input.data, "PUT ", 4) == 0) {
             net_send_copy(connection, BYTES(http_answer));
         }
         service_log_write(state->hdfs->options.namenode_log, LOG_WARN, "org.apache.hadoop.ipc.Server",
@@ -288,7 +308,8 @@ static size_t take_preamble(struct net_connection *connection, struct rpc_connec
         return 0;
     }
     if (input.data[6] != 0 && input.data[6] != 0xdf) {
-        fatal(connection, HADOOP__RPC_RESPONSE_HEADER__RPC_ERROR_CODE__FATAL_UNAUTHORIZED, "unknown authentication; SIMPLE is the only one here");
+        fatal(connection, HADOOP__RPC_RESPONSE_HEADER__RPC_ERROR_CODE__FATAL_UNAUTHORIZED,
+            "unknown authentication; SIMPLE is the only one here");
         return 0;
     }
     state->has_preamble = true;
@@ -307,7 +328,8 @@ static size_t rpc_data(struct net_connection *connection, struct bytes input) {
     while (input.size - used >= 4 && !state->has_failed && state->in_flight < CALLS_IN_FLIGHT_MAX) {
         int32_t size = load_be32(input.data + used);
         if (size < 0 || (size_t)size > FRAME_SIZE_MAX) {
-            fatal(connection, HADOOP__RPC_RESPONSE_HEADER__RPC_ERROR_CODE__FATAL_INVALID_RPC_HEADER, "Requested data length is longer than 8 MiB");
+            fatal(connection, HADOOP__RPC_RESPONSE_HEADER__RPC_ERROR_CODE__FATAL_INVALID_RPC_HEADER,
+                "Requested data length is longer than 8 MiB");
             return input.size;
         }
         if (input.size - used - 4 < (size_t)size) {
@@ -322,4 +344,5 @@ static size_t rpc_data(struct net_connection *connection, struct bytes input) {
     return state->has_failed ? input.size : used;
 }
 
-const struct net_protocol hdfs_rpc_protocol = {.name = "namenode", .open = rpc_open, .data = rpc_data, .closed = rpc_closed};
+const struct net_protocol hdfs_rpc_protocol = {
+    .name = "namenode", .open = rpc_open, .data = rpc_data, .closed = rpc_closed};

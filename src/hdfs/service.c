@@ -1,4 +1,5 @@
-/* service.c: starting, stopping, describing. The ids that clients see (block pool, cluster, DataNode) are made once and kept in
+/* service.c: starting, stopping, describing. The ids that clients see (block pool, cluster, DataNode) are made once and
+ * kept in
  * /.raudal/identity of the store. */
 #include "hdfs/hdfs_internal.h"
 
@@ -17,7 +18,8 @@ static void random_uuid(struct world *world, char out[UUID_TEXT_SIZE]) {
 
 static bool identity_parse(struct hdfs *hdfs, struct bytes text) {
     char *const fields[] = {hdfs->block_pool, hdfs->cluster_id, hdfs->datanode_uuid, hdfs->storage_id};
-    const size_t sizes[] = {sizeof hdfs->block_pool, sizeof hdfs->cluster_id, sizeof hdfs->datanode_uuid, sizeof hdfs->storage_id};
+    const size_t sizes[] = {
+        sizeof hdfs->block_pool, sizeof hdfs->cluster_id, sizeof hdfs->datanode_uuid, sizeof hdfs->storage_id};
     for (size_t i = 0; i < ARRAY_COUNT(fields); i++) {
         size_t end = bytes_find(text, '\n', 0);
         if (end == SIZE_MAX || end == 0 || end >= sizes[i]) {
@@ -41,9 +43,12 @@ static bool identity_load(struct hdfs *hdfs, struct error *error) {
             random_uuid(hdfs->world, uuids[i]);
         }
         buffer_clear(&text);
-        buffer_printf(&text, "BP-%u-%s-%" PRId64 "\nCID-%s\n%s\nDS-%s\n", (unsigned)(world_random_u64(hdfs->world) % 2147483647u),
-            hdfs->options.address_count > 0 ? hdfs->options.addresses[0] : "127.0.0.1", world_wall_ms(hdfs->world), uuids[0], uuids[1], uuids[2]);
-        ok = world_write_file(hdfs->world, path, buffer_view(&text), false, error) && identity_parse(hdfs, buffer_view(&text));
+        buffer_printf(&text, "BP-%u-%s-%" PRId64 "\nCID-%s\n%s\nDS-%s\n",
+            (unsigned)(world_random_u64(hdfs->world) % 2147483647u),
+            hdfs->options.address_count > 0 ? hdfs->options.addresses[0] : "127.0.0.1", world_wall_ms(hdfs->world),
+            uuids[0], uuids[1], uuids[2]);
+        ok = world_write_file(hdfs->world, path, buffer_view(&text), false, error) &&
+             identity_parse(hdfs, buffer_view(&text));
     }
     buffer_free(&text);
     arena_destroy(&arena);
@@ -82,12 +87,18 @@ static void timer_close(void *argument) {
 static void turn(void *unused) {
 }
 
-static struct net_server *start_server(struct hdfs *hdfs, uint16_t port, const struct net_protocol *protocol, struct service_log *log,
-    size_t input_size_max, struct error *error) {
-    return net_server_start(&(struct net_server_options){.loop = hdfs->loop, .addresses = hdfs->options.addresses,
-                                .address_count = hdfs->options.address_count, .port = port, .protocol = protocol, .context = hdfs,
+static struct net_server *start_server(struct hdfs *hdfs, uint16_t port, const struct net_protocol *protocol,
+    struct service_log *log, size_t input_size_max, struct error *error) {
+    return net_server_start(&(struct net_server_options){.loop = hdfs->loop,
+                                .addresses = hdfs->options.addresses,
+                                .address_count = hdfs->options.address_count,
+                                .port = port,
+                                .protocol = protocol,
+                                .context = hdfs,
                                 .limits = {.input_size_max = input_size_max, .output_pause_size = (size_t)2 << 20},
-                                .peer_rule = hdfs->options.peer_rule, .log = log, .metrics = hdfs->options.metrics},
+                                .peer_rule = hdfs->options.peer_rule,
+                                .log = log,
+                                .metrics = hdfs->options.metrics},
         error);
 }
 
@@ -95,18 +106,24 @@ static void log_start(struct hdfs *hdfs) {
     struct service_log *namenode = hdfs->options.namenode_log, *datanode = hdfs->options.datanode_log;
     unsigned port = hdfs_namenode_port(hdfs), transfer_port = hdfs_datanode_port(hdfs);
     const char *address = hdfs->options.address_count > 0 ? hdfs->options.addresses[0] : "";
-    service_log_write(namenode, LOG_INFO, "org.apache.hadoop.hdfs.server.namenode.NameNode", "fs.defaultFS is hdfs://%s:%u", address, port);
-    service_log_write(namenode, LOG_INFO, "org.apache.hadoop.ipc.Server", "Starting Socket Reader #1 for port %u", port);
-    service_log_write(namenode, LOG_INFO, "org.apache.hadoop.hdfs.server.namenode.FSNamesystem", "Starting services required for active state");
+    service_log_write(namenode, LOG_INFO, "org.apache.hadoop.hdfs.server.namenode.NameNode",
+        "fs.defaultFS is hdfs://%s:%u", address, port);
+    service_log_write(
+        namenode, LOG_INFO, "org.apache.hadoop.ipc.Server", "Starting Socket Reader #1 for port %u", port);
+    service_log_write(namenode, LOG_INFO, "org.apache.hadoop.hdfs.server.namenode.FSNamesystem",
+        "Starting services required for active state");
     service_log_write(namenode, LOG_INFO, "org.apache.hadoop.ipc.Server", "IPC Server Responder: starting");
     service_log_write(namenode, LOG_INFO, "org.apache.hadoop.ipc.Server", "IPC Server listener on %u: starting", port);
-    service_log_write(namenode, LOG_INFO, "org.apache.hadoop.hdfs.server.namenode.NameNode", "NameNode RPC up at: %s/%s:%u.", address, address, port);
-    service_log_write(datanode, LOG_INFO, "org.apache.hadoop.hdfs.server.datanode.DataNode", "Opened streaming server at /%s:%u", address,
-        transfer_port);
+    service_log_write(namenode, LOG_INFO, "org.apache.hadoop.hdfs.server.namenode.NameNode",
+        "NameNode RPC up at: %s/%s:%u.", address, address, port);
     service_log_write(datanode, LOG_INFO, "org.apache.hadoop.hdfs.server.datanode.DataNode",
-        "Block pool %s (Datanode Uuid %s) service to %s:%u successfully registered with NN", hdfs->block_pool, hdfs->datanode_uuid, address, port);
-    service_log_write(namenode, LOG_INFO, "org.apache.hadoop.hdfs.StateChange", "BLOCK* registerDatanode: from DatanodeRegistration(%s:%u, datanodeUuid=%s)",
-        address, transfer_port, hdfs->datanode_uuid);
+        "Opened streaming server at /%s:%u", address, transfer_port);
+    service_log_write(datanode, LOG_INFO, "org.apache.hadoop.hdfs.server.datanode.DataNode",
+        "Block pool %s (Datanode Uuid %s) service to %s:%u successfully registered with NN", hdfs->block_pool,
+        hdfs->datanode_uuid, address, port);
+    service_log_write(namenode, LOG_INFO, "org.apache.hadoop.hdfs.StateChange",
+        "BLOCK* registerDatanode: from DatanodeRegistration(%s:%u, datanodeUuid=%s)", address, transfer_port,
+        hdfs->datanode_uuid);
 }
 
 static void hdfs_free(struct hdfs *hdfs) {
@@ -131,9 +148,11 @@ struct hdfs *hdfs_start(const struct hdfs_options *options, struct error *error)
         return NULL;
     }
     /* The DataNode first: whoever reaches the NameNode must be able to read and write. */
-    hdfs->datanode = start_server(hdfs, options->datanode_port, &hdfs_transfer_protocol, options->datanode_log, (size_t)17 << 20, error);
+    hdfs->datanode = start_server(
+        hdfs, options->datanode_port, &hdfs_transfer_protocol, options->datanode_log, (size_t)17 << 20, error);
     if (hdfs->datanode) {
-        hdfs->namenode = start_server(hdfs, options->namenode_port, &hdfs_rpc_protocol, options->namenode_log, (size_t)9 << 20, error);
+        hdfs->namenode = start_server(
+            hdfs, options->namenode_port, &hdfs_rpc_protocol, options->namenode_log, (size_t)9 << 20, error);
     }
     if (!hdfs->namenode) {
         if (hdfs->datanode) {
@@ -158,8 +177,10 @@ void hdfs_stop(struct hdfs *hdfs) {
     while (hdfs->task_count > 0) {
         world_loop_call(hdfs->loop, turn, NULL);
     }
-    service_log_write(hdfs->options.namenode_log, LOG_INFO, "org.apache.hadoop.hdfs.server.namenode.NameNode", "SHUTDOWN_MSG: Shutting down NameNode");
-    service_log_write(hdfs->options.datanode_log, LOG_INFO, "org.apache.hadoop.hdfs.server.datanode.DataNode", "SHUTDOWN_MSG: Shutting down DataNode");
+    service_log_write(hdfs->options.namenode_log, LOG_INFO, "org.apache.hadoop.hdfs.server.namenode.NameNode",
+        "SHUTDOWN_MSG: Shutting down NameNode");
+    service_log_write(hdfs->options.datanode_log, LOG_INFO, "org.apache.hadoop.hdfs.server.datanode.DataNode",
+        "SHUTDOWN_MSG: Shutting down DataNode");
     hdfs_free(hdfs);
 }
 
@@ -173,15 +194,20 @@ uint16_t hdfs_datanode_port(const struct hdfs *hdfs) {
 
 bool hdfs_describe(struct hdfs *hdfs, struct hdfs_description *description, struct error *error) {
     struct store_summary summary;
-    *description = (struct hdfs_description){.started_ms = hdfs->started_ms, .open_file_count = store_lease_count(hdfs->store),
+    *description = (struct hdfs_description){.started_ms = hdfs->started_ms,
+        .open_file_count = store_lease_count(hdfs->store),
         .namenode_connection_count = net_server_connection_count(hdfs->namenode),
-        .datanode_connection_count = net_server_connection_count(hdfs->datanode), .call_count = hdfs->call_count,
-        .received_size = hdfs->received_size, .sent_size = hdfs->sent_size, .is_in_safe_mode = hdfs->is_in_safe_mode};
+        .datanode_connection_count = net_server_connection_count(hdfs->datanode),
+        .call_count = hdfs->call_count,
+        .received_size = hdfs->received_size,
+        .sent_size = hdfs->sent_size,
+        .is_in_safe_mode = hdfs->is_in_safe_mode};
     snprintf(description->block_pool, sizeof description->block_pool, "%s", hdfs->block_pool);
     snprintf(description->cluster_id, sizeof description->cluster_id, "%s", hdfs->cluster_id);
     snprintf(description->datanode_uuid, sizeof description->datanode_uuid, "%s", hdfs->datanode_uuid);
     if (!store_summarize(hdfs->store, "/", &summary, error) ||
-        !store_space(hdfs->store, &description->capacity_size, &description->used_size, &description->free_size, error)) {
+        !store_space(
+            hdfs->store, &description->capacity_size, &description->used_size, &description->free_size, error)) {
         return false;
     }
     description->file_count = summary.file_count;

@@ -1,5 +1,5 @@
-/* transfer.c: the DataNode's port. An operation is int16 version 28, an operation byte, and a varint-delimited message; what follows depends
- * on it. After a finished operation the next may come on the same connection. */
+/* transfer.c: the DataNode's port. An operation is int16 version 28, an operation byte, and a varint-delimited message;
+ * what follows depends on it. After a finished operation the next may come on the same connection. */
 #include "hdfs/transfer.h"
 
 #include <inttypes.h>
@@ -16,7 +16,8 @@ static bool transfer_open(struct net_connection *connection, void *context) {
     transfer->hdfs = context;
     transfer->connection = connection;
     snprintf(transfer->peer, sizeof transfer->peer, "/%s:%u", net_peer(connection)->text, net_peer(connection)->port);
-    snprintf(transfer->local, sizeof transfer->local, "/%s:%u", net_local(connection)->text, net_local(connection)->port);
+    snprintf(
+        transfer->local, sizeof transfer->local, "/%s:%u", net_local(connection)->text, net_local(connection)->port);
     net_set_state(connection, transfer);
     return true;
 }
@@ -44,8 +45,8 @@ static void transfer_closed(struct net_connection *connection, const struct erro
     net_set_state(connection, NULL);
     transfer->is_closed = true;
     if (transfer->state == TRANSFER_WRITING) {
-        service_log_write(transfer->hdfs->options.datanode_log, LOG_INFO, LOGGER, "%s: the connection from %s ended before the block was finished",
-            transfer->block_name, transfer->peer);
+        service_log_write(transfer->hdfs->options.datanode_log, LOG_INFO, LOGGER,
+            "%s: the connection from %s ended before the block was finished", transfer->block_name, transfer->peer);
     }
     if (!transfer->is_busy) {
         transfer_free(transfer);
@@ -114,13 +115,14 @@ void transfer_refuse(struct transfer *transfer, Hadoop__TransferStatus status, c
     va_end(arguments);
     transfer_append(&transfer->out, &response.base);
     transfer->has_failed = true;
-    service_log_write(transfer->hdfs->options.datanode_log, LOG_WARN, LOGGER, "%s: %s", transfer->peer, response.message);
+    service_log_write(
+        transfer->hdfs->options.datanode_log, LOG_WARN, LOGGER, "%s: %s", transfer->peer, response.message);
 }
 
 void transfer_name_block(struct transfer *transfer, const Hadoop__ExtendedBlock *block) {
     transfer->block_id = block->blockid;
-    transfer->block_name =
-        arena_printf(&transfer->arena, "%s:blk_%" PRIu64 "_%" PRIu64, block->poolid, block->blockid, block->generationstamp);
+    transfer->block_name = arena_printf(
+        &transfer->arena, "%s:blk_%" PRIu64 "_%" PRIu64, block->poolid, block->blockid, block->generationstamp);
 }
 
 char *transfer_locate(struct transfer *transfer, int64_t *size) {
@@ -175,16 +177,19 @@ static size_t take_operation(struct transfer *transfer, struct bytes input) {
         kind = kinds[i].code == input.data[2] ? &kinds[i] : kind;
     }
     if (!kind) {
-        return refuse_input(transfer, input, arena_printf(&transfer->arena, "Unknown op %u in data stream", input.data[2]));
+        return refuse_input(
+            transfer, input, arena_printf(&transfer->arena, "Unknown op %u in data stream", input.data[2]));
     }
     struct bytes rest = bytes_slice(input, 3, input.size - 3), part;
     int taken = message_take(&rest, &part, TRANSFER_HEADER_SIZE_MAX);
     if (taken == 0) {
         return 0;
     }
-    transfer->message = taken > 0 ? message_unpack(kind->message, &transfer->arena, arena_copy(&transfer->arena, part)) : NULL;
+    transfer->message =
+        taken > 0 ? message_unpack(kind->message, &transfer->arena, arena_copy(&transfer->arena, part)) : NULL;
     if (!transfer->message) {
-        return refuse_input(transfer, input, arena_printf(&transfer->arena, "the header of %s cannot be read", kind->name));
+        return refuse_input(
+            transfer, input, arena_printf(&transfer->arena, "the header of %s cannot be read", kind->name));
     }
     transfer->state = TRANSFER_PREPARING;
     transfer->has_failed = transfer->is_last = false;
@@ -272,5 +277,9 @@ void transfer_announce_restart(void *unused, struct net_connection *connection) 
     net_flush(connection);
 }
 
-const struct net_protocol hdfs_transfer_protocol = {
-    .name = "datanode", .open = transfer_open, .data = transfer_data, .writable = transfer_writable, .ended = transfer_ended, .closed = transfer_closed};
+const struct net_protocol hdfs_transfer_protocol = {.name = "datanode",
+    .open = transfer_open,
+    .data = transfer_data,
+    .writable = transfer_writable,
+    .ended = transfer_ended,
+    .closed = transfer_closed};

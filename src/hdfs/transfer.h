@@ -6,7 +6,7 @@
 #include "transfer.pb-c.h"
 
 #define TRANSFER_VERSION 28
-#define TRANSFER_HEADER_SIZE_MAX 65536             /* of an operation's message */
+#define TRANSFER_HEADER_SIZE_MAX 65536              /* of an operation's message */
 #define TRANSFER_PACKET_SIZE_MAX ((size_t)16 << 20) /* Hadoop's own limit */
 #define TRANSFER_QUEUE_SIZE_MAX ((size_t)4 << 20)   /* packets that wait for the disk before the client is held back */
 
@@ -28,10 +28,10 @@ struct transfer {
     bool has_ended; /* the client sends no more, and waits for what is due */
     bool is_closed; /* the connection is gone; the task's end frees */
 
-    struct arena arena; /* of the operation */
+    struct arena arena;     /* of the operation */
     const char *block_name; /* "BP-…:blk_…_…" */
     const char *client;
-    const char *holder; /* of the lease, when writing */
+    const char *holder;       /* of the lease, when writing */
     char peer[96], local[96]; /* "/address:port" */
     int64_t started_ns;
 
@@ -68,9 +68,11 @@ void transfer_reset(struct transfer *transfer);
 /* Ends the connection after what waits was sent. */
 void transfer_end(struct transfer *transfer);
 /* Appends a BlockOpResponse with status and message to `out`. */
-void transfer_refuse(struct transfer *transfer, Hadoop__TransferStatus status, const char *format, ...) __attribute__((format(printf, 3, 4)));
+void transfer_refuse(struct transfer *transfer, Hadoop__TransferStatus status, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 void transfer_append(struct buffer *out, const ProtobufCMessage *message);
-/* Disk pool. The path of the block's file, in the arena, with base, block_size, inode set; NULL after transfer_refuse. size: bytes in the file. */
+/* Disk pool. The path of the block's file, in the arena, with base, block_size, inode set; NULL after transfer_refuse.
+ * size: bytes in the file. */
 char *transfer_locate(struct transfer *transfer, int64_t *size);
 void transfer_name_block(struct transfer *transfer, const Hadoop__ExtendedBlock *block);
 

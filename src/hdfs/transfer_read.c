@@ -1,5 +1,5 @@
-/* transfer_read.c: READ_BLOCK and BLOCK_CHECKSUM. Checksums are computed while sending. A pool task makes packets of up to one piece; the
- * next piece is made when the socket has taken most of the one before. */
+/* transfer_read.c: READ_BLOCK and BLOCK_CHECKSUM. Checksums are computed while sending. A pool task makes packets of up
+ * to one piece; the next piece is made when the socket has taken most of the one before. */
 #include "hdfs/transfer.h"
 
 #include <inttypes.h>
@@ -8,7 +8,8 @@
 #define PACKET_DATA_SIZE 65536
 #define PIECE_SIZE ((int64_t)1 << 20)
 
-static void append_packet_header(struct buffer *out, int64_t offset, int64_t sequence, bool is_last, size_t sums_size, size_t data_size) {
+static void append_packet_header(
+    struct buffer *out, int64_t offset, int64_t sequence, bool is_last, size_t sums_size, size_t data_size) {
     Hadoop__PacketHeader header = HADOOP__PACKET_HEADER__INIT;
     uint8_t packed[64];
     header.offsetinblock = offset;
@@ -31,8 +32,10 @@ static bool append_packet(struct transfer *transfer, size_t data_size, struct er
         return got < 0 ? false : error_set(error, ERROR_CORRUPT, "the file became shorter while it was read");
     }
     for (size_t i = 0; i < count; i++) {
-        size_t start = i * HDFS_CHUNK_SIZE, size = data_size - start < HDFS_CHUNK_SIZE ? data_size - start : HDFS_CHUNK_SIZE;
-        store_be32(sums + 4 * i, (int32_t)transfer_checksum(HADOOP__CHECKSUM_TYPE__CHECKSUM_CRC32C, data + start, size));
+        size_t start = i * HDFS_CHUNK_SIZE,
+               size = data_size - start < HDFS_CHUNK_SIZE ? data_size - start : HDFS_CHUNK_SIZE;
+        store_be32(
+            sums + 4 * i, (int32_t)transfer_checksum(HADOOP__CHECKSUM_TYPE__CHECKSUM_CRC32C, data + start, size));
     }
     transfer->at += (int64_t)data_size;
     transfer->hdfs->sent_size += data_size;
@@ -45,7 +48,8 @@ static void append_piece(struct transfer *transfer) {
     while (transfer->at < stop) {
         int64_t size = stop - transfer->at < PACKET_DATA_SIZE ? stop - transfer->at : PACKET_DATA_SIZE;
         if (!append_packet(transfer, (size_t)size, &error)) {
-            service_log_write(transfer->hdfs->options.datanode_log, LOG_WARN, LOGGER, "%s: %s", transfer->block_name, error.message);
+            service_log_write(
+                transfer->hdfs->options.datanode_log, LOG_WARN, LOGGER, "%s: %s", transfer->block_name, error.message);
             transfer->has_failed = true;
             return;
         }
@@ -68,8 +72,8 @@ static void read_prepare(void *argument) {
     int64_t length = size - transfer->base < transfer->block_size ? size - transfer->base : transfer->block_size;
     if (length < 0 || message->offset > (uint64_t)length || message->len > (uint64_t)length - message->offset) {
         transfer_refuse(transfer, HADOOP__TRANSFER_STATUS__ERROR_INVALID,
-            "Offset %" PRIu64 " and length %" PRIu64 " don't match block %s ( blockLen %" PRId64 " )", message->offset, message->len,
-            transfer->block_name, length);
+            "Offset %" PRIu64 " and length %" PRIu64 " don't match block %s ( blockLen %" PRId64 " )", message->offset,
+            message->len, transfer->block_name, length);
         return;
     }
     transfer->source = store_file_open(transfer->hdfs->store, path, &error);
@@ -84,7 +88,8 @@ static void read_prepare(void *argument) {
     transfer->end = end < length ? end : length;
     transfer->written = 0; /* counts packets */
     Hadoop__Checksum checksum = HADOOP__CHECKSUM__INIT;
-    checksum.type = transfer->with_checksums ? HADOOP__CHECKSUM_TYPE__CHECKSUM_CRC32C : HADOOP__CHECKSUM_TYPE__CHECKSUM_NULL;
+    checksum.type =
+        transfer->with_checksums ? HADOOP__CHECKSUM_TYPE__CHECKSUM_CRC32C : HADOOP__CHECKSUM_TYPE__CHECKSUM_NULL;
     checksum.bytesperchecksum = HDFS_CHUNK_SIZE;
     Hadoop__ReadOpChecksumInfo info = HADOOP__READ_OP_CHECKSUM_INFO__INIT;
     info.checksum = &checksum;
@@ -146,12 +151,14 @@ static void checksum_compute(void *argument) {
     int64_t length = size - transfer->base < transfer->block_size ? size - transfer->base : transfer->block_size;
     uint64_t wanted = message->header->block->numbytes;
     if (length < 0 || wanted > (uint64_t)length) {
-        transfer_refuse(transfer, HADOOP__TRANSFER_STATUS__ERROR_INVALID, "%s has %" PRId64 " bytes, not %" PRIu64, transfer->block_name, length, wanted);
+        transfer_refuse(transfer, HADOOP__TRANSFER_STATUS__ERROR_INVALID, "%s has %" PRId64 " bytes, not %" PRIu64,
+            transfer->block_name, length, wanted);
         return;
     }
     if (message->blockchecksumoptions && message->blockchecksumoptions->has_blockchecksumtype &&
         message->blockchecksumoptions->blockchecksumtype != HADOOP__BLOCK_CHECKSUM_TYPE__MD5CRC) {
-        transfer_refuse(transfer, HADOOP__TRANSFER_STATUS__ERROR_UNSUPPORTED, "dfs.checksum.combine.mode=COMPOSITE_CRC is not supported, MD5MD5CRC is");
+        transfer_refuse(transfer, HADOOP__TRANSFER_STATUS__ERROR_UNSUPPORTED,
+            "dfs.checksum.combine.mode=COMPOSITE_CRC is not supported, MD5MD5CRC is");
         return;
     }
     struct store_file *file = store_file_open(transfer->hdfs->store, path, &error);

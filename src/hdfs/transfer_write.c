@@ -1,6 +1,7 @@
-/* transfer_write.c: WRITE_BLOCK. A packet is int32 size of checksums and data plus 4, int16 size of its header, the header (PacketHeader),
- * checksums, data. Whole packets are queued on the loop; a pool task checks and writes all that wait and makes their acknowledgements, which
- * therefore name only what is in the file (and on the disk, where syncBlock asked for it). */
+/* transfer_write.c: WRITE_BLOCK. A packet is int32 size of checksums and data plus 4, int16 size of its header, the
+ * header (PacketHeader), checksums, data. Whole packets are queued on the loop; a pool task checks and writes all that
+ * wait and makes their acknowledgements, which therefore name only what is in the file (and on the disk, where
+ * syncBlock asked for it). */
 #include "hdfs/transfer.h"
 
 #include <inttypes.h>
@@ -39,17 +40,20 @@ static bool find_written(struct transfer *transfer, char **path) {
         return false;
     }
     if (construction.block_index != store_block_index(transfer->block_id) || !construction.has_block) {
-        transfer_refuse(transfer, HADOOP__TRANSFER_STATUS__ERROR, "%s is not the last block of %s", transfer->block_name, construction.path);
+        transfer_refuse(transfer, HADOOP__TRANSFER_STATUS__ERROR, "%s is not the last block of %s",
+            transfer->block_name, construction.path);
         return false;
     }
-    /* Not every client uses the lease's name here (hdfs-native does not), so the lease of now is the one that must stay. */
+    /* Not every client uses the lease's name here (hdfs-native does not), so the lease of now is the one that must
+     * stay. */
     transfer->holder = construction.holder;
     transfer->base = construction.committed_size;
     transfer->block_size = construction.block_size;
     transfer->written = stage_creates(message) ? 0 : size - transfer->base;
     if (!stage_creates(message) && (transfer->written < 0 || (uint64_t)transfer->written < message->minbytesrcvd)) {
-        transfer_refuse(transfer, HADOOP__TRANSFER_STATUS__ERROR, "%s has %" PRId64 " bytes, the client expects at least %" PRIu64,
-            transfer->block_name, transfer->written, message->minbytesrcvd);
+        transfer_refuse(transfer, HADOOP__TRANSFER_STATUS__ERROR,
+            "%s has %" PRId64 " bytes, the client expects at least %" PRIu64, transfer->block_name, transfer->written,
+            message->minbytesrcvd);
         return false;
     }
     return true;
@@ -66,7 +70,8 @@ static bool check_request(struct transfer *transfer) {
         return false;
     }
     if (message->n_targets > 0) {
-        transfer_refuse(transfer, HADOOP__TRANSFER_STATUS__ERROR_UNSUPPORTED, "a pipeline of several DataNodes: there is only this one");
+        transfer_refuse(transfer, HADOOP__TRANSFER_STATUS__ERROR_UNSUPPORTED,
+            "a pipeline of several DataNodes: there is only this one");
         return false;
     }
     return true;
@@ -79,9 +84,11 @@ static void write_prepare(void *argument) {
     if (!check_request(transfer) || !find_written(transfer, &path)) {
         return;
     }
-    transfer->file = world_file_open(transfer->hdfs->world, store_machine_path(transfer->hdfs->store, &transfer->arena, path),
-        WORLD_OPEN_READ | WORLD_OPEN_WRITE, 0, &error);
-    if (!transfer->file || (stage_creates(write_message(transfer)) && !world_file_truncate(transfer->file, transfer->base, &error))) {
+    transfer->file =
+        world_file_open(transfer->hdfs->world, store_machine_path(transfer->hdfs->store, &transfer->arena, path),
+            WORLD_OPEN_READ | WORLD_OPEN_WRITE, 0, &error);
+    if (!transfer->file ||
+        (stage_creates(write_message(transfer)) && !world_file_truncate(transfer->file, transfer->base, &error))) {
         transfer_refuse(transfer, HADOOP__TRANSFER_STATUS__ERROR, "%s: %s", transfer->block_name, error.message);
         return;
     }
@@ -105,8 +112,8 @@ static void write_prepared(void *argument) {
         transfer_reset(transfer); /* all data had arrived; nothing follows */
         return;
     }
-    service_log_write(transfer->hdfs->options.datanode_log, LOG_INFO, LOGGER, "Receiving %s src: %s dest: %s", transfer->block_name,
-        transfer->peer, transfer->local);
+    service_log_write(transfer->hdfs->options.datanode_log, LOG_INFO, LOGGER, "Receiving %s src: %s dest: %s",
+        transfer->block_name, transfer->peer, transfer->local);
     transfer->state = TRANSFER_WRITING;
     net_resume(transfer->connection);
 }
@@ -128,7 +135,8 @@ struct packet {
 };
 
 /* 1: a whole packet stands at the start; 0: more bytes are needed; -1: this is no packet. */
-static int packet_parse(const struct transfer *transfer, struct arena *arena, struct bytes input, bool whole, struct packet *packet) {
+static int packet_parse(
+    const struct transfer *transfer, struct arena *arena, struct bytes input, bool whole, struct packet *packet) {
     if (input.size < 6) {
         return 0;
     }
@@ -144,13 +152,15 @@ static int packet_parse(const struct transfer *transfer, struct arena *arena, st
     if (!whole) {
         return 1;
     }
-    Hadoop__PacketHeader *header =
-        (Hadoop__PacketHeader *)message_unpack(&hadoop__packet_header__descriptor, arena, bytes_slice(input, 6, header_size));
+    Hadoop__PacketHeader *header = (Hadoop__PacketHeader *)message_unpack(
+        &hadoop__packet_header__descriptor, arena, bytes_slice(input, 6, header_size));
     if (!header || header->datalen < 0 || header->offsetinblock < 0) {
         return -1;
     }
     size_t data_size = (size_t)header->datalen;
-    size_t chunk_count = transfer->checksum_type == HADOOP__CHECKSUM_TYPE__CHECKSUM_NULL ? 0 : (data_size + transfer->chunk_size - 1) / transfer->chunk_size;
+    size_t chunk_count = transfer->checksum_type == HADOOP__CHECKSUM_TYPE__CHECKSUM_NULL
+                             ? 0
+                             : (data_size + transfer->chunk_size - 1) / transfer->chunk_size;
     if (data_size > TRANSFER_PACKET_SIZE_MAX || chunk_count * 4 + data_size != (size_t)payload - 4) {
         return -1;
     }
@@ -166,8 +176,10 @@ static int packet_parse(const struct transfer *transfer, struct arena *arena, st
 static bool sums_match(const struct transfer *transfer, const struct packet *packet) {
     for (size_t i = 0; i * 4 < packet->sums.size; i++) {
         size_t start = i * transfer->chunk_size;
-        size_t size = packet->data.size - start < transfer->chunk_size ? packet->data.size - start : transfer->chunk_size;
-        if (transfer_checksum(transfer->checksum_type, packet->data.data + start, size) != (uint32_t)load_be32(packet->sums.data + 4 * i)) {
+        size_t size =
+            packet->data.size - start < transfer->chunk_size ? packet->data.size - start : transfer->chunk_size;
+        if (transfer_checksum(transfer->checksum_type, packet->data.data + start, size) !=
+            (uint32_t)load_be32(packet->sums.data + 4 * i)) {
             return false;
         }
     }
@@ -185,9 +197,10 @@ static void append_ack(struct transfer *transfer, int64_t sequence, Hadoop__Tran
     transfer_append(&transfer->out, &ack.base);
 }
 
-static bool packet_failed(struct transfer *transfer, const struct packet *packet, Hadoop__TransferStatus status, const char *why) {
-    service_log_write(transfer->hdfs->options.datanode_log, LOG_WARN, LOGGER, "%s: packet %" PRId64 " from %s: %s", transfer->block_name,
-        packet->sequence, transfer->peer, why);
+static bool packet_failed(
+    struct transfer *transfer, const struct packet *packet, Hadoop__TransferStatus status, const char *why) {
+    service_log_write(transfer->hdfs->options.datanode_log, LOG_WARN, LOGGER, "%s: packet %" PRId64 " from %s: %s",
+        transfer->block_name, packet->sequence, transfer->peer, why);
     append_ack(transfer, packet->sequence, status);
     transfer->has_failed = true;
     return false;
@@ -197,12 +210,14 @@ static bool packet_write(struct transfer *transfer, const struct packet *packet)
     struct error error = {0};
     if (packet->data.size > 0) {
         if (packet->offset > transfer->written || packet->offset + (int64_t)packet->data.size > transfer->block_size) {
-            return packet_failed(transfer, packet, HADOOP__TRANSFER_STATUS__ERROR_INVALID, "it leaves a gap or exceeds the block");
+            return packet_failed(
+                transfer, packet, HADOOP__TRANSFER_STATUS__ERROR_INVALID, "it leaves a gap or exceeds the block");
         }
         if (!sums_match(transfer, packet)) {
             return packet_failed(transfer, packet, HADOOP__TRANSFER_STATUS__ERROR_CHECKSUM, "checksum error");
         }
-        if (!world_file_write(transfer->file, packet->data.data, packet->data.size, transfer->base + packet->offset, &error)) {
+        if (!world_file_write(
+                transfer->file, packet->data.data, packet->data.size, transfer->base + packet->offset, &error)) {
             return packet_failed(transfer, packet, HADOOP__TRANSFER_STATUS__ERROR, error.message);
         }
         int64_t end = packet->offset + (int64_t)packet->data.size;
@@ -225,8 +240,8 @@ static bool still_ours(struct transfer *transfer, struct arena *arena) {
         construction.block_index == store_block_index(transfer->block_id)) {
         return true;
     }
-    service_log_write(transfer->hdfs->options.datanode_log, LOG_WARN, LOGGER, "%s: %s lost its lease %s", transfer->block_name,
-        transfer->client, error.message);
+    service_log_write(transfer->hdfs->options.datanode_log, LOG_WARN, LOGGER, "%s: %s lost its lease %s",
+        transfer->block_name, transfer->client, error.message);
     transfer->has_failed = true;
     return false;
 }
@@ -241,8 +256,8 @@ static void write_packets(void *argument) {
         ok = packet_parse(transfer, &arena, rest, true, &packet) == 1;
         if (!ok) {
             transfer->has_failed = true;
-            service_log_write(transfer->hdfs->options.datanode_log, LOG_WARN, LOGGER, "%s: malformed packet from %s", transfer->block_name,
-                transfer->peer);
+            service_log_write(transfer->hdfs->options.datanode_log, LOG_WARN, LOGGER, "%s: malformed packet from %s",
+                transfer->block_name, transfer->peer);
             break;
         }
         ok = packet_write(transfer, &packet);
@@ -268,10 +283,12 @@ static void packets_written(void *argument) {
     if (transfer->is_last) {
         struct service_log *log = transfer->hdfs->options.datanode_log;
         service_log_write(log, LOG_INFO, LOGGER ".clienttrace",
-            "src: %s, dest: %s, volume: , bytes: %" PRId64 ", op: HDFS_WRITE, cliID: %s, offset: 0, srvID: %s, blockid: %s, duration(ns): %" PRId64,
-            transfer->peer, transfer->local, transfer->written, transfer->client, transfer->hdfs->datanode_uuid, transfer->block_name,
-            world_monotonic_ns(transfer->hdfs->world) - transfer->started_ns);
-        service_log_write(log, LOG_INFO, LOGGER, "PacketResponder: %s, type=LAST_IN_PIPELINE terminating", transfer->block_name);
+            "src: %s, dest: %s, volume: , bytes: %" PRId64
+            ", op: HDFS_WRITE, cliID: %s, offset: 0, srvID: %s, blockid: %s, duration(ns): %" PRId64,
+            transfer->peer, transfer->local, transfer->written, transfer->client, transfer->hdfs->datanode_uuid,
+            transfer->block_name, world_monotonic_ns(transfer->hdfs->world) - transfer->started_ns);
+        service_log_write(
+            log, LOG_INFO, LOGGER, "PacketResponder: %s, type=LAST_IN_PIPELINE terminating", transfer->block_name);
         buffer_clear(&transfer->queue);
         transfer_reset(transfer);
         return;
@@ -304,8 +321,8 @@ size_t transfer_take_packets(struct transfer *transfer, struct bytes input) {
         struct packet packet;
         int parsed = packet_parse(transfer, NULL, bytes_slice(input, used, input.size - used), false, &packet);
         if (parsed < 0) {
-            service_log_write(transfer->hdfs->options.datanode_log, LOG_WARN, LOGGER, "%s: malformed packet from %s", transfer->block_name,
-                transfer->peer);
+            service_log_write(transfer->hdfs->options.datanode_log, LOG_WARN, LOGGER, "%s: malformed packet from %s",
+                transfer->block_name, transfer->peer);
             transfer_end(transfer);
             return input.size;
         }

@@ -1,8 +1,9 @@
-/* web.c: WebHDFS, the REST form of HDFS (docs: WebHDFS REST API). Requests come from the web server's loop, are done on the disk pool and
- * answered on the loop. Failures are JSON RemoteException with the status that Hadoop gives that exception.
+/* web.c: WebHDFS, the REST form of HDFS (docs: WebHDFS REST API). Requests come from the web server's loop, are done on
+ * the disk pool and answered on the loop. Failures are JSON RemoteException with the status that Hadoop gives that
+ * exception.
  *
- * Reading answers at once; CREATE and APPEND without data are redirected to the same server, as Hadoop redirects to a DataNode, and data that comes
- * at once is taken at once. */
+ * Reading answers at once; CREATE and APPEND without data are redirected to the same server, as Hadoop redirects to a
+ * DataNode, and data that comes at once is taken at once. */
 #include "hdfs/web.h"
 
 #include <stdlib.h>
@@ -25,8 +26,8 @@ bool web_number(struct web_request *request, const char *name, int64_t otherwise
     if (text.size == 0 || bytes_to_int64(text, value)) {
         return true;
     }
-    return operation_fail(&request->operation, EXCEPTION_ILLEGAL_ARGUMENT, "Invalid value for webhdfs parameter \"%s\": Failed to parse \"%.*s\" as a number",
-        name, BYTES_ARGS(text));
+    return operation_fail(&request->operation, EXCEPTION_ILLEGAL_ARGUMENT,
+        "Invalid value for webhdfs parameter \"%s\": Failed to parse \"%.*s\" as a number", name, BYTES_ARGS(text));
 }
 
 bool web_mode(struct web_request *request, const char *name, uint32_t otherwise, uint32_t *mode) {
@@ -44,7 +45,8 @@ bool web_mode(struct web_request *request, const char *name, uint32_t otherwise,
     *mode = value;
     return ok && value <= 01777 ? true
                                 : operation_fail(&request->operation, EXCEPTION_ILLEGAL_ARGUMENT,
-                                      "Invalid value for webhdfs parameter \"%s\": \"%.*s\" is not an octal permission", name, BYTES_ARGS(text));
+                                      "Invalid value for webhdfs parameter \"%s\": \"%.*s\" is not an octal permission",
+                                      name, BYTES_ARGS(text));
 }
 
 /* ---- answers ---- */
@@ -97,7 +99,8 @@ void web_answer(void *argument) {
         http_add_header(http, "Location", request->location);
     }
     if (request->operation.exception == EXCEPTION_NONE && request->file) {
-        http_respond_file(http, 200, "application/octet-stream", request->file, request->file_offset, request->file_size);
+        http_respond_file(
+            http, 200, "application/octet-stream", request->file, request->file_offset, request->file_size);
     } else if (request->body.size > 0) {
         http_respond_buffer(http, request->status, "application/json", &request->body);
     } else {
@@ -194,8 +197,9 @@ static void web_handle(struct http_request *http, void *context) {
     struct bytes name = http_query_ignore_case(http, "op");
     request->method = web_method_find(http_method(http), name);
     if (!request->method) {
-        operation_fail(&request->operation, EXCEPTION_ILLEGAL_ARGUMENT, "Invalid value for webhdfs parameter \"op\": %s has no operation \"%.*s\"",
-            http_method(http), BYTES_ARGS(name));
+        operation_fail(&request->operation, EXCEPTION_ILLEGAL_ARGUMENT,
+            "Invalid value for webhdfs parameter \"op\": %s has no operation \"%.*s\"", http_method(http),
+            BYTES_ARGS(name));
         web_answer(request);
         return;
     }
@@ -214,10 +218,14 @@ static void web_handle(struct http_request *http, void *context) {
 void hdfs_web_init(struct hdfs *hdfs) {
     static const char *const methods[] = {"GET", "PUT", "POST", "DELETE"};
     static const char *const patterns[] = {"/webhdfs/v1/{path...}", "/webhdfs/v1"};
-    STATIC_ASSERT(ARRAY_COUNT(methods) * ARRAY_COUNT(patterns) == ARRAY_COUNT(((struct hdfs *)0)->routes), "a route for each");
+    STATIC_ASSERT(
+        ARRAY_COUNT(methods) * ARRAY_COUNT(patterns) == ARRAY_COUNT(((struct hdfs *)0)->routes), "a route for each");
     for (size_t i = 0; i < ARRAY_COUNT(hdfs->routes); i++) {
-        hdfs->routes[i] = (struct http_route){.method = methods[i % ARRAY_COUNT(methods)], .pattern = patterns[i / ARRAY_COUNT(methods)],
-            .handler = web_handle, .context = hdfs, .body_mode = HTTP_BODY_STREAMED};
+        hdfs->routes[i] = (struct http_route){.method = methods[i % ARRAY_COUNT(methods)],
+            .pattern = patterns[i / ARRAY_COUNT(methods)],
+            .handler = web_handle,
+            .context = hdfs,
+            .body_mode = HTTP_BODY_STREAMED};
     }
 }
 

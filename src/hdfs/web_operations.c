@@ -1,4 +1,5 @@
-/* web_operations.c: WebHDFS's operations, one table. JSON as Hadoop's JsonUtil writes it: members in alphabetical order. */
+/* web_operations.c: WebHDFS's operations, one table. JSON as Hadoop's JsonUtil writes it: members in alphabetical
+ * order. */
 #include "hdfs/web.h"
 
 #include <inttypes.h>
@@ -16,15 +17,16 @@ static void append_member(struct buffer *out, const char *name, const char *text
 }
 
 static void append_status(struct buffer *out, const struct store_stat *stat, const char *name) {
-    buffer_printf(out, "{\"accessTime\":%" PRId64 ",\"blockSize\":%" PRId64 ",\"childrenNum\":0,\"fileId\":%" PRIu64 ",", stat->accessed_ms,
-        stat->block_size, stat->inode);
+    buffer_printf(out,
+        "{\"accessTime\":%" PRId64 ",\"blockSize\":%" PRId64 ",\"childrenNum\":0,\"fileId\":%" PRIu64 ",",
+        stat->accessed_ms, stat->block_size, stat->inode);
     append_member(out, "group", stat->group);
     buffer_printf(out, ",\"length\":%" PRId64 ",\"modificationTime\":%" PRId64 ",", stat->size, stat->modified_ms);
     append_member(out, "owner", stat->owner);
     buffer_append_byte(out, ',');
     append_member(out, "pathSuffix", name);
-    buffer_printf(out, ",\"permission\":\"%o\",\"replication\":%d,\"storagePolicy\":0,\"type\":\"%s\"}", stat->mode, stat->replication,
-        stat->is_directory ? "DIRECTORY" : "FILE");
+    buffer_printf(out, ",\"permission\":\"%o\",\"replication\":%d,\"storagePolicy\":0,\"type\":\"%s\"}", stat->mode,
+        stat->replication, stat->is_directory ? "DIRECTORY" : "FILE");
 }
 
 static bool answer_boolean(struct web_request *request, bool value) {
@@ -96,8 +98,8 @@ static bool web_get_content_summary(struct web_request *request) {
         return false;
     }
     buffer_printf(&request->body,
-        "{\"ContentSummary\":{\"directoryCount\":%" PRId64 ",\"ecPolicy\":\"\",\"fileCount\":%" PRId64 ",\"length\":%" PRId64
-        ",\"quota\":-1,\"spaceConsumed\":%" PRId64 ",\"spaceQuota\":-1,\"typeQuota\":{}}}",
+        "{\"ContentSummary\":{\"directoryCount\":%" PRId64 ",\"ecPolicy\":\"\",\"fileCount\":%" PRId64
+        ",\"length\":%" PRId64 ",\"quota\":-1,\"spaceConsumed\":%" PRId64 ",\"spaceQuota\":-1,\"typeQuota\":{}}}",
         summary.directory_count, summary.file_count, summary.size, summary.disk_size);
     return true;
 }
@@ -108,7 +110,8 @@ static bool web_get_quota_usage(struct web_request *request) {
         return false;
     }
     buffer_printf(&request->body,
-        "{\"QuotaUsage\":{\"fileAndDirectoryCount\":%" PRId64 ",\"quota\":-1,\"spaceConsumed\":%" PRId64 ",\"spaceQuota\":-1,\"typeQuota\":{}}}",
+        "{\"QuotaUsage\":{\"fileAndDirectoryCount\":%" PRId64 ",\"quota\":-1,\"spaceConsumed\":%" PRId64
+        ",\"spaceQuota\":-1,\"typeQuota\":{}}}",
         summary.file_count + summary.directory_count, summary.disk_size);
     return true;
 }
@@ -159,7 +162,8 @@ static bool web_get_acl_status(struct web_request *request) {
     append_member(&request->body, "group", stat.group);
     buffer_append_byte(&request->body, ',');
     append_member(&request->body, "owner", stat.owner);
-    buffer_printf(&request->body, ",\"permission\":\"%o\",\"stickyBit\":%s}}", stat.mode & 0777, stat.mode & 01000 ? "true" : "false");
+    buffer_printf(&request->body, ",\"permission\":\"%o\",\"stickyBit\":%s}}", stat.mode & 0777,
+        stat.mode & 01000 ? "true" : "false");
     return true;
 }
 
@@ -169,7 +173,8 @@ static void append_block(struct web_request *request, const struct store_stat *s
     unsigned port = hdfs_datanode_port(request->hdfs);
     int64_t size = stat->size - offset < stat->block_size ? stat->size - offset : stat->block_size;
     buffer_printf(out,
-        "{\"cachedHosts\":[],\"corrupt\":false,\"hosts\":[\"%s\"],\"length\":%" PRId64 ",\"names\":[\"%s:%u\"],\"offset\":%" PRId64
+        "{\"cachedHosts\":[],\"corrupt\":false,\"hosts\":[\"%s\"],\"length\":%" PRId64
+        ",\"names\":[\"%s:%u\"],\"offset\":%" PRId64
         ",\"storageTypes\":[\"DISK\"],\"topologyPaths\":[\"/default-rack/%s:%u\"]}",
         host, size, request->operation.local, port, offset, request->operation.local, port);
 }
@@ -199,15 +204,19 @@ static bool web_get_status(struct web_request *request) {
     if (!store_space(request->operation.store, &total, &used, &free_size, &error)) {
         return operation_error(&request->operation, &error);
     }
-    buffer_printf(&request->body, "{\"FsStatus\":{\"capacity\":%" PRId64 ",\"remaining\":%" PRId64 ",\"used\":%" PRId64 "}}", total, free_size, used);
+    buffer_printf(&request->body,
+        "{\"FsStatus\":{\"capacity\":%" PRId64 ",\"remaining\":%" PRId64 ",\"used\":%" PRId64 "}}", total, free_size,
+        used);
     return true;
 }
 
 static bool web_get_server_defaults(struct web_request *request) {
     struct store *store = request->operation.store;
     buffer_printf(&request->body,
-        "{\"FsServerDefaults\":{\"blockSize\":%" PRId64 ",\"bytesPerChecksum\":%d,\"checksumType\":2,\"defaultStoragePolicyId\":0,"
-        "\"encryptDataTransfer\":false,\"fileBufferSize\":4096,\"keyProviderUri\":\"\",\"replication\":%d,\"trashInterval\":0,"
+        "{\"FsServerDefaults\":{\"blockSize\":%" PRId64
+        ",\"bytesPerChecksum\":%d,\"checksumType\":2,\"defaultStoragePolicyId\":0,"
+        "\"encryptDataTransfer\":false,\"fileBufferSize\":4096,\"keyProviderUri\":\"\",\"replication\":%d,"
+        "\"trashInterval\":0,"
         "\"writePacketSize\":65536}}",
         store_block_size(store), HDFS_CHUNK_SIZE, store_replication(store));
     return true;
@@ -223,8 +232,8 @@ static bool web_open(struct web_request *request) {
         return false;
     }
     if (offset < 0 || length < 0 || (offset > 0 && offset >= stat.size)) {
-        return operation_fail(operation, EXCEPTION_IO, "Offset=%" PRId64 " out of the range [0, %" PRId64 "); OPEN, path=%s", offset, stat.size,
-            request->path);
+        return operation_fail(operation, EXCEPTION_IO,
+            "Offset=%" PRId64 " out of the range [0, %" PRId64 "); OPEN, path=%s", offset, stat.size, request->path);
     }
     char *machine = store_machine_path(operation->store, &operation->arena, request->path);
     request->file = world_file_open(request->hdfs->world, machine, WORLD_OPEN_READ, 0, &error);
@@ -256,7 +265,10 @@ static void append_value(struct web_request *request, struct bytes value) {
 }
 
 static int hex_digit(uint8_t byte) {
-    return byte >= '0' && byte <= '9' ? byte - '0' : byte >= 'a' && byte <= 'f' ? byte - 'a' + 10 : byte >= 'A' && byte <= 'F' ? byte - 'A' + 10 : -1;
+    return byte >= '0' && byte <= '9'   ? byte - '0'
+           : byte >= 'a' && byte <= 'f' ? byte - 'a' + 10
+           : byte >= 'A' && byte <= 'F' ? byte - 'A' + 10
+                                        : -1;
 }
 
 static bool parse_value(struct web_request *request, struct bytes *value) {
@@ -278,7 +290,9 @@ static bool parse_value(struct web_request *request, struct bytes *value) {
     }
     *value = arena_copy(&request->operation.arena, buffer_view(&out));
     buffer_free(&out);
-    return ok ? true : operation_fail(&request->operation, EXCEPTION_ILLEGAL_ARGUMENT, "the value of xattr.value is malformed");
+    return ok ? true
+              : operation_fail(
+                    &request->operation, EXCEPTION_ILLEGAL_ARGUMENT, "the value of xattr.value is malformed");
 }
 
 static bool append_xattr(struct web_request *request, const char *name, bool is_first) {
@@ -347,15 +361,16 @@ static bool web_remove_xattr(struct web_request *request) {
 
 static bool web_mkdirs(struct web_request *request) {
     uint32_t mode;
-    return web_mode(request, "permission", 0755, &mode) && file_mkdirs(&request->operation, request->path, mode, true) &&
-           answer_boolean(request, true);
+    return web_mode(request, "permission", 0755, &mode) &&
+           file_mkdirs(&request->operation, request->path, mode, true) && answer_boolean(request, true);
 }
 
 static bool web_rename(struct web_request *request) {
     const char *to = web_text(request, "destination", NULL), *options = web_text(request, "renameoptions", NULL);
     bool renamed;
     if (!to) {
-        return operation_fail(&request->operation, EXCEPTION_ILLEGAL_ARGUMENT, "RENAME needs the parameter \"destination\"");
+        return operation_fail(
+            &request->operation, EXCEPTION_ILLEGAL_ARGUMENT, "RENAME needs the parameter \"destination\"");
     }
     if (options) {
         return file_rename2(&request->operation, request->path, to, strcasestr(options, "OVERWRITE") != NULL);
@@ -367,7 +382,8 @@ static bool web_set_replication(struct web_request *request) {
     int64_t replication;
     bool done;
     return web_number(request, "replication", store_replication(request->operation.store), &replication) &&
-           file_set_replication(&request->operation, request->path, (int)(replication & 0x7fffffff), &done) && answer_boolean(request, done);
+           file_set_replication(&request->operation, request->path, (int)(replication & 0x7fffffff), &done) &&
+           answer_boolean(request, done);
 }
 
 static bool web_set_owner(struct web_request *request) {
@@ -391,8 +407,8 @@ static bool web_set_times(struct web_request *request) {
 
 static bool web_truncate(struct web_request *request) {
     int64_t size;
-    return web_number(request, "newlength", -1, &size) && file_truncate(&request->operation, request->path, size, "WebHDFS") &&
-           answer_boolean(request, true);
+    return web_number(request, "newlength", -1, &size) &&
+           file_truncate(&request->operation, request->path, size, "WebHDFS") && answer_boolean(request, true);
 }
 
 static bool web_concat(struct web_request *request) {
@@ -417,11 +433,13 @@ static bool web_concat(struct web_request *request) {
 
 static bool web_delete(struct web_request *request) {
     bool deleted;
-    return file_delete(&request->operation, request->path, web_flag(request, "recursive", false), &deleted) && answer_boolean(request, deleted);
+    return file_delete(&request->operation, request->path, web_flag(request, "recursive", false), &deleted) &&
+           answer_boolean(request, deleted);
 }
 
 static bool web_refuse(struct web_request *request) {
-    return operation_fail(&request->operation, EXCEPTION_UNSUPPORTED_OPERATION, "%s is not supported by Raudal's HDFS", request->method->name);
+    return operation_fail(&request->operation, EXCEPTION_UNSUPPORTED_OPERATION, "%s is not supported by Raudal's HDFS",
+        request->method->name);
 }
 
 static const struct web_method methods[] = {

@@ -1,6 +1,6 @@
-/* web_upload.c: the data of CREATE and APPEND. Pieces are gathered to about a megabyte and written on the disk pool; the next are asked for
- * only then, so a slow disk slows the client. CREATE appears whole at the end: a broken upload leaves nothing. APPEND writes onto the file
- * and, when it breaks, keeps what was written, as HDFS does. */
+/* web_upload.c: the data of CREATE and APPEND. Pieces are gathered to about a megabyte and written on the disk pool;
+ * the next are asked for only then, so a slow disk slows the client. CREATE appears whole at the end: a broken upload
+ * leaves nothing. APPEND writes onto the file and, when it breaks, keeps what was written, as HDFS does. */
 #include "hdfs/web.h"
 
 #include <inttypes.h>
@@ -15,9 +15,9 @@ struct web_upload {
     char holder[64];
     uint32_t mode;
     struct buffer data;
-    bool is_last;   /* all data is in `data` */
-    bool is_open;   /* prepared */
-    bool is_busy;   /* a pool task runs */
+    bool is_last;           /* all data is in `data` */
+    bool is_open;           /* prepared */
+    bool is_busy;           /* a pool task runs */
     _Atomic bool is_broken; /* the client went away */
 };
 
@@ -30,18 +30,21 @@ static bool is_append(const struct web_request *request) {
 static bool open_create(struct web_request *request) {
     struct web_upload *upload = request->upload;
     struct operation *operation = &request->operation;
-    struct file_create create = {.overwrite = web_flag(request, "overwrite", false), .create_parent = web_flag(request, "createparent", true)};
+    struct file_create create = {
+        .overwrite = web_flag(request, "overwrite", false), .create_parent = web_flag(request, "createparent", true)};
     struct store_stat stat;
     struct error error = {0};
-    if (!web_number(request, "blocksize", 0, &create.block_size) || !web_mode(request, "permission", 0644, &upload->mode) ||
-        !file_may_create(operation, request->path, &create)) {
+    if (!web_number(request, "blocksize", 0, &create.block_size) ||
+        !web_mode(request, "permission", 0644, &upload->mode) || !file_may_create(operation, request->path, &create)) {
         return false;
     }
     if (store_stat(operation->store, request->path, &stat, NULL) && (stat.is_directory || !create.overwrite)) {
-        return operation_fail(operation, EXCEPTION_FILE_ALREADY_EXISTS, stat.is_directory ? "%s already exists as a directory" : "%s for client %s already exists",
-            request->path, operation->peer);
+        return operation_fail(operation, EXCEPTION_FILE_ALREADY_EXISTS,
+            stat.is_directory ? "%s already exists as a directory" : "%s for client %s already exists", request->path,
+            operation->peer);
     }
-    upload->writer = store_writer_open(operation->store, request->path, create.overwrite ? STORE_WRITE_REPLACE : 0, &error);
+    upload->writer =
+        store_writer_open(operation->store, request->path, create.overwrite ? STORE_WRITE_REPLACE : 0, &error);
     return upload->writer ? true : operation_error(operation, &error);
 }
 
@@ -77,7 +80,8 @@ static bool commit(struct web_request *request) {
         return true;
     }
     char *parent = store_path_parent(&operation->arena, request->path);
-    if (!store_exists(operation->store, parent) && !store_mkdirs(operation->store, parent, &(struct store_owner){operation->user, NULL, 0}, &error)) {
+    if (!store_exists(operation->store, parent) &&
+        !store_mkdirs(operation->store, parent, &(struct store_owner){operation->user, NULL, 0}, &error)) {
         return operation_error(operation, &error);
     }
     bool ok = store_writer_commit(request->upload->writer, &error);

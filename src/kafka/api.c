@@ -1,10 +1,11 @@
-/* api.c: the table of served APIs, from api.def. ApiVersions answers from it and requests are dispatched by it, so both always agree. */
+/* api.c: the table of served APIs, from api.def. ApiVersions answers from it and requests are dispatched by it, so both
+ * always agree. */
 #include "kafka/internal.h"
 
 #include "base/assert.h"
 
 const struct api api_table[] = {
-#define API(key, name, message, handler, low, high, flags)                                                                 \
+#define API(key, name, message, handler, low, high, flags)                                                             \
     {key, low, high, #name, &kafka_##message##_request_message, &kafka_##message##_reply_message, handler, flags},
 #include "kafka/api.def"
 #undef API

@@ -33,10 +33,12 @@ static bool parse_advertised(struct broker *broker, const char *text, struct err
         struct bytes host = colon > from ? bytes_slice(item, from, colon - 1 - from) : BYTES_NULL;
         if (host.size > 2 && host.data[0] == '[' && host.data[host.size - 1] == ']')
             host = bytes_slice(host, 1, host.size - 2);
-        if (!scheme_end || host.size == 0 || !bytes_to_int64(bytes_slice(item, colon, item.size - colon), &port) || port < 1 ||
-            port > 65535)
-            return error_set(error, ERROR_INVALID, "advertised.listeners: %.*s is not of the form PLAINTEXT://host:port", BYTES_ARGS(item));
-        VECTOR_PUSH(&broker->advertised, ((struct advertised){strndup((const char *)host.data, host.size), (uint16_t)port}));
+        if (!scheme_end || host.size == 0 || !bytes_to_int64(bytes_slice(item, colon, item.size - colon), &port) ||
+            port < 1 || port > 65535)
+            return error_set(error, ERROR_INVALID,
+                "advertised.listeners: %.*s is not of the form PLAINTEXT://host:port", BYTES_ARGS(item));
+        VECTOR_PUSH(
+            &broker->advertised, ((struct advertised){strndup((const char *)host.data, host.size), (uint16_t)port}));
         at = end + 1;
     }
     return true;
@@ -169,37 +171,39 @@ struct broker *broker_start(const struct broker_options *options, struct error *
     struct broker *broker = broker_make(options, error ? error : &ignored);
     if (!broker)
         return NULL;
-    service_log_write(broker->service_log, LOG_INFO, "kafka.server.BrokerServer", "[BrokerServer id=%d] Transition from SHUTDOWN to STARTING",
-        broker->node_id);
+    service_log_write(broker->service_log, LOG_INFO, "kafka.server.BrokerServer",
+        "[BrokerServer id=%d] Transition from SHUTDOWN to STARTING", broker->node_id);
     struct start_call call = {.broker = broker, .error = error ? error : &ignored};
     world_loop_call(broker->loop, open_on_loop, &call);
     if (!call.ok || !listen_and_register(broker, options, call.error)) {
         service_log_write(broker->service_log, LOG_ERROR, "kafka.server.BrokerServer",
-            "[BrokerServer id=%d] Fatal error during broker startup. Prepare to shutdown: %s", broker->node_id, call.error->message);
+            "[BrokerServer id=%d] Fatal error during broker startup. Prepare to shutdown: %s", broker->node_id,
+            call.error->message);
         broker_stop(broker);
         return NULL;
     }
     for (size_t i = 0; i < broker->address_count; i++)
-        service_log_write(broker->service_log, LOG_INFO, "kafka.network.DataPlaneAcceptor", "Awaiting socket connections on %s:%u.",
-            broker->addresses[i], broker->port);
+        service_log_write(broker->service_log, LOG_INFO, "kafka.network.DataPlaneAcceptor",
+            "Awaiting socket connections on %s:%u.", broker->addresses[i], broker->port);
     service_log_write(broker->service_log, LOG_INFO, "kafka.network.SocketServer",
         "[SocketServer listenerType=BROKER, nodeId=%d] Enabling request processing.", broker->node_id);
-    service_log_write(broker->service_log, LOG_INFO, "kafka.server.BrokerServer", "[BrokerServer id=%d] Transition from STARTING to STARTED",
-        broker->node_id);
-    service_log_write(broker->service_log, LOG_INFO, "kafka.server.KafkaRaftServer", "[KafkaRaftServer nodeId=%d] Kafka Server started",
-        broker->node_id);
+    service_log_write(broker->service_log, LOG_INFO, "kafka.server.BrokerServer",
+        "[BrokerServer id=%d] Transition from STARTING to STARTED", broker->node_id);
+    service_log_write(broker->service_log, LOG_INFO, "kafka.server.KafkaRaftServer",
+        "[KafkaRaftServer nodeId=%d] Kafka Server started", broker->node_id);
     return broker;
 }
 
 void broker_stop(struct broker *broker) {
     if (!broker)
         return;
-    service_log_write(broker->service_log, LOG_INFO, "kafka.server.BrokerServer", "[BrokerServer id=%d] Transition from STARTED to SHUTTING_DOWN",
-        broker->node_id);
+    service_log_write(broker->service_log, LOG_INFO, "kafka.server.BrokerServer",
+        "[BrokerServer id=%d] Transition from STARTED to SHUTTING_DOWN", broker->node_id);
     if (broker->server)
         net_server_stop(broker->server);
     world_loop_call(broker->loop, close_on_loop, broker);
-    service_log_write(broker->service_log, LOG_INFO, "kafka.server.BrokerServer", "[BrokerServer id=%d] shut down completed", broker->node_id);
+    service_log_write(broker->service_log, LOG_INFO, "kafka.server.BrokerServer",
+        "[BrokerServer id=%d] shut down completed", broker->node_id);
     broker_free(broker);
 }
 

@@ -1,5 +1,5 @@
-/* broker.h: the Kafka broker: everything that answers on port 9092, over the partitions of log/. One loop owns the broker, its connections
- * and all partitions.
+/* broker.h: the Kafka broker: everything that answers on port 9092, over the partitions of log/. One loop owns the
+ * broker, its connections and all partitions.
  *
  * Other planes in this process reach topics, records and groups through kafka/client.h. */
 #ifndef KAFKA_BROKER_H
@@ -16,22 +16,24 @@ struct kafka_client;
 
 struct broker_options {
     struct world *world;
-    struct world_loop *loop;           /* the broker's own; outlives it */
-    struct world_pool *disk_pool;      /* syncs, deletions, compaction */
-    const char *directory;             /* Kafka's log.dirs; made when absent */
-    const char *const *addresses;      /* numeric, to listen on */
+    struct world_loop *loop;      /* the broker's own; outlives it */
+    struct world_pool *disk_pool; /* syncs, deletions, compaction */
+    const char *directory;        /* Kafka's log.dirs; made when absent */
+    const char *const *addresses; /* numeric, to listen on */
     size_t address_count;
-    uint16_t port;                     /* 0 takes a free one */
-    int32_t node_id;                   /* 0: 1 */
-    /* Value of a setting by Kafka's own name ("num.partitions"), NULL when not set. Called during broker_start only. May be NULL. */
+    uint16_t port;   /* 0 takes a free one */
+    int32_t node_id; /* 0: 1 */
+    /* Value of a setting by Kafka's own name ("num.partitions"), NULL when not set. Called during broker_start only.
+     * May be NULL. */
     const char *(*setting)(void *context, const char *name);
     void *setting_context;
     enum net_peer_rule peer_rule;
-    struct service_log *service_log;   /* may be NULL */
-    struct metrics *metrics;           /* may be NULL */
+    struct service_log *service_log; /* may be NULL */
+    struct metrics *metrics;         /* may be NULL */
 };
 
-/* Opens the data folder, recovers, loads the groups, listens. Not from a loop or pool thread. NULL: nothing is left open. */
+/* Opens the data folder, recovers, loads the groups, listens. Not from a loop or pool thread. NULL: nothing is left
+ * open. */
 struct broker *broker_start(const struct broker_options *options, struct error *error);
 /* Closes connections, syncs, writes the checkpoints and the clean-shutdown file. Not from a loop or pool thread. */
 void broker_stop(struct broker *broker);
@@ -42,8 +44,8 @@ struct kafka_client *broker_client(struct broker *broker);
 /* Open client connections. Any thread. */
 size_t broker_connection_count(const struct broker *broker);
 
-/* Whether the broker knows a setting of this name (without the "kafka." prefix), and whether the value has its type and range; the error says
- * what is wrong. ERROR_NOT_FOUND for an unknown name. Any thread. */
+/* Whether the broker knows a setting of this name (without the "kafka." prefix), and whether the value has its type and
+ * range; the error says what is wrong. ERROR_NOT_FOUND for an unknown name. Any thread. */
 bool broker_setting_check(const char *name, const char *value, struct error *error);
 /* The index-th setting the broker knows, with its default and a line of documentation; false behind the last. */
 bool broker_setting_describe(size_t index, const char **name, const char **standard, const char **documentation);

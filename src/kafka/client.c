@@ -1,5 +1,5 @@
-/* client.c: the broker as seen from other threads of this process. Look-ups take the topics' mutex; changes and appends are posted to the
- * broker's loop as calls, each freed when its callback has run. */
+/* client.c: the broker as seen from other threads of this process. Look-ups take the topics' mutex; changes and appends
+ * are posted to the broker's loop as calls, each freed when its callback has run. */
 #include "kafka/client.h"
 
 #include <stdio.h>
@@ -20,7 +20,7 @@ struct kafka_subscription {
 
 struct kafka_client {
     struct broker *broker;
-    struct world_mutex mutex;      /* subscriptions; held while they are woken */
+    struct world_mutex mutex; /* subscriptions; held while they are woken */
     struct list subscriptions;
     _Atomic size_t append_waiting; /* bytes */
 };
@@ -36,7 +36,7 @@ struct kafka_client *client_create(struct broker *broker) {
 
 void client_destroy(struct kafka_client *client) {
     LIST_FOR_EACH(node, &client->subscriptions)
-        free(CONTAINER_OF(node, struct kafka_subscription, node));
+    free(CONTAINER_OF(node, struct kafka_subscription, node));
     world_mutex_destroy(&client->mutex);
     free(client);
 }
@@ -58,7 +58,8 @@ void kafka_client_topics(struct kafka_client *client, struct kafka_topic_list *l
     world_mutex_lock(&broker->topics_mutex);
     for (struct map_entry *entry; (entry = map_next(&broker->topics, &cursor));) {
         const struct topic *topic = entry->value;
-        VECTOR_PUSH(list, ((struct kafka_topic_info){strdup(topic->name), topic->id, topic->partition_count, topic->internal}));
+        VECTOR_PUSH(
+            list, ((struct kafka_topic_info){strdup(topic->name), topic->id, topic->partition_count, topic->internal}));
     }
     world_mutex_unlock(&broker->topics_mutex);
     if (list->count > 0)
@@ -162,14 +163,15 @@ static void run_configs(void *argument) {
         const char *set = map_get_text(&topic->meta->configs, name);
         if (set || !call->overrides_only)
             VECTOR_PUSH(&list, ((struct kafka_config_info){strdup(name),
-                strdup(set ? set : config_topic_value(&broker->config, &topic->meta->configs, name)), set != NULL}));
+                                   strdup(set ? set : config_topic_value(&broker->config, &topic->meta->configs, name)),
+                                   set != NULL}));
     }
     call->configs_done(call->argument, &list, &error);
     call_free(call);
 }
 
-void kafka_client_topic_configs(struct kafka_client *client, const char *topic, bool overrides_only, kafka_configs_done *done,
-    void *argument) {
+void kafka_client_topic_configs(
+    struct kafka_client *client, const char *topic, bool overrides_only, kafka_configs_done *done, void *argument) {
     struct call *call = call_new(client, topic, 0, argument);
     call->overrides_only = overrides_only;
     call->configs_done = done;
@@ -190,7 +192,8 @@ static bool check_settings(const struct map *settings, struct error *error) {
     return true;
 }
 
-static struct topic *create_topic(struct broker *broker, const struct call *call, int32_t partition_count, struct error *error) {
+static struct topic *create_topic(
+    struct broker *broker, const struct call *call, int32_t partition_count, struct error *error) {
     int16_t code;
     struct bytes name = bytes_from_text(call->topic);
     if (!topic_name_check(name, error) || !check_settings(&call->settings, error))
@@ -295,8 +298,8 @@ static void run_append(void *argument) {
         finish_append(call, &error);
 }
 
-void kafka_client_append(struct kafka_client *client, const char *topic, int32_t partition, struct bytes batches, kafka_append_done *done,
-    void *argument) {
+void kafka_client_append(struct kafka_client *client, const char *topic, int32_t partition, struct bytes batches,
+    kafka_append_done *done, void *argument) {
     struct call *call = call_new(client, topic, partition, argument);
     call->append_done = done;
     client->append_waiting += batches.size;
@@ -329,7 +332,8 @@ static void run_sync(void *argument) {
         on_synced(call, false);
 }
 
-void kafka_client_sync(struct kafka_client *client, const char *topic, int32_t partition, kafka_sync_done *done, void *argument) {
+void kafka_client_sync(
+    struct kafka_client *client, const char *topic, int32_t partition, kafka_sync_done *done, void *argument) {
     struct call *call = call_new(client, topic, partition, argument);
     call->sync_done = done;
     world_loop_post(client->broker->loop, run_sync, call);
@@ -374,7 +378,8 @@ void client_wake_subscribers(struct kafka_client *client) {
     world_mutex_unlock(&client->mutex);
 }
 
-struct kafka_subscription *kafka_client_subscribe(struct kafka_client *client, void (*wake)(void *argument), void *argument) {
+struct kafka_subscription *kafka_client_subscribe(
+    struct kafka_client *client, void (*wake)(void *argument), void *argument) {
     struct kafka_subscription *subscription = calloc(1, sizeof *subscription);
     ASSERT(subscription);
     subscription->wake = wake;
@@ -416,24 +421,27 @@ void kafka_group_list_free(struct kafka_group_list *list) {
 }
 
 static void describe_group(struct broker *broker, struct group *group, struct kafka_group_info *info) {
-    *info = (struct kafka_group_info){.group_id = strdup(group->id), .state = strdup(group_state_name(group->state)),
+    *info = (struct kafka_group_info){.group_id = strdup(group->id),
+        .state = strdup(group_state_name(group->state)),
         .protocol_type = strdup(group->protocol_type ? group->protocol_type : ""),
-        .protocol = strdup(group->protocol_name ? group->protocol_name : ""), .generation = group->generation};
+        .protocol = strdup(group->protocol_name ? group->protocol_name : ""),
+        .generation = group->generation};
     info->members = calloc(group->member_count + 1, sizeof *info->members);
     info->offsets = calloc(group->offsets.count + 1, sizeof *info->offsets);
     ASSERT(info->members && info->offsets);
     LIST_FOR_EACH(node, &group->members) {
         const struct member *member = CONTAINER_OF(node, struct member, node);
-        info->members[info->member_count++] = (struct kafka_group_member){strdup(member->id),
-            member->instance_id ? strdup(member->instance_id) : NULL, strdup(member->client_id), strdup(member->client_host)};
+        info->members[info->member_count++] =
+            (struct kafka_group_member){strdup(member->id), member->instance_id ? strdup(member->instance_id) : NULL,
+                strdup(member->client_id), strdup(member->client_host)};
     }
     size_t cursor = 0;
     for (struct map_entry *entry; (entry = map_next(&group->offsets, &cursor));) {
         const struct committed_offset *committed = entry->value;
         const struct topic *topic = topic_find(broker, bytes_from_text(committed->topic));
         struct partition_log *log = topic ? topic_log(topic, committed->partition) : NULL;
-        info->offsets[info->offset_count++] = (struct kafka_group_offset){strdup(committed->topic), committed->partition,
-            committed->offset, log ? log_high_watermark(log) : -1};
+        info->offsets[info->offset_count++] = (struct kafka_group_offset){
+            strdup(committed->topic), committed->partition, committed->offset, log ? log_high_watermark(log) : -1};
     }
 }
 
@@ -483,8 +491,9 @@ bool kafka_client_is_own(struct kafka_client *client, struct bytes bootstrap_ser
         int64_t port = 0;
         if (colon == 0 || !bytes_to_int64(bytes_slice(server, colon, server.size - colon), &port) ||
             !own_host(broker, bytes_slice(server, 0, colon - 1), (uint16_t)port))
-            return error_set(error, ERROR_NOT_FOUND, "the Kafka server %.*s is not this one, which is kafka:%u, localhost:%u and %s:%u",
-                BYTES_ARGS(server), broker->port, broker->port, broker->addresses[0], broker->port);
+            return error_set(error, ERROR_NOT_FOUND,
+                "the Kafka server %.*s is not this one, which is kafka:%u, localhost:%u and %s:%u", BYTES_ARGS(server),
+                broker->port, broker->port, broker->addresses[0], broker->port);
         at = end + 1;
     }
     return true;

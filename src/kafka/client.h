@@ -1,8 +1,8 @@
-/* client.h: the broker as the other planes of this process see it: the streaming engine, the console, the command line. No sockets, no copies:
- * reading gives maps of the partition's own files.
+/* client.h: the broker as the other planes of this process see it: the streaming engine, the console, the command line.
+ * No sockets, no copies: reading gives maps of the partition's own files.
  *
- * Functions marked [any] may be called from every thread. Those with a `done` callback return at once and call it once, on the broker's loop;
- * it must not block (post to your own loop or wake your task). */
+ * Functions marked [any] may be called from every thread. Those with a `done` callback return at once and call it once,
+ * on the broker's loop; it must not block (post to your own loop or wake your task). */
 #ifndef KAFKA_CLIENT_H
 #define KAFKA_CLIENT_H
 
@@ -30,9 +30,9 @@ void kafka_client_topics(struct kafka_client *client, struct kafka_topic_list *l
 void kafka_topic_list_free(struct kafka_topic_list *list);
 /* -1 when there is no such topic. */
 int32_t kafka_client_partition_count(struct kafka_client *client, const char *topic);
-/* The partition with a reference of the caller's (log_release), NULL when it does not exist. Everything marked [any] in log/log.h works on
- * it: log_start_offset and log_high_watermark (earliest and latest), log_offset_for_time, log_read_map below the high watermark, log_size. After
- * the topic's deletion it answers LOG_STATUS_CLOSED. */
+/* The partition with a reference of the caller's (log_release), NULL when it does not exist. Everything marked [any] in
+ * log/log.h works on it: log_start_offset and log_high_watermark (earliest and latest), log_offset_for_time,
+ * log_read_map below the high watermark, log_size. After the topic's deletion it answers LOG_STATUS_CLOSED. */
 struct partition_log *kafka_client_partition(struct kafka_client *client, const char *topic, int32_t partition);
 
 /* A setting in force on a topic; only those set on the topic itself when `overrides_only`. */
@@ -45,9 +45,10 @@ struct kafka_config_list { /* kafka_config_list_free */
     size_t count, capacity;
 };
 void kafka_config_list_free(struct kafka_config_list *list);
-typedef void kafka_configs_done(void *argument, struct kafka_config_list *configs, const struct error *error); /* list: the callee's */
-void kafka_client_topic_configs(struct kafka_client *client, const char *topic, bool overrides_only, kafka_configs_done *done,
-    void *argument);
+typedef void kafka_configs_done(
+    void *argument, struct kafka_config_list *configs, const struct error *error); /* list: the callee's */
+void kafka_client_topic_configs(
+    struct kafka_client *client, const char *topic, bool overrides_only, kafka_configs_done *done, void *argument);
 
 /* error->code ERROR_NONE on success. */
 typedef void kafka_done(void *argument, const struct error *error);
@@ -59,29 +60,33 @@ struct kafka_topic_setting {
 void kafka_client_create_topic(struct kafka_client *client, const char *topic, int32_t partition_count,
     const struct kafka_topic_setting *settings, size_t setting_count, kafka_done *done, void *argument);
 void kafka_client_delete_topic(struct kafka_client *client, const char *topic, kafka_done *done, void *argument);
-/* The number of partitions, after making the topic with defaults when it is absent and auto.create.topics.enable allows; -1 with an error. */
+/* The number of partitions, after making the topic with defaults when it is absent and auto.create.topics.enable
+ * allows; -1 with an error. */
 typedef void kafka_count_done(void *argument, int32_t partition_count, const struct error *error);
 void kafka_client_ensure_topic(struct kafka_client *client, const char *topic, kafka_count_done *done, void *argument);
 
 /* ---- records [any] ---- */
 
 typedef void kafka_append_done(void *argument, int64_t base_offset, const struct error *error);
-/* Appends whole record batches v2 (base offsets and leader epochs are assigned here; the bytes are copied). Called when the records are
- * committed, as acks=all, or refused. At most 64 MiB wait; more is refused with ERROR_LIMIT. */
-void kafka_client_append(struct kafka_client *client, const char *topic, int32_t partition, struct bytes batches, kafka_append_done *done,
-    void *argument);
+/* Appends whole record batches v2 (base offsets and leader epochs are assigned here; the bytes are copied). Called when
+ * the records are committed, as acks=all, or refused. At most 64 MiB wait; more is refused with ERROR_LIMIT. */
+void kafka_client_append(struct kafka_client *client, const char *topic, int32_t partition, struct bytes batches,
+    kafka_append_done *done, void *argument);
 /* The partition's log reaches the disk up to its present end. */
 typedef void kafka_sync_done(void *argument, bool ok);
-void kafka_client_sync(struct kafka_client *client, const char *topic, int32_t partition, kafka_sync_done *done, void *argument);
+void kafka_client_sync(
+    struct kafka_client *client, const char *topic, int32_t partition, kafka_sync_done *done, void *argument);
 /* Which partition Kafka's clients choose for a key: murmur2, sign bit off, modulo. */
 int32_t kafka_partition_for_key(struct bytes key, int32_t partition_count);
 
 /* ---- being woken [any] ---- */
 
 struct kafka_subscription;
-/* wake(argument) is called on the broker's loop after records were committed to any partition and after a topic came or went. It must be
- * short. After kafka_client_unsubscribe returns it is not called any more (a wake may be running when it is called; it waits for that). */
-struct kafka_subscription *kafka_client_subscribe(struct kafka_client *client, void (*wake)(void *argument), void *argument);
+/* wake(argument) is called on the broker's loop after records were committed to any partition and after a topic came or
+ * went. It must be short. After kafka_client_unsubscribe returns it is not called any more (a wake may be running when
+ * it is called; it waits for that). */
+struct kafka_subscription *kafka_client_subscribe(
+    struct kafka_client *client, void (*wake)(void *argument), void *argument);
 void kafka_client_unsubscribe(struct kafka_client *client, struct kafka_subscription *subscription);
 
 /* ---- groups ---- */
@@ -89,8 +94,8 @@ void kafka_client_unsubscribe(struct kafka_client *client, struct kafka_subscrip
 struct kafka_group_offset {
     char *topic;
     int32_t partition;
-    int64_t offset;      /* committed; -1 none */
-    int64_t end_offset;  /* of the partition, -1 when it does not exist */
+    int64_t offset;     /* committed; -1 none */
+    int64_t end_offset; /* of the partition, -1 when it does not exist */
 };
 struct kafka_group_member {
     char *member_id, *instance_id /* or NULL */, *client_id, *client_host;
@@ -114,8 +119,9 @@ void kafka_client_groups(struct kafka_client *client, kafka_groups_done *done, v
 
 /* ---- this cluster [any] ---- */
 
-/* Whether every server of a bootstrap.servers list ("kafka:9092,127.0.0.1:9092") means this broker: an own host name, localhost, an address it
- * listens on, or an advertised listener, with its port. Otherwise false, and the error names the first foreign one and the own ones. */
+/* Whether every server of a bootstrap.servers list ("kafka:9092,127.0.0.1:9092") means this broker: an own host name,
+ * localhost, an address it listens on, or an advertised listener, with its port. Otherwise false, and the error names
+ * the first foreign one and the own ones. */
 bool kafka_client_is_own(struct kafka_client *client, struct bytes bootstrap_servers, struct error *error);
 const char *kafka_client_cluster_id(struct kafka_client *client);
 

@@ -8,7 +8,7 @@
 #include "kafka/broker.h"
 
 const struct config_row topic_config_rows[] = {
-#define TOPIC_CONFIG(name, type, standard, broker_name, least, most, words, documentation)                                 \
+#define TOPIC_CONFIG(name, type, standard, broker_name, least, most, words, documentation)                             \
     {name, CONFIG_##type, standard, broker_name, least, most, words, documentation},
 #include "settings/kafka_topic.def"
 #undef TOPIC_CONFIG
@@ -16,7 +16,7 @@ const struct config_row topic_config_rows[] = {
 const size_t topic_config_count = ARRAY_COUNT(topic_config_rows);
 
 const struct config_row broker_config_rows[] = {
-#define BROKER_CONFIG(name, type, standard, least, most, words, documentation)                                             \
+#define BROKER_CONFIG(name, type, standard, least, most, words, documentation)                                         \
     {name, CONFIG_##type, standard, NULL, least, most, words, documentation},
 #include "settings/kafka.def"
 #undef BROKER_CONFIG
@@ -56,7 +56,8 @@ static bool is_word(const char *words, struct bytes value) {
 }
 
 static bool refused(const struct config_row *row, struct bytes value, struct error *error, const char *why) {
-    return error_set(error, ERROR_INVALID, "Invalid value %.*s for configuration %s: %s", BYTES_ARGS(value), row->name, why);
+    return error_set(
+        error, ERROR_INVALID, "Invalid value %.*s for configuration %s: %s", BYTES_ARGS(value), row->name, why);
 }
 
 static bool check_words(const struct config_row *row, struct bytes value, struct error *error) {
@@ -91,7 +92,8 @@ bool config_check(const struct config_row *row, struct bytes value, struct error
     case CONFIG_INT:
     case CONFIG_LONG:
         if (!bytes_to_int64(trimmed, &integer) || (row->type == CONFIG_INT && integer != (int32_t)integer))
-            return refused(row, value, error, row->type == CONFIG_INT ? "Not a number of type INT" : "Not a number of type LONG");
+            return refused(
+                row, value, error, row->type == CONFIG_INT ? "Not a number of type INT" : "Not a number of type LONG");
         if (integer < row->least || integer > row->most) {
             snprintf(bounds, sizeof bounds, "Value must be at %s %lld", integer < row->least ? "least" : "most",
                 (long long)(integer < row->least ? row->least : row->most));
@@ -137,7 +139,8 @@ bool broker_setting_describe(size_t index, const char **name, const char **stand
 
 /* ---- the broker's settings ---- */
 
-bool config_load(struct config *config, const char *(*setting)(void *context, const char *name), void *context, struct error *error) {
+bool config_load(struct config *config, const char *(*setting)(void *context, const char *name), void *context,
+    struct error *error) {
     *config = (struct config){0};
     const char *name, *standard, *documentation;
     for (size_t i = 0; setting && broker_setting_describe(i, &name, &standard, &documentation); i++) {
@@ -183,14 +186,16 @@ bool config_boolean(const struct config *config, const char *name) {
 
 /* ---- topics ---- */
 
-static void add_synonym(struct config_synonym *synonyms, size_t *count, const char *name, const char *value, enum config_source source) {
+static void add_synonym(
+    struct config_synonym *synonyms, size_t *count, const char *name, const char *value, enum config_source source) {
     ASSERT(*count < CONFIG_SYNONYM_MAX);
     if (value)
         synonyms[(*count)++] = (struct config_synonym){name, value, source};
 }
 
-/* Two defaults are visible in Kafka as settings: min.insync.replicas, which its controller sets for all brokers, and log.segment.bytes, which
- * its shipped server.properties holds. kafka-topics --describe therefore prints them for every topic. */
+/* Two defaults are visible in Kafka as settings: min.insync.replicas, which its controller sets for all brokers, and
+ * log.segment.bytes, which its shipped server.properties holds. kafka-topics --describe therefore prints them for every
+ * topic. */
 size_t config_topic_synonyms(const struct config *config, const struct config_row *row, const char *set,
     struct config_synonym synonyms[CONFIG_SYNONYM_MAX], const char **value, enum config_source *source) {
     size_t count = 0;
@@ -261,7 +266,8 @@ void config_for_topic(const struct config *config, const struct map *set, struct
         log->retention_ms = in_larger_units(config, "log.retention.minutes", "log.retention.hours", log->retention_ms);
     log->retention_bytes = topic_integer(config, set, "retention.bytes");
     const char *policy = config_topic_value(config, set, "cleanup.policy");
-    log->cleanup_policy = (strstr(policy, "delete") ? LOG_CLEANUP_DELETE : 0) | (strstr(policy, "compact") ? LOG_CLEANUP_COMPACT : 0);
+    log->cleanup_policy =
+        (strstr(policy, "delete") ? LOG_CLEANUP_DELETE : 0) | (strstr(policy, "compact") ? LOG_CLEANUP_COMPACT : 0);
     log->max_message_bytes = (int32_t)topic_integer(config, set, "max.message.bytes");
     log->flush_messages = topic_integer(config, set, "flush.messages");
     log->flush_ms = topic_integer(config, set, "flush.ms");

@@ -1,5 +1,6 @@
-/* config.h: settings of the broker and of topics: one table each (schema/settings/kafka.def, kafka_topic.def), checked values, and where a
- * value comes from (the topic, the broker's settings, the default). Read-only after config_load; any thread. */
+/* config.h: settings of the broker and of topics: one table each (schema/settings/kafka.def, kafka_topic.def), checked
+ * values, and where a value comes from (the topic, the broker's settings, the default). Read-only after config_load;
+ * any thread. */
 #ifndef KAFKA_CONFIG_H
 #define KAFKA_CONFIG_H
 
@@ -8,7 +9,14 @@
 #include "log/log.h"
 
 /* Numbers as on the wire. */
-enum config_type { CONFIG_BOOLEAN = 1, CONFIG_STRING = 2, CONFIG_INT = 3, CONFIG_LONG = 5, CONFIG_DOUBLE = 6, CONFIG_LIST = 7 };
+enum config_type {
+    CONFIG_BOOLEAN = 1,
+    CONFIG_STRING = 2,
+    CONFIG_INT = 3,
+    CONFIG_LONG = 5,
+    CONFIG_DOUBLE = 6,
+    CONFIG_LIST = 7
+};
 enum config_source {
     CONFIG_FROM_TOPIC = 1,
     CONFIG_FROM_ALL_BROKERS = 3, /* set for all brokers at once */
@@ -41,7 +49,8 @@ struct config {
     struct map given; /* name -> text */
 };
 /* Asks `setting` for every known name and checks the answers. */
-bool config_load(struct config *config, const char *(*setting)(void *context, const char *name), void *context, struct error *error);
+bool config_load(
+    struct config *config, const char *(*setting)(void *context, const char *name), void *context, struct error *error);
 void config_free(struct config *config);
 /* Value in force of a broker setting, NULL when not set. */
 const char *config_text(const struct config *config, const char *name);
@@ -55,8 +64,8 @@ struct config_synonym {
     enum config_source source;
 };
 #define CONFIG_SYNONYM_MAX 6
-/* Fills `synonyms` with what stands behind a topic setting, strongest first, as Kafka lists them; `set` is the topic's own value or NULL.
- * *value and *source: what is in force. */
+/* Fills `synonyms` with what stands behind a topic setting, strongest first, as Kafka lists them; `set` is the topic's
+ * own value or NULL. *value and *source: what is in force. */
 size_t config_topic_synonyms(const struct config *config, const struct config_row *row, const char *set,
     struct config_synonym synonyms[CONFIG_SYNONYM_MAX], const char **value, enum config_source *source);
 /* What is in force for a topic with these own settings (name -> text; may be NULL). */

@@ -1,10 +1,11 @@
 /* connection.c: from frames to requests and from replies to bytes.
  *
- * A frame is: int16 API key, int16 version, int32 correlation id, nullable string client id (always the old form), tagged fields when the version is
- * flexible, then the request. An answer is: int32 size, int32 correlation id, tagged fields when flexible (never for ApiVersions), the reply.
+ * A frame is: int16 API key, int16 version, int32 correlation id, nullable string client id (always the old form),
+ * tagged fields when the version is flexible, then the request. An answer is: int32 size, int32 correlation id, tagged
+ * fields when flexible (never for ApiVersions), the reply.
  *
- * Answers leave in the order of the requests. A handler may answer later; a request whose API waits (API_WAITS) stops the reading of its
- * connection meanwhile, as Kafka's brokers do for all; others go on, up to IN_FLIGHT_MAX. */
+ * Answers leave in the order of the requests. A handler may answer later; a request whose API waits (API_WAITS) stops
+ * the reading of its connection meanwhile, as Kafka's brokers do for all; others go on, up to IN_FLIGHT_MAX. */
 #include "kafka/internal.h"
 
 #include <stdio.h>
@@ -85,8 +86,9 @@ void api_reply_nothing(struct api_request *request) {
 }
 
 void api_close(struct api_request *request, const char *why) {
-    service_log_write(request->broker->service_log, LOG_WARN, LOGGER, "Closing the connection from %s: %s version %d: %s",
-        request->connection->host, request->api->name, request->version, why);
+    service_log_write(request->broker->service_log, LOG_WARN, LOGGER,
+        "Closing the connection from %s: %s version %d: %s", request->connection->host, request->api->name,
+        request->version, why);
     request->done = request->no_answer = request->close_after = true;
     flush_connection(request->connection);
 }
@@ -135,7 +137,8 @@ static bool send_copied(struct api_request *request) {
         struct error error = {0};
         buffer_append(&whole, request->out.data + from, gap->position - from);
         from = gap->position;
-        ssize_t size = world_file_read(range->file, buffer_extend(&whole, range->size), range->size, range->position, &error);
+        ssize_t size =
+            world_file_read(range->file, buffer_extend(&whole, range->size), range->size, range->position, &error);
         if (size != (ssize_t)range->size) {
             buffer_free(&whole);
             return false;
@@ -220,7 +223,8 @@ void api_wake(struct api_request *request) {
 }
 
 static void refuse_frame(struct connection *connection, const char *why) {
-    service_log_write(connection->broker->service_log, LOG_WARN, LOGGER, "Closing the connection from %s: %s", connection->host, why);
+    service_log_write(
+        connection->broker->service_log, LOG_WARN, LOGGER, "Closing the connection from %s: %s", connection->host, why);
     net_close(connection->net);
 }
 
@@ -290,7 +294,8 @@ static void run(struct api_request *request, struct bytes rest) {
 /* It becomes part of member ids and log lines: what could not be shown there is replaced. */
 static void remember_client_id(struct connection *connection, struct bytes client_id) {
     size_t size = client_id.size < sizeof connection->client_id - 1 ? client_id.size : sizeof connection->client_id - 1;
-    if (size == 0 || (strlen(connection->client_id) == size && memcmp(connection->client_id, client_id.data, size) == 0))
+    if (size == 0 ||
+        (strlen(connection->client_id) == size && memcmp(connection->client_id, client_id.data, size) == 0))
         return;
     bool text = bytes_is_utf8(bytes_slice(client_id, 0, size));
     for (size_t i = 0; i < size; i++) {
@@ -316,7 +321,8 @@ static void on_frame(struct net_connection *net, struct bytes frame) {
     int16_t key = -1;
     if (!parse_header(&rest, request, &key) || !(request->api = api_find(key))) {
         char why[100];
-        snprintf(why, sizeof why, "a frame of %zu bytes is no Kafka request that is served here (API key %d)", frame.size, key);
+        snprintf(why, sizeof why, "a frame of %zu bytes is no Kafka request that is served here (API key %d)",
+            frame.size, key);
         request_free(request);
         refuse_frame(connection, why);
         return;
@@ -331,7 +337,8 @@ static void on_frame(struct net_connection *net, struct bytes frame) {
 static void on_frame_refused(struct net_connection *net, int32_t size) {
     struct connection *connection = net_state(net);
     service_log_write(connection->broker->service_log, LOG_WARN, LOGGER,
-        "Closing the connection from %s: a frame of %d bytes is not within 0 and socket.request.max.bytes", connection->host, size);
+        "Closing the connection from %s: a frame of %d bytes is not within 0 and socket.request.max.bytes",
+        connection->host, size);
 }
 
 static bool on_open(struct net_connection *net, void *context) {

@@ -7,7 +7,7 @@
 
 struct fetch_sessions {
     size_t slot_count;
-    struct map by_id;  /* int32 -> struct fetch_session */
+    struct map by_id; /* int32 -> struct fetch_session */
     struct list ages;
 };
 
@@ -33,7 +33,7 @@ static void session_free(struct fetch_sessions *sessions, struct fetch_session *
     map_remove(&sessions->by_id, id_key(&session->id));
     list_remove(&session->age);
     LIST_FOR_EACH(node, &session->partitions)
-        partition_free(CONTAINER_OF(node, struct fetch_partition, node));
+    partition_free(CONTAINER_OF(node, struct fetch_partition, node));
     map_free(&session->index);
     free(session);
 }
@@ -42,7 +42,7 @@ void fetch_sessions_destroy(struct fetch_sessions *sessions) {
     if (!sessions)
         return;
     LIST_FOR_EACH(node, &sessions->ages)
-        session_free(sessions, CONTAINER_OF(node, struct fetch_session, age));
+    session_free(sessions, CONTAINER_OF(node, struct fetch_session, age));
     map_free(&sessions->by_id);
     free(sessions);
 }
@@ -79,8 +79,8 @@ void fetch_session_remove(struct fetch_sessions *sessions, int32_t id) {
 }
 
 /* Number first, then the id or the name. */
-static struct bytes partition_key(const struct fetch_session *session, struct bytes topic, struct uuid topic_id, int32_t index,
-    uint8_t out[300]) {
+static struct bytes partition_key(
+    const struct fetch_session *session, struct bytes topic, struct uuid topic_id, int32_t index, uint8_t out[300]) {
     struct bytes name = session->uses_ids ? bytes_make(topic_id.bytes, sizeof topic_id.bytes) : topic;
     size_t size = name.size < 296 ? name.size : 296;
     memcpy(out, &index, 4);
@@ -89,7 +89,8 @@ static struct bytes partition_key(const struct fetch_session *session, struct by
     return bytes_make(out, 4 + size);
 }
 
-struct fetch_partition *fetch_session_partition(struct fetch_session *session, struct bytes topic, struct uuid topic_id, int32_t index) {
+struct fetch_partition *fetch_session_partition(
+    struct fetch_session *session, struct bytes topic, struct uuid topic_id, int32_t index) {
     uint8_t memory[300];
     struct bytes key = partition_key(session, topic, topic_id, index, memory);
     struct fetch_partition *partition = map_get(&session->index, key);
@@ -108,7 +109,8 @@ struct fetch_partition *fetch_session_partition(struct fetch_session *session, s
 
 void fetch_session_forget(struct fetch_session *session, struct bytes topic, struct uuid topic_id, int32_t index) {
     uint8_t memory[300];
-    struct fetch_partition *partition = map_remove(&session->index, partition_key(session, topic, topic_id, index, memory));
+    struct fetch_partition *partition =
+        map_remove(&session->index, partition_key(session, topic, topic_id, index, memory));
     if (partition)
         partition_free(partition);
 }

@@ -1,5 +1,5 @@
-/* fetch_session.h: incremental fetch sessions. A consumer names its partitions once; later requests hold only what changed, and answers only
- * partitions with news. Broker's loop. */
+/* fetch_session.h: incremental fetch sessions. A consumer names its partitions once; later requests hold only what
+ * changed, and answers only partitions with news. Broker's loop. */
 #ifndef KAFKA_FETCH_SESSION_H
 #define KAFKA_FETCH_SESSION_H
 
@@ -10,8 +10,8 @@
 struct fetch_sessions;
 
 struct fetch_partition {
-    struct list_node node;     /* in session->partitions, in the order of serving */
-    char *topic;               /* empty when the session uses ids */
+    struct list_node node; /* in session->partitions, in the order of serving */
+    char *topic;           /* empty when the session uses ids */
     struct uuid topic_id;
     int32_t index;
     int64_t fetch_offset;
@@ -20,11 +20,11 @@ struct fetch_partition {
     int64_t high_watermark, log_start_offset; /* as last told; -1 never */
 };
 struct fetch_session {
-    int32_t id, epoch;         /* the epoch the next request must have */
+    int32_t id, epoch; /* the epoch the next request must have */
     bool uses_ids;
     struct list partitions;
-    struct map index;          /* topic (id or name) and partition number -> struct fetch_partition */
-    struct list_node age;      /* in the cache, oldest use first */
+    struct map index;     /* topic (id or name) and partition number -> struct fetch_partition */
+    struct list_node age; /* in the cache, oldest use first */
 };
 
 struct fetch_sessions *fetch_sessions_create(size_t slot_count);
@@ -35,7 +35,8 @@ struct fetch_session *fetch_session_create(struct fetch_sessions *sessions, int3
 struct fetch_session *fetch_session_find(struct fetch_sessions *sessions, int32_t id);
 void fetch_session_remove(struct fetch_sessions *sessions, int32_t id);
 /* Adds the partition or finds it; the caller sets what the request says. */
-struct fetch_partition *fetch_session_partition(struct fetch_session *session, struct bytes topic, struct uuid topic_id, int32_t index);
+struct fetch_partition *fetch_session_partition(
+    struct fetch_session *session, struct bytes topic, struct uuid topic_id, int32_t index);
 void fetch_session_forget(struct fetch_session *session, struct bytes topic, struct uuid topic_id, int32_t index);
 /* Serves it after the others next time. */
 void fetch_session_rotate(struct fetch_session *session, struct fetch_partition *partition);

@@ -1,11 +1,13 @@
 /* groups.c: the states of a classic group.
  *
- *   Empty ── first join ──▸ PreparingRebalance ── all joined, or time ──▸ CompletingRebalance ── leader's assignment ──▸ Stable
- *     ▴                        ▴        │ nobody joined                        │ member joins, leaves, fails               │
- *     └────────────────────────┼────────┘                                      └───────────────▸ PreparingRebalance ◂──────┘
+ *   Empty ── first join ──▸ PreparingRebalance ── all joined, or time ──▸ CompletingRebalance ── leader's assignment
+ * ──▸ Stable ▴                        ▴        │ nobody joined                        │ member joins, leaves, fails │
+ *     └────────────────────────┼────────┘                                      └───────────────▸ PreparingRebalance
+ * ◂──────┘
  *
- * Joins wait in PreparingRebalance and are answered together with the next generation; syncs wait in CompletingRebalance for the leader's
- * assignment. One timer serves all deadlines: it is set to the nearest and looks at every group when it fires. */
+ * Joins wait in PreparingRebalance and are answered together with the next generation; syncs wait in
+ * CompletingRebalance for the leader's assignment. One timer serves all deadlines: it is set to the nearest and looks
+ * at every group when it fires. */
 #include "kafka/groups.h"
 
 #include <stdio.h>
@@ -89,7 +91,7 @@ static void member_free(struct member *member) {
 
 void group_free(struct groups *groups, struct group *group) {
     LIST_FOR_EACH(node, &group->members)
-        member_free(CONTAINER_OF(node, struct member, node));
+    member_free(CONTAINER_OF(node, struct member, node));
     size_t cursor = 0;
     for (struct map_entry *entry; (entry = map_next(&group->offsets, &cursor));)
         group_drop_offset(group, entry->value);
@@ -122,7 +124,8 @@ struct member *group_static_member(struct group *group, struct bytes instance_id
     return NULL;
 }
 
-struct member *member_add(struct group *group, const char *id, struct bytes instance_id, const char *client_id, const char *client_host) {
+struct member *member_add(
+    struct group *group, const char *id, struct bytes instance_id, const char *client_id, const char *client_host) {
     struct member *member = calloc(1, sizeof *member);
     ASSERT(member);
     member->group = group;
@@ -148,8 +151,8 @@ const struct member_protocol *member_protocol(const struct member *member, const
     return NULL;
 }
 
-int16_t group_check_member(struct group *group, struct bytes member_id, struct bytes instance_id, int32_t generation,
-    struct member **member) {
+int16_t group_check_member(
+    struct group *group, struct bytes member_id, struct bytes instance_id, int32_t generation, struct member **member) {
     struct member *found = group_member(group, member_id);
     if (instance_id.data) {
         struct member *by_instance = group_static_member(group, instance_id);
@@ -206,8 +209,8 @@ static void expire_sync(struct groups *groups, struct group *group) {
         struct member *member = CONTAINER_OF(node, struct member, node);
         if (!member->sync && !member->synced) {
             service_log_write(groups->broker->service_log, LOG_INFO, LOGGER,
-                "[GroupCoordinator %d]: Member %s of group %s did not sync in time and is removed", groups->broker->node_id, member->id,
-                group->id);
+                "[GroupCoordinator %d]: Member %s of group %s did not sync in time and is removed",
+                groups->broker->node_id, member->id, group->id);
             member_free(member);
             removed = true;
         }
@@ -364,9 +367,10 @@ bool group_supports_protocols(const struct group *group, const struct kafka_join
         return false;
     for (int32_t i = 0; i < request->protocols.count; i++) {
         bool all = true;
-        char *name = strndup((const char *)request->protocols.items[i].name.data, request->protocols.items[i].name.size);
+        char *name =
+            strndup((const char *)request->protocols.items[i].name.data, request->protocols.items[i].name.size);
         LIST_FOR_EACH(node, &group->members)
-            all = all && member_protocol(CONTAINER_OF(node, struct member, node), name);
+        all = all && member_protocol(CONTAINER_OF(node, struct member, node), name);
         free(name);
         if (all)
             return true;
@@ -416,8 +420,8 @@ void group_prepare_rebalance(struct groups *groups, struct group *group, const c
 
 static bool all_joined(const struct group *group) {
     LIST_FOR_EACH(node, &group->members)
-        if (!CONTAINER_OF(node, struct member, node)->join)
-            return false;
+    if (!CONTAINER_OF(node, struct member, node)->join)
+        return false;
     return group->pending.count == 0;
 }
 
@@ -442,7 +446,7 @@ static void choose_protocol(struct group *group) {
             const char *name = member->protocols.items[i].name;
             bool all = true;
             LIST_FOR_EACH(other, &group->members)
-                all = all && member_protocol(CONTAINER_OF(other, struct member, node), name);
+            all = all && member_protocol(CONTAINER_OF(other, struct member, node), name);
             if (!all)
                 continue;
             intptr_t count = (intptr_t)map_get_text(&votes, name) + 1;
@@ -467,8 +471,9 @@ static void become_empty(struct groups *groups, struct group *group) {
     group->protocol_name = NULL;
     group->leader = NULL;
     set_state(groups, group, GROUP_EMPTY);
-    service_log_write(groups->broker->service_log, LOG_INFO, LOGGER, "[GroupCoordinator %d]: Group %s with generation %d is now empty",
-        groups->broker->node_id, group->id, group->generation);
+    service_log_write(groups->broker->service_log, LOG_INFO, LOGGER,
+        "[GroupCoordinator %d]: Group %s with generation %d is now empty", groups->broker->node_id, group->id,
+        group->generation);
     group_store(groups, group);
 }
 
@@ -479,8 +484,8 @@ static void complete_join(struct groups *groups, struct group *group) {
         struct member *member = CONTAINER_OF(node, struct member, node);
         if (!member->join && !member->instance_id) {
             service_log_write(broker->service_log, LOG_INFO, LOGGER,
-                "[GroupCoordinator %d]: Group %s removed member %s that did not join the rebalance in time", broker->node_id, group->id,
-                member->id);
+                "[GroupCoordinator %d]: Group %s removed member %s that did not join the rebalance in time",
+                broker->node_id, group->id, member->id);
             member_free(member);
         }
     }
@@ -502,8 +507,8 @@ static void complete_join(struct groups *groups, struct group *group) {
     group->deadline_ms = now_ms(groups) + longest_rebalance(group);
     groups_schedule(groups, group->deadline_ms);
     service_log_write(broker->service_log, LOG_INFO, LOGGER,
-        "[GroupCoordinator %d]: Stabilized group %s generation %d (__consumer_offsets) with %zu members", broker->node_id, group->id,
-        group->generation, group->member_count);
+        "[GroupCoordinator %d]: Stabilized group %s generation %d (__consumer_offsets) with %zu members",
+        broker->node_id, group->id, group->generation, group->member_count);
     LIST_FOR_EACH(node, &group->members) {
         struct member *member = CONTAINER_OF(node, struct member, node);
         member->synced = false;
@@ -513,12 +518,13 @@ static void complete_join(struct groups *groups, struct group *group) {
     }
 }
 
-void group_remove_member(struct groups *groups, struct group *group, struct member *member, int16_t code, const char *why) {
+void group_remove_member(
+    struct groups *groups, struct group *group, struct member *member, int16_t code, const char *why) {
     struct broker *broker = groups->broker;
     char reason[400];
     snprintf(reason, sizeof reason, "Removing member %.200s %s", member->id, why);
-    service_log_write(broker->service_log, LOG_INFO, LOGGER, "[GroupCoordinator %d]: Member %s in group %s is removed (%s)",
-        broker->node_id, member->id, group->id, why);
+    service_log_write(broker->service_log, LOG_INFO, LOGGER,
+        "[GroupCoordinator %d]: Member %s in group %s is removed (%s)", broker->node_id, member->id, group->id, why);
     if (member->join)
         answer_join_error(member, code);
     if (member->sync)

@@ -1,5 +1,6 @@
-/* groups.h: the group coordinator: classic consumer groups and their committed offsets. All of it is stored in __consumer_offsets and nowhere
- * else (groups_store.c); the states are those of Kafka's classic protocol (groups.c). Broker's loop. */
+/* groups.h: the group coordinator: classic consumer groups and their committed offsets. All of it is stored in
+ * __consumer_offsets and nowhere else (groups_store.c); the states are those of Kafka's classic protocol (groups.c).
+ * Broker's loop. */
 #ifndef KAFKA_GROUPS_H
 #define KAFKA_GROUPS_H
 
@@ -44,11 +45,11 @@ struct group {
     size_t member_count;
     struct member *leader;
     VECTOR(struct pending_member) pending;
-    struct map offsets;       /* topic, NUL, partition -> struct committed_offset */
-    int64_t deadline_ms;      /* of the present rebalance step, 0 none */
+    struct map offsets;  /* topic, NUL, partition -> struct committed_offset */
+    int64_t deadline_ms; /* of the present rebalance step, 0 none */
     int64_t joining_since_ms;
-    bool initial_delay;       /* the first members gather */
-    int64_t state_wall_ms;    /* when the state was entered */
+    bool initial_delay;    /* the first members gather */
+    int64_t state_wall_ms; /* when the state was entered */
 };
 struct groups {
     struct broker *broker;
@@ -71,16 +72,18 @@ const char *group_state_name(enum group_state state);
 bool group_id_valid(struct bytes id);
 struct member *group_member(struct group *group, struct bytes id);
 struct member *group_static_member(struct group *group, struct bytes instance_id);
-struct member *member_add(struct group *group, const char *id, struct bytes instance_id, const char *client_id, const char *client_host);
+struct member *member_add(
+    struct group *group, const char *id, struct bytes instance_id, const char *client_id, const char *client_host);
 void member_set_protocol(struct member *member, struct bytes name, struct bytes metadata);
 const struct member_protocol *member_protocol(const struct member *member, const char *name);
 /* KAFKA_NONE, or what to answer: unknown or fenced member, another generation. *member is set on success. */
-int16_t group_check_member(struct group *group, struct bytes member_id, struct bytes instance_id, int32_t generation,
-    struct member **member);
+int16_t group_check_member(
+    struct group *group, struct bytes member_id, struct bytes instance_id, int32_t generation, struct member **member);
 /* The member was heard of. */
 void member_touch(struct groups *groups, struct member *member);
 /* Removes it and rebalances the rest; its waiting requests get `code`. */
-void group_remove_member(struct groups *groups, struct group *group, struct member *member, int16_t code, const char *why);
+void group_remove_member(
+    struct groups *groups, struct group *group, struct member *member, int16_t code, const char *why);
 /* Leaves the present generation: every member must join again. */
 void group_prepare_rebalance(struct groups *groups, struct group *group, const char *why);
 /* When all members have joined, the next generation begins. */
@@ -127,7 +130,8 @@ void group_drop_offset(struct group *group, struct committed_offset *offset);
 int16_t group_delete(struct groups *groups, struct group *group);
 /* A topic was deleted: its offsets go too. */
 void groups_topic_deleted(struct groups *groups, const char *topic);
-/* Offsets of groups without members that are older than offsets.retention.minutes, and groups that have nothing left. */
+/* Offsets of groups without members that are older than offsets.retention.minutes, and groups that have nothing left.
+ */
 void groups_expire(struct groups *groups);
 
 #endif

@@ -1,9 +1,10 @@
-/* groups_store.c: groups and offsets as records of __consumer_offsets, byte for byte as Kafka's coordinator writes them, so that a real broker can
- * go on with our directory and we with its.
+/* groups_store.c: groups and offsets as records of __consumer_offsets, byte for byte as Kafka's coordinator writes
+ * them, so that a real broker can go on with our directory and we with its.
  *
- * A key is int16 kind (1 offset of a group, topic and partition; 2 membership of a group), then the key's fields; a value is int16 version, then
- * the value's fields; no value deletes. Both kinds of one group lie in partition javaHash(group) & 0x7fffffff mod partitions. Other kinds belong to
- * group types that are not served here and are left as they are. */
+ * A key is int16 kind (1 offset of a group, topic and partition; 2 membership of a group), then the key's fields; a
+ * value is int16 version, then the value's fields; no value deletes. Both kinds of one group lie in partition
+ * javaHash(group) & 0x7fffffff mod partitions. Other kinds belong to group types that are not served here and are left
+ * as they are. */
 #include "kafka/groups.h"
 
 #include <stdio.h>
@@ -93,7 +94,8 @@ void group_batch_begin(struct group_batch *batch, struct groups *groups, struct 
     *batch = (struct group_batch){.groups = groups, .group = group};
 }
 
-static void encode(struct buffer *out, int16_t prefix, const struct wire_message *message, int16_t version, const void *value) {
+static void encode(
+    struct buffer *out, int16_t prefix, const struct wire_message *message, int16_t version, const void *value) {
     struct error error = {0};
     store_be16(buffer_extend(out, 2), (uint16_t)prefix);
     bool ok = wire_encode(message, version, value, out, NULL, &error);
@@ -101,7 +103,8 @@ static void encode(struct buffer *out, int16_t prefix, const struct wire_message
 }
 
 void group_batch_offset(struct group_batch *batch, const struct committed_offset *offset, bool tombstone) {
-    struct kafka_offset_commit_key key = {bytes_from_text(batch->group->id), bytes_from_text(offset->topic), offset->partition};
+    struct kafka_offset_commit_key key = {
+        bytes_from_text(batch->group->id), bytes_from_text(offset->topic), offset->partition};
     struct kafka_offset_commit_value value;
     wire_set_defaults(&kafka_offset_commit_value_struct, &value);
     value.offset = offset->offset;
@@ -195,8 +198,9 @@ int16_t group_batch_commit(struct group_batch *batch, struct partition_log **log
             code = KAFKA_COORDINATOR_NOT_AVAILABLE;
         }
         if (code != KAFKA_NONE)
-            service_log_write(broker->service_log, LOG_ERROR, LOGGER, "[GroupMetadataManager brokerId=%d] Storing group %s failed: %s",
-                broker->node_id, batch->group->id, error.message);
+            service_log_write(broker->service_log, LOG_ERROR, LOGGER,
+                "[GroupMetadataManager brokerId=%d] Storing group %s failed: %s", broker->node_id, batch->group->id,
+                error.message);
     }
     buffer_free(&batch->records);
     VECTOR_FREE(&batch->list);
@@ -258,7 +262,8 @@ void groups_expire(struct groups *groups) {
         for (struct map_entry *offset; (offset = map_next(&group->offsets, &position));) {
             struct committed_offset *committed = offset->value;
             /* The clock starts when the group became empty; offsets without a group count from their commit. */
-            int64_t since = group->protocol_type && group->state_wall_ms > committed->commit_ms ? group->state_wall_ms : committed->commit_ms;
+            int64_t since = group->protocol_type && group->state_wall_ms > committed->commit_ms ? group->state_wall_ms
+                                                                                                : committed->commit_ms;
             if (now - since < retention_ms)
                 continue;
             group_batch_offset(&batch, committed, true);
@@ -294,8 +299,8 @@ static void load_offset(struct groups *groups, struct bytes key, struct bytes va
     int16_t version = (int16_t)load_be16(value.data);
     struct bytes rest = bytes_slice(value, 2, value.size - 2);
     if (wire_decode(&kafka_offset_commit_value_message, version, &rest, arena, &what, &error))
-        group_set_offset(group_make(groups, where.group), where.topic, where.partition, what.offset, what.leader_epoch, what.metadata,
-            what.commit_timestamp);
+        group_set_offset(group_make(groups, where.group), where.topic, where.partition, what.offset, what.leader_epoch,
+            what.metadata, what.commit_timestamp);
 }
 
 static void load_members(struct groups *groups, struct group *group, const struct kafka_group_metadata_value *value) {
@@ -307,7 +312,8 @@ static void load_members(struct groups *groups, struct group *group, const struc
         snprintf(client_host, sizeof client_host, "%.*s", BYTES_ARGS(stored->client_host));
         struct member *member = member_add(group, id, stored->instance_id, client_id, client_host);
         member->session_timeout_ms = stored->session_timeout_ms;
-        member->rebalance_timeout_ms = stored->rebalance_timeout_ms < 0 ? stored->session_timeout_ms : stored->rebalance_timeout_ms;
+        member->rebalance_timeout_ms =
+            stored->rebalance_timeout_ms < 0 ? stored->session_timeout_ms : stored->rebalance_timeout_ms;
         member_set_protocol(member, value->protocol_name, stored->metadata);
         buffer_append_bytes(&member->assignment, stored->assignment);
         member->synced = true;
@@ -352,7 +358,8 @@ static void load_group(struct groups *groups, struct bytes key, struct bytes val
     if (!wire_decode(&kafka_group_metadata_value_message, version, &rest, arena, &what, &error))
         return;
     group->protocol_type = strndup((const char *)what.protocol_type.data, what.protocol_type.size);
-    group->protocol_name = what.protocol_name.data ? strndup((const char *)what.protocol_name.data, what.protocol_name.size) : NULL;
+    group->protocol_name =
+        what.protocol_name.data ? strndup((const char *)what.protocol_name.data, what.protocol_name.size) : NULL;
     group->generation = what.generation;
     if (what.state_timestamp >= 0)
         group->state_wall_ms = what.state_timestamp;
@@ -427,7 +434,8 @@ bool groups_load(struct groups *groups, struct error *error) {
             !load_partition(groups, topic->logs[i], error))
             return false;
     service_log_write(broker->service_log, LOG_INFO, LOGGER,
-        "[GroupMetadataManager brokerId=%d] Finished loading offsets and group metadata of %zu groups from __consumer_offsets in %lld "
+        "[GroupMetadataManager brokerId=%d] Finished loading offsets and group metadata of %zu groups from "
+        "__consumer_offsets in %lld "
         "milliseconds.",
         broker->node_id, groups->by_id.count, (long long)((world_monotonic_ns(broker->world) - started_ns) / 1000000));
     return true;

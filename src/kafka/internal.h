@@ -1,4 +1,5 @@
-/* internal.h: the broker's own parts, shared inside this folder only. Everything runs on the broker's loop unless said otherwise. */
+/* internal.h: the broker's own parts, shared inside this folder only. Everything runs on the broker's loop unless said
+ * otherwise. */
 #ifndef KAFKA_INTERNAL_H
 #define KAFKA_INTERNAL_H
 
@@ -55,7 +56,7 @@ struct broker {
     struct fetch_sessions *sessions;
     struct kafka_client *client;
     int32_t node_id;
-    char *directory, *listen_text; /* "127.0.0.1:9092" for the log */
+    char *directory, *listen_text;        /* "127.0.0.1:9092" for the log */
     VECTOR(struct advertised) advertised; /* empty: what the client used */
     uint16_t port;
     char **addresses;
@@ -63,7 +64,7 @@ struct broker {
 
     /* Written on the loop under the mutex; read elsewhere under it. */
     struct world_mutex topics_mutex;
-    struct map topics;     /* name -> struct topic */
+    struct map topics; /* name -> struct topic */
     struct map topics_by_id;
 
     int64_t next_producer_id, producer_id_end; /* block taken from the metadata log */
@@ -81,15 +82,16 @@ struct topic *topic_find_id(struct broker *broker, struct uuid id);
 struct partition_log *topic_log(const struct topic *topic, int32_t partition);
 /* Kafka's rules: letters, digits, . _ -, at most 249, not "." or "..". The message is Kafka's. */
 bool topic_name_check(struct bytes name, struct error *error);
-/* Creates it on disk and in the metadata log. configs: name -> text, may be NULL. NULL with an error code of Kafka's in *code. */
-struct topic *topic_create(struct broker *broker, struct bytes name, int32_t partition_count, const struct map *configs, int16_t *code,
-    struct error *error);
+/* Creates it on disk and in the metadata log. configs: name -> text, may be NULL. NULL with an error code of Kafka's in
+ * *code. */
+struct topic *topic_create(struct broker *broker, struct bytes name, int32_t partition_count, const struct map *configs,
+    int16_t *code, struct error *error);
 bool topic_is_internal(const char *name);
 bool topic_delete(struct broker *broker, struct topic *topic, struct error *error);
 bool topic_grow(struct broker *broker, struct topic *topic, int32_t partition_count, struct error *error);
 /* Sets or removes own settings, in the metadata log and in force. The values were checked. */
-bool topic_set_configs(struct broker *broker, struct topic *topic, const struct metadata_setting *settings, size_t count,
-    struct error *error);
+bool topic_set_configs(struct broker *broker, struct topic *topic, const struct metadata_setting *settings,
+    size_t count, struct error *error);
 /* Made on first use, with 50 partitions (offsets.topic.num.partitions). */
 struct topic *topic_offsets(struct broker *broker, struct error *error);
 /* Reads the metadata log and opens every partition. */
@@ -105,10 +107,10 @@ bool broker_next_producer_id(struct broker *broker, int64_t *producer_id, struct
 struct connection {
     struct net_connection *net;
     struct broker *broker;
-    struct list requests;  /* in flight, in the order they came; answers leave in this order */
+    struct list requests; /* in flight, in the order they came; answers leave in this order */
     size_t request_count;
     char client_id[256], software_name[64], software_version[64];
-    char host[80];         /* "/127.0.0.1", as tools print it */
+    char host[80]; /* "/127.0.0.1", as tools print it */
     bool closed, paused;
 };
 
@@ -118,8 +120,9 @@ enum api_flags {
 
 struct api {
     int16_t key;
-    int16_t version_min, version_max; /* advertised; those below the message's own are answered with UNSUPPORTED_VERSION */
-    const char *name;                 /* Kafka's */
+    int16_t version_min,
+        version_max;  /* advertised; those below the message's own are answered with UNSUPPORTED_VERSION */
+    const char *name; /* Kafka's */
     const struct wire_message *request, *reply;
     void (*handle)(struct api_request *request);
     unsigned flags;
@@ -136,15 +139,15 @@ struct api_request {
     const struct api *api;
     int16_t version;
     int32_t correlation;
-    struct bytes client_id;      /* in the frame */
-    struct buffer frame;         /* owns what `body` points into; records may be changed in place */
+    struct bytes client_id; /* in the frame */
+    struct buffer frame;    /* owns what `body` points into; records may be changed in place */
     struct arena arena;
-    void *body;                  /* decoded */
-    void *reply;                 /* defaults; the handler fills it and calls api_reply */
-    struct buffer out;           /* encoded answer */
-    struct wire_gaps gaps;       /* each with a struct log_range as its records */
+    void *body;            /* decoded */
+    void *reply;           /* defaults; the handler fills it and calls api_reply */
+    struct buffer out;     /* encoded answer */
+    struct wire_gaps gaps; /* each with a struct log_range as its records */
     bool done, no_answer, close_after;
-    void *state;                 /* of a delayed handler */
+    void *state;                                 /* of a delayed handler */
     void (*wake)(struct api_request *request);   /* delayed: something it waits for came */
     void (*cancel)(struct api_request *request); /* delayed: the connection is gone; frees `state` */
     int64_t received_ns;
@@ -162,7 +165,8 @@ void api_close(struct api_request *request, const char *why);
 void api_wake(struct api_request *request);
 /* What the client should be told as this broker's address. */
 void broker_advertised(const struct api_request *request, struct bytes *host, int32_t *port);
-/* acl operations as a bit set of all operations on a topic, group or cluster: there is no authorizer, so everything is allowed. */
+/* acl operations as a bit set of all operations on a topic, group or cluster: there is no authorizer, so everything is
+ * allowed. */
 #define OPERATIONS_TOPIC 0x00000df8
 #define OPERATIONS_GROUP 0x00000148
 #define OPERATIONS_CLUSTER 0x00001fa0

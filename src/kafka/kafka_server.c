@@ -47,8 +47,15 @@ int main(int count, char **words) {
     struct service_log *log =
         service_log_create("kafka", LOG_FORM_KAFKA, (struct service_log_target){world, write_line, wall_ms});
     const char *addresses[] = {words[1]};
-    struct broker_options options = {.world = world, .loop = loop, .disk_pool = pool, .directory = words[3], .addresses = addresses,
-        .address_count = 1, .port = (uint16_t)strtoul(words[2], NULL, 10), .setting = setting, .service_log = log};
+    struct broker_options options = {.world = world,
+        .loop = loop,
+        .disk_pool = pool,
+        .directory = words[3],
+        .addresses = addresses,
+        .address_count = 1,
+        .port = (uint16_t)strtoul(words[2], NULL, 10),
+        .setting = setting,
+        .service_log = log};
     struct broker *broker = pool ? broker_start(&options, &error) : NULL;
     if (!broker) {
         fprintf(stderr, "kafka_server: %s\n", error.message);

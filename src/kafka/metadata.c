@@ -1,8 +1,8 @@
 /* metadata.c: the image of the cluster metadata and the changes to it.
  *
- * A record's value is: unsigned varint frame version 1, unsigned varint record type, unsigned varint record version, then the record in
- * flexible form (schema/kafka/kraft.kafka). Every change is built as one record batch, appended, and then replayed into the image exactly as
- * a later start will replay it. */
+ * A record's value is: unsigned varint frame version 1, unsigned varint record type, unsigned varint record version,
+ * then the record in flexible form (schema/kafka/kraft.kafka). Every change is built as one record batch, appended, and
+ * then replayed into the image exactly as a later start will replay it. */
 #include "kafka/metadata_internal.h"
 
 #include <stdio.h>
@@ -19,7 +19,8 @@ static struct bytes id_key(const struct uuid *id) {
     return bytes_make(id->bytes, sizeof id->bytes);
 }
 
-static struct config_image *find_config(struct metadata *metadata, enum metadata_resource resource, struct bytes name, bool make) {
+static struct config_image *find_config(
+    struct metadata *metadata, enum metadata_resource resource, struct bytes name, bool make) {
     char key[400];
     snprintf(key, sizeof key, "%d %.*s", (int)resource, BYTES_ARGS(name));
     struct config_image *config = map_get_text(&metadata->configs, key);
@@ -94,12 +95,14 @@ static bool contains(const int32_t *items, int32_t count, int32_t value) {
     return false;
 }
 
-static bool replay_partition(struct metadata *metadata, const struct kafka_partition_record *record, struct error *error) {
+static bool replay_partition(
+    struct metadata *metadata, const struct kafka_partition_record *record, struct error *error) {
     struct topic_image *image = image_of(metadata, record->topic_id);
     if (!image || record->partition_id < 0 || record->partition_id > 1000000)
         return error_set(error, ERROR_CORRUPT, "partition %d of a topic that does not exist", record->partition_id);
     while (image->partitions.count <= (size_t)record->partition_id) {
-        VECTOR_PUSH(&image->partitions, ((struct metadata_partition){.index = (int32_t)image->partitions.count, .leader = -1}));
+        VECTOR_PUSH(
+            &image->partitions, ((struct metadata_partition){.index = (int32_t)image->partitions.count, .leader = -1}));
         VECTOR_PUSH(&image->images, ((struct partition_image){0}));
     }
     image->partitions.items[record->partition_id] = (struct metadata_partition){
@@ -118,7 +121,8 @@ static bool replay_partition(struct metadata *metadata, const struct kafka_parti
     return true;
 }
 
-static bool replay_partition_change(struct metadata *metadata, const struct kafka_partition_change_record *record, struct error *error) {
+static bool replay_partition_change(
+    struct metadata *metadata, const struct kafka_partition_change_record *record, struct error *error) {
     struct topic_image *image = image_of(metadata, record->topic_id);
     if (!image || record->partition_id < 0 || (size_t)record->partition_id >= image->partitions.count)
         return error_set(error, ERROR_CORRUPT, "a change of partition %d that does not exist", record->partition_id);
@@ -161,7 +165,8 @@ static void replay_feature(struct metadata *metadata, const struct kafka_feature
             metadata->features.items[i].level = record->level;
             return;
         }
-    VECTOR_PUSH(&metadata->features, ((struct feature){strndup((const char *)record->name.data, record->name.size), record->level}));
+    VECTOR_PUSH(&metadata->features,
+        ((struct feature){strndup((const char *)record->name.data, record->name.size), record->level}));
 }
 
 union any_record {
@@ -202,8 +207,13 @@ static bool take_record(struct metadata *metadata, int16_t key, const union any_
 
 /* Types that change the image; all others are left alone. */
 static const struct wire_message *const image_messages[] = {
-    &kafka_topic_record_message, &kafka_partition_record_message, &kafka_config_record_message, &kafka_partition_change_record_message,
-    &kafka_remove_topic_record_message, &kafka_feature_level_record_message, &kafka_producer_ids_record_message,
+    &kafka_topic_record_message,
+    &kafka_partition_record_message,
+    &kafka_config_record_message,
+    &kafka_partition_change_record_message,
+    &kafka_remove_topic_record_message,
+    &kafka_feature_level_record_message,
+    &kafka_producer_ids_record_message,
 };
 
 static void end_transaction(struct metadata *metadata) {
@@ -228,7 +238,8 @@ bool metadata_replay(struct metadata *metadata, struct bytes value, struct error
     if (!uvarint_read(&rest, &frame) || !uvarint_read(&rest, &key) || !uvarint_read(&rest, &version))
         return error_set(error, ERROR_CORRUPT, "a metadata record is cut off");
     if (frame != FRAME_VERSION)
-        return error_set(error, ERROR_UNSUPPORTED, "metadata records have frame version %u, this program knows 1", frame);
+        return error_set(
+            error, ERROR_UNSUPPORTED, "metadata records have frame version %u, this program knows 1", frame);
     if (key == (uint32_t)kafka_begin_transaction_record_message.key) {
         end_transaction(metadata);
         metadata->in_transaction = true;
@@ -253,7 +264,7 @@ bool metadata_replay(struct metadata *metadata, struct bytes value, struct error
         struct arena arena = {0};
         union any_record record;
         bool ok = version <= INT16_MAX && wire_decode(message, (int16_t)version, &rest, &arena, &record, error) &&
-            take_record(metadata, message->key, &record, error);
+                  take_record(metadata, message->key, &record, error);
         arena_destroy(&arena);
         return ok || error_prefix(error, "%s record of version %u", message->name, version);
     }
@@ -288,7 +299,8 @@ void change_begin(struct change *change, struct metadata *metadata, int16_t attr
     record_builder_begin(&change->builder, &change->bytes, 0, attributes);
 }
 
-bool change_add(struct change *change, const struct wire_message *message, int16_t version, const void *record, struct error *error) {
+bool change_add(struct change *change, const struct wire_message *message, int16_t version, const void *record,
+    struct error *error) {
     struct buffer value = {0};
     uvarint_append(&value, FRAME_VERSION);
     uvarint_append(&value, (uint32_t)message->key);
@@ -297,7 +309,8 @@ bool change_add(struct change *change, const struct wire_message *message, int16
         buffer_free(&value);
         return false;
     }
-    record_builder_add(&change->builder, change->builder.count, change->now_ms, BYTES_NULL, buffer_view(&value), BYTES_NULL, 0);
+    record_builder_add(
+        &change->builder, change->builder.count, change->now_ms, BYTES_NULL, buffer_view(&value), BYTES_NULL, 0);
     VECTOR_PUSH(&change->values, value);
     return true;
 }
@@ -315,9 +328,11 @@ static void synced(void *argument, bool ok) {
 bool change_commit(struct change *change, struct error *error) {
     struct metadata *metadata = change->metadata;
     record_builder_end(&change->builder, -1, -1, -1, metadata->epoch);
-    struct log_append_options options = {.leader_epoch = metadata->epoch, .checksum_verified = true, .from_coordinator = true};
+    struct log_append_options options = {
+        .leader_epoch = metadata->epoch, .checksum_verified = true, .from_coordinator = true};
     struct log_append_result result;
-    bool ok = log_append(metadata->log, change->bytes.data, change->bytes.size, &options, &result, error) == LOG_STATUS_OK;
+    bool ok =
+        log_append(metadata->log, change->bytes.data, change->bytes.size, &options, &result, error) == LOG_STATUS_OK;
     for (size_t i = 0; ok && i < change->values.count; i++)
         ok = metadata_replay(metadata, buffer_view(&change->values.items[i]), error);
     change_discard(change);
@@ -396,10 +411,11 @@ struct metadata_topic *metadata_create_topic(struct metadata *metadata, const ch
     return change_commit(&change, error) ? metadata_find_id(metadata, topic.topic_id) : NULL;
 }
 
-bool metadata_add_partitions(struct metadata *metadata, struct metadata_topic *topic, int32_t partition_count, struct error *error) {
+bool metadata_add_partitions(
+    struct metadata *metadata, struct metadata_topic *topic, int32_t partition_count, struct error *error) {
     if (partition_count <= topic->partition_count || partition_count - topic->partition_count > PARTITIONS_MAX)
-        return error_set(error, ERROR_INVALID, "Topic %s has %d partitions and cannot go to %d", topic->name, topic->partition_count,
-            partition_count);
+        return error_set(error, ERROR_INVALID, "Topic %s has %d partitions and cannot go to %d", topic->name,
+            topic->partition_count, partition_count);
     struct change change;
     change_begin(&change, metadata, 0);
     bool ok = true;
@@ -488,7 +504,8 @@ const struct map *metadata_configs(struct metadata *metadata, enum metadata_reso
     return config ? &config->settings : NULL;
 }
 
-void metadata_config_resources(struct metadata *metadata, enum metadata_resource resource, struct metadata_names *names) {
+void metadata_config_resources(
+    struct metadata *metadata, enum metadata_resource resource, struct metadata_names *names) {
     size_t cursor = 0;
     for (struct map_entry *entry; (entry = map_next(&metadata->configs, &cursor));) {
         const struct config_image *config = entry->value;

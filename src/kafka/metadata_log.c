@@ -2,12 +2,13 @@
  *
  * __cluster_metadata-0 is a partition like others, plus
  *  - quorum-state: JSON with the leader and its epoch (static voters: data_version 0);
- *  - <end offset>-<epoch>.checkpoint: a snapshot, as record batches: a control batch with a SnapshotHeader, data batches with the records, a
- *    control batch with a SnapshotFooter. The log may begin where the newest one ends.
+ *  - <end offset>-<epoch>.checkpoint: a snapshot, as record batches: a control batch with a SnapshotHeader, data
+ * batches with the records, a control batch with a SnapshotFooter. The log may begin where the newest one ends.
  * bootstrap.checkpoint beside it, of the same form, holds the feature levels that a formatted directory starts with.
  *
- * A start raises the leader epoch by one, writes quorum-state, and appends a LeaderChange control record. In a new directory the feature levels
- * follow, between BeginTransaction and EndTransaction, as Kafka's controller writes them. */
+ * A start raises the leader epoch by one, writes quorum-state, and appends a LeaderChange control record. In a new
+ * directory the feature levels follow, between BeginTransaction and EndTransaction, as Kafka's controller writes them.
+ */
 #include "kafka/metadata_internal.h"
 
 #include <jansson.h>
@@ -30,7 +31,7 @@ static void path_in(const struct metadata *metadata, const char *name, char out[
 static bool replay_file(struct metadata *metadata, const char *path, struct error *error) {
     struct buffer bytes = {0};
     bool ok = world_read_file(metadata->world, path, SNAPSHOT_SIZE_MAX, &bytes, error) &&
-        (metadata_replay_batches(metadata, buffer_view(&bytes), error) || error_prefix(error, "%s", path));
+              (metadata_replay_batches(metadata, buffer_view(&bytes), error) || error_prefix(error, "%s", path));
     buffer_free(&bytes);
     return ok;
 }
@@ -46,9 +47,11 @@ static bool replay_snapshot(struct metadata *metadata, int64_t *offset, struct e
     for (size_t i = 0; i < names.count; i++) {
         struct bytes name = bytes_from_text(names.items[i].name);
         int64_t end_offset;
-        if (name.size != 42 || !bytes_ends_with(name, ".checkpoint") || !bytes_to_int64(bytes_slice(name, 0, 20), &end_offset))
+        if (name.size != 42 || !bytes_ends_with(name, ".checkpoint") ||
+            !bytes_to_int64(bytes_slice(name, 0, 20), &end_offset))
             continue;
-        if (end_offset > *offset && end_offset >= log_start_offset(metadata->log) && end_offset <= log_end_offset(metadata->log)) {
+        if (end_offset > *offset && end_offset >= log_start_offset(metadata->log) &&
+            end_offset <= log_end_offset(metadata->log)) {
             *offset = end_offset;
             snprintf(newest, sizeof newest, "%s", names.items[i].name);
         }
@@ -56,7 +59,8 @@ static bool replay_snapshot(struct metadata *metadata, int64_t *offset, struct e
     world_names_free(&names);
     if (*offset < 0) {
         if (log_start_offset(metadata->log) > 0)
-            return error_set(error, ERROR_CORRUPT, "the log starts at offset %lld and there is no snapshot of what came before",
+            return error_set(error, ERROR_CORRUPT,
+                "the log starts at offset %lld and there is no snapshot of what came before",
                 (long long)log_start_offset(metadata->log));
         *offset = 0;
         return true;
@@ -73,11 +77,13 @@ static bool replay_log(struct metadata *metadata, int64_t offset, struct error *
             return error_prefix(error, "%s", log_status_name(status));
         if (!view.map)
             return offset == log_end_offset(metadata->log) ||
-                error_set(error, ERROR_CORRUPT, "the records from offset %lld on are damaged; restore the folder from a copy",
-                    (long long)offset);
+                   error_set(error, ERROR_CORRUPT,
+                       "the records from offset %lld on are damaged; restore the folder from a copy",
+                       (long long)offset);
         bool ok = view.skipped_to == view.skipped_from ||
-            error_set(error, ERROR_CORRUPT, "the records of offsets %lld to %lld are damaged; restore the folder from a copy",
-                (long long)view.skipped_from, (long long)view.skipped_to - 1);
+                  error_set(error, ERROR_CORRUPT,
+                      "the records of offsets %lld to %lld are damaged; restore the folder from a copy",
+                      (long long)view.skipped_from, (long long)view.skipped_to - 1);
         ok = ok && metadata_replay_batches(metadata, view.batches, error);
         offset = view.next_offset;
         log_map_release(view.map);
@@ -113,8 +119,10 @@ static bool write_quorum_state(struct metadata *metadata, struct error *error) {
     char path[PATH_SIZE];
     struct buffer text = {0};
     path_in(metadata, "quorum-state", path);
-    buffer_printf(&text, "{\"clusterId\":\"\",\"leaderId\":%d,\"leaderEpoch\":%d,\"votedId\":-1,\"appliedOffset\":0,"
-        "\"currentVoters\":[{\"voterId\":%d}],\"data_version\":0}", metadata->node_id, metadata->epoch, metadata->node_id);
+    buffer_printf(&text,
+        "{\"clusterId\":\"\",\"leaderId\":%d,\"leaderEpoch\":%d,\"votedId\":-1,\"appliedOffset\":0,"
+        "\"currentVoters\":[{\"voterId\":%d}],\"data_version\":0}",
+        metadata->node_id, metadata->epoch, metadata->node_id);
     bool ok = world_write_file(metadata->world, path, buffer_view(&text), true, error);
     buffer_free(&text);
     return ok;
@@ -123,8 +131,8 @@ static bool write_quorum_state(struct metadata *metadata, struct error *error) {
 /* ---- control records ---- */
 
 /* Appends a control batch with one record to `out`. */
-static bool control_batch(struct buffer *out, int64_t base_offset, int32_t epoch, int64_t now_ms, enum control_type type,
-    const struct wire_message *message, const void *value, struct error *error) {
+static bool control_batch(struct buffer *out, int64_t base_offset, int32_t epoch, int64_t now_ms,
+    enum control_type type, const struct wire_message *message, const void *value, struct error *error) {
     uint8_t key[4];
     store_be16(key, 0);
     store_be16(key + 2, (uint16_t)type);
@@ -133,7 +141,8 @@ static bool control_batch(struct buffer *out, int64_t base_offset, int32_t epoch
     struct record_builder builder;
     if (ok) {
         record_builder_begin(&builder, out, base_offset, RECORD_BATCH_CONTROL);
-        record_builder_add(&builder, base_offset, now_ms, bytes_make(key, sizeof key), buffer_view(&encoded), BYTES_NULL, 0);
+        record_builder_add(
+            &builder, base_offset, now_ms, bytes_make(key, sizeof key), buffer_view(&encoded), BYTES_NULL, 0);
         record_builder_end(&builder, -1, -1, -1, epoch);
     }
     buffer_free(&encoded);
@@ -148,11 +157,12 @@ static bool append_leader_change(struct metadata *metadata, struct error *error)
     value.granting_voters.items = &granting;
     value.voters.count = value.granting_voters.count = 1;
     struct buffer bytes = {0};
-    struct log_append_options options = {.leader_epoch = metadata->epoch, .checksum_verified = true, .from_coordinator = true};
+    struct log_append_options options = {
+        .leader_epoch = metadata->epoch, .checksum_verified = true, .from_coordinator = true};
     struct log_append_result result;
     bool ok = control_batch(&bytes, 0, metadata->epoch, world_wall_ms(metadata->world), CONTROL_LEADER_CHANGE,
                   &kafka_leader_change_message, &value, error) &&
-        log_append(metadata->log, bytes.data, bytes.size, &options, &result, error) == LOG_STATUS_OK;
+              log_append(metadata->log, bytes.data, bytes.size, &options, &result, error) == LOG_STATUS_OK;
     buffer_free(&bytes);
     return ok;
 }
@@ -181,22 +191,23 @@ static bool write_bootstrap(struct metadata *metadata, const char *path, struct 
     struct buffer file = {0};
     struct change change;
     change_begin(&change, metadata, 0);
-    bool ok = add_features(&change, error) &&
-        control_batch(&file, 0, 0, now_ms, CONTROL_SNAPSHOT_HEADER, &kafka_snapshot_header_message, &header, error);
+    bool ok = add_features(&change, error) && control_batch(&file, 0, 0, now_ms, CONTROL_SNAPSHOT_HEADER,
+                                                  &kafka_snapshot_header_message, &header, error);
     if (ok) {
         record_builder_end(&change.builder, -1, -1, -1, 0);
         store_be64(change.bytes.data, 1);
         buffer_append(&file, change.bytes.data, change.bytes.size);
         ok = control_batch(&file, 1 + (int64_t)ARRAY_COUNT(new_features), 0, now_ms, CONTROL_SNAPSHOT_FOOTER,
                  &kafka_snapshot_footer_message, &footer, error) &&
-            world_write_file(metadata->world, path, buffer_view(&file), true, error);
+             world_write_file(metadata->world, path, buffer_view(&file), true, error);
     }
     change_discard(&change);
     buffer_free(&file);
     return ok;
 }
 
-/* Feature levels of a directory that has none in its log: those it was formatted with, else ours. They go into the log as one transaction. */
+/* Feature levels of a directory that has none in its log: those it was formatted with, else ours. They go into the log
+ * as one transaction. */
 static bool bootstrap(struct metadata *metadata, struct error *error) {
     char path[PATH_SIZE];
     snprintf(path, sizeof path, "%s/bootstrap.checkpoint", log_manager_directory(metadata->logs));
@@ -214,7 +225,8 @@ static bool bootstrap(struct metadata *metadata, struct error *error) {
     if (metadata->features.count == 0)
         ok = ok && add_features(&change, error);
     for (size_t i = 0; ok && i < metadata->features.count; i++) {
-        struct kafka_feature_level_record record = {bytes_from_text(metadata->features.items[i].name), metadata->features.items[i].level};
+        struct kafka_feature_level_record record = {
+            bytes_from_text(metadata->features.items[i].name), metadata->features.items[i].level};
         ok = change_add(&change, &kafka_feature_level_record_message, 0, &record, error);
     }
     ok = ok && change_add(&change, &kafka_end_transaction_record_message, 0, &end, error);
@@ -227,7 +239,8 @@ static bool bootstrap(struct metadata *metadata, struct error *error) {
 
 /* ---- taking over ---- */
 
-/* A transaction that the last leader did not end never happened; the log must say so, or what follows would belong to it. */
+/* A transaction that the last leader did not end never happened; the log must say so, or what follows would belong to
+ * it. */
 static bool abort_transaction(struct metadata *metadata, struct error *error) {
     if (!metadata->in_transaction)
         return true;
@@ -241,7 +254,8 @@ static bool abort_transaction(struct metadata *metadata, struct error *error) {
     return change_commit(&change, error);
 }
 
-static bool lead(struct change *change, const struct metadata_topic *topic, int32_t index, bool clear_eligible, struct error *error) {
+static bool lead(struct change *change, const struct metadata_topic *topic, int32_t index, bool clear_eligible,
+    struct error *error) {
     struct kafka_partition_change_record record;
     int32_t node = change->metadata->node_id;
     wire_set_defaults(&kafka_partition_change_record_struct, &record);
@@ -259,7 +273,8 @@ static bool lead(struct change *change, const struct metadata_topic *topic, int3
     return change_add(change, &kafka_partition_change_record_message, version, &record, error);
 }
 
-/* A clean stop of Kafka leaves its partitions without a leader. Those that have a replica here are led by this node again. */
+/* A clean stop of Kafka leaves its partitions without a leader. Those that have a replica here are led by this node
+ * again. */
 static bool take_leadership(struct metadata *metadata, struct error *error) {
     size_t cursor = 0;
     for (struct map_entry *entry; (entry = map_next(&metadata->topics, &cursor));) {
@@ -307,15 +322,16 @@ bool metadata_load(struct metadata *metadata, struct error *error) {
     int32_t log_epoch = log_latest_epoch(metadata->log);
     metadata->epoch = (quorum_epoch > log_epoch ? quorum_epoch : log_epoch) + 1;
     bool fresh = metadata_level(metadata, "metadata.version") == 0 || log_end_offset(metadata->log) == 0;
-    if (!write_quorum_state(metadata, error) || !append_leader_change(metadata, error) || !abort_transaction(metadata, error) ||
-        (fresh && !bootstrap(metadata, error)))
+    if (!write_quorum_state(metadata, error) || !append_leader_change(metadata, error) ||
+        !abort_transaction(metadata, error) || (fresh && !bootstrap(metadata, error)))
         return false;
     return take_leadership(metadata, error);
 }
 
 bool metadata_register_broker(struct metadata *metadata, const char *host, uint16_t port, struct error *error) {
     static const char *const names[] = {"metadata.version", "group.version", "transaction.version"};
-    struct kafka_register_broker_record_endpoint endpoint = {.name = BYTES("PLAINTEXT"), .host = bytes_from_text(host), .port = port};
+    struct kafka_register_broker_record_endpoint endpoint = {
+        .name = BYTES("PLAINTEXT"), .host = bytes_from_text(host), .port = port};
     struct kafka_register_broker_record_feature features[ARRAY_COUNT(names)];
     for (size_t i = 0; i < ARRAY_COUNT(names); i++) {
         int16_t level = metadata_level(metadata, names[i]);
@@ -332,7 +348,8 @@ bool metadata_register_broker(struct metadata *metadata, const char *host, uint1
     record.endpoints.count = 1;
     record.features.items = features;
     record.features.count = (int32_t)ARRAY_COUNT(names);
-    record.fenced = true; /* for good: a real Kafka that opens the directory after a kill need not wait for this registration to expire */
+    record.fenced = true; /* for good: a real Kafka that opens the directory after a kill need not wait for this
+                             registration to expire */
     int16_t level = metadata_level(metadata, "metadata.version");
     int16_t version = level >= METADATA_VERSION_DIRECTORIES ? 3 : level >= METADATA_VERSION_REPLICA_ZERO ? 2 : 1;
     if (version == 3) {

@@ -1,5 +1,5 @@
-/* topics.c: the topics of the broker: what the metadata log says, with the partitions of log/ behind it. The loop is the only writer and needs no
- * lock to read; other threads look topics up under the mutex (client.c). */
+/* topics.c: the topics of the broker: what the metadata log says, with the partitions of log/ behind it. The loop is
+ * the only writer and needs no lock to read; other threads look topics up under the mutex (client.c). */
 #include "kafka/internal.h"
 
 #include <stdlib.h>
@@ -33,14 +33,16 @@ bool topic_name_check(struct bytes name, struct error *error) {
     if (bytes_equal_text(name, ".") || bytes_equal_text(name, ".."))
         return error_set(error, ERROR_INVALID, "Topic name cannot be \"%.*s\"", BYTES_ARGS(name));
     if (name.size > KAFKA_TOPIC_NAME_MAX)
-        return error_set(error, ERROR_INVALID, "Topic name is invalid: the length of '%.*s' is longer than the max allowed length %d",
-            BYTES_ARGS(name), KAFKA_TOPIC_NAME_MAX);
+        return error_set(error, ERROR_INVALID,
+            "Topic name is invalid: the length of '%.*s' is longer than the max allowed length %d", BYTES_ARGS(name),
+            KAFKA_TOPIC_NAME_MAX);
     for (size_t i = 0; i < name.size; i++) {
         uint8_t c = name.data[i];
         bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
         if (!letter && c != '.' && c != '_' && c != '-')
             return error_set(error, ERROR_INVALID,
-                "Topic name '%.*s' is illegal, it contains a character other than ASCII alphanumerics, '.', '_' and '-'",
+                "Topic name '%.*s' is illegal, it contains a character other than ASCII alphanumerics, '.', '_' and "
+                "'-'",
                 BYTES_ARGS(name));
     }
     return true;
@@ -66,7 +68,8 @@ static const char *colliding_topic(const struct broker *broker, struct bytes nam
 static void apply_configs(struct broker *broker, struct topic *topic) {
     int64_t replicas = 1;
     config_for_topic(&broker->config, &topic->meta->configs, &topic->log_config);
-    bytes_to_int64(bytes_trim(bytes_from_text(config_topic_value(&broker->config, &topic->meta->configs, "min.insync.replicas"))),
+    bytes_to_int64(
+        bytes_trim(bytes_from_text(config_topic_value(&broker->config, &topic->meta->configs, "min.insync.replicas"))),
         &replicas);
     topic->min_insync_replicas = (int32_t)replicas;
 }
@@ -165,8 +168,8 @@ struct topic **topics_sorted(struct broker *broker, struct arena *arena, size_t 
 
 /* ---- changes ---- */
 
-struct topic *topic_create(struct broker *broker, struct bytes name, int32_t partition_count, const struct map *configs, int16_t *code,
-    struct error *error) {
+struct topic *topic_create(struct broker *broker, struct bytes name, int32_t partition_count, const struct map *configs,
+    int16_t *code, struct error *error) {
     VECTOR(struct metadata_setting) settings = {0};
     size_t cursor = 0;
     for (struct map_entry *entry; configs && (entry = map_next(configs, &cursor));)
@@ -183,11 +186,13 @@ struct topic *topic_create(struct broker *broker, struct bytes name, int32_t par
         metadata_delete_topic(broker->metadata, meta, NULL);
     if (topic) {
         service_log_write(broker->service_log, LOG_INFO, "org.apache.kafka.controller.ReplicationControlManager",
-            "[QuorumController id=%d] CreateTopics result(s): CreatableTopic(name='%s', numPartitions=%d, replicationFactor=1): SUCCESS",
+            "[QuorumController id=%d] CreateTopics result(s): CreatableTopic(name='%s', numPartitions=%d, "
+            "replicationFactor=1): SUCCESS",
             broker->node_id, topic->name, topic->partition_count);
         for (int32_t i = 0; i < topic->partition_count; i++)
-            service_log_write(broker->service_log, LOG_INFO, "kafka.log.LogManager", "Created log for partition %s-%d in %s/%s",
-                topic->name, i, broker->directory, log_directory_name(topic->logs[i]));
+            service_log_write(broker->service_log, LOG_INFO, "kafka.log.LogManager",
+                "Created log for partition %s-%d in %s/%s", topic->name, i, broker->directory,
+                log_directory_name(topic->logs[i]));
         client_wake_subscribers(broker->client);
         *code = KAFKA_NONE;
     } else {
@@ -210,7 +215,8 @@ bool topic_delete(struct broker *broker, struct topic *topic, struct error *erro
     for (int32_t i = 0; i < topic->partition_count; i++) {
         struct error failed = {0};
         if (!log_delete(topic->logs[i], &failed))
-            service_log_write(broker->service_log, LOG_ERROR, LOGGER, "Deleting %s-%d failed: %s", topic->name, i, failed.message);
+            service_log_write(
+                broker->service_log, LOG_ERROR, LOGGER, "Deleting %s-%d failed: %s", topic->name, i, failed.message);
     }
     if (broker->groups)
         groups_topic_deleted(broker->groups, topic->name);
@@ -222,14 +228,15 @@ bool topic_delete(struct broker *broker, struct topic *topic, struct error *erro
 }
 
 bool topic_grow(struct broker *broker, struct topic *topic, int32_t partition_count, struct error *error) {
-    if (!metadata_add_partitions(broker->metadata, topic->meta, partition_count, error) || !open_partitions(broker, topic, error))
+    if (!metadata_add_partitions(broker->metadata, topic->meta, partition_count, error) ||
+        !open_partitions(broker, topic, error))
         return false;
     client_wake_subscribers(broker->client);
     return true;
 }
 
-bool topic_set_configs(struct broker *broker, struct topic *topic, const struct metadata_setting *settings, size_t count,
-    struct error *error) {
+bool topic_set_configs(struct broker *broker, struct topic *topic, const struct metadata_setting *settings,
+    size_t count, struct error *error) {
     if (!metadata_set_configs(broker->metadata, METADATA_TOPIC, topic->name, settings, count, error))
         return false;
     apply_configs(broker, topic);
@@ -246,9 +253,10 @@ struct topic *topic_offsets(struct broker *broker, struct error *error) {
     int16_t code;
     map_set_text(&configs, "cleanup.policy", (void *)(uintptr_t) "compact");
     map_set_text(&configs, "compression.type", (void *)(uintptr_t) "producer");
-    map_set_text(&configs, "segment.bytes", (void *)(uintptr_t)config_text(&broker->config, "offsets.topic.segment.bytes"));
-    topic = topic_create(broker, BYTES(KAFKA_OFFSETS_TOPIC), (int32_t)config_integer(&broker->config, "offsets.topic.num.partitions"),
-        &configs, &code, error);
+    map_set_text(
+        &configs, "segment.bytes", (void *)(uintptr_t)config_text(&broker->config, "offsets.topic.segment.bytes"));
+    topic = topic_create(broker, BYTES(KAFKA_OFFSETS_TOPIC),
+        (int32_t)config_integer(&broker->config, "offsets.topic.num.partitions"), &configs, &code, error);
     map_free(&configs);
     return topic;
 }

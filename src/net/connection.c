@@ -448,7 +448,8 @@ static bool read_some(struct net_connection *connection) {
     uint8_t *place = left > 0 ? buffer_reserve(&connection->body, size) : scratch();
     ssize_t count = world_socket_read(connection->socket, place, size, &error);
     if (count < 0) {
-        connection->has_ended = error.code == ERROR_CLOSED && connection->protocol->ended != NULL && connection->protocol->ended(connection);
+        connection->has_ended = error.code == ERROR_CLOSED && connection->protocol->ended != NULL &&
+                                connection->protocol->ended(connection);
         if (!connection->has_ended)
             finish(connection, &error);
         return false;
@@ -575,7 +576,8 @@ static void end_turn(struct net_connection *connection) {
         }
     }
     /* A connection that takes no input stays watched until something arrives: a pause is often over before that. */
-    watch(connection, !connection->is_closing && !connection->has_ended && (takes_input(connection) || connection->watches_readable),
+    watch(connection,
+        !connection->is_closing && !connection->has_ended && (takes_input(connection) || connection->watches_readable),
         connection->part_count > 0);
     connection->is_in_turn = false;
     if (connection->tells_closed) {

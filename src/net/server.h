@@ -44,8 +44,8 @@ struct net_protocol {
     void (*frame_refused)(struct net_connection *connection, int32_t size);
     /* Output fell to half of output_pause_size after having been above it. May be NULL. */
     void (*writable)(struct net_connection *connection);
-    /* The peer ended its sending and may still read. true keeps the connection open for output: the protocol closes it with
-     * net_close; false, or NULL, closes it now. Input that waits is still delivered. */
+    /* The peer ended its sending and may still read. true keeps the connection open for output: the protocol closes it
+     * with net_close; false, or NULL, closes it now. Input that waits is still delivered. */
     bool (*ended)(struct net_connection *connection);
     /* The end. reason->code is ERROR_NONE after net_close, ERROR_CLOSED when the peer went, ERROR_TIMEOUT when idle,
      * else what failed. Free the state here. May be NULL. */

@@ -181,8 +181,8 @@ const char *sql_error_message(const struct sql_error *error) {
             buffer_printf(&out, "\n== SQL (line %d, position %d) ==\n", line, column + 1);
             append_lines(error, " ", &out);
         } else if (error->origin.text != NULL) {
-            buffer_printf(&out, "\n== DataFrame ==\n\"%.*s\" was called from\n%.*s\n", BYTES_ARGS(error->origin.text->text),
-                BYTES_ARGS(error->origin.text->call_site));
+            buffer_printf(&out, "\n== DataFrame ==\n\"%.*s\" was called from\n%.*s\n",
+                BYTES_ARGS(error->origin.text->text), BYTES_ARGS(error->origin.text->call_site));
         }
     }
     const char *message = arena_text(error->arena, buffer_view(&out));

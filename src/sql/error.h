@@ -1,5 +1,6 @@
-/* error.h: errors in the vocabulary of Spark's clients: condition (error class), SQLSTATE, message with its parameters filled in, the Java classes by which
- * PySpark chooses its exception, and where in the SQL text or program it happened. The table is schema/errors.def.
+/* error.h: errors in the vocabulary of Spark's clients: condition (error class), SQLSTATE, message with its parameters
+ * filled in, the Java classes by which PySpark chooses its exception, and where in the SQL text or program it happened.
+ * The table is schema/errors.def.
  *
  *     struct sql_error error = {.arena = arena};
  *     return raise_divide_by_zero(&error, "\"spark.sql.ansi.enabled\"");   (always false)
@@ -16,8 +17,8 @@ struct error_parameter {
     const char *name, *value;
 };
 
-/* One per query, request or task; zeroed except for arena, which holds everything that the error points to. The first error raised is kept: later
- * ones are dropped, so that the cause is what the user sees. */
+/* One per query, request or task; zeroed except for arena, which holds everything that the error points to. The first
+ * error raised is kept: later ones are dropped, so that the cause is what the user sees. */
 struct sql_error {
     struct arena *arena;
     int condition; /* enum error_condition; 0: no error */
@@ -43,7 +44,8 @@ const char *sql_error_condition(const struct sql_error *error); /* "UNRESOLVED_C
 const char *sql_error_state(const struct sql_error *error);     /* "42703" */
 /* NULL-terminated: the Java class of the exception, then its parents. */
 const char *const *sql_error_classes(const struct sql_error *error);
-/* The whole message as Throwable.getMessage() gives it in Spark: "[CONDITION] text SQLSTATE: state" and the place. NUL-terminated, in the error's arena. */
+/* The whole message as Throwable.getMessage() gives it in Spark: "[CONDITION] text SQLSTATE: state" and the place.
+ * NUL-terminated, in the error's arena. */
 const char *sql_error_message(const struct sql_error *error);
 /* Line (from 1) and column (from 0) of the origin's start; false when there is none. */
 bool sql_error_position(const struct sql_error *error, int *line, int *column);

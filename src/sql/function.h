@@ -1,7 +1,9 @@
-/* function.h: the table of functions and operators, made from schema/functions. The analyzer picks a row by name and casts the arguments to what the
- * row asks for; the engine finds the kernel by the row's id (or kernel name) and the types of arguments and result.
+/* function.h: the table of functions and operators, made from schema/functions. The analyzer picks a row by name and
+ * casts the arguments to what the row asks for; the engine finds the kernel by the row's id (or kernel name) and the
+ * types of arguments and result.
  *
- * Operators are functions too: "+", "=", "<=>", "and", "not", "isnull", "in", "like", "case_when" (when, then, …, [else]) and so on. */
+ * Operators are functions too: "+", "=", "<=>", "and", "not", "isnull", "in", "like", "case_when" (when, then, …,
+ * [else]) and so on. */
 #ifndef SQL_FUNCTION_H
 #define SQL_FUNCTION_H
 
@@ -59,7 +61,8 @@ struct function {
     enum display display;
     const char *symbol; /* what column names show: operator, or name in its published case */
     const char *text;
-    const char *example, *expected; /* SQL text, and its rows as show() prints values, tab and newline separated; "" for none */
+    const char *example,
+        *expected; /* SQL text, and its rows as show() prints values, tab and newline separated; "" for none */
 };
 
 extern const struct function function_table[FUNCTION_COUNT_OF_ALL];

@@ -1,16 +1,15 @@
-/* plan.h: the nodes of a query. One tree form serves SQL text, Spark Connect messages, the analyzer, the optimizer and the engine; the table of
- * nodes is schema/plan.def, from which plan_nodes.h is made.
+/* plan.h: the nodes of a query. One tree form serves SQL text, Spark Connect messages, the analyzer, the optimizer and
+ * the engine; the table of nodes is schema/plan.def, from which plan_nodes.h is made.
  *
- * Nodes live in the query's arena and are never freed one by one. A plan is read-only once it was handed on: rewriting makes copies (node_map).
- * NAME_new(arena) gives a zeroed node of its type with its tag set; NAME_of(node) is the checked way from the family to the type:
- *     struct relation_filter *filter = relation_filter_new(arena);
- *     filter->input = input;
- *     filter->condition = condition;
- *     return &filter->base;
+ * Nodes live in the query's arena and are never freed one by one. A plan is read-only once it was handed on: rewriting
+ * makes copies (node_map). NAME_new(arena) gives a zeroed node of its type with its tag set; NAME_of(node) is the
+ * checked way from the family to the type: struct relation_filter *filter = relation_filter_new(arena); filter->input =
+ * input; filter->condition = condition; return &filter->base;
  *
- * What the engine receives (sql_optimize): relations scan, local, range, project, filter, join, sort, limit, tail, aggregate, union, expand,
- * generate, windows, sample, repartition; expressions literal, column (ordinal set), call, aggregate_call, cast, field, alias (pass through to
- * its child), sort_order, lambda, lambda_variable, window. Every expression has its type and nullability, every relation its output. */
+ * What the engine receives (sql_optimize): relations scan, local, range, project, filter, join, sort, limit, tail,
+ * aggregate, union, expand, generate, windows, sample, repartition; expressions literal, column (ordinal set), call,
+ * aggregate_call, cast, field, alias (pass through to its child), sort_order, lambda, lambda_variable, window. Every
+ * expression has its type and nullability, every relation its output. */
 #ifndef SQL_PLAN_H
 #define SQL_PLAN_H
 
@@ -59,7 +58,7 @@ struct relation {
     struct node node;
     bool analyzed;
     bool has_plan_id;
-    int64_t plan_id; /* Spark Connect's, when has_plan_id */
+    int64_t plan_id;                /* Spark Connect's, when has_plan_id */
     const struct attribute *output; /* once analyzed */
     size_t output_count;
 };
@@ -96,8 +95,8 @@ struct batch_list {
 enum cast_mode { CAST_ANSI, CAST_TRY, CAST_LEGACY, CAST_UNSET /* before analysis: by spark.sql.ansi.enabled */ };
 enum frame_type { FRAME_NONE, FRAME_ROWS, FRAME_RANGE };
 enum subquery_kind { SUBQUERY_SCALAR, SUBQUERY_EXISTS, SUBQUERY_IN, SUBQUERY_TABLE };
-/* LEFT_SINGLE: left outer join that fails with SCALAR_SUBQUERY_TOO_MANY_ROWS when a left row has two matches (scalar subqueries).
- * EXISTENCE: the left columns and a non-null BOOLEAN that says whether there was a match. */
+/* LEFT_SINGLE: left outer join that fails with SCALAR_SUBQUERY_TOO_MANY_ROWS when a left row has two matches (scalar
+ * subqueries). EXISTENCE: the left columns and a non-null BOOLEAN that says whether there was a match. */
 enum join_type {
     JOIN_INNER,
     JOIN_LEFT,
@@ -125,12 +124,13 @@ const char *node_name(const struct node *node);
 
 /* Answers of a visitor: go into the children; do not; stop the whole walk. */
 enum walk { WALK_CONTINUE, WALK_PRUNE, WALK_ABORT };
-/* Calls enter for node and its descendants (expressions and relations) in field order; leave (may be NULL) after the children of a node for which enter said
- * CONTINUE. Returns false when the walk was aborted. Depth is bounded by what the makers of nodes allow (PLAN_DEPTH_MAX). */
+/* Calls enter for node and its descendants (expressions and relations) in field order; leave (may be NULL) after the
+ * children of a node for which enter said CONTINUE. Returns false when the walk was aborted. Depth is bounded by what
+ * the makers of nodes allow (PLAN_DEPTH_MAX). */
 bool node_walk(const struct node *node, enum walk (*enter)(const struct node *node, void *context),
     void (*leave)(const struct node *node, void *context), void *context);
-/* Node with each direct child replaced by what map gives for it; the same node when nothing changed; NULL as soon as map gives NULL. Type,
- * output and origin are kept. */
+/* Node with each direct child replaced by what map gives for it; the same node when nothing changed; NULL as soon as
+ * map gives NULL. Type, output and origin are kept. */
 const struct node *node_map(struct arena *arena, const struct node *node,
     const struct node *(*map)(struct arena *arena, const struct node *child, void *context), void *context);
 /* A shallow copy that may be changed until it is handed on. */

@@ -1,9 +1,10 @@
 /* sql.h: from SQL text or unresolved plans to plans that the engine runs.
  *
- *     text ─sql_parse_statement→ relation or command ─sql_analyze→ resolved relation ─sql_optimize→ bound relation ─exec
+ *     text ─sql_parse_statement→ relation or command ─sql_analyze→ resolved relation ─sql_optimize→ bound relation
+ * ─exec
  *
- * A session holds temporary views and gives out column ids. It is used by one thread at a time. Everything that a call returns lives in the arena
- * that it was given. */
+ * A session holds temporary views and gives out column ids. It is used by one thread at a time. Everything that a call
+ * returns lives in the arena that it was given. */
 #ifndef SQL_SQL_H
 #define SQL_SQL_H
 
@@ -25,10 +26,12 @@ struct sql_environment {
     void *context;
     /* Text of a session setting, NULL when it is not set (sql knows Spark's defaults). */
     const char *(*setting)(void *context, const char *name);
-    /* Schema of a source: from read->schema when given, else from the source. NULL: every read fails with DATA_SOURCE_NOT_FOUND. */
+    /* Schema of a source: from read->schema when given, else from the source. NULL: every read fails with
+     * DATA_SOURCE_NOT_FOUND. */
     bool (*describe_source)(void *context, struct arena *arena, const struct relation_read *read,
         struct source_description *description, struct sql_error *error);
-    /* The value of an expression without columns (one row, in the arena); used for constant folding. NULL: nothing is folded. */
+    /* The value of an expression without columns (one row, in the arena); used for constant folding. NULL: nothing is
+     * folded. */
     bool (*evaluate)(void *context, struct arena *arena, const struct expression *expression,
         const struct column **value, struct sql_error *error);
     /* Called for SET key=value, RESET key (value NULL). NULL: refused. */
@@ -63,8 +66,8 @@ const struct type *sql_parse_schema(struct arena *arena, struct bytes text, stru
 
 /* ---- Plans ---- */
 
-/* Names, types and casts resolved; NULL with the error. The result may be analyzed again (it is returned as it is, with fresh ids where two sides of a join
- * would share them). */
+/* Names, types and casts resolved; NULL with the error. The result may be analyzed again (it is returned as it is, with
+ * fresh ids where two sides of a join would share them). */
 const struct relation *sql_analyze(
     struct sql_session *session, struct arena *arena, const struct relation *relation, struct sql_error *error);
 /* The plan for the engine: optimized, ordinals bound. `relation` is analyzed. */
@@ -73,12 +76,13 @@ const struct relation *sql_optimize(
 /* The output as a STRUCT type; field names as users see them. `relation` is analyzed. */
 const struct type *relation_schema(struct arena *arena, const struct relation *relation);
 bool relation_is_streaming(const struct relation *relation);
-/* A plan made from one expression over given columns, for tests and single values: analyzed and bound to `input`'s output. */
+/* A plan made from one expression over given columns, for tests and single values: analyzed and bound to `input`'s
+ * output. */
 const struct expression *sql_analyze_expression(struct sql_session *session, struct arena *arena,
     const struct expression *expression, const struct relation *input, struct sql_error *error);
 /* EXPLAIN's text, ends with a newline. `relation` is not analyzed. */
-bool sql_explain(struct sql_session *session, struct arena *arena, const struct relation *relation, enum explain_mode mode,
-    struct buffer *out, struct sql_error *error);
+bool sql_explain(struct sql_session *session, struct arena *arena, const struct relation *relation,
+    enum explain_mode mode, struct buffer *out, struct sql_error *error);
 /* The text of an already optimized plan: the physical half. */
 void sql_explain_physical(const struct relation *relation, struct buffer *out);
 
@@ -88,8 +92,8 @@ void sql_explain_physical(const struct relation *relation, struct buffer *out);
 const struct relation *sql_run_command(
     struct sql_session *session, struct arena *arena, const struct command *command, struct sql_error *error);
 /* createTempView and friends; `query` need not be analyzed. text may be null. */
-bool sql_create_view(struct sql_session *session, struct bytes name, const struct relation *query, struct bytes text, bool replace,
-    bool global, struct sql_error *error);
+bool sql_create_view(struct sql_session *session, struct bytes name, const struct relation *query, struct bytes text,
+    bool replace, bool global, struct sql_error *error);
 /* True when it existed. */
 bool sql_drop_view(struct sql_session *session, struct bytes name, bool global);
 bool sql_view_exists(struct sql_session *session, struct bytes_list parts);

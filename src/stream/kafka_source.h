@@ -1,5 +1,5 @@
-/* kafka_source.h: the one way from streams to Kafka, embedded or external: topics, partitions, offsets, reading, appending, being woken.
- * stream/kafka_embedded.c implements it over kafka/client.h in this process. */
+/* kafka_source.h: the one way from streams to Kafka, embedded or external: topics, partitions, offsets, reading,
+ * appending, being woken. stream/kafka_embedded.c implements it over kafka/client.h in this process. */
 #ifndef STREAM_KAFKA_SOURCE_H
 #define STREAM_KAFKA_SOURCE_H
 
@@ -13,12 +13,18 @@ struct kafka_client; /* kafka/client.h */
 
 /* A piece of a partition: whole record batches v2, valid until released. */
 struct stream_kafka_chunk {
-    struct bytes batches;  /* starts at the batch that holds the offset asked for */
-    int64_t next_offset;   /* where to go on */
+    struct bytes batches;             /* starts at the batch that holds the offset asked for */
+    int64_t next_offset;              /* where to go on */
     int64_t skipped_from, skipped_to; /* unreadable offsets stepped over; equal when none */
-    void *owner;           /* counted */
+    void *owner;                      /* counted */
 };
-enum stream_kafka_status { STREAM_KAFKA_OK, STREAM_KAFKA_EMPTY, STREAM_KAFKA_OUT_OF_RANGE, STREAM_KAFKA_NO_PARTITION, STREAM_KAFKA_FAILED };
+enum stream_kafka_status {
+    STREAM_KAFKA_OK,
+    STREAM_KAFKA_EMPTY,
+    STREAM_KAFKA_OUT_OF_RANGE,
+    STREAM_KAFKA_NO_PARTITION,
+    STREAM_KAFKA_FAILED
+};
 
 struct stream_kafka_partition {
     char *topic;
@@ -32,32 +38,38 @@ void stream_kafka_list_free(struct stream_kafka_list *list);
 
 struct stream_kafka_class {
     /* Adds all partitions of one topic; false when it does not exist (error: why, code NOT_FOUND). Any thread. */
-    bool (*partitions)(struct stream_kafka *kafka, const char *topic, struct stream_kafka_list *list, struct error *error);
+    bool (*partitions)(
+        struct stream_kafka *kafka, const char *topic, struct stream_kafka_list *list, struct error *error);
     /* Adds the partitions of every topic that match(argument, name) accepts. */
     bool (*each_topic)(struct stream_kafka *kafka, bool (*match)(void *argument, const char *topic), void *argument,
         struct stream_kafka_list *list, struct error *error);
-    /* Earliest, latest (end of what can be read), or the first with a timestamp at or above; -1 when there is none. Any thread. */
-    bool (*offsets)(struct stream_kafka *kafka, const char *topic, int32_t partition, int64_t *earliest, int64_t *latest, struct error *error);
-    bool (*offset_for_time)(struct stream_kafka *kafka, const char *topic, int32_t partition, int64_t timestamp_ms, int64_t *offset,
-        struct error *error);
+    /* Earliest, latest (end of what can be read), or the first with a timestamp at or above; -1 when there is none. Any
+     * thread. */
+    bool (*offsets)(struct stream_kafka *kafka, const char *topic, int32_t partition, int64_t *earliest,
+        int64_t *latest, struct error *error);
+    bool (*offset_for_time)(struct stream_kafka *kafka, const char *topic, int32_t partition, int64_t timestamp_ms,
+        int64_t *offset, struct error *error);
     /* Compute threads. */
-    enum stream_kafka_status (*read)(struct stream_kafka *kafka, const char *topic, int32_t partition, int64_t offset, size_t bytes_max,
-        bool committed, struct stream_kafka_chunk *chunk, struct error *error);
+    enum stream_kafka_status (*read)(struct stream_kafka *kafka, const char *topic, int32_t partition, int64_t offset,
+        size_t bytes_max, bool committed, struct stream_kafka_chunk *chunk, struct error *error);
     void (*retain)(void *owner);
     void (*release)(void *owner);
-    /* One record. done is called on any thread when it is committed or failed. partition -1: by key, as Kafka's clients do. */
+    /* One record. done is called on any thread when it is committed or failed. partition -1: by key, as Kafka's clients
+     * do. */
     void (*append)(struct stream_kafka *kafka, const char *topic, int32_t partition, const uint8_t *batch, size_t size,
         void (*done)(void *argument, const struct error *error), void *argument);
-    /* Number of partitions, creating the topic when it does not exist and that is allowed; -1 on error. done on any thread. */
-    void (*ensure_topic)(struct stream_kafka *kafka, const char *topic, void (*done)(void *argument, int32_t partition_count,
-        const struct error *error), void *argument);
+    /* Number of partitions, creating the topic when it does not exist and that is allowed; -1 on error. done on any
+     * thread. */
+    void (*ensure_topic)(struct stream_kafka *kafka, const char *topic,
+        void (*done)(void *argument, int32_t partition_count, const struct error *error), void *argument);
     /* Calls wake(argument) on any thread after every append to any topic, until unsubscribed. */
     void *(*subscribe)(struct stream_kafka *kafka, void (*wake)(void *argument), void *argument);
     void (*unsubscribe)(struct stream_kafka *kafka, void *subscription);
     /* Whether a bootstrap.servers list means this cluster; false with an error that names it and the own names. */
     bool (*is_own)(struct stream_kafka *kafka, struct bytes bootstrap_servers, struct error *error);
     /* The log that holds these offsets reaches the disk; done on any thread. */
-    void (*sync)(struct stream_kafka *kafka, const char *topic, int32_t partition, void (*done)(void *argument, bool ok), void *argument);
+    void (*sync)(struct stream_kafka *kafka, const char *topic, int32_t partition,
+        void (*done)(void *argument, bool ok), void *argument);
 };
 
 struct stream_kafka {

@@ -1,4 +1,5 @@
-/* configs.c: DescribeConfigs, AlterConfigs, IncrementalAlterConfigs. Topics can be changed; the broker's settings are read from its file at start. */
+/* configs.c: DescribeConfigs, AlterConfigs, IncrementalAlterConfigs. Topics can be changed; the broker's settings are
+ * read from its file at start. */
 #include "kafka/internal.h"
 
 #include <stdlib.h>
@@ -37,7 +38,8 @@ static void fill_config(struct api_request *request, const struct config_row *ro
         out->documentation = bytes_from_text(row->documentation);
 }
 
-static void add_synonyms(struct api_request *request, const struct config_synonym *synonyms, size_t count, config_answer *out) {
+static void add_synonyms(
+    struct api_request *request, const struct config_synonym *synonyms, size_t count, config_answer *out) {
     const struct kafka_describe_configs_request *body = request->body;
     if (!body->synonyms)
         return;
@@ -55,7 +57,8 @@ static void describe_topic(struct api_request *request, const wanted_resource *w
     if (!topic) {
         bool valid = topic_name_check(wanted->name, &error);
         reply->error_code = valid ? KAFKA_UNKNOWN_TOPIC_OR_PARTITION : KAFKA_INVALID_TOPIC_EXCEPTION;
-        reply->error_message = valid ? bytes_from_text(kafka_error_text(reply->error_code)) : api_text(request, "%s", error.message);
+        reply->error_message =
+            valid ? bytes_from_text(kafka_error_text(reply->error_code)) : api_text(request, "%s", error.message);
         return;
     }
     WIRE_ARRAY(&request->arena, &reply->configs, &kafka_describe_configs_reply_config_struct, topic_config_count);
@@ -68,8 +71,8 @@ static void describe_topic(struct api_request *request, const wanted_resource *w
         if (!key_wanted(wanted, row->name))
             continue;
         config_answer *out = &reply->configs.items[reply->configs.count++];
-        size_t count = config_topic_synonyms(&request->broker->config, row, map_get_text(&topic->meta->configs, row->name), synonyms,
-            &value, &source);
+        size_t count = config_topic_synonyms(
+            &request->broker->config, row, map_get_text(&topic->meta->configs, row->name), synonyms, &value, &source);
         fill_config(request, row, row->name, value, source, false, out);
         add_synonyms(request, synonyms, count, out);
     }
@@ -80,11 +83,12 @@ static void describe_broker(struct api_request *request, const wanted_resource *
     int64_t id = broker->node_id;
     if (wanted->name.size > 0 && (!bytes_to_int64(wanted->name, &id) || id != broker->node_id)) {
         reply->error_code = KAFKA_INVALID_REQUEST;
-        reply->error_message = api_text(request, "Unexpected broker id, expected %d or empty string, but received %.*s", broker->node_id,
-            BYTES_ARGS(wanted->name));
+        reply->error_message = api_text(request, "Unexpected broker id, expected %d or empty string, but received %.*s",
+            broker->node_id, BYTES_ARGS(wanted->name));
         return;
     }
-    WIRE_ARRAY(&request->arena, &reply->configs, &kafka_describe_configs_reply_config_struct, broker_config_count + topic_config_count);
+    WIRE_ARRAY(&request->arena, &reply->configs, &kafka_describe_configs_reply_config_struct,
+        broker_config_count + topic_config_count);
     reply->configs.count = 0;
     if (wanted->name.size == 0)
         return; /* only what is set for all brokers at once: nothing */
@@ -101,7 +105,8 @@ static void describe_broker(struct api_request *request, const wanted_resource *
         if (standard)
             synonyms[count++] = (struct config_synonym){name, standard, CONFIG_FROM_DEFAULT};
         config_answer *out = &reply->configs.items[reply->configs.count++];
-        fill_config(request, row, name, given ? given : standard, given ? CONFIG_FROM_FILE : CONFIG_FROM_DEFAULT, true, out);
+        fill_config(
+            request, row, name, given ? given : standard, given ? CONFIG_FROM_FILE : CONFIG_FROM_DEFAULT, true, out);
         add_synonyms(request, synonyms, count, out);
     }
 }
@@ -147,8 +152,8 @@ static int16_t check_change(struct api_request *request, const struct change *ch
     return KAFKA_NONE;
 }
 
-static int16_t apply(struct api_request *request, struct topic *topic, const struct change *changes, int32_t count, bool validate_only,
-    struct bytes *message) {
+static int16_t apply(struct api_request *request, struct topic *topic, const struct change *changes, int32_t count,
+    bool validate_only, struct bytes *message) {
     struct metadata_setting *settings = ARENA_ARRAY(&request->arena, struct metadata_setting, (size_t)count + 1);
     struct error error = {0};
     for (int32_t i = 0; i < count; i++) {
@@ -168,11 +173,13 @@ static int16_t apply(struct api_request *request, struct topic *topic, const str
 }
 
 /* Answers the topic, or says why the resource cannot be changed. */
-static struct topic *resource_topic(struct api_request *request, int8_t type, struct bytes name, int16_t *code, struct bytes *message) {
+static struct topic *resource_topic(
+    struct api_request *request, int8_t type, struct bytes name, int16_t *code, struct bytes *message) {
     struct topic *topic = type == RESOURCE_TOPIC ? topic_find(request->broker, name) : NULL;
     if (type == RESOURCE_BROKER) {
         *code = KAFKA_INVALID_REQUEST;
-        *message = BYTES("Settings of this broker cannot be changed while it runs: set kafka.NAME in raudal.properties and start again");
+        *message = BYTES("Settings of this broker cannot be changed while it runs: set kafka.NAME in raudal.properties "
+                         "and start again");
     } else if (type != RESOURCE_TOPIC) {
         *code = KAFKA_INVALID_REQUEST;
         *message = api_text(request, "This broker has no settings of resource type %d", type);
@@ -236,27 +243,30 @@ static int16_t incremental_change(struct api_request *request, const struct topi
             wanted->operation == OPERATION_APPEND ? "APPEND" : "SUBTRACT", BYTES_ARGS(wanted->name));
         return KAFKA_INVALID_CONFIG;
     }
-    change->value = change_list(request, config_topic_value(&request->broker->config, &topic->meta->configs, row->name), wanted->value,
-        wanted->operation == OPERATION_APPEND);
+    change->value = change_list(request, config_topic_value(&request->broker->config, &topic->meta->configs, row->name),
+        wanted->value, wanted->operation == OPERATION_APPEND);
     return KAFKA_NONE;
 }
 
 void handle_incremental_alter_configs(struct api_request *request) {
     const struct kafka_incremental_alter_configs_request *body = request->body;
     struct kafka_incremental_alter_configs_reply *reply = request->reply;
-    WIRE_ARRAY(&request->arena, &reply->results, &kafka_incremental_alter_configs_reply_result_struct, body->resources.count);
+    WIRE_ARRAY(
+        &request->arena, &reply->results, &kafka_incremental_alter_configs_reply_result_struct, body->resources.count);
     for (int32_t i = 0; i < body->resources.count; i++) {
         const struct kafka_incremental_alter_configs_request_resource *wanted = &body->resources.items[i];
         struct kafka_incremental_alter_configs_reply_result *result = &reply->results.items[i];
         struct change *changes = ARENA_ARRAY(&request->arena, struct change, (size_t)wanted->configs.count + 1);
         result->type = wanted->type;
         result->name = wanted->name;
-        struct topic *topic = resource_topic(request, wanted->type, wanted->name, &result->error_code, &result->error_message);
+        struct topic *topic =
+            resource_topic(request, wanted->type, wanted->name, &result->error_code, &result->error_message);
         for (int32_t j = 0; topic && j < wanted->configs.count && result->error_code == KAFKA_NONE; j++)
             result->error_code =
                 incremental_change(request, topic, &wanted->configs.items[j], &changes[j], &result->error_message);
         if (topic && result->error_code == KAFKA_NONE)
-            result->error_code = apply(request, topic, changes, wanted->configs.count, body->validate_only, &result->error_message);
+            result->error_code =
+                apply(request, topic, changes, wanted->configs.count, body->validate_only, &result->error_message);
     }
     api_reply(request);
 }
@@ -271,7 +281,8 @@ void handle_alter_configs(struct api_request *request) {
         struct kafka_alter_configs_reply_result *result = &reply->results.items[i];
         result->type = wanted->type;
         result->name = wanted->name;
-        struct topic *topic = resource_topic(request, wanted->type, wanted->name, &result->error_code, &result->error_message);
+        struct topic *topic =
+            resource_topic(request, wanted->type, wanted->name, &result->error_code, &result->error_message);
         if (!topic)
             continue;
         struct change *changes =

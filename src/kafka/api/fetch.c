@@ -1,5 +1,6 @@
-/* fetch.c: Fetch. Answers at once when min_bytes are there, a partition has an error, or nothing may be waited for; else when appends have
- * brought enough, or after max_wait_ms. Record data is not read: the answer names ranges of the segment files. */
+/* fetch.c: Fetch. Answers at once when min_bytes are there, a partition has an error, or nothing may be waited for;
+ * else when appends have brought enough, or after max_wait_ms. Record data is not read: the answer names ranges of the
+ * segment files. */
 #include "kafka/internal.h"
 
 #include <stdlib.h>
@@ -19,8 +20,8 @@ struct fetch_item {
 struct fetch_state {
     struct api_request *request;
     struct world_timer *timer;
-    struct fetch_item *items;     /* arena */
-    struct log_waiter *waiters;   /* arena; one per item */
+    struct fetch_item *items;   /* arena */
+    struct log_waiter *waiters; /* arena; one per item */
     int32_t item_count, item_capacity;
     int32_t session_id;
     bool incremental; /* leave out partitions without news */
@@ -49,8 +50,9 @@ static void items_from_request(struct fetch_state *state) {
     for (int32_t i = 0; i < body->topics.count; i++)
         for (int32_t j = 0; j < body->topics.items[i].partitions.count; j++) {
             const struct kafka_fetch_request_partition *partition = &body->topics.items[i].partitions.items[j];
-            add_item(state, (struct fetch_item){body->topics.items[i].name, body->topics.items[i].topic_id, partition->index,
-                partition->max_bytes, partition->current_leader_epoch, partition->fetch_offset});
+            add_item(
+                state, (struct fetch_item){body->topics.items[i].name, body->topics.items[i].topic_id, partition->index,
+                           partition->max_bytes, partition->current_leader_epoch, partition->fetch_offset});
         }
 }
 
@@ -58,7 +60,8 @@ static void items_from_session(struct fetch_state *state, struct fetch_session *
     LIST_FOR_EACH(node, &session->partitions) {
         const struct fetch_partition *partition = CONTAINER_OF(node, struct fetch_partition, node);
         add_item(state, (struct fetch_item){bytes_from_text(arena_strdup(&state->request->arena, partition->topic)),
-            partition->topic_id, partition->index, partition->max_bytes, partition->leader_epoch, partition->fetch_offset});
+                            partition->topic_id, partition->index, partition->max_bytes, partition->leader_epoch,
+                            partition->fetch_offset});
     }
 }
 
@@ -66,16 +69,16 @@ static void update_session(const struct kafka_fetch_request *body, struct fetch_
     for (int32_t i = 0; i < body->topics.count; i++)
         for (int32_t j = 0; j < body->topics.items[i].partitions.count; j++) {
             const struct kafka_fetch_request_partition *wanted = &body->topics.items[i].partitions.items[j];
-            struct fetch_partition *partition =
-                fetch_session_partition(session, body->topics.items[i].name, body->topics.items[i].topic_id, wanted->index);
+            struct fetch_partition *partition = fetch_session_partition(
+                session, body->topics.items[i].name, body->topics.items[i].topic_id, wanted->index);
             partition->fetch_offset = wanted->fetch_offset;
             partition->max_bytes = wanted->max_bytes;
             partition->leader_epoch = wanted->current_leader_epoch;
         }
     for (int32_t i = 0; i < body->forgotten_topics.count; i++)
         for (int32_t j = 0; j < body->forgotten_topics.items[i].partitions.count; j++)
-            fetch_session_forget(session, body->forgotten_topics.items[i].name, body->forgotten_topics.items[i].topic_id,
-                body->forgotten_topics.items[i].partitions.items[j]);
+            fetch_session_forget(session, body->forgotten_topics.items[i].name,
+                body->forgotten_topics.items[i].topic_id, body->forgotten_topics.items[i].partitions.items[j]);
 }
 
 /* Answers KAFKA_NONE and fills the items, or what is wrong with the session. */
@@ -116,7 +119,8 @@ static int16_t choose_partitions(struct fetch_state *state) {
 /* ---- looking at a partition ---- */
 
 static enum log_isolation isolation_of(const struct api_request *request) {
-    return ((const struct kafka_fetch_request *)request->body)->isolation_level ? LOG_READ_COMMITTED : LOG_READ_UNCOMMITTED;
+    return ((const struct kafka_fetch_request *)request->body)->isolation_level ? LOG_READ_COMMITTED
+                                                                                : LOG_READ_UNCOMMITTED;
 }
 
 static int16_t find_log(struct api_request *request, const struct fetch_item *item, struct partition_log **log) {
@@ -146,7 +150,8 @@ static bool enough(struct fetch_state *state) {
     for (int32_t i = 0; i < state->item_count; i++) {
         const struct fetch_item *item = &state->items[i];
         struct partition_log *log = NULL;
-        if (find_log(request, item, &log) != KAFKA_NONE || item->offset < log_start_offset(log) || item->offset > log_end_offset(log))
+        if (find_log(request, item, &log) != KAFKA_NONE || item->offset < log_start_offset(log) ||
+            item->offset > log_end_offset(log))
             return true;
         if (item->offset >= readable_end(log, isolation))
             continue;
@@ -166,7 +171,8 @@ static bool enough(struct fetch_state *state) {
 
 /* ---- the answer ---- */
 
-static void list_aborted(struct api_request *request, struct partition_log *log, const struct fetch_item *item, reply_partition *reply) {
+static void list_aborted(
+    struct api_request *request, struct partition_log *log, const struct fetch_item *item, reply_partition *reply) {
     struct log_aborted_list list = {0};
     struct error error = {0};
     if (log_aborted_transactions(log, item->offset, reply->last_stable_offset, &list, &error)) {
@@ -181,8 +187,10 @@ static void list_aborted(struct api_request *request, struct partition_log *log,
     VECTOR_FREE(&list);
 }
 
-/* Fills the reply and takes what was given off *left. The range goes along as the "records" until the answer is sent. */
-static void read_item(struct api_request *request, const struct fetch_item *item, reply_partition *reply, int64_t *left, bool *first) {
+/* Fills the reply and takes what was given off *left. The range goes along as the "records" until the answer is sent.
+ */
+static void read_item(
+    struct api_request *request, const struct fetch_item *item, reply_partition *reply, int64_t *left, bool *first) {
     struct partition_log *log = NULL;
     struct error error = {0};
     reply->index = item->index;
@@ -195,7 +203,8 @@ static void read_item(struct api_request *request, const struct fetch_item *item
     struct log_range *range = ARENA_NEW(&request->arena, struct log_range);
     enum log_isolation isolation = isolation_of(request);
     int64_t size_max = item->max_bytes < *left ? item->max_bytes : *left;
-    enum log_status status = log_read(log, item->offset, (size_t)(size_max > 0 ? size_max : 0), isolation, range, &error);
+    enum log_status status =
+        log_read(log, item->offset, (size_t)(size_max > 0 ? size_max : 0), isolation, range, &error);
     reply->error_code = kafka_error_from_status(status);
     if (status != LOG_STATUS_OK) {
         reply->log_start_offset = log_start_offset(log);
@@ -220,8 +229,9 @@ static void read_item(struct api_request *request, const struct fetch_item *item
 /* True when the partition must be in an incremental answer; remembers what was told. */
 static bool has_news(struct fetch_session *session, const struct fetch_item *item, const reply_partition *reply) {
     struct fetch_partition *partition = fetch_session_partition(session, item->topic, item->topic_id, item->index);
-    bool news = reply->records.size > 0 || reply->error_code != KAFKA_NONE || partition->high_watermark != reply->high_watermark ||
-        partition->log_start_offset != reply->log_start_offset;
+    bool news = reply->records.size > 0 || reply->error_code != KAFKA_NONE ||
+                partition->high_watermark != reply->high_watermark ||
+                partition->log_start_offset != reply->log_start_offset;
     partition->high_watermark = reply->error_code == KAFKA_NONE ? reply->high_watermark : -1;
     partition->log_start_offset = reply->log_start_offset;
     if (reply->records.size > 0)
@@ -237,7 +247,8 @@ static void build(struct fetch_state *state) {
     struct api_request *request = state->request;
     const struct kafka_fetch_request *body = request->body;
     struct kafka_fetch_reply *reply = request->reply;
-    struct fetch_session *session = state->session_id ? fetch_session_find(request->broker->sessions, state->session_id) : NULL;
+    struct fetch_session *session =
+        state->session_id ? fetch_session_find(request->broker->sessions, state->session_id) : NULL;
     if (state->session_id && !session) {
         reply->error_code = KAFKA_FETCH_SESSION_ID_NOT_FOUND;
         return;
@@ -258,7 +269,8 @@ static void build(struct fetch_state *state) {
             continue;
         }
         used++;
-        struct kafka_fetch_reply_topic *topic = reply->topics.count ? &reply->topics.items[reply->topics.count - 1] : NULL;
+        struct kafka_fetch_reply_topic *topic =
+            reply->topics.count ? &reply->topics.items[reply->topics.count - 1] : NULL;
         if (!topic || !same_topic(topic, item, uses_ids(request))) {
             topic = &reply->topics.items[reply->topics.count++];
             topic->name = item->topic;

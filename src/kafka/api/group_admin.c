@@ -5,7 +5,8 @@
 
 /* ---- DescribeGroups ---- */
 
-static void describe_member(const struct group *group, const struct member *member, struct kafka_describe_groups_reply_member *out) {
+static void describe_member(
+    const struct group *group, const struct member *member, struct kafka_describe_groups_reply_member *out) {
     const struct member_protocol *protocol = member_protocol(member, group->protocol_name);
     bool stable = group->state == GROUP_STABLE;
     out->member_id = bytes_from_text(member->id);
@@ -16,7 +17,8 @@ static void describe_member(const struct group *group, const struct member *memb
     out->assignment = stable && member->assignment.size > 0 ? buffer_view(&member->assignment) : BYTES("");
 }
 
-static void describe_group(struct api_request *request, struct bytes id, struct kafka_describe_groups_reply_group *reply) {
+static void describe_group(
+    struct api_request *request, struct bytes id, struct kafka_describe_groups_reply_group *reply) {
     const struct kafka_describe_groups_request *body = request->body;
     struct group *group = group_find(request->broker->groups, id);
     reply->group_id = id;
@@ -36,7 +38,7 @@ static void describe_group(struct api_request *request, struct bytes id, struct 
     WIRE_ARRAY(&request->arena, &reply->members, &kafka_describe_groups_reply_member_struct, group->member_count);
     int32_t count = 0;
     LIST_FOR_EACH(node, &group->members)
-        describe_member(group, CONTAINER_OF(node, struct member, node), &reply->members.items[count++]);
+    describe_member(group, CONTAINER_OF(node, struct member, node), &reply->members.items[count++]);
 }
 
 void handle_describe_groups(struct api_request *request) {
@@ -70,7 +72,8 @@ void handle_list_groups(struct api_request *request) {
     for (struct map_entry *entry; (entry = map_next(groups, &cursor));) {
         const struct group *group = entry->value;
         const char *state = group_state_name(group->state);
-        if (!in_filter(body->states.items, body->states.count, state) || !in_filter(body->types.items, body->types.count, "Classic"))
+        if (!in_filter(body->states.items, body->states.count, state) ||
+            !in_filter(body->types.items, body->types.count, "Classic"))
             continue;
         struct kafka_list_groups_reply_group *out = &reply->groups.items[reply->groups.count++];
         out->group_id = bytes_from_text(group->id);
@@ -114,8 +117,9 @@ void handle_consumer_group_describe(struct api_request *request) {
         bool classic = group_find(request->broker->groups, body->groups.items[i]);
         group->group_id = body->groups.items[i];
         group->error_code = KAFKA_GROUP_ID_NOT_FOUND;
-        group->error_message = classic ? api_text(request, "Group %.*s is not a consumer group.", BYTES_ARGS(body->groups.items[i]))
-                                       : api_text(request, "Group %.*s not found.", BYTES_ARGS(body->groups.items[i]));
+        group->error_message =
+            classic ? api_text(request, "Group %.*s is not a consumer group.", BYTES_ARGS(body->groups.items[i]))
+                    : api_text(request, "Group %.*s not found.", BYTES_ARGS(body->groups.items[i]));
     }
     api_reply(request);
 }

@@ -37,7 +37,8 @@ void handle_find_coordinator(struct api_request *request) {
         api_reply(request);
         return;
     }
-    WIRE_ARRAY(&request->arena, &reply->coordinators, &kafka_find_coordinator_reply_coordinator_struct, body->keys.count);
+    WIRE_ARRAY(
+        &request->arena, &reply->coordinators, &kafka_find_coordinator_reply_coordinator_struct, body->keys.count);
     for (int32_t i = 0; i < body->keys.count; i++) {
         struct kafka_find_coordinator_reply_coordinator *coordinator = &reply->coordinators.items[i];
         coordinator->key = body->keys.items[i];
@@ -92,7 +93,8 @@ static void set_member_details(struct member *member, const struct kafka_join_gr
     for (int32_t i = 0; i < body->protocols.count; i++)
         member_set_protocol(member, body->protocols.items[i].name, body->protocols.items[i].metadata);
     member->session_timeout_ms = body->session_timeout_ms;
-    member->rebalance_timeout_ms = body->rebalance_timeout_ms < 0 ? body->session_timeout_ms : body->rebalance_timeout_ms;
+    member->rebalance_timeout_ms =
+        body->rebalance_timeout_ms < 0 ? body->session_timeout_ms : body->rebalance_timeout_ms;
 }
 
 static bool same_protocols(const struct member *member, const struct kafka_join_group_request *body) {
@@ -119,7 +121,8 @@ static void wait_join(struct group *group, struct member *member, struct api_req
     }
 }
 
-static void rebalance_for(struct groups *groups, struct group *group, struct member *member, struct api_request *request, const char *why) {
+static void rebalance_for(
+    struct groups *groups, struct group *group, struct member *member, struct api_request *request, const char *why) {
     const struct kafka_join_group_request *body = request->body;
     char reason[700];
     wait_join(group, member, request);
@@ -138,21 +141,25 @@ static void rebalance_for(struct groups *groups, struct group *group, struct mem
     group_try_complete_join(groups, group);
 }
 
-static void join_new_member(struct groups *groups, struct group *group, struct api_request *request, const char *member_id) {
+static void join_new_member(
+    struct groups *groups, struct group *group, struct api_request *request, const char *member_id) {
     const struct kafka_join_group_request *body = request->body;
-    struct member *member = member_add(group, member_id, body->instance_id, request->connection->client_id, request->connection->host);
+    struct member *member =
+        member_add(group, member_id, body->instance_id, request->connection->client_id, request->connection->host);
     set_member_details(member, body);
     member_touch(groups, member);
     rebalance_for(groups, group, member, request, "Adding new member");
 }
 
 /* A static member that came back (its process restarted): it takes its former place under a new member id. */
-static void rejoin_static(struct groups *groups, struct group *group, struct member *member, struct api_request *request) {
+static void rejoin_static(
+    struct groups *groups, struct group *group, struct member *member, struct api_request *request) {
     const struct kafka_join_group_request *body = request->body;
     char id[600];
     make_member_id(request, member->instance_id, id);
     if (member->join)
-        answer_join(member->join, KAFKA_FENCED_INSTANCE_ID, bytes_from_text(arena_strdup(&member->join->arena, member->id)));
+        answer_join(
+            member->join, KAFKA_FENCED_INSTANCE_ID, bytes_from_text(arena_strdup(&member->join->arena, member->id)));
     member->join = NULL;
     if (member->sync)
         group_answer_sync(member, KAFKA_FENCED_INSTANCE_ID);
@@ -167,15 +174,17 @@ static void rejoin_static(struct groups *groups, struct group *group, struct mem
     set_member_details(member, body);
     member_touch(groups, member);
     service_log_write(groups->broker->service_log, LOG_INFO, LOGGER,
-        "[GroupCoordinator %d]: Static member %s of group %s with unknown member id rejoins, assigning new member id %s, while old member id %s "
-        "will be removed.", groups->broker->node_id, member->instance_id, group->id, id, old_id);
+        "[GroupCoordinator %d]: Static member %s of group %s with unknown member id rejoins, assigning new member id "
+        "%s, while old member id %s "
+        "will be removed.",
+        groups->broker->node_id, member->instance_id, group->id, id, old_id);
     if (group->state != GROUP_STABLE || !same) {
         rebalance_for(groups, group, member, request, "Updating static member");
         free(old_id);
         return;
     }
-    /* Nothing changed for the others: the present generation goes on. The leader must not assign anew: version 9 says so, older clients
-     * are told the former id as leader's. */
+    /* Nothing changed for the others: the present generation goes on. The leader must not assign anew: version 9 says
+     * so, older clients are told the former id as leader's. */
     struct kafka_join_group_reply *reply = request->reply;
     member->join = request;
     request->state = member;
@@ -206,7 +215,8 @@ static void require_member_id(struct groups *groups, struct group *group, struct
     *pending = (struct pending_member){strdup(id), world_loop_now_ms(groups->broker->loop) + body->session_timeout_ms};
     groups_schedule(groups, pending->deadline_ms);
     service_log_write(groups->broker->service_log, LOG_INFO, LOGGER,
-        "[GroupCoordinator %d]: Dynamic member with unknown member id joins group %s in %s state. Created a new member id %s and requesting "
+        "[GroupCoordinator %d]: Dynamic member with unknown member id joins group %s in %s state. Created a new member "
+        "id %s and requesting "
         "the member to rejoin with this id.",
         groups->broker->node_id, group->id, group_state_name(group->state), id);
     answer_join(request, KAFKA_MEMBER_ID_REQUIRED, bytes_from_text(arena_strdup(&request->arena, id)));
@@ -231,7 +241,8 @@ static void join_unknown(struct groups *groups, struct group *group, struct api_
         return;
     }
     char prefix[300];
-    snprintf(prefix, sizeof prefix, "%.*s", body->instance_id.data ? (int)(body->instance_id.size < 250 ? body->instance_id.size : 250) : 250,
+    snprintf(prefix, sizeof prefix, "%.*s",
+        body->instance_id.data ? (int)(body->instance_id.size < 250 ? body->instance_id.size : 250) : 250,
         body->instance_id.data ? (const char *)body->instance_id.data : request->connection->client_id);
     make_member_id(request, prefix, id);
     if (request->version >= 4 && !body->instance_id.data)
@@ -259,7 +270,8 @@ static void join_known(struct groups *groups, struct group *group, struct member
         if (same && member != group->leader)
             break;
         set_member_details(member, body);
-        rebalance_for(groups, group, member, request, member == group->leader ? "Leader re-joining group:" : "Updating metadata for member");
+        rebalance_for(groups, group, member, request,
+            member == group->leader ? "Leader re-joining group:" : "Updating metadata for member");
         return;
     default:
         answer_join(request, KAFKA_UNKNOWN_MEMBER_ID, BYTES(""));
@@ -301,7 +313,8 @@ void handle_join_group(struct api_request *request) {
         if (by_instance != member || !member)
             code = by_instance ? KAFKA_FENCED_INSTANCE_ID : KAFKA_UNKNOWN_MEMBER_ID;
     }
-    bool was_pending = code == KAFKA_NONE && !member && body->member_id.size > 0 && take_pending(group, body->member_id);
+    bool was_pending =
+        code == KAFKA_NONE && !member && body->member_id.size > 0 && take_pending(group, body->member_id);
     if (code == KAFKA_NONE && body->member_id.size > 0 && !member && !was_pending)
         code = KAFKA_UNKNOWN_MEMBER_ID;
     if (code == KAFKA_NONE && !group_supports_protocols(group, body))
@@ -333,7 +346,7 @@ static void answer_sync(struct api_request *request, int16_t code) {
 
 static void take_assignments(struct groups *groups, struct group *group, const struct kafka_sync_group_request *body) {
     LIST_FOR_EACH(node, &group->members)
-        buffer_clear(&CONTAINER_OF(node, struct member, node)->assignment);
+    buffer_clear(&CONTAINER_OF(node, struct member, node)->assignment);
     for (int32_t i = 0; i < body->assignments.count; i++) {
         struct member *member = group_member(group, body->assignments.items[i].member_id);
         if (member)
@@ -344,13 +357,16 @@ static void take_assignments(struct groups *groups, struct group *group, const s
     group->deadline_ms = 0;
 }
 
-static void assignment_arrived(struct groups *groups, struct group *group, struct member *leader, struct api_request *request) {
+static void assignment_arrived(
+    struct groups *groups, struct group *group, struct member *leader, struct api_request *request) {
     size_t static_count = 0;
     LIST_FOR_EACH(node, &group->members)
-        static_count += CONTAINER_OF(node, struct member, node)->instance_id != NULL;
+    static_count += CONTAINER_OF(node, struct member, node)->instance_id != NULL;
     service_log_write(groups->broker->service_log, LOG_INFO, LOGGER,
-        "[GroupCoordinator %d]: Assignment received from leader %s for group %s for generation %d. The group has %zu members, %zu of which are "
-        "static.", groups->broker->node_id, leader->id, group->id, group->generation, group->member_count, static_count);
+        "[GroupCoordinator %d]: Assignment received from leader %s for group %s for generation %d. The group has %zu "
+        "members, %zu of which are "
+        "static.",
+        groups->broker->node_id, leader->id, group->id, group->generation, group->member_count, static_count);
     take_assignments(groups, group, request->body);
     int16_t code = group_store(groups, group);
     if (code != KAFKA_NONE) {
@@ -372,8 +388,10 @@ static void assignment_arrived(struct groups *groups, struct group *group, struc
 }
 
 static bool protocol_fits(const struct group *group, const struct kafka_sync_group_request *body) {
-    return (!body->protocol_type.data || !group->protocol_type || bytes_equal_text(body->protocol_type, group->protocol_type)) &&
-           (!body->protocol_name.data || !group->protocol_name || bytes_equal_text(body->protocol_name, group->protocol_name));
+    return (!body->protocol_type.data || !group->protocol_type ||
+               bytes_equal_text(body->protocol_type, group->protocol_type)) &&
+           (!body->protocol_name.data || !group->protocol_name ||
+               bytes_equal_text(body->protocol_name, group->protocol_name));
 }
 
 void handle_sync_group(struct api_request *request) {

@@ -9,7 +9,8 @@
 
 typedef struct kafka_offset_commit_reply_partition commit_answer;
 
-static int16_t check_commit(struct groups *groups, const struct kafka_offset_commit_request *body, struct group **group) {
+static int16_t check_commit(
+    struct groups *groups, const struct kafka_offset_commit_request *body, struct group **group) {
     struct member *member = NULL;
     if (!group_id_valid(body->group_id))
         return KAFKA_INVALID_GROUP_ID;
@@ -30,8 +31,10 @@ static int16_t check_commit(struct groups *groups, const struct kafka_offset_com
     return (*group)->state == GROUP_COMPLETING ? KAFKA_REBALANCE_IN_PROGRESS : KAFKA_NONE;
 }
 
-static const struct topic *commit_topic(struct api_request *request, const struct kafka_offset_commit_request_topic *wanted) {
-    return request->version >= 10 ? topic_find_id(request->broker, wanted->topic_id) : topic_find(request->broker, wanted->name);
+static const struct topic *commit_topic(
+    struct api_request *request, const struct kafka_offset_commit_request_topic *wanted) {
+    return request->version >= 10 ? topic_find_id(request->broker, wanted->topic_id)
+                                  : topic_find(request->broker, wanted->name);
 }
 
 static int16_t check_partition(struct api_request *request, const struct topic *topic,
@@ -57,15 +60,18 @@ static void commit_all(struct api_request *request, struct group *group, int16_t
         const struct topic *topic = commit_topic(request, wanted);
         answer->name = wanted->name;
         answer->topic_id = wanted->topic_id;
-        WIRE_ARRAY(&request->arena, &answer->partitions, &kafka_offset_commit_reply_partition_struct, wanted->partitions.count);
+        WIRE_ARRAY(&request->arena, &answer->partitions, &kafka_offset_commit_reply_partition_struct,
+            wanted->partitions.count);
         for (int32_t j = 0; j < wanted->partitions.count; j++) {
             const struct kafka_offset_commit_request_partition *partition = &wanted->partitions.items[j];
             commit_answer *result = &answer->partitions.items[j];
             result->index = partition->index;
             result->error_code = code != KAFKA_NONE ? code : check_partition(request, topic, partition);
             if (result->error_code == KAFKA_NONE)
-                group_batch_offset(batch, group_set_offset(group, bytes_from_text(topic->name), partition->index, partition->offset,
-                    partition->leader_epoch, partition->metadata, now), false);
+                group_batch_offset(batch,
+                    group_set_offset(group, bytes_from_text(topic->name), partition->index, partition->offset,
+                        partition->leader_epoch, partition->metadata, now),
+                    false);
         }
     }
 }
@@ -124,7 +130,8 @@ void handle_offset_commit(struct api_request *request) {
 /* ---- OffsetFetch ---- */
 
 static int compare_offsets(const void *left, const void *right) {
-    const struct committed_offset *a = *(struct committed_offset *const *)left, *b = *(struct committed_offset *const *)right;
+    const struct committed_offset *a = *(struct committed_offset *const *)left,
+                                  *b = *(struct committed_offset *const *)right;
     int order = strcmp(a->topic, b->topic);
     return order ? order : (a->partition > b->partition) - (a->partition < b->partition);
 }
@@ -173,15 +180,16 @@ static void fetch_everything(struct api_request *request, struct group *group, g
     }
 }
 
-static void fetch_topic(struct api_request *request, struct group *group, struct bytes name, struct uuid topic_id, const int32_t *indexes,
-    int32_t count, struct kafka_offset_fetch_reply_group_topic *out) {
+static void fetch_topic(struct api_request *request, struct group *group, struct bytes name, struct uuid topic_id,
+    const int32_t *indexes, int32_t count, struct kafka_offset_fetch_reply_group_topic *out) {
     const struct topic *topic = request->version >= 10 ? topic_find_id(request->broker, topic_id) : NULL;
     out->name = topic ? bytes_from_text(topic->name) : name;
     out->topic_id = topic_id;
     WIRE_ARRAY(&request->arena, &out->partitions, &kafka_offset_fetch_reply_group_partition_struct, count);
     for (int32_t i = 0; i < count; i++) {
         bool unknown = request->version >= 10 && !topic;
-        fill_partition(group && !unknown ? group_offset(group, out->name, indexes[i]) : NULL, indexes[i], &out->partitions.items[i]);
+        fill_partition(group && !unknown ? group_offset(group, out->name, indexes[i]) : NULL, indexes[i],
+            &out->partitions.items[i]);
         if (unknown)
             out->partitions.items[i].error_code = KAFKA_UNKNOWN_TOPIC_ID;
     }
@@ -194,7 +202,8 @@ static int16_t check_fetch(struct group *group, const struct kafka_offset_fetch_
     return group_check_member(group, wanted->member_id, BYTES_NULL, wanted->member_epoch, &member);
 }
 
-static void fetch_group(struct api_request *request, const struct kafka_offset_fetch_request_group *wanted, group_answer *reply) {
+static void fetch_group(
+    struct api_request *request, const struct kafka_offset_fetch_request_group *wanted, group_answer *reply) {
     struct group *group = group_find(request->broker->groups, wanted->group_id);
     reply->group_id = wanted->group_id;
     reply->error_code = check_fetch(group, wanted);
@@ -207,8 +216,9 @@ static void fetch_group(struct api_request *request, const struct kafka_offset_f
     }
     WIRE_ARRAY(&request->arena, &reply->topics, &kafka_offset_fetch_reply_group_topic_struct, wanted->topics.count);
     for (int32_t i = 0; i < wanted->topics.count; i++)
-        fetch_topic(request, group, wanted->topics.items[i].name, wanted->topics.items[i].topic_id, wanted->topics.items[i].partitions.items,
-            wanted->topics.items[i].partitions.count, &reply->topics.items[i]);
+        fetch_topic(request, group, wanted->topics.items[i].name, wanted->topics.items[i].topic_id,
+            wanted->topics.items[i].partitions.items, wanted->topics.items[i].partitions.count,
+            &reply->topics.items[i]);
 }
 
 /* Versions below 8: one group in the upper fields. */
@@ -276,7 +286,8 @@ static bool subscribed(const struct group *group, struct bytes topic) {
         struct kafka_consumer_subscription subscription;
         int16_t version = (int16_t)load_be16(rest.data);
         rest = bytes_slice(rest, 2, rest.size - 2);
-        if (wire_decode(&kafka_consumer_subscription_message, version > 3 ? 3 : version, &rest, &arena, &subscription, &error))
+        if (wire_decode(
+                &kafka_consumer_subscription_message, version > 3 ? 3 : version, &rest, &arena, &subscription, &error))
             for (int32_t i = 0; i < subscription.topics.count; i++)
                 found = found || bytes_equal(subscription.topics.items[i], topic);
         arena_destroy(&arena);
@@ -307,7 +318,8 @@ void handle_offset_delete(struct api_request *request) {
         struct kafka_offset_delete_reply_topic *answer = &reply->topics.items[i];
         bool in_use = subscribed(group, wanted->name);
         answer->name = wanted->name;
-        WIRE_ARRAY(&request->arena, &answer->partitions, &kafka_offset_delete_reply_partition_struct, wanted->partitions.count);
+        WIRE_ARRAY(&request->arena, &answer->partitions, &kafka_offset_delete_reply_partition_struct,
+            wanted->partitions.count);
         for (int32_t j = 0; j < wanted->partitions.count; j++) {
             struct committed_offset *committed = group_offset(group, wanted->name, wanted->partitions.items[j].index);
             answer->partitions.items[j].index = wanted->partitions.items[j].index;

@@ -9,8 +9,8 @@ static int16_t check_epoch(const struct topic *topic, int32_t partition, int32_t
     return epoch < topic->leader_epochs[partition] ? KAFKA_FENCED_LEADER_EPOCH : KAFKA_UNKNOWN_LEADER_EPOCH;
 }
 
-static void list_one(struct api_request *request, const struct topic *topic, const struct kafka_list_offsets_request_partition *wanted,
-    struct kafka_list_offsets_reply_partition *reply) {
+static void list_one(struct api_request *request, const struct topic *topic,
+    const struct kafka_list_offsets_request_partition *wanted, struct kafka_list_offsets_reply_partition *reply) {
     const struct kafka_list_offsets_request *body = request->body;
     struct partition_log *log = topic ? topic_log(topic, wanted->index) : NULL;
     reply->index = wanted->index;
@@ -31,8 +31,8 @@ static void list_one(struct api_request *request, const struct topic *topic, con
     }
     struct log_time_offset found = {-1, -1, -1};
     struct error error = {0};
-    enum log_status status = log_offset_for_time(log, timestamp, body->isolation_level ? LOG_READ_COMMITTED : LOG_READ_UNCOMMITTED,
-        &found, &error);
+    enum log_status status = log_offset_for_time(
+        log, timestamp, body->isolation_level ? LOG_READ_COMMITTED : LOG_READ_UNCOMMITTED, &found, &error);
     reply->error_code = kafka_error_from_status(status);
     if (status != LOG_STATUS_OK)
         return;
@@ -50,7 +50,8 @@ void handle_list_offsets(struct api_request *request) {
         struct kafka_list_offsets_reply_topic *answer = &reply->topics.items[i];
         const struct topic *topic = topic_find(request->broker, wanted->name);
         answer->name = wanted->name;
-        WIRE_ARRAY(&request->arena, &answer->partitions, &kafka_list_offsets_reply_partition_struct, wanted->partitions.count);
+        WIRE_ARRAY(
+            &request->arena, &answer->partitions, &kafka_list_offsets_reply_partition_struct, wanted->partitions.count);
         for (int32_t j = 0; j < wanted->partitions.count; j++)
             list_one(request, topic, &wanted->partitions.items[j], &answer->partitions.items[j]);
     }
@@ -70,7 +71,8 @@ static void delete_one(const struct topic *topic, const struct kafka_delete_reco
     else if (!(topic->log_config.cleanup_policy & LOG_CLEANUP_DELETE))
         reply->error_code = KAFKA_POLICY_VIOLATION;
     else
-        reply->error_code = kafka_error_from_status(log_delete_records(log, wanted->offset, &reply->low_watermark, &error));
+        reply->error_code =
+            kafka_error_from_status(log_delete_records(log, wanted->offset, &reply->low_watermark, &error));
     if (reply->error_code != KAFKA_NONE)
         reply->low_watermark = -1;
 }
@@ -84,7 +86,8 @@ void handle_delete_records(struct api_request *request) {
         struct kafka_delete_records_reply_topic *answer = &reply->topics.items[i];
         const struct topic *topic = topic_find(request->broker, wanted->name);
         answer->name = wanted->name;
-        WIRE_ARRAY(&request->arena, &answer->partitions, &kafka_delete_records_reply_partition_struct, wanted->partitions.count);
+        WIRE_ARRAY(&request->arena, &answer->partitions, &kafka_delete_records_reply_partition_struct,
+            wanted->partitions.count);
         for (int32_t j = 0; j < wanted->partitions.count; j++)
             delete_one(topic, &wanted->partitions.items[j], &answer->partitions.items[j]);
     }

@@ -1,5 +1,6 @@
-/* metadata.c: ApiVersions, Metadata, DescribeCluster, DescribeTopicPartitions: what this cluster is. It is one broker, which leads every
- * partition; a client is told the address it used to come here, unless advertised.listeners says otherwise. */
+/* metadata.c: ApiVersions, Metadata, DescribeCluster, DescribeTopicPartitions: what this cluster is. It is one broker,
+ * which leads every partition; a client is told the address it used to come here, unless advertised.listeners says
+ * otherwise. */
 #include "kafka/internal.h"
 
 #include <stdio.h>
@@ -7,8 +8,9 @@
 
 /* ---- ApiVersions ---- */
 
-/* Features of the cluster that this broker understands; those that announce APIs which are not served here (groups of the newer protocol,
- * transactions, share groups, streams groups) are left out whatever the metadata log says of them. */
+/* Features of the cluster that this broker understands; those that announce APIs which are not served here (groups of
+ * the newer protocol, transactions, share groups, streams groups) are left out whatever the metadata log says of them.
+ */
 static const struct feature {
     const char *name;
     int16_t supported_min, supported_max;
@@ -37,13 +39,15 @@ static void tell_features(struct api_request *request) {
         int16_t level = finalized_level(request->broker, features[i].name);
         /* Before version 4 a lowest version of 0 could not be told. */
         if (features[i].supported_min > 0 || request->version >= 4) {
-            struct kafka_api_versions_reply_supported *supported = &reply->supported_features.items[reply->supported_features.count++];
+            struct kafka_api_versions_reply_supported *supported =
+                &reply->supported_features.items[reply->supported_features.count++];
             supported->name = bytes_from_text(features[i].name);
             supported->version_min = features[i].supported_min;
             supported->version_max = features[i].supported_max;
         }
         if (level > 0) {
-            struct kafka_api_versions_reply_finalized *finalized = &reply->finalized_features.items[reply->finalized_features.count++];
+            struct kafka_api_versions_reply_finalized *finalized =
+                &reply->finalized_features.items[reply->finalized_features.count++];
             finalized->name = bytes_from_text(features[i].name);
             finalized->level_max = finalized->level_min = level;
         }
@@ -58,7 +62,8 @@ void handle_api_versions(struct api_request *request) {
     if (body->software_name.size > 0 && body->software_name.size < sizeof connection->software_name)
         snprintf(connection->software_name, sizeof connection->software_name, "%.*s", BYTES_ARGS(body->software_name));
     if (body->software_version.size > 0 && body->software_version.size < sizeof connection->software_version)
-        snprintf(connection->software_version, sizeof connection->software_version, "%.*s", BYTES_ARGS(body->software_version));
+        snprintf(connection->software_version, sizeof connection->software_version, "%.*s",
+            BYTES_ARGS(body->software_version));
     WIRE_ARRAY(&request->arena, &reply->apis, &kafka_api_versions_reply_api_struct, api_count);
     for (size_t i = 0; i < api_count; i++) {
         reply->apis.items[i].key = api_table[i].key;
@@ -77,7 +82,8 @@ static void one_node(struct api_request *request, int32_t **items, int32_t *coun
     *count = 1;
 }
 
-static void describe_topic(struct api_request *request, const struct topic *topic, struct kafka_metadata_reply_topic *reply) {
+static void describe_topic(
+    struct api_request *request, const struct topic *topic, struct kafka_metadata_reply_topic *reply) {
     const struct kafka_metadata_request *body = request->body;
     reply->name = bytes_from_text(topic->name);
     reply->topic_id = topic->id;
@@ -107,7 +113,8 @@ static struct topic *create_on_demand(struct api_request *request, struct bytes 
         return NULL;
     if (bytes_equal_text(name, KAFKA_OFFSETS_TOPIC))
         return topic_offsets(broker, &error);
-    struct topic *topic = topic_create(broker, name, (int32_t)config_integer(&broker->config, "num.partitions"), NULL, code, &error);
+    struct topic *topic =
+        topic_create(broker, name, (int32_t)config_integer(&broker->config, "num.partitions"), NULL, code, &error);
     if (!topic)
         service_log_write(broker->service_log, LOG_WARN, "kafka.server.DefaultAutoTopicCreationManager",
             "Auto-creation of topic %.*s failed: %s", BYTES_ARGS(name), error.message);
@@ -172,7 +179,8 @@ void handle_describe_cluster(struct api_request *request) {
     reply->endpoint_type = body->endpoint_type;
     if (body->endpoint_type != 1) {
         reply->error_code = KAFKA_INVALID_REQUEST;
-        reply->error_message = api_text(request, "This listener is for brokers; endpoint type %d was asked for", body->endpoint_type);
+        reply->error_message =
+            api_text(request, "This listener is for brokers; endpoint type %d was asked for", body->endpoint_type);
         api_reply(request);
         return;
     }
@@ -209,7 +217,8 @@ static struct bytes *names_wanted(struct api_request *request, size_t *count) {
     return names;
 }
 
-static void describe_range(struct api_request *request, const struct topic *topic, int32_t from, int32_t to, described_topic *reply) {
+static void describe_range(
+    struct api_request *request, const struct topic *topic, int32_t from, int32_t to, described_topic *reply) {
     reply->topic_id = topic->id;
     reply->is_internal = topic->internal;
     reply->operations = OPERATIONS_TOPIC;
@@ -235,7 +244,8 @@ void handle_describe_topic_partitions(struct api_request *request) {
     reply->topics.count = 0;
     for (size_t i = 0; i < count; i++) {
         const struct topic *topic = topic_find(request->broker, names[i]);
-        int32_t from = body->cursor && bytes_equal(names[i], body->cursor->topic_name) ? body->cursor->partition_index : 0;
+        int32_t from =
+            body->cursor && bytes_equal(names[i], body->cursor->topic_name) ? body->cursor->partition_index : 0;
         if (topic && left == 0) {
             reply->next_cursor = wire_new(&request->arena, &kafka_describe_topic_partitions_reply_cursor_struct, 1);
             reply->next_cursor->topic_name = names[i];
@@ -246,7 +256,8 @@ void handle_describe_topic_partitions(struct api_request *request) {
         answer->name = names[i];
         struct error error = {0};
         if (!topic) {
-            answer->error_code = topic_name_check(names[i], &error) ? KAFKA_UNKNOWN_TOPIC_OR_PARTITION : KAFKA_INVALID_TOPIC_EXCEPTION;
+            answer->error_code =
+                topic_name_check(names[i], &error) ? KAFKA_UNKNOWN_TOPIC_OR_PARTITION : KAFKA_INVALID_TOPIC_EXCEPTION;
             continue;
         }
         if (from < 0 || from > topic->partition_count)

@@ -1,5 +1,5 @@
-/* produce.c: Produce. Each partition's batch is checked (form, checksum, records), appended, and answered when acks says so: 1 after the append,
- * -1 when the high watermark has passed it, 0 never. */
+/* produce.c: Produce. Each partition's batch is checked (form, checksum, records), appended, and answered when acks
+ * says so: 1 after the append, -1 when the high watermark has passed it, 0 never. */
 #include "kafka/internal.h"
 
 #include <stdlib.h>
@@ -42,7 +42,8 @@ static bool fail_record(struct api_request *request, reply_partition *reply, int
     return fail(request, reply, KAFKA_INVALID_RECORD, "One or more records have been rejected");
 }
 
-/* Walks the records: their number and offsets must be what the header says, and on a compacted topic each needs a key. */
+/* Walks the records: their number and offsets must be what the header says, and on a compacted topic each needs a key.
+ */
 static bool check_records(struct api_request *request, reply_partition *reply, const struct topic *topic,
     const struct record_batch *batch, struct bytes records) {
     struct record_reader reader;
@@ -59,12 +60,13 @@ static bool check_records(struct api_request *request, reply_partition *reply, c
         count++;
     }
     if (error.code != ERROR_NONE || count != batch->record_count)
-        return fail(request, reply, KAFKA_INVALID_RECORD, error.code ? error.message : "The batch has fewer records than its header says");
+        return fail(request, reply, KAFKA_INVALID_RECORD,
+            error.code ? error.message : "The batch has fewer records than its header says");
     return true;
 }
 
-static bool check_content(struct api_request *request, reply_partition *reply, const struct topic *topic,
-    const struct record_batch *batch) {
+static bool check_content(
+    struct api_request *request, reply_partition *reply, const struct topic *topic, const struct record_batch *batch) {
     enum record_codec codec = record_batch_codec(batch);
     if (codec == RECORD_CODEC_NONE)
         return check_records(request, reply, topic, batch, batch->records);
@@ -79,12 +81,14 @@ static bool check_content(struct api_request *request, reply_partition *reply, c
     if (ok)
         ok = check_records(request, reply, topic, batch, buffer_view(&records));
     else
-        fail(request, reply, error.code == ERROR_LIMIT ? KAFKA_MESSAGE_TOO_LARGE : KAFKA_CORRUPT_MESSAGE, error.message);
+        fail(
+            request, reply, error.code == ERROR_LIMIT ? KAFKA_MESSAGE_TOO_LARGE : KAFKA_CORRUPT_MESSAGE, error.message);
     buffer_free(&records);
     return ok;
 }
 
-static bool check_batch(struct api_request *request, reply_partition *reply, const struct topic *topic, struct bytes records) {
+static bool check_batch(
+    struct api_request *request, reply_partition *reply, const struct topic *topic, struct bytes records) {
     struct record_batch batch;
     if (records.size < RECORD_BATCH_HEADER_SIZE)
         return fail(request, reply, KAFKA_CORRUPT_MESSAGE, "The record batch is shorter than its header");
@@ -95,7 +99,8 @@ static bool check_batch(struct api_request *request, reply_partition *reply, con
         return fail(request, reply, KAFKA_CORRUPT_MESSAGE, "The record batch is cut off or its header is wrong");
     if (batch.whole.size != records.size)
         return fail(request, reply, KAFKA_INVALID_RECORD,
-            "Produce requests with version 3 or above are only allowed to contain exactly one record batch per partition");
+            "Produce requests with version 3 or above are only allowed to contain exactly one record batch per "
+            "partition");
     if (batch.whole.size > (size_t)topic->log_config.max_message_bytes)
         return fail(request, reply, KAFKA_MESSAGE_TOO_LARGE, kafka_error_text(KAFKA_MESSAGE_TOO_LARGE));
     if (!record_batch_checksum_ok(&batch))
@@ -110,11 +115,12 @@ static bool check_batch(struct api_request *request, reply_partition *reply, con
 /* ---- appending ---- */
 
 static struct topic *find_topic(struct api_request *request, const request_topic *wanted) {
-    return request->version >= 13 ? topic_find_id(request->broker, wanted->topic_id) : topic_find(request->broker, wanted->name);
+    return request->version >= 13 ? topic_find_id(request->broker, wanted->topic_id)
+                                  : topic_find(request->broker, wanted->name);
 }
 
-static struct partition_log *append(struct api_request *request, const struct topic *topic, const request_partition *partition,
-    reply_partition *reply, int64_t *last_offset) {
+static struct partition_log *append(struct api_request *request, const struct topic *topic,
+    const request_partition *partition, reply_partition *reply, int64_t *last_offset) {
     const struct kafka_produce_request *body = request->body;
     reply->index = partition->index;
     struct partition_log *log = topic ? topic_log(topic, partition->index) : NULL;
@@ -128,17 +134,19 @@ static struct partition_log *append(struct api_request *request, const struct to
         return NULL;
     }
     if (strcmp(topic->name, KAFKA_OFFSETS_TOPIC) == 0) {
-        fail(request, reply, KAFKA_INVALID_TOPIC_EXCEPTION, "Clients cannot write to the internal topic __consumer_offsets");
+        fail(request, reply, KAFKA_INVALID_TOPIC_EXCEPTION,
+            "Clients cannot write to the internal topic __consumer_offsets");
         return NULL;
     }
     if (!check_batch(request, reply, topic, partition->records))
         return NULL;
-    struct log_append_options options = {.leader_epoch = topic->leader_epochs[partition->index], .checksum_verified = true};
+    struct log_append_options options = {
+        .leader_epoch = topic->leader_epochs[partition->index], .checksum_verified = true};
     struct log_append_result result = {0};
     struct error error = {0};
     /* The request owns its frame, so offsets can be written into it. */
-    enum log_status status = log_append(log, (uint8_t *)(uintptr_t)partition->records.data, partition->records.size, &options,
-        &result, &error);
+    enum log_status status = log_append(
+        log, (uint8_t *)(uintptr_t)partition->records.data, partition->records.size, &options, &result, &error);
     if (status != LOG_STATUS_OK) {
         int16_t code = kafka_error_from_status(status);
         fail(request, reply, code, error.code ? error.message : kafka_error_text(code));
@@ -187,7 +195,8 @@ static void on_timeout(void *argument) {
     struct produce_state *state = argument;
     for (size_t i = 0; i < state->wait_count; i++)
         if (state->waits[i].reply)
-            fail(state->request, state->waits[i].reply, KAFKA_REQUEST_TIMED_OUT, kafka_error_text(KAFKA_REQUEST_TIMED_OUT));
+            fail(state->request, state->waits[i].reply, KAFKA_REQUEST_TIMED_OUT,
+                kafka_error_text(KAFKA_REQUEST_TIMED_OUT));
     finish(state->request);
 }
 
@@ -203,8 +212,8 @@ static struct produce_state *state_of(struct api_request *request, size_t partit
     return request->state;
 }
 
-static void wait_for(struct api_request *request, size_t partition_count, struct partition_log *log, int64_t last_offset,
-    reply_partition *reply) {
+static void wait_for(struct api_request *request, size_t partition_count, struct partition_log *log,
+    int64_t last_offset, reply_partition *reply) {
     if (log_high_watermark(log) > last_offset)
         return;
     struct produce_state *state = state_of(request, partition_count);
@@ -232,7 +241,7 @@ static void answer_without_acks(struct api_request *request) {
             if (reply->topics.items[i].partitions.items[j].error_code != KAFKA_NONE) {
                 /* With acks=0 the end of the connection is the only way to tell. */
                 api_close(request, arena_printf(&request->arena, "acks=0 and a partition failed with %s",
-                    kafka_error_name(reply->topics.items[i].partitions.items[j].error_code)));
+                                       kafka_error_name(reply->topics.items[i].partitions.items[j].error_code)));
                 return;
             }
     api_reply_nothing(request);
@@ -250,7 +259,8 @@ void handle_produce(struct api_request *request) {
         const struct topic *topic = find_topic(request, wanted);
         answer->name = wanted->name;
         answer->topic_id = wanted->topic_id;
-        WIRE_ARRAY(&request->arena, &answer->partitions, &kafka_produce_reply_partition_struct, wanted->partitions.count);
+        WIRE_ARRAY(
+            &request->arena, &answer->partitions, &kafka_produce_reply_partition_struct, wanted->partitions.count);
         for (int32_t j = 0; j < wanted->partitions.count; j++) {
             reply_partition *result = &answer->partitions.items[j];
             int64_t last_offset = -1;

@@ -17,7 +17,8 @@ static bool partition_wanted(const struct kafka_describe_log_dirs_request_topic 
 static void add_dir_topic(struct api_request *request, const struct topic *topic,
     const struct kafka_describe_log_dirs_request_topic *wanted, dir_topic *reply) {
     reply->name = bytes_from_text(topic->name);
-    WIRE_ARRAY(&request->arena, &reply->partitions, &kafka_describe_log_dirs_reply_partition_struct, topic->partition_count);
+    WIRE_ARRAY(
+        &request->arena, &reply->partitions, &kafka_describe_log_dirs_reply_partition_struct, topic->partition_count);
     reply->partitions.count = 0;
     for (int32_t i = 0; i < topic->partition_count; i++) {
         if (!topic->logs[i] || !partition_wanted(wanted, i))
@@ -65,9 +66,10 @@ void handle_list_partition_reassignments(struct api_request *request) {
 void handle_list_transactions(struct api_request *request) {
     const struct kafka_list_transactions_request *body = request->body;
     struct kafka_list_transactions_reply *reply = request->reply;
-    static const char *const states[] = {"Empty", "Ongoing", "PrepareCommit", "PrepareAbort", "CompleteCommit", "CompleteAbort", "Dead",
-        "PrepareEpochFence"};
-    reply->unknown_states.items = ARENA_ARRAY(&request->arena, struct bytes, (size_t)(body->states.count > 0 ? body->states.count : 0));
+    static const char *const states[] = {"Empty", "Ongoing", "PrepareCommit", "PrepareAbort", "CompleteCommit",
+        "CompleteAbort", "Dead", "PrepareEpochFence"};
+    reply->unknown_states.items =
+        ARENA_ARRAY(&request->arena, struct bytes, (size_t)(body->states.count > 0 ? body->states.count : 0));
     for (int32_t i = 0; i < body->states.count; i++) {
         bool known = false;
         for (size_t j = 0; j < sizeof states / sizeof *states; j++)
@@ -80,8 +82,8 @@ void handle_list_transactions(struct api_request *request) {
 
 /* ---- producers ---- */
 
-static void describe_producers_of(struct api_request *request, struct partition_log *log,
-    struct kafka_describe_producers_reply_partition *reply) {
+static void describe_producers_of(
+    struct api_request *request, struct partition_log *log, struct kafka_describe_producers_reply_partition *reply) {
     struct log_producer_list list = {0};
     log_producers(log, &list);
     WIRE_ARRAY(&request->arena, &reply->producers, &kafka_describe_producers_reply_producer_struct, list.count);
@@ -106,7 +108,8 @@ void handle_describe_producers(struct api_request *request) {
         struct kafka_describe_producers_reply_topic *answer = &reply->topics.items[i];
         const struct topic *topic = topic_find(request->broker, wanted->name);
         answer->name = wanted->name;
-        WIRE_ARRAY(&request->arena, &answer->partitions, &kafka_describe_producers_reply_partition_struct, wanted->partitions.count);
+        WIRE_ARRAY(&request->arena, &answer->partitions, &kafka_describe_producers_reply_partition_struct,
+            wanted->partitions.count);
         for (int32_t j = 0; j < wanted->partitions.count; j++) {
             struct kafka_describe_producers_reply_partition *partition = &answer->partitions.items[j];
             struct partition_log *log = topic ? topic_log(topic, wanted->partitions.items[j]) : NULL;

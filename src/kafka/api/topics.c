@@ -22,7 +22,8 @@ static bool check_configs(struct api_request *request, const wanted_topic *wante
         const struct kafka_create_topics_request_config *config = &wanted->configs.items[i];
         const struct config_row *row = config_find_topic(config->name);
         if (!row)
-            return refuse(request, reply, KAFKA_INVALID_CONFIG, api_text(request, "Unknown topic config name: %.*s", BYTES_ARGS(config->name)));
+            return refuse(request, reply, KAFKA_INVALID_CONFIG,
+                api_text(request, "Unknown topic config name: %.*s", BYTES_ARGS(config->name)));
         if (!config->value.data)
             return refuse(request, reply, KAFKA_INVALID_CONFIG,
                 api_text(request, "Null value not supported for topic configs: %.*s", BYTES_ARGS(config->name)));
@@ -33,11 +34,13 @@ static bool check_configs(struct api_request *request, const wanted_topic *wante
 }
 
 /* An assignment names for each partition its brokers; here that can only be this one. */
-static bool check_assignments(struct api_request *request, const wanted_topic *wanted, topic_answer *reply, int32_t *count) {
+static bool check_assignments(
+    struct api_request *request, const wanted_topic *wanted, topic_answer *reply, int32_t *count) {
     int32_t node = request->broker->node_id;
     if (wanted->partition_count != -1 || wanted->replication_factor != -1)
         return refuse(request, reply, KAFKA_INVALID_REQUEST,
-            BYTES("A manual partition assignment was specified, but numPartitions or replicationFactor was not set to -1."));
+            BYTES("A manual partition assignment was specified, but numPartitions or replicationFactor was not set to "
+                  "-1."));
     for (int32_t i = 0; i < wanted->assignments.count; i++) {
         const struct kafka_create_topics_request_assignment *assignment = &wanted->assignments.items[i];
         bool found = false;
@@ -48,7 +51,10 @@ static bool check_assignments(struct api_request *request, const wanted_topic *w
                 BYTES("partitions should be a consecutive 0-based integer sequence"));
         if (assignment->brokers.count != 1 || assignment->brokers.items[0] != node)
             return refuse(request, reply, KAFKA_INVALID_REPLICA_ASSIGNMENT,
-                api_text(request, "The manual partition assignment names a broker that is not registered; this cluster has one broker, %d.", node));
+                api_text(request,
+                    "The manual partition assignment names a broker that is not registered; this cluster has one "
+                    "broker, %d.",
+                    node));
     }
     *count = wanted->assignments.count;
     return true;
@@ -63,18 +69,24 @@ static bool check_counts(struct api_request *request, const wanted_topic *wanted
     if (*count < 1)
         return refuse(request, reply, KAFKA_INVALID_PARTITIONS, BYTES("Number of partitions must be larger than 0."));
     if (*count > 10000)
-        return refuse(request, reply, KAFKA_INVALID_PARTITIONS, BYTES("Number of partitions must be at most 10000 for one topic."));
+        return refuse(request, reply, KAFKA_INVALID_PARTITIONS,
+            BYTES("Number of partitions must be at most 10000 for one topic."));
     int16_t factor = wanted->replication_factor;
     if (factor == 0 || factor < -1)
-        return refuse(request, reply, KAFKA_INVALID_REPLICATION_FACTOR, BYTES("Replication factor must be larger than 0, or -1 to use the default value."));
+        return refuse(request, reply, KAFKA_INVALID_REPLICATION_FACTOR,
+            BYTES("Replication factor must be larger than 0, or -1 to use the default value."));
     if (factor > 1)
-        return refuse(request, reply, KAFKA_INVALID_REPLICATION_FACTOR, api_text(request,
-            "Unable to replicate the partition %d time(s): The target replication factor of %d cannot be reached because only 1 broker(s) are "
-            "registered or some brokers have all their log directories cordoned.", factor, factor));
+        return refuse(request, reply, KAFKA_INVALID_REPLICATION_FACTOR,
+            api_text(request,
+                "Unable to replicate the partition %d time(s): The target replication factor of %d cannot be reached "
+                "because only 1 broker(s) are "
+                "registered or some brokers have all their log directories cordoned.",
+                factor, factor));
     return true;
 }
 
-static bool check_topic(struct api_request *request, const wanted_topic *wanted, int32_t position, topic_answer *reply, int32_t *count) {
+static bool check_topic(
+    struct api_request *request, const wanted_topic *wanted, int32_t position, topic_answer *reply, int32_t *count) {
     const struct kafka_create_topics_request *body = request->body;
     struct error error = {0};
     for (int32_t i = 0; i < body->topics.count; i++)
@@ -101,8 +113,8 @@ static void tell_configs(struct api_request *request, const struct map *set, top
         struct config_synonym synonyms[CONFIG_SYNONYM_MAX];
         const char *value;
         enum config_source source;
-        config_topic_synonyms(&request->broker->config, &topic_config_rows[i], map_get_text(set, topic_config_rows[i].name), synonyms,
-            &value, &source);
+        config_topic_synonyms(&request->broker->config, &topic_config_rows[i],
+            map_get_text(set, topic_config_rows[i].name), synonyms, &value, &source);
         struct kafka_create_topics_reply_config *out = &reply->configs.items[i];
         out->name = bytes_from_text(topic_config_rows[i].name);
         out->value = bytes_from_text(arena_strdup(&request->arena, value));
@@ -148,7 +160,8 @@ void handle_create_topics(struct api_request *request) {
 
 /* ---- DeleteTopics ---- */
 
-static void delete_one(struct api_request *request, struct bytes name, struct uuid id, struct kafka_delete_topics_reply_topic *reply) {
+static void delete_one(
+    struct api_request *request, struct bytes name, struct uuid id, struct kafka_delete_topics_reply_topic *reply) {
     struct broker *broker = request->broker;
     struct topic *topic = name.data ? topic_find(broker, name) : topic_find_id(broker, id);
     struct error error = {0};
@@ -185,7 +198,8 @@ void handle_delete_topics(struct api_request *request) {
 
 /* ---- CreatePartitions ---- */
 
-static int16_t grow(struct api_request *request, const struct kafka_create_partitions_request_topic *wanted, struct bytes *message) {
+static int16_t grow(
+    struct api_request *request, const struct kafka_create_partitions_request_topic *wanted, struct bytes *message) {
     const struct kafka_create_partitions_request *body = request->body;
     struct topic *topic = topic_find(request->broker, wanted->name);
     struct error error = {0};
@@ -196,21 +210,24 @@ static int16_t grow(struct api_request *request, const struct kafka_create_parti
         return KAFKA_INVALID_PARTITIONS;
     }
     if (wanted->partition_count < topic->partition_count) {
-        *message = api_text(request, "The topic %s currently has %d partition(s); %d would not be an increase.", topic->name,
-            topic->partition_count, wanted->partition_count);
+        *message = api_text(request, "The topic %s currently has %d partition(s); %d would not be an increase.",
+            topic->name, topic->partition_count, wanted->partition_count);
         return KAFKA_INVALID_PARTITIONS;
     }
     if (wanted->partition_count > 10000) {
         *message = BYTES("Number of partitions must be at most 10000 for one topic.");
         return KAFKA_INVALID_PARTITIONS;
     }
-    if (wanted->assignments.count >= 0 && wanted->assignments.count != wanted->partition_count - topic->partition_count) {
-        *message = api_text(request, "Attempted to add %d additional partition(s), but only %d assignment(s) were specified.",
-            wanted->partition_count - topic->partition_count, wanted->assignments.count);
+    if (wanted->assignments.count >= 0 &&
+        wanted->assignments.count != wanted->partition_count - topic->partition_count) {
+        *message =
+            api_text(request, "Attempted to add %d additional partition(s), but only %d assignment(s) were specified.",
+                wanted->partition_count - topic->partition_count, wanted->assignments.count);
         return KAFKA_INVALID_REPLICA_ASSIGNMENT;
     }
     for (int32_t i = 0; i < wanted->assignments.count; i++)
-        if (wanted->assignments.items[i].brokers.count != 1 || wanted->assignments.items[i].brokers.items[0] != request->broker->node_id) {
+        if (wanted->assignments.items[i].brokers.count != 1 ||
+            wanted->assignments.items[i].brokers.items[0] != request->broker->node_id) {
             *message = BYTES("The manual partition assignment names a broker that is not registered.");
             return KAFKA_INVALID_REPLICA_ASSIGNMENT;
         }

@@ -1,7 +1,8 @@
 /* sim.c: the scheduler of the simulated machine: clock, randomness, loops, timers, pools.
  *
- * A step collects what could run now: the first post of each loop, the timers that are due, the tasks a pool's threads could start, what the
- * network has for a watched socket. One of them, chosen by the seed, runs to its end. When there is none, time moves to the next event. */
+ * A step collects what could run now: the first post of each loop, the timers that are due, the tasks a pool's threads
+ * could start, what the network has for a watched socket. One of them, chosen by the seed, runs to its end. When there
+ * is none, time moves to the next event. */
 #include "world/sim/sim_internal.h"
 
 #include <stdio.h>
@@ -65,7 +66,8 @@ static struct world_loop *loop_create(struct world *base, const char *name, stru
     return &loop->base;
 }
 
-static void run_in(struct sim_world *world, struct sim_loop *loop, void (*run)(struct sim_world *world, void *object), void *object) {
+static void run_in(
+    struct sim_world *world, struct sim_loop *loop, void (*run)(struct sim_world *world, void *object), void *object) {
     ASSERT(!world->in_event); /* an event must not step the world */
     world->in_event = true;
     world->current_loop = loop;
@@ -169,8 +171,8 @@ static void fire_timer(struct sim_world *world, void *object) {
 
 /* ---- pools ---- */
 
-static struct world_pool *pool_create(struct world *base, const char *name, int thread_count, enum world_pool_priority priority,
-    struct error *error) {
+static struct world_pool *pool_create(
+    struct world *base, const char *name, int thread_count, enum world_pool_priority priority, struct error *error) {
     struct sim_pool *pool = world_allocate(sizeof *pool);
     pool->base.world = base;
     pool->base.thread_count = thread_count;
@@ -225,8 +227,8 @@ static void pool_destroy(struct world_pool *base) {
 
 /* ---- stepping ---- */
 
-void sim_add_candidate(struct sim_candidates *candidates, struct sim_loop *loop, void (*run)(struct sim_world *world, void *object),
-    void *object) {
+void sim_add_candidate(struct sim_candidates *candidates, struct sim_loop *loop,
+    void (*run)(struct sim_world *world, void *object), void *object) {
     VECTOR_PUSH(&candidates->ready, ((struct sim_candidate){run, object, loop}));
 }
 
@@ -363,7 +365,8 @@ struct world *world_sim_create(uint64_t seed) {
     world->random_state = seed;
     world->now_ns = 1000000000;
     world->wall_offset_us = (int64_t)START_WALL_S * 1000000;
-    world->faults = (struct sim_faults){.pool_delay_us_max = 2000, .network_delay_us_min = 20, .network_delay_us_max = 300};
+    world->faults =
+        (struct sim_faults){.pool_delay_us_max = 2000, .network_delay_us_min = 20, .network_delay_us_max = 300};
     world->last_port = 32767;
     list_init(&world->loops);
     list_init(&world->pools);

@@ -1,10 +1,12 @@
-/* sim.h: a simulated machine: one thread, one seed. Everything made with a simulated world runs in the calling thread when it is stepped; the seed
- * decides the order of what could run at the same time, the delays and the faults, so a failure is a number that anyone can replay.
+/* sim.h: a simulated machine: one thread, one seed. Everything made with a simulated world runs in the calling thread
+ * when it is stepped; the seed decides the order of what could run at the same time, the delays and the faults, so a
+ * failure is a number that anyone can replay.
  *
  * Time is virtual: it moves only when nothing can run. Disk calls are immediate. Use from one thread only.
  *
- * The disk keeps two states: what the program sees, and what would survive a power cut. world_file_sync makes a file's bytes survive,
- * world_sync_directory the creations, removals and renames in that directory. Modes, times and attributes survive at once. */
+ * The disk keeps two states: what the program sees, and what would survive a power cut. world_file_sync makes a file's
+ * bytes survive, world_sync_directory the creations, removals and renames in that directory. Modes, times and
+ * attributes survive at once. */
 #ifndef WORLD_SIM_SIM_H
 #define WORLD_SIM_SIM_H
 
@@ -12,7 +14,8 @@
 
 /* ---- stepping ---- */
 
-/* Runs one event, moving time forward when necessary. false when nothing will ever happen (no post, task, timer or delivery). */
+/* Runs one event, moving time forward when necessary. false when nothing will ever happen (no post, task, timer or
+ * delivery). */
 bool sim_step(struct world *world);
 /* Steps until condition(argument); false when limit_ms of virtual time passed or nothing is left to run. */
 bool sim_run_until(struct world *world, bool (*condition)(void *argument), void *argument, int64_t limit_ms);
@@ -26,17 +29,18 @@ uint64_t sim_fingerprint(const struct world *world);
 /* ---- faults: rates in events per million, 0 (the default) never; change them at any time ---- */
 
 struct sim_faults {
-    uint32_t read_error_ppm;  /* world_file_read fails with ERROR_IO; a map fails its check */
-    uint32_t write_error_ppm; /* world_file_write fails with ERROR_IO after a part of the bytes */
-    uint32_t sync_error_ppm;  /* world_file_sync fails with ERROR_IO; nothing became durable */
-    uint32_t no_space_ppm;    /* a write or creation fails with ERROR_NO_SPACE */
-    int64_t disk_size;        /* bytes the disk holds; 0: 1 TiB */
+    uint32_t read_error_ppm;   /* world_file_read fails with ERROR_IO; a map fails its check */
+    uint32_t write_error_ppm;  /* world_file_write fails with ERROR_IO after a part of the bytes */
+    uint32_t sync_error_ppm;   /* world_file_sync fails with ERROR_IO; nothing became durable */
+    uint32_t no_space_ppm;     /* a write or creation fails with ERROR_NO_SPACE */
+    int64_t disk_size;         /* bytes the disk holds; 0: 1 TiB */
     int64_t pool_delay_us_max; /* a task starts after up to this long; default 2000 */
     int64_t network_delay_us_min, network_delay_us_max; /* of each segment; default 20 to 300 */
-    uint32_t reset_ppm;       /* a segment is lost and both ends see a reset */
-    uint32_t refuse_ppm;      /* a connect is refused */
-    bool ordered_metadata;    /* true: syncing any file or directory makes all earlier creations, removals and renames durable, as journaling file
-                               * systems do in practice; false (the default): only a sync of their directory does */
+    uint32_t reset_ppm;                                 /* a segment is lost and both ends see a reset */
+    uint32_t refuse_ppm;                                /* a connect is refused */
+    bool ordered_metadata; /* true: syncing any file or directory makes all earlier creations, removals and renames
+                            * durable, as journaling file systems do in practice; false (the default): only a sync of
+                            * their directory does */
 };
 struct sim_faults *sim_faults(struct world *world);
 
@@ -44,12 +48,13 @@ struct sim_faults *sim_faults(struct world *world);
 
 enum sim_crash_kind {
     SIM_CRASH_PROCESS, /* kill -9: what was written is there */
-    SIM_CRASH_POWER,   /* each write since the last sync of its file is dropped, torn or kept, by the seed; of the creations, removals and renames
-                        * whose directory was not synced a prefix survives */
+    SIM_CRASH_POWER,   /* each write since the last sync of its file is dropped, torn or kept, by the seed; of the
+                        * creations, removals and renames   whose directory was not synced a prefix survives */
 };
 
-/* The machine after a crash: a new world with the disk as it survived, the same clock, and no process. The old world goes on with its own disk and
- * no longer matters: stop what runs in it (so that memory is freed) and destroy it. Faults are copied. */
+/* The machine after a crash: a new world with the disk as it survived, the same clock, and no process. The old world
+ * goes on with its own disk and no longer matters: stop what runs in it (so that memory is freed) and destroy it.
+ * Faults are copied. */
 struct world *sim_crash(struct world *world, enum sim_crash_kind kind, uint64_t seed);
 
 /* ---- damage, for recovery tests ---- */

@@ -1,8 +1,8 @@
 /* sim_disk.c: files of the simulated disk and what a crash leaves of them.
  *
- * A file has the bytes that the program sees, the bytes that would survive, and the list of writes between the two. A sync applies the list; a power
- * cut applies each of its writes whole, in part (torn at a multiple of 512 bytes), or not at all, as the seed says: disks and page caches keep no
- * order between writes. */
+ * A file has the bytes that the program sees, the bytes that would survive, and the list of writes between the two. A
+ * sync applies the list; a power cut applies each of its writes whole, in part (torn at a multiple of 512 bytes), or
+ * not at all, as the seed says: disks and page caches keep no order between writes. */
 #include "world/sim/sim_internal.h"
 
 #include <stdio.h>
@@ -185,7 +185,8 @@ void sim_disk_free(struct sim_world *world) {
 }
 
 /* The bytes that are there after the crash. */
-static void survive_bytes(struct sim_world *to, struct sim_inode *copy, const struct sim_inode *inode, enum sim_crash_kind kind) {
+static void survive_bytes(
+    struct sim_world *to, struct sim_inode *copy, const struct sim_inode *inode, enum sim_crash_kind kind) {
     if (kind == SIM_CRASH_PROCESS) {
         blocks_copy(&copy->blocks, &inode->blocks);
         return;
@@ -239,7 +240,8 @@ static void copy_entries(struct sim_inode *inode, enum sim_crash_kind kind) {
     }
 }
 
-/* Removes what no name leads to (directories whose own creation did not survive keep their children alive: repeat until nothing changes). */
+/* Removes what no name leads to (directories whose own creation did not survive keep their children alive: repeat until
+ * nothing changes). */
 static void remove_unreachable(struct sim_world *world) {
     for (bool removed = true; removed;) {
         removed = false;
@@ -269,18 +271,19 @@ void sim_disk_survive(struct sim_world *from, struct sim_world *to, enum sim_cra
     }
     inode_free(to, to->root);
     LIST_FOR_EACH(node, &from->inodes)
-        copy_inode(to, CONTAINER_OF(node, struct sim_inode, node), kind);
+    copy_inode(to, CONTAINER_OF(node, struct sim_inode, node), kind);
     to->last_inode = from->last_inode;
     to->root = from->root->copy;
     to->root->reference_count = 1;
     LIST_FOR_EACH(node, &from->inodes)
-        copy_entries(CONTAINER_OF(node, struct sim_inode, node), kind);
+    copy_entries(CONTAINER_OF(node, struct sim_inode, node), kind);
     remove_unreachable(to);
 }
 
 /* ---- files ---- */
 
-static struct world_file *file_open(struct world *base, const char *path, int flags, uint32_t mode, struct error *error) {
+static struct world_file *file_open(
+    struct world *base, const char *path, int flags, uint32_t mode, struct error *error) {
     struct sim_world *world = sim_of(base);
     struct error failure = {0};
     struct sim_inode *inode = sim_find(world, path, &failure);
@@ -334,7 +337,8 @@ static ssize_t file_read(struct world_file *base, void *out, size_t size, int64_
     struct sim_file *file = file_of(base);
     struct sim_world *world = sim_of(base->world);
     if (sim_chance(world, world->faults.read_error_ppm)) {
-        error_set(error, ERROR_IO, "cannot read %zu bytes at %lld of %s: Input/output error", size, (long long)offset, file->path);
+        error_set(error, ERROR_IO, "cannot read %zu bytes at %lld of %s: Input/output error", size, (long long)offset,
+            file->path);
         return -1;
     }
     int64_t left = file->inode->blocks.size - offset;
@@ -352,16 +356,19 @@ static void update_maps(struct sim_inode *inode, const void *data, size_t size, 
         int64_t end = offset + (int64_t)size, map_end = map->offset + (int64_t)map->size;
         end = end < map_end ? end : map_end;
         if (start < end)
-            memcpy(map->memory + (start - map->offset), (const uint8_t *)data + (start - offset), (size_t)(end - start));
+            memcpy(
+                map->memory + (start - map->offset), (const uint8_t *)data + (start - offset), (size_t)(end - start));
     }
 }
 
 /* Writes to what the program sees and notes it for a crash. */
-static bool write_bytes(struct sim_world *world, struct sim_file *file, const void *data, size_t size, int64_t offset, struct error *error) {
+static bool write_bytes(struct sim_world *world, struct sim_file *file, const void *data, size_t size, int64_t offset,
+    struct error *error) {
     struct sim_inode *inode = file->inode;
     int64_t disk_size = world->faults.disk_size == 0 ? DISK_SIZE_DEFAULT : world->faults.disk_size;
     if (world->used_size + (int64_t)size > disk_size || sim_chance(world, world->faults.no_space_ppm))
-        return error_set(error, ERROR_NO_SPACE, "cannot write %zu bytes at %lld of %s: No space left on device", size, (long long)offset, file->path);
+        return error_set(error, ERROR_NO_SPACE, "cannot write %zu bytes at %lld of %s: No space left on device", size,
+            (long long)offset, file->path);
     world->used_size -= blocks_used(&inode->blocks);
     sim_blocks_write(&inode->blocks, data, size, offset);
     world->used_size += blocks_used(&inode->blocks);
@@ -384,7 +391,8 @@ static bool file_write(struct world_file *base, const void *data, size_t size, i
         size_t part = (size_t)sim_random_below(world, size);
         if (part > 0)
             write_bytes(world, file, data, part, offset, NULL);
-        return error_set(error, ERROR_IO, "cannot write %zu bytes at %lld of %s: Input/output error", size, (long long)offset, file->path);
+        return error_set(error, ERROR_IO, "cannot write %zu bytes at %lld of %s: Input/output error", size,
+            (long long)offset, file->path);
     }
     return write_bytes(world, file, data, size, offset, error);
 }
@@ -442,7 +450,8 @@ static struct world_map *file_map(struct world_file *base, int64_t offset, size_
     for (size_t at = 0; at < size; at += SIM_BLOCK_SIZE) {
         size_t block = ((size_t)offset + at) / SIM_BLOCK_SIZE;
         if (block < file->inode->blocks.count && file->inode->blocks.items[block] != NULL)
-            memcpy(map->memory + at, file->inode->blocks.items[block], size - at < SIM_BLOCK_SIZE ? size - at : SIM_BLOCK_SIZE);
+            memcpy(map->memory + at, file->inode->blocks.items[block],
+                size - at < SIM_BLOCK_SIZE ? size - at : SIM_BLOCK_SIZE);
     }
     list_append(&file->inode->maps, &map->node);
     file->inode->reference_count++;
@@ -474,7 +483,8 @@ static int file_descriptor(struct world_file *base, struct error *error) {
     return -1;
 }
 
-static bool disk_space(struct world *base, const char *path, int64_t *total_size, int64_t *free_size, struct error *error) {
+static bool disk_space(
+    struct world *base, const char *path, int64_t *total_size, int64_t *free_size, struct error *error) {
     struct sim_world *world = sim_of(base);
     if (sim_find(world, path, error) == NULL)
         return false;

@@ -1,4 +1,5 @@
-/* sim_internal.h: the parts of the simulated machine: scheduler (sim.c), disk (sim_disk.c, sim_path.c), network (sim_network.c). */
+/* sim_internal.h: the parts of the simulated machine: scheduler (sim.c), disk (sim_disk.c, sim_path.c), network
+ * (sim_network.c). */
 #ifndef WORLD_SIM_SIM_INTERNAL_H
 #define WORLD_SIM_SIM_INTERNAL_H
 
@@ -38,8 +39,8 @@ struct sim_inode {
     struct sim_inode *copy;              /* during a crash */
 };
 
-/* A change of names whose directory was not synced. Removes (from, from_name) when it is `inode`, then sets (to, to_name); either may be
- * absent. */
+/* A change of names whose directory was not synced. Removes (from, from_name) when it is `inode`, then sets (to,
+ * to_name); either may be absent. */
 struct sim_rename {
     struct sim_inode *inode, *from, *to;
     char *from_name, *to_name;
@@ -120,14 +121,15 @@ void sim_note(struct sim_world *world, uint64_t value); /* into the fingerprint 
 /* What could run now, or when something will. */
 struct sim_candidates {
     VECTOR(struct sim_candidate {
-        void (*run)(struct sim_world *world, void *object);
+        void (*run)(struct sim_world * world, void *object);
         void *object;
         struct sim_loop *loop; /* NULL: on a pool */
-    }) ready;
+    })
+    ready;
     int64_t next_ns; /* earliest future event, INT64_MAX for none */
 };
-void sim_add_candidate(struct sim_candidates *candidates, struct sim_loop *loop, void (*run)(struct sim_world *world, void *object),
-    void *object);
+void sim_add_candidate(struct sim_candidates *candidates, struct sim_loop *loop,
+    void (*run)(struct sim_world *world, void *object), void *object);
 static inline void sim_add_future(struct sim_candidates *candidates, int64_t due_ns) {
     candidates->next_ns = due_ns < candidates->next_ns ? due_ns : candidates->next_ns;
 }
@@ -151,8 +153,8 @@ struct sim_inode *sim_find(struct sim_world *world, const char *path, struct err
 /* The directory that holds the last name of the path. */
 struct sim_inode *sim_find_parent(struct sim_world *world, const char *path, char name[256], struct error *error);
 /* Changes the visible names and notes the change for a crash. */
-void sim_change_names(struct sim_world *world, struct sim_inode *inode, struct sim_inode *from, const char *from_name, struct sim_inode *to,
-    const char *to_name);
+void sim_change_names(struct sim_world *world, struct sim_inode *inode, struct sim_inode *from, const char *from_name,
+    struct sim_inode *to, const char *to_name);
 /* Makes noted changes durable: of one directory, or all (NULL). */
 void sim_sync_names(struct sim_world *world, const struct sim_inode *directory);
 void sim_apply_rename(struct sim_world *world, const struct sim_rename *change);

@@ -1,5 +1,6 @@
-/* sim_network.c: listeners and sockets in memory. A link joins two sockets; each direction carries segments that arrive after a delay, in order, and
- * may be cut into pieces of any size. At most WINDOW_SIZE bytes are under way or unread in a direction; more has to wait, as on a real socket. */
+/* sim_network.c: listeners and sockets in memory. A link joins two sockets; each direction carries segments that arrive
+ * after a delay, in order, and may be cut into pieces of any size. At most WINDOW_SIZE bytes are under way or unread in
+ * a direction; more has to wait, as on a real socket. */
 #include "world/sim/sim_internal.h"
 
 #include <stdio.h>
@@ -26,15 +27,15 @@ struct sim_listener {
 
 struct sim_socket {
     struct world_socket base;
-    struct list_node node;    /* in the world */
+    struct list_node node; /* in the world */
     struct list_node pending_node;
     struct sim_loop *loop;    /* NULL: not accepted yet */
     struct sim_socket *other; /* NULL: closed */
     struct world_address local, peer;
     struct list incoming; /* segments */
     size_t incoming_size;
-    int64_t last_arrival_ns;  /* what is sent later arrives later */
-    int64_t connected_ns;     /* from when on it is usable */
+    int64_t last_arrival_ns; /* what is sent later arrives later */
+    int64_t connected_ns;    /* from when on it is usable */
     bool is_refused, is_reset;
     world_ready_function *ready;
     void *argument;
@@ -62,8 +63,8 @@ static struct sim_listener *find_listener(struct sim_world *world, const char *a
     return NULL;
 }
 
-static struct world_listener *listen_on(struct world_loop *loop, const char *address, uint16_t port, world_accept_function *accept,
-    void *argument, struct error *error) {
+static struct world_listener *listen_on(struct world_loop *loop, const char *address, uint16_t port,
+    world_accept_function *accept, void *argument, struct error *error) {
     struct sim_world *world = sim_of(loop->world);
     if (port == 0)
         port = ++world->last_port;
@@ -132,7 +133,8 @@ static void reset(struct sim_socket *socket) {
     }
 }
 
-static struct world_socket *connect_to(struct world_loop *loop, const char *address, uint16_t port, struct error *error) {
+static struct world_socket *connect_to(
+    struct world_loop *loop, const char *address, uint16_t port, struct error *error) {
     struct sim_world *world = sim_of(loop->world);
     struct sim_socket *client = make_socket(world, (struct sim_loop *)loop);
     snprintf(client->peer.text, sizeof client->peer.text, "%s", address);
@@ -173,7 +175,8 @@ static int64_t socket_peer_uid(const struct world_socket *socket) {
     return 1000;
 }
 
-static void socket_watch(struct world_socket *base, world_ready_function *ready, void *argument, bool readable, bool writable) {
+static void socket_watch(
+    struct world_socket *base, world_ready_function *ready, void *argument, bool readable, bool writable) {
     struct sim_socket *socket = socket_of(base);
     socket->ready = ready;
     socket->argument = argument;
@@ -241,7 +244,8 @@ static size_t write_bytes(struct sim_world *world, struct sim_socket *socket, st
     return done;
 }
 
-static ssize_t socket_write(struct world_socket *base, const struct bytes *parts, size_t part_count, struct error *error) {
+static ssize_t socket_write(
+    struct world_socket *base, const struct bytes *parts, size_t part_count, struct error *error) {
     struct sim_socket *socket = socket_of(base);
     struct sim_world *world = sim_of(base->world);
     if (world->now_ns < socket->connected_ns)
@@ -262,7 +266,8 @@ static ssize_t socket_write(struct world_socket *base, const struct bytes *parts
     return (ssize_t)done;
 }
 
-static ssize_t socket_send_file(struct world_socket *base, struct world_file *file, int64_t offset, size_t size, struct error *error) {
+static ssize_t socket_send_file(
+    struct world_socket *base, struct world_file *file, int64_t offset, size_t size, struct error *error) {
     uint8_t data[8192];
     ssize_t count = world_file_read(file, data, size < sizeof data ? size : sizeof data, offset, error);
     if (count < 0)
@@ -318,7 +323,8 @@ static int socket_release(struct world_socket *socket) {
     return -1;
 }
 
-static bool loop_watch_descriptor(struct world_loop *loop, int descriptor, world_ready_function *ready, void *argument, bool watch) {
+static bool loop_watch_descriptor(
+    struct world_loop *loop, int descriptor, world_ready_function *ready, void *argument, bool watch) {
     return false;
 }
 
@@ -334,7 +340,8 @@ static bool is_readable(const struct sim_world *world, const struct sim_socket *
 
 static void tell_ready(struct sim_world *world, void *object) {
     struct sim_socket *socket = object;
-    socket->ready(socket->argument, socket->watches_readable && is_readable(world, socket), socket->watches_writable && has_room(socket));
+    socket->ready(socket->argument, socket->watches_readable && is_readable(world, socket),
+        socket->watches_writable && has_room(socket));
 }
 
 void sim_network_candidates(struct sim_world *world, struct sim_candidates *candidates) {
@@ -342,7 +349,8 @@ void sim_network_candidates(struct sim_world *world, struct sim_candidates *cand
         struct sim_listener *listener = CONTAINER_OF(node, struct sim_listener, node);
         if (list_empty(&listener->pending))
             continue;
-        int64_t arrives_ns = CONTAINER_OF(list_first(&listener->pending), struct sim_socket, pending_node)->connected_ns;
+        int64_t arrives_ns =
+            CONTAINER_OF(list_first(&listener->pending), struct sim_socket, pending_node)->connected_ns;
         if (arrives_ns <= world->now_ns)
             sim_add_candidate(candidates, listener->loop, accept_first, listener);
         else
@@ -354,10 +362,12 @@ void sim_network_candidates(struct sim_world *world, struct sim_candidates *cand
             continue;
         if (world->now_ns < socket->connected_ns)
             sim_add_future(candidates, socket->connected_ns);
-        else if ((socket->watches_readable && is_readable(world, socket)) || (socket->watches_writable && has_room(socket)))
+        else if ((socket->watches_readable && is_readable(world, socket)) ||
+                 (socket->watches_writable && has_room(socket)))
             sim_add_candidate(candidates, socket->loop, tell_ready, socket);
         else if (socket->watches_readable && !list_empty(&socket->incoming))
-            sim_add_future(candidates, CONTAINER_OF(list_first(&socket->incoming), struct sim_segment, node)->arrives_ns);
+            sim_add_future(
+                candidates, CONTAINER_OF(list_first(&socket->incoming), struct sim_segment, node)->arrives_ns);
     }
 }
 

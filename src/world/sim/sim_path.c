@@ -1,5 +1,6 @@
-/* sim_path.c: names on the simulated disk. A directory has the names that the program sees and those that would survive; the changes between the
- * two are kept in order, over all directories. A sync of a directory applies those that concern it. */
+/* sim_path.c: names on the simulated disk. A directory has the names that the program sees and those that would
+ * survive; the changes between the two are kept in order, over all directories. A sync of a directory applies those
+ * that concern it. */
 #include "world/sim/sim_internal.h"
 
 #include <stdio.h>
@@ -42,7 +43,8 @@ struct sim_inode *sim_find_parent(struct sim_world *world, const char *path, cha
     while (start > 0 && path[start - 1] != '/')
         start--;
     if (end == start || end - start > 255) {
-        error_set(error, end == start ? ERROR_INVALID : ERROR_LIMIT, "%s: the last name is empty or longer than 255 bytes", path);
+        error_set(error, end == start ? ERROR_INVALID : ERROR_LIMIT,
+            "%s: the last name is empty or longer than 255 bytes", path);
         return NULL;
     }
     memcpy(name, path + start, end - start);
@@ -80,7 +82,8 @@ static void apply(struct sim_world *world, const struct sim_rename *change, bool
         set_name(world, durable ? &change->to->durable_entries : &change->to->entries, change->to_name, change->inode);
     bool same = change->from == change->to && change->from != NULL && strcmp(change->from_name, change->to_name) == 0;
     if (change->from != NULL && !same)
-        remove_name(world, durable ? &change->from->durable_entries : &change->from->entries, change->from_name, change->inode);
+        remove_name(
+            world, durable ? &change->from->durable_entries : &change->from->entries, change->from_name, change->inode);
 }
 
 void sim_apply_rename(struct sim_world *world, const struct sim_rename *change) {
@@ -105,8 +108,8 @@ static char *copy_text(const char *text) {
     return copy;
 }
 
-void sim_change_names(struct sim_world *world, struct sim_inode *inode, struct sim_inode *from, const char *from_name, struct sim_inode *to,
-    const char *to_name) {
+void sim_change_names(struct sim_world *world, struct sim_inode *inode, struct sim_inode *from, const char *from_name,
+    struct sim_inode *to, const char *to_name) {
     struct sim_rename change = {
         .inode = inode, .from = from, .to = to, .from_name = copy_text(from_name), .to_name = copy_text(to_name)};
     inode->reference_count++;
@@ -160,7 +163,8 @@ static bool stat_path(struct world *base, const char *path, struct world_stat *s
     return true;
 }
 
-static bool is_inside(const struct sim_inode *directory, const struct sim_inode *inode, const char *from, const char *to) {
+static bool is_inside(
+    const struct sim_inode *directory, const struct sim_inode *inode, const char *from, const char *to) {
     size_t size = strlen(from);
     return inode->kind == WORLD_FILE_DIRECTORY && directory != NULL && strncmp(from, to, size) == 0 && to[size] == '/';
 }
@@ -183,7 +187,8 @@ static bool rename_path(struct world *base, const char *from, const char *to, bo
             return error_set(error, ERROR_EXISTS, "cannot rename %s to %s: File exists", from, to);
         bool former_directory = former->kind == WORLD_FILE_DIRECTORY, directory = inode->kind == WORLD_FILE_DIRECTORY;
         if (former_directory != directory)
-            return error_set(error, former_directory ? ERROR_IS_DIRECTORY : ERROR_NOT_DIRECTORY, "cannot rename %s to %s", from, to);
+            return error_set(
+                error, former_directory ? ERROR_IS_DIRECTORY : ERROR_NOT_DIRECTORY, "cannot rename %s to %s", from, to);
         if (former_directory && former->entries.count > 0)
             return error_set(error, ERROR_NOT_EMPTY, "cannot rename %s to %s: Directory not empty", from, to);
     }
@@ -200,8 +205,8 @@ static bool remove_path(struct world *base, const char *path, bool directory, st
         return error_prefix(error, "cannot remove");
     bool is_directory = inode->kind == WORLD_FILE_DIRECTORY;
     if (is_directory != directory)
-        return error_set(error, directory ? ERROR_NOT_DIRECTORY : ERROR_IS_DIRECTORY, "cannot remove %s: it is %s directory", path,
-            directory ? "not a" : "a");
+        return error_set(error, directory ? ERROR_NOT_DIRECTORY : ERROR_IS_DIRECTORY,
+            "cannot remove %s: it is %s directory", path, directory ? "not a" : "a");
     if (directory && inode->entries.count > 0)
         return error_set(error, ERROR_NOT_EMPTY, "cannot remove directory %s: Directory not empty", path);
     sim_change_names(world, inode, parent, name, NULL, NULL);
@@ -238,7 +243,8 @@ static bool list_path(struct world *base, const char *path, struct world_names *
         return error_set(error, ERROR_NOT_DIRECTORY, "cannot list %s: Not a directory", path);
     size_t cursor = 0;
     for (struct map_entry *entry; (entry = map_next(&inode->entries, &cursor)) != NULL;) {
-        struct world_name name = {.name = copy_text((const char *)entry->key.data), .kind = ((struct sim_inode *)entry->value)->kind};
+        struct world_name name = {
+            .name = copy_text((const char *)entry->key.data), .kind = ((struct sim_inode *)entry->value)->kind};
         VECTOR_PUSH(names, name);
     }
     return true;
@@ -257,7 +263,8 @@ static bool sync_directory(struct world *base, const char *path, struct error *e
     return true;
 }
 
-static bool set_times(struct world *base, const char *path, int64_t modified_ms, int64_t accessed_ms, struct error *error) {
+static bool set_times(
+    struct world *base, const char *path, int64_t modified_ms, int64_t accessed_ms, struct error *error) {
     struct sim_inode *inode = sim_find(sim_of(base), path, error);
     if (inode == NULL)
         return false;
@@ -274,13 +281,15 @@ static bool set_mode(struct world *base, const char *path, uint32_t mode, struct
     return true;
 }
 
-static ssize_t xattr_get(struct world *base, const char *path, const char *name, void *out, size_t size, struct error *error) {
+static ssize_t xattr_get(
+    struct world *base, const char *path, const char *name, void *out, size_t size, struct error *error) {
     struct sim_inode *inode = sim_find(sim_of(base), path, error);
     if (inode == NULL)
         return -1;
     struct buffer *value = map_get_text(&inode->attributes, name);
     if (value == NULL || (size > 0 && size < value->size)) {
-        error_set(error, value == NULL ? ERROR_NOT_FOUND : ERROR_LIMIT, "%s: attribute %s is absent or larger than %zu bytes", path, name, size);
+        error_set(error, value == NULL ? ERROR_NOT_FOUND : ERROR_LIMIT,
+            "%s: attribute %s is absent or larger than %zu bytes", path, name, size);
         return -1;
     }
     if (size > 0 && value->size > 0)

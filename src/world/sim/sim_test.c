@@ -93,8 +93,10 @@ static void hours_pass_at_once(void **state) {
 
 static void put(struct world *world, const char *path, const char *text, int64_t offset, bool sync) {
     struct error error = {0};
-    struct world_file *file = world_file_open(world, path, WORLD_OPEN_READ | WORLD_OPEN_WRITE | WORLD_OPEN_CREATE, 0644, &error);
-    if (file == NULL || !world_file_write(file, text, strlen(text), offset, &error) || (sync && !world_file_sync(file, &error)))
+    struct world_file *file =
+        world_file_open(world, path, WORLD_OPEN_READ | WORLD_OPEN_WRITE | WORLD_OPEN_CREATE, 0644, &error);
+    if (file == NULL || !world_file_write(file, text, strlen(text), offset, &error) ||
+        (sync && !world_file_sync(file, &error)))
         fail_msg("%s", error.message);
     world_file_close(file);
 }
@@ -114,7 +116,8 @@ static void files_behave_as_on_a_real_disk(void **state) {
     struct error error = {0};
     assert_true(world_mkdirs(world, "/data/kafka/t-0", 0755, &error));
     put(world, "/data/kafka/t-0/a", "hello", 8190, false);
-    struct world_file *file = world_file_open(world, "/data/kafka/t-0/a", WORLD_OPEN_READ | WORLD_OPEN_WRITE, 0, &error);
+    struct world_file *file =
+        world_file_open(world, "/data/kafka/t-0/a", WORLD_OPEN_READ | WORLD_OPEN_WRITE, 0, &error);
     assert_int_equal(world_file_size(file, &error), 8195);
     struct world_map *map = world_file_map(file, 4096, 4099, &error);
     assert_memory_equal(world_map_view(map).data + 4094, "hello", 5);
@@ -209,7 +212,8 @@ static void journaling_keeps_names_before_a_synced_file(void **state) {
 static void faults_come_at_their_rate(void **state) {
     struct world *world = world_sim_create(11);
     struct error error = {0};
-    struct world_file *file = world_file_open(world, "/f", WORLD_OPEN_READ | WORLD_OPEN_WRITE | WORLD_OPEN_CREATE, 0644, &error);
+    struct world_file *file =
+        world_file_open(world, "/f", WORLD_OPEN_READ | WORLD_OPEN_WRITE | WORLD_OPEN_CREATE, 0644, &error);
     sim_faults(world)->write_error_ppm = 300000;
     int failures = 0;
     for (int i = 0; i < 1000; i++)
