@@ -41,7 +41,7 @@ static void restart(struct fixture *f) {
 static int set_up(void **state) {
     struct fixture *f = calloc(1, sizeof *f);
     f->world = world_posix_create();
-    strcpy(f->directory, "/tmp/raudal-metadata-XXXXXX");
+    snprintf(f->directory, sizeof f->directory, "/tmp/raudal-metadata-XXXXXX");
     ASSERT(mkdtemp(f->directory));
     start(f);
     *state = f;

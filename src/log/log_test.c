@@ -51,7 +51,7 @@ static void crash(struct fixture *f) {
 static int set_up(void **state) {
     struct fixture *f = calloc(1, sizeof *f);
     f->world = world_posix_create();
-    strcpy(f->directory, "/tmp/raudal-log-XXXXXX");
+    snprintf(f->directory, sizeof f->directory, "/tmp/raudal-log-XXXXXX");
     ASSERT(mkdtemp(f->directory));
     log_config_defaults(&f->config);
     f->config.file_delete_delay_ms = 0;

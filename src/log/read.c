@@ -333,7 +333,7 @@ static enum log_status begin_read(struct partition_log *log, int64_t offset, siz
         int64_t end = isolation == LOG_READ_TO_END ? limit : offsets[0];
         if (offset < offsets[2] || offset > end) {
             if (offset <= atomic_get(&log->end_offset) && offset >= offsets[2])
-                return LOG_STATUS_OK; /* written, not committed yet: nothing to read there for now */
+                return LOG_STATUS_OK; /* written, not committed yet: nothing to read there yet */
             error_set(error, ERROR_INVALID, "offset %lld of %s is out of range: it has %lld to %lld", (long long)offset,
                 log->name, (long long)offsets[2], (long long)end);
             return LOG_STATUS_OFFSET_OUT_OF_RANGE;
