@@ -135,5 +135,8 @@ if __name__ == "__main__":
     if sys.argv[1:] == ["--list"]:
         print("\n".join(tomllib.loads(TABLE.read_text())))
     else:
-        for each in tomllib.loads(TABLE.read_text()) if sys.argv[1:] == ["--all"] else sys.argv[1:]:
+        names = sys.argv[1:]
+        if names == ["--all"]:
+            names = [name for name, spec in tomllib.loads(TABLE.read_text()).items() if not spec.get("seldom")]
+        for each in names:
             print(environment(each))

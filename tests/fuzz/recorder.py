@@ -28,17 +28,21 @@ class Recorder:
         recorded = bytearray()
         self.streams[port].append(recorded)
         with contextlib.suppress(OSError), client, socket.create_connection((self.target, port)) as server:
-            while True:
-                ready, _, _ = select.select([client, server], [], [], 60)
-                for source in ready:
-                    data = source.recv(65536)
-                    if not data:
-                        return
-                    if source is client and len(recorded) < 200_000:
-                        recorded += data
-                    (server if source is client else client).sendall(data)
+            other = {client: server, server: client}
+            open_ends = [client, server]
+            while open_ends:
+                ready, _, _ = select.select(open_ends, [], [], 60)
                 if not ready:
                     return
+                for source in ready:
+                    data = source.recv(65536)
+                    if not data:                    # only this direction has ended; hdfs-native still waits for answers
+                        open_ends.remove(source)
+                        other[source].shutdown(socket.SHUT_WR)
+                        continue
+                    if source is client and len(recorded) < 200_000:
+                        recorded += data
+                    other[source].sendall(data)
 
     def close(self):
         self.stopped = True

@@ -30,7 +30,7 @@ spark.stop()
 
 HDFS = """
 from hdfs_native import Client
-client = Client("hdfs://{address}:9000")
+client = Client("hdfs://{address}:9000", {{"dfs.client.use.datanode.hostname": "true"}})
 client.mkdirs("/native")
 with client.create("/native/file") as file:
     file.write(b"x" * 5000)
