@@ -57,6 +57,7 @@ enum kernel_flags {
     KERNEL_VARIADIC = 1,         /* the last kind repeats, none included */
     /* a call with only constant arguments is still computed for every batch: rand, uuid, raise_error */
     KERNEL_NOT_FOLDED = 2,
+    AGGREGATE_ORDERED = 8,         /* an aggregate whose result depends on the order of rows */
     KERNEL_NEVER_FAILS = 4,      /* may be computed on rows that do not matter (no short-circuit is needed) */
 };
 
@@ -79,18 +80,22 @@ struct kernel_call {
     size_t argument_count;
     struct column *const *constants; /* per argument its value as a constant column, or NULL when it is not constant */
     const struct exec_settings *settings;
-    bool ansi;                       /* errors instead of nulls; false for try_ forms whatever the session says */
+    bool ansi;                       /* errors instead of nulls or wrapped values */
+    bool try;                        /* nulls instead of errors: try_add …; then ansi is false */
     const struct expression_call *expression; /* the plan's node: extra, origin; NULL for an aggregate */
+    const struct expression_aggregate_call *aggregate; /* the plan's node of an aggregate */
     void *state;                     /* what prepare made */
 };
 
 /* The entry for a kernel name (the `kernel` of sql/function.h) and argument types, or NULL. Any thread. */
 const struct kernel_entry *kernel_find(const char *name, const struct type *const *types, size_t count);
+/* A family defines `const struct kernel_family kernel_family_NAME = KERNEL_FAMILY(table);` and has a line in
+ * functions/families.def. */
 struct kernel_family {
     const struct kernel_entry *entries;
     size_t count;
 };
-#define KERNEL_FAMILY(table) ((const struct kernel_family){(table), ARRAY_COUNT(table)})
+#define KERNEL_FAMILY(table) {(table), ARRAY_COUNT(table)}
 
 /* ---- for kernels ---- */
 
@@ -116,11 +121,17 @@ static inline bool evaluation_failed(struct evaluation *evaluation, bool raised)
     evaluation->failed = true;
     return raised;
 }
-/* ARITHMETIC_OVERFLOW of a type ("long"); alternative is the function to use instead ("try_add") or "". Null instead of
- * an error when the call is not ANSI. */
-bool evaluation_overflow(struct evaluation *evaluation, const char *type_name, const char *alternative);
+/* ARITHMETIC_OVERFLOW ("long overflow"); alternative is the function to use instead ("try_add") or NULL. When the call
+ * is not ANSI it answers false without an error: null. */
+bool evaluation_overflow(struct evaluation *evaluation, const char *what, const char *alternative);
 /* DIVIDE_BY_ZERO, or null when the call is not ANSI. */
 bool evaluation_divide_by_zero(struct evaluation *evaluation);
+/* For the templates: the result of a strict kernel, its validity the arguments' together; constant when all arguments
+ * are; NULL when it is null in all rows (then *result is that column). */
+struct column *evaluation_strict_result(struct evaluation *evaluation, struct column *const *arguments, size_t count,
+    bool *all_null);
+/* Makes one row of a result null. */
+void evaluation_set_null(struct evaluation *evaluation, struct column *result, size_t row);
 
 /* ---- aggregates ---- */
 
@@ -157,6 +168,11 @@ struct aggregate_entry {
     bool (*prepare)(struct kernel_call *call, struct arena *arena, struct sql_error *error);
 };
 
+struct aggregate_family {
+    const struct aggregate_entry *entries;
+    size_t count;
+};
+#define AGGREGATE_FAMILY(table) {(table), ARRAY_COUNT(table)}
 const struct aggregate_entry *aggregate_find(const char *name, const struct type *const *types, size_t count);
 
 #endif

@@ -3,12 +3,13 @@
 #define EXEC_SHOW_H
 
 #include "column/column.h"
-#include "exec/settings.h"
+#include "column/timezone.h"
 
-/* Prints the first row_count_max rows of the batches (all of one schema). truncate: cells of more characters are cut
- * ("…" as three dots when it is over 3), 0: not at all. has_more: there are rows beyond those in the batches. */
+/* Prints the first row_count_max rows of the batches (all of one schema). truncate: longer cells are cut to that many
+ * characters, the last three being dots when it is over 3; 0: not at all. more: there are rows beyond those in the
+ * batches (they are also counted when the batches hold more than row_count_max). The text ends with a newline;
+ * Dataset.show prints one more. */
 void show_string(const struct type *schema, struct batch *const *batches, size_t batch_count, size_t row_count_max,
-    int truncate,
-    bool vertical, const struct exec_settings *settings, struct buffer *out);
+    bool more, int truncate, bool vertical, const struct timezone *zone, struct buffer *out);
 
 #endif

@@ -1,0 +1,187 @@
+/* build.c: a plan to pipelines. The order of the list is the order of running: what a pipeline reads from is complete
+ * before it starts. */
+#include "exec/query.h"
+
+static bool build(struct compile *compile, const struct relation *relation, const struct chain *chain, int depth);
+
+struct operator *operator_init(struct compile *compile, struct operator *operator, const struct operator_class *class,
+    const struct relation *relation) {
+    struct exec_query *query = compile->query;
+    operator->class = class;
+    operator->relation = relation;
+    operator->settings = compile->settings;
+    operator->schema = relation_output_type(compile->arena, relation);
+    operator->index = query->operator_count;
+    if (query->operator_count == query->operator_capacity) {
+        query->operator_capacity = query->operator_capacity * 2 + 16;
+        struct operator **grown = ARENA_ARRAY(compile->arena, struct operator *, query->operator_capacity);
+        if (query->operator_count > 0) {
+            memcpy(grown, query->operators, query->operator_count * sizeof *grown);
+        }
+        query->operators = grown;
+    }
+    query->operators[query->operator_count++] = operator;
+    return operator;
+}
+
+const struct type *relation_output_type(struct arena *arena, const struct relation *relation) {
+    struct type_field *fields = ARENA_ARRAY(arena, struct type_field, relation->output_count);
+    for (size_t i = 0; i < relation->output_count; i++) {
+        const struct attribute *attribute = &relation->output[i];
+        fields[i] = (struct type_field){attribute->name, attribute->type, attribute->nullable, attribute->metadata};
+    }
+    return type_struct(arena, fields, relation->output_count);
+}
+
+size_t query_add_stream(struct exec_query *query, const struct relation *scan) {
+    if (query->stream_count == query->stream_capacity) {
+        query->stream_capacity = query->stream_capacity * 2 + 4;
+        const struct relation **streams = ARENA_ARRAY(&query->arena, const struct relation *, query->stream_capacity);
+        if (query->stream_count > 0) {
+            memcpy(streams, query->streams, query->stream_count * sizeof *streams);
+        }
+        query->streams = streams;
+        query->bound = ARENA_ARRAY(&query->arena, struct source *, query->stream_capacity);
+        query->stream_rows = ARENA_ARRAY(&query->arena, int64_t, query->stream_capacity);
+    }
+    query->streams[query->stream_count] = scan;
+    return query->stream_count++;
+}
+
+static bool add_pipeline(struct compile *compile, struct operator *source, const struct chain *chain) {
+    struct exec_query *query = compile->query;
+    if (query->pipeline_count == query->pipeline_capacity) {
+        query->pipeline_capacity = query->pipeline_capacity * 2 + 8;
+        struct pipeline *grown = ARENA_ARRAY(compile->arena, struct pipeline, query->pipeline_capacity);
+        if (query->pipeline_count > 0) {
+            memcpy(grown, query->pipelines, query->pipeline_count * sizeof *grown);
+        }
+        query->pipelines = grown;
+    }
+    struct pipeline *pipeline = &query->pipelines[query->pipeline_count++];
+    *pipeline = (struct pipeline){.source = source, .transform_count = chain->count, .sink = chain->sink};
+    pipeline->transforms = ARENA_ARRAY(compile->arena, struct operator *, chain->count);
+    for (size_t i = 0; i < chain->count; i++) {
+        pipeline->transforms[i] = chain->transforms[i];
+    }
+    return true;
+}
+
+/* Marks the operator's place in the tree and puts it below what stands above. */
+static bool build_transform(struct compile *compile, struct operator *operator, const struct relation *input,
+    const struct chain *chain, int depth) {
+    if (operator == NULL) {
+        return false;
+    }
+    if (chain->count == PIPELINE_TRANSFORMS_MAX) {
+        return raise_internal_error(compile->error, "the plan has too many operators in a row");
+    }
+    struct chain *longer = ARENA_NEW(compile->arena, struct chain);
+    longer->sink = chain->sink;
+    longer->count = chain->count + 1;
+    longer->transforms[0] = operator;
+    memcpy(longer->transforms + 1, chain->transforms, chain->count * sizeof *chain->transforms);
+    operator->depth = depth;
+    return build(compile, input, longer, depth + 1);
+}
+
+static bool build_source(struct compile *compile, struct operator *operator, const struct chain *chain, int depth) {
+    if (operator == NULL) {
+        return false;
+    }
+    operator->depth = depth;
+    return add_pipeline(compile, operator, chain);
+}
+
+/* The input ends in the operator, which is then the source of what stands above. */
+static bool build_breaker(struct compile *compile, struct operator *operator, const struct relation *input,
+    const struct chain *chain, int depth) {
+    if (operator == NULL) {
+        return false;
+    }
+    struct chain *below = ARENA_NEW(compile->arena, struct chain);
+    below->sink = operator;
+    operator->depth = depth;
+    return build(compile, input, below, depth + 1) && add_pipeline(compile, operator, chain);
+}
+
+static bool build_limit(struct compile *compile, const struct relation_limit *limit, const struct chain *chain,
+    int depth) {
+    if (limit->input->node.tag == RELATION_SORT && relation_sort_of(limit->input)->global && limit->count >= 0) {
+        const struct relation_sort *sort = relation_sort_of(limit->input);
+        struct operator *top = op_sort_create(compile, &sort->base, limit->count, limit->offset);
+        return build_breaker(compile, top, sort->input, chain, depth);
+    }
+    return build_breaker(compile, op_limit_create(compile, &limit->base), limit->input, chain, depth);
+}
+
+static bool build_union(struct compile *compile, const struct relation_union *node, const struct chain *chain,
+    int depth) {
+    for (size_t i = 0; i < node->inputs.count; i++) {
+        if (!build(compile, node->inputs.items[i], chain, depth)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool build_node(struct compile *compile, const struct relation *relation, const struct chain *chain, int depth) {
+    switch (relation->node.tag) {
+    case RELATION_SCAN:
+        return build_source(compile, op_scan_create(compile, relation), chain, depth);
+    case RELATION_LOCAL:
+    case RELATION_ONE_ROW:
+        return build_source(compile, op_local_create(compile, relation), chain, depth);
+    case RELATION_RANGE:
+        return build_source(compile, op_range_create(compile, relation), chain, depth);
+    case RELATION_PROJECT:
+        if (relation_project_of(relation)->input == NULL) {
+            return build_source(compile, op_local_create(compile, relation), chain, depth);
+        }
+        return build_transform(compile, op_project_create(compile, relation), relation_project_of(relation)->input,
+            chain, depth);
+    case RELATION_FILTER:
+        return build_transform(compile, op_filter_create(compile, relation), relation_filter_of(relation)->input, chain,
+            depth);
+    case RELATION_AGGREGATE:
+        return build_breaker(compile, op_aggregate_create(compile, relation), relation_aggregate_of(relation)->input,
+            chain, depth);
+    case RELATION_SORT:
+        return build_breaker(compile, op_sort_create(compile, relation, -1, 0), relation_sort_of(relation)->input,
+            chain, depth);
+    case RELATION_LIMIT:
+        return build_limit(compile, relation_limit_of(relation), chain, depth);
+    case RELATION_TAIL:
+        return build_breaker(compile, op_limit_create(compile, relation), relation_tail_of(relation)->input, chain,
+            depth);
+    case RELATION_UNION:
+        return build_union(compile, relation_union_of(relation), chain, depth);
+    case RELATION_COLLECT_METRICS:
+        return build(compile, relation_collect_metrics_of(relation)->input, chain, depth);
+    default:
+        return raise_unsupported_feature_not_in_this_program(compile->error, node_name(&relation->node), "");
+    }
+}
+
+static bool build(struct compile *compile, const struct relation *relation, const struct chain *chain, int depth) {
+    if (depth > PLAN_DEPTH_MAX) {
+        return raise_internal_error(compile->error, "the plan nests too deep");
+    }
+    return build_node(compile, relation, chain, depth);
+}
+
+bool query_build(struct exec_query *query, struct sql_error *error) {
+    struct compile compile = {&query->arena, query, query->engine, &query->settings, error};
+    struct chain chain = {.sink = op_result_create(&compile, query->plan)};
+    if (!build(&compile, query->plan, &chain, 0)) {
+        return false;
+    }
+    for (size_t i = 0; i < query->pipeline_count; i++) {
+        bool later = false;
+        for (size_t j = i + 1; j < query->pipeline_count; j++) {
+            later = later || query->pipelines[j].sink == query->pipelines[i].sink;
+        }
+        query->pipelines[i].last_of_sink = !later;
+    }
+    return true;
+}

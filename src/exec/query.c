@@ -1,0 +1,293 @@
+/* query.c: the engine, its source classes, and the life of queries. See exec.h. */
+#include <stdlib.h>
+#include "exec/run.h"
+
+/* ---- engine ---- */
+
+struct exec_engine *exec_engine_create(const struct exec_options *options, struct error *error) {
+    if (options->spill_directory != NULL &&
+        (!world_remove_tree(options->world, options->spill_directory, error) ||
+            !world_mkdirs(options->world, options->spill_directory, 0700, error))) {
+        return NULL;
+    }
+    struct exec_engine *engine = calloc(1, sizeof *engine);
+    ASSERT(engine != NULL);
+    engine->world = options->world;
+    engine->pool = options->pool;
+    engine->memory_limit = options->memory_size;
+    engine->metrics = options->metrics;
+    if (options->spill_directory != NULL) {
+        engine->spill_directory = strdup(options->spill_directory);
+        ASSERT(engine->spill_directory != NULL);
+    }
+    timezone_setup(options->world);
+    return engine;
+}
+
+void exec_engine_destroy(struct exec_engine *engine) {
+    free(engine->spill_directory);
+    free(engine);
+}
+
+struct world *exec_engine_world(struct exec_engine *engine) {
+    return engine->world;
+}
+
+size_t exec_slot_count(const struct exec_engine *engine) {
+    int count = engine->pool == NULL ? 1 : world_pool_thread_count(engine->pool);
+    return count < 1 ? 1 : (size_t)count;
+}
+
+/* ---- source classes ---- */
+
+void exec_register_source(struct exec_engine *engine, const struct source_class *class, void *context) {
+    ASSERT(engine->source_count < ARRAY_COUNT(engine->sources));
+    engine->sources[engine->source_count++] = (struct registered_source){class, context};
+}
+
+const struct source_class *exec_find_source(struct exec_engine *engine, struct bytes name) {
+    for (size_t i = 0; i < engine->source_count; i++) {
+        if (bytes_equal_ignore_case(name, bytes_from_text(engine->sources[i].class->name))) {
+            return engine->sources[i].class;
+        }
+    }
+    return NULL;
+}
+
+void *exec_source_context(struct exec_engine *engine, const struct source_class *class) {
+    for (size_t i = 0; i < engine->source_count; i++) {
+        if (engine->sources[i].class == class) {
+            return engine->sources[i].context;
+        }
+    }
+    return NULL;
+}
+
+size_t exec_source_count(struct exec_engine *engine) {
+    return engine->source_count;
+}
+
+const struct source_class *exec_source_at(struct exec_engine *engine, size_t index) {
+    ASSERT(index < engine->source_count);
+    return engine->sources[index].class;
+}
+
+struct bytes source_option_get(const struct source_request *request, const char *key) {
+    for (size_t i = 0; i < request->option_count; i++) {
+        if (bytes_equal_ignore_case(request->options[i].key, bytes_from_text(key))) {
+            return request->options[i].value;
+        }
+    }
+    return BYTES_NULL;
+}
+
+/* ---- queries ---- */
+
+struct exec_query *exec_query_create(struct exec_engine *engine, const struct relation *plan,
+    const struct exec_settings *settings, struct sql_error *error) {
+    struct exec_query *query = calloc(1, sizeof *query);
+    ASSERT(query != NULL);
+    query->engine = engine;
+    query->settings = *settings;
+    query->plan = plan;
+    query->schema = relation_output_type(&query->arena, plan);
+    if (!query_build(query, error)) {
+        arena_destroy(&query->arena);
+        free(query);
+        return NULL;
+    }
+    return query;
+}
+
+static void run_destroy(struct exec_run *run) {
+    if (run != NULL) {
+        VECTOR_FREE(&run->tasks);
+        world_mutex_destroy(&run->lock);
+        arena_destroy(&run->arena);
+        free(run);
+    }
+}
+
+void exec_query_destroy(struct exec_query *query) {
+    ASSERT(query->run == NULL || query->run->done);
+    run_destroy(query->run);
+    arena_destroy(&query->arena);
+    free(query);
+}
+
+const struct type *exec_query_schema(const struct exec_query *query) {
+    return query->schema;
+}
+
+void exec_query_explain(const struct exec_query *query, struct buffer *out) {
+    for (size_t i = 0; i < query->operator_count; i++) {
+        const struct operator *operator = query->operators[i];
+        if (operator->class->step == NULL && operator->class->read == NULL) {
+            continue;
+        }
+        buffer_printf(out, "%*s%s", operator->depth * 2, "", operator->class->name);
+        if (operator->class->explain != NULL) {
+            buffer_append_byte(out, ' ');
+            operator->class->explain(operator, out);
+        }
+        buffer_append_byte(out, '\n');
+    }
+}
+
+size_t exec_query_stream_count(const struct exec_query *query) {
+    return query->stream_count;
+}
+
+const struct relation *exec_query_stream_plan(const struct exec_query *query, size_t stream) {
+    ASSERT(stream < query->stream_count);
+    return query->streams[stream];
+}
+
+void exec_query_bind(struct exec_query *query, size_t stream, struct source *source) {
+    ASSERT(stream < query->stream_count);
+    query->bound[stream] = source;
+}
+
+void exec_query_set_now(struct exec_query *query, int64_t now_us) {
+    query->settings.now_us = now_us;
+}
+
+/* ---- runs ---- */
+
+static struct exec_run *run_create(
+    struct exec_query *query, enum exec_output output, const struct exec_consumer *consumer, bool inline_run) {
+    ASSERT(query->run == NULL || query->run->done);
+    run_destroy(query->run);
+    struct exec_run *run = calloc(1, sizeof *run);
+    ASSERT(run != NULL);
+    run->query = query;
+    run->engine = query->engine;
+    run->output = output;
+    run->consumer = *consumer;
+    run->inline_run = inline_run;
+    run->error.arena = &run->arena;
+    run->shared = ARENA_ARRAY(&run->arena, void *, query->operator_count);
+    run->partition_bases = ARENA_ARRAY(&run->arena, size_t, query->operator_count);
+    run->counters = ARENA_ARRAY(&run->arena, struct op_counters, query->operator_count);
+    world_mutex_init(&run->lock);
+    run->started_ms = world_wall_ms(run->engine->world);
+    run->started_ns = world_monotonic_ns(run->engine->world);
+    for (size_t i = 0; i < query->stream_count; i++) {
+        query->stream_rows[i] = 0;
+    }
+    query->run = run;
+    return run;
+}
+
+void exec_query_start(struct exec_query *query, enum exec_output output, const struct exec_consumer *consumer) {
+    run_start(run_create(query, output, consumer, false));
+}
+
+void exec_query_resume(struct exec_query *query) {
+    struct exec_run *run = query->run;
+    const struct operator *result = query->operators[0];
+    op_result_resume(run, run->shared[result->index]);
+}
+
+void exec_query_cancel(struct exec_query *query) {
+    struct exec_run *run = query->run;
+    if (run != NULL) {
+        __atomic_store_n(&run->cancelled, 1, __ATOMIC_RELEASE);
+        if (run->shared[query->operators[0]->index] != NULL) {
+            op_result_resume(run, run->shared[query->operators[0]->index]);
+        }
+    }
+}
+
+struct collected {
+    VECTOR(struct batch *) batches;
+    struct sql_error *error;
+    bool done, failed;
+};
+
+static enum exec_demand collect_batch(void *argument, struct batch *batch, size_t partition) {
+    struct collected *collected = argument;
+    VECTOR_PUSH(&collected->batches, batch_retain(batch));
+    return EXEC_MORE;
+}
+
+static void collect_done(void *argument, const struct sql_error *error) {
+    struct collected *collected = argument;
+    collected->done = true;
+    if (error != NULL) {
+        collected->failed = true;
+        sql_error_copy(collected->error, error);
+    }
+}
+
+bool exec_query_run(
+    struct exec_query *query, struct batch ***batches, size_t *batch_count, struct sql_error *error) {
+    struct collected collected = {.error = error};
+    struct exec_consumer consumer = {.argument = &collected, .on_batch = collect_batch, .on_done = collect_done};
+    struct exec_run *run = run_create(query, EXEC_OUTPUT_ORDERED, &consumer, true);
+    run_start(run);
+    for (size_t i = 0; !collected.done; i++) {
+        ASSERT(i < run->tasks.count); /* a source that blocks has no one to wake it here */
+        struct inline_task task = run->tasks.items[i];
+        task.function(task.argument);
+    }
+    if (collected.failed) {
+        for (size_t i = 0; i < collected.batches.count; i++) {
+            batch_release(collected.batches.items[i]);
+        }
+        VECTOR_FREE(&collected.batches);
+        return false;
+    }
+    *batches = collected.batches.items;
+    *batch_count = collected.batches.count;
+    return true;
+}
+
+/* ---- progress ---- */
+
+void exec_query_progress(const struct exec_query *query, struct exec_progress *progress) {
+    *progress = (struct exec_progress){0};
+    const struct exec_run *run = query->run;
+    if (run == NULL) {
+        return;
+    }
+    int64_t end_ns = run->done ? run->ended_ns : world_monotonic_ns(run->engine->world);
+    int64_t running = __atomic_load_n(&run->workers_left, __ATOMIC_RELAXED);
+    *progress = (struct exec_progress){
+        .task_count = __atomic_load_n(&run->partitions_total, __ATOMIC_RELAXED),
+        .tasks_done = __atomic_load_n(&run->partitions_done, __ATOMIC_RELAXED),
+        .tasks_running = run->done ? 0 : running,
+        .input_rows = __atomic_load_n(&run->input_rows, __ATOMIC_RELAXED),
+        .input_bytes = __atomic_load_n(&run->input_bytes, __ATOMIC_RELAXED),
+        .output_rows = __atomic_load_n(&run->output_rows, __ATOMIC_RELAXED),
+        .memory_size = __atomic_load_n(&run->memory, __ATOMIC_RELAXED),
+        .memory_size_max = __atomic_load_n(&run->memory_max, __ATOMIC_RELAXED),
+        .spilled_size = __atomic_load_n(&run->spilled, __ATOMIC_RELAXED),
+        .started_ms = run->started_ms,
+        .duration_ms = (end_ns - run->started_ns) / 1000000,
+    };
+}
+
+int64_t exec_query_stream_rows(const struct exec_query *query, size_t stream) {
+    ASSERT(stream < query->stream_count);
+    return __atomic_load_n(&query->stream_rows[stream], __ATOMIC_RELAXED);
+}
+
+size_t exec_query_operator_count(const struct exec_query *query) {
+    return query->operator_count;
+}
+
+void exec_query_operator_progress(
+    const struct exec_query *query, size_t index, struct exec_operator_progress *progress) {
+    ASSERT(index < query->operator_count);
+    const struct operator *operator = query->operators[index];
+    *progress = (struct exec_operator_progress){.name = operator->class->name, .depth = operator->depth};
+    if (query->run != NULL) {
+        const struct op_counters *counters = &query->run->counters[index];
+        progress->input_rows = __atomic_load_n(&counters->input_rows, __ATOMIC_RELAXED);
+        progress->output_rows = __atomic_load_n(&counters->output_rows, __ATOMIC_RELAXED);
+        progress->batches = __atomic_load_n(&counters->batches, __ATOMIC_RELAXED);
+        progress->duration_ns = __atomic_load_n(&counters->duration_ns, __ATOMIC_RELAXED);
+        progress->memory_size = __atomic_load_n(&counters->memory_size, __ATOMIC_RELAXED);
+    }
+}

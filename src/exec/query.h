@@ -1,0 +1,59 @@
+/* query.h: compiled queries and their runs, internal to exec/. */
+#ifndef EXEC_QUERY_H
+#define EXEC_QUERY_H
+
+#include "exec/operator.h"
+
+enum { PIPELINE_TRANSFORMS_MAX = 256 };
+
+struct pipeline {
+    struct operator *source;
+    struct operator **transforms;
+    size_t transform_count;
+    struct operator *sink;
+    bool last_of_sink; /* the sink is complete after this pipeline */
+};
+
+/* what stands above a relation while pipelines are built: transforms from the lowest to the highest, then the sink */
+struct chain {
+    struct operator *transforms[PIPELINE_TRANSFORMS_MAX];
+    size_t count;
+    struct operator *sink;
+};
+
+struct exec_engine {
+    struct world *world;
+    struct world_pool *pool;
+    char *spill_directory;
+    int64_t memory_limit, memory_used; /* atomic */
+    struct metrics *metrics;
+    struct registered_source {
+        const struct source_class *class;
+        void *context;
+    } sources[64];
+    size_t source_count;
+};
+
+struct exec_query {
+    struct exec_engine *engine;
+    struct arena arena;
+    struct exec_settings settings;
+    const struct relation *plan;
+    const struct type *schema;
+    struct operator **operators;
+    size_t operator_count, operator_capacity;
+    struct pipeline *pipelines;
+    size_t pipeline_count, pipeline_capacity;
+    const struct relation **streams;
+    struct source **bound;
+    int64_t *stream_rows; /* atomic */
+    size_t stream_count, stream_capacity;
+    struct exec_run *run; /* the current or last one */
+};
+
+/* Compiles query->plan into query->pipelines. */
+bool query_build(struct exec_query *query, struct sql_error *error);
+/* The number of a streaming scan, added when new. */
+size_t query_add_stream(struct exec_query *query, const struct relation *scan);
+
+#endif
