@@ -422,7 +422,7 @@ static bool prepare_call(struct compile *compile, struct aggregate_slot *slot,
     slot->distinct = call->distinct;
     slot->call = (struct kernel_call){.result_type = call->base.type, .argument_types = types,
         .argument_count = argument_count, .constants = constants, .settings = compile->settings,
-        .ansi = call->ansi, .aggregate = call};
+        .ansi = call->ansi, .try = strncmp(call->function->name, "try_", 4) == 0, .aggregate = call};
     slot->entry = aggregate_find(call->function->kernel, types, argument_count);
     if (slot->entry == NULL) {
         return raise_unsupported_feature_not_in_this_program(compile->error,

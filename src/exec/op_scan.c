@@ -118,9 +118,9 @@ static bool as_filter(const struct scan *scan, const struct relation_scan *node,
     static const struct {
         const char *kernel;
         enum source_comparison comparison, turned;
-    } comparisons[] = {{"=", SOURCE_EQUAL, SOURCE_EQUAL}, {"<", SOURCE_LESS, SOURCE_GREATER},
-        {"<=", SOURCE_LESS_EQUAL, SOURCE_GREATER_EQUAL}, {">", SOURCE_GREATER, SOURCE_LESS},
-        {">=", SOURCE_GREATER_EQUAL, SOURCE_LESS_EQUAL}, {"isnull", SOURCE_IS_NULL, SOURCE_IS_NULL},
+    } comparisons[] = {{"equal", SOURCE_EQUAL, SOURCE_EQUAL}, {"less", SOURCE_LESS, SOURCE_GREATER},
+        {"less_or_equal", SOURCE_LESS_EQUAL, SOURCE_GREATER_EQUAL}, {"greater", SOURCE_GREATER, SOURCE_LESS},
+        {"greater_or_equal", SOURCE_GREATER_EQUAL, SOURCE_LESS_EQUAL}, {"isnull", SOURCE_IS_NULL, SOURCE_IS_NULL},
         {"isnotnull", SOURCE_IS_NOT_NULL, SOURCE_IS_NOT_NULL}};
     if (expression->node.tag != EXPRESSION_CALL) {
         return false;

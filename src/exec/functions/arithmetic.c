@@ -111,17 +111,16 @@ static struct column *kernel_positive(struct evaluation *evaluation, struct colu
         {name, {TYPE_FLOAT}, 1, 0, kernel##_float}, {name, {TYPE_DOUBLE}, 1, 0, kernel##_double}
 
 static const struct kernel_entry entries[] = {
-    BINARY_ROWS("+", kernel_add),
-    BINARY_ROWS("-", kernel_subtract),
-    BINARY_ROWS("*", kernel_multiply),
+    BINARY_ROWS("plus", kernel_add),
+    BINARY_ROWS("minus", kernel_subtract),
+    BINARY_ROWS("times", kernel_multiply),
     BINARY_ROWS("remainder", kernel_remainder),
     BINARY_ROWS("pmod", kernel_pmod),
     UNARY_ROWS("negate", kernel_negate),
     UNARY_ROWS("abs", kernel_absolute),
-    {"/", {TYPE_FLOAT, TYPE_FLOAT}, 2, 0, kernel_divide_float},
-    {"/", {TYPE_DOUBLE, TYPE_DOUBLE}, 2, 0, kernel_divide_double},
+    {"divide", {TYPE_FLOAT, TYPE_FLOAT}, 2, 0, kernel_divide_float},
+    {"divide", {TYPE_DOUBLE, TYPE_DOUBLE}, 2, 0, kernel_divide_double},
     {"integral_divide", {TYPE_LONG, TYPE_LONG}, 2, 0, kernel_integral_divide},
-    {"+", {KERNEL_ANY}, 1, KERNEL_NEVER_FAILS, kernel_positive},
     {"positive", {KERNEL_ANY}, 1, KERNEL_NEVER_FAILS, kernel_positive},
 };
 const struct kernel_family kernel_family_arithmetic = KERNEL_FAMILY(entries);

@@ -111,18 +111,15 @@ static inline bool count_boolean(struct evaluation *evaluation, uint8_t value, i
         {name, {TYPE_LONG, TYPE_INTEGER}, 2, 0, kernel_get_long}
 
 static const struct kernel_entry entries[] = {
-    ROWS2("&", kernel_and),
-    ROWS2("|", kernel_or),
-    ROWS2("^", kernel_xor),
-    ROWS1("~", kernel_not),
+    ROWS2("bit_and_operator", kernel_and),
+    ROWS2("bit_or_operator", kernel_or),
+    ROWS2("bit_xor_operator", kernel_xor),
+    ROWS1("bit_not", kernel_not),
     ROWS1("bit_count", kernel_count),
     {"bit_count", {TYPE_BOOLEAN}, 1, KERNEL_NEVER_FAILS, kernel_count_boolean},
-    SHIFT("<<", kernel_left),
-    SHIFT("shiftleft", kernel_left),
-    SHIFT(">>", kernel_right),
-    SHIFT("shiftright", kernel_right),
-    SHIFT(">>>", kernel_unsigned),
-    SHIFT("shiftrightunsigned", kernel_unsigned),
+    SHIFT("shift_left", kernel_left),
+    SHIFT("shift_right", kernel_right),
+    SHIFT("shift_right_unsigned", kernel_unsigned),
     GET("bit_get"),
     GET("getbit"),
 };

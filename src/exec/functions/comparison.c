@@ -160,12 +160,12 @@ static struct column *kernel_greatest(struct evaluation *evaluation, struct colu
         ROW(name, TYPE_BINARY, kernel##_text), ROW(name, KERNEL_ANY, kernel##_any)
 
 static const struct kernel_entry entries[] = {
-    ROWS("=", kernel_equal),
-    ROWS("<", kernel_less),
-    ROWS("<=", kernel_at_most),
-    ROWS(">", kernel_greater),
-    ROWS(">=", kernel_at_least),
-    ROW("<=>", KERNEL_ANY, kernel_null_safe_equal),
+    ROWS("equal", kernel_equal),
+    ROWS("less", kernel_less),
+    ROWS("less_or_equal", kernel_at_most),
+    ROWS("greater", kernel_greater),
+    ROWS("greater_or_equal", kernel_at_least),
+    ROW("equal_null_safe", KERNEL_ANY, kernel_null_safe_equal),
     {"least", {KERNEL_ANY, KERNEL_ANY}, 2, KERNEL_VARIADIC | KERNEL_NEVER_FAILS, kernel_least},
     {"greatest", {KERNEL_ANY, KERNEL_ANY}, 2, KERNEL_VARIADIC | KERNEL_NEVER_FAILS, kernel_greatest},
 };

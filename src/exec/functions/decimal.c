@@ -298,10 +298,10 @@ static inline bool absolute(struct evaluation *evaluation, __int128 value, __int
 
 #define BINARY(name, kernel) {name, {TYPE_DECIMAL, TYPE_DECIMAL}, 2, 0, kernel}
 static const struct kernel_entry entries[] = {
-    BINARY("+", kernel_add),
-    BINARY("-", kernel_subtract),
-    BINARY("*", kernel_multiply),
-    BINARY("/", kernel_divide),
+    BINARY("plus", kernel_add),
+    BINARY("minus", kernel_subtract),
+    BINARY("times", kernel_multiply),
+    BINARY("divide", kernel_divide),
     BINARY("remainder", kernel_remainder),
     BINARY("pmod", kernel_pmod),
     BINARY("integral_divide", kernel_whole),
