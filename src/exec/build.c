@@ -105,6 +105,28 @@ static bool build_breaker(struct compile *compile, struct operator *operator, co
     return build(compile, input, below, depth + 1) && add_pipeline(compile, operator, chain);
 }
 
+static bool build_join(struct compile *compile, const struct relation_join *join, const struct chain *chain,
+    int depth) {
+    struct operator *build_side = op_join_build_create(compile, &join->base);
+    if (build_side == NULL) {
+        return false;
+    }
+    struct chain *right = ARENA_NEW(compile->arena, struct chain);
+    right->sink = build_side;
+    build_side->depth = depth + 1;
+    if (!build(compile, join->right, right, depth + 2)) {
+        return false;
+    }
+    struct operator *probe = op_join_probe_create(compile, &join->base, build_side);
+    if (!build_transform(compile, probe, join->left, chain, depth)) {
+        return false;
+    }
+    if (!op_join_needs_unmatched(build_side)) {
+        return true;
+    }
+    return build_source(compile, op_join_unmatched_create(compile, &join->base, build_side), chain, depth);
+}
+
 static bool build_limit(struct compile *compile, const struct relation_limit *limit, const struct chain *chain,
     int depth) {
     if (limit->input->node.tag == RELATION_SORT && relation_sort_of(limit->input)->global && limit->count >= 0) {
@@ -125,6 +147,11 @@ static bool build_union(struct compile *compile, const struct relation_union *no
     return true;
 }
 
+/* One row without columns where a relation has no input. */
+static const struct relation *input_or_row(struct compile *compile, const struct relation *input) {
+    return input != NULL ? input : &relation_one_row_new(compile->arena)->base;
+}
+
 static bool build_node(struct compile *compile, const struct relation *relation, const struct chain *chain, int depth) {
     switch (relation->node.tag) {
     case RELATION_SCAN:
@@ -143,17 +170,31 @@ static bool build_node(struct compile *compile, const struct relation *relation,
     case RELATION_FILTER:
         return build_transform(compile, op_filter_create(compile, relation), relation_filter_of(relation)->input, chain,
             depth);
+    case RELATION_EXPAND:
+        return build_transform(compile, op_expand_create(compile, relation), relation_expand_of(relation)->input, chain,
+            depth);
+    case RELATION_GENERATE:
+        return build_transform(compile, op_generate_create(compile, relation),
+            input_or_row(compile, relation_generate_of(relation)->input), chain, depth);
+    case RELATION_SAMPLE:
+        return build_transform(compile, op_sample_create(compile, relation), relation_sample_of(relation)->input, chain,
+            depth);
     case RELATION_AGGREGATE:
         return build_breaker(compile, op_aggregate_create(compile, relation), relation_aggregate_of(relation)->input,
             chain, depth);
     case RELATION_SORT:
         return build_breaker(compile, op_sort_create(compile, relation, -1, 0), relation_sort_of(relation)->input,
             chain, depth);
+    case RELATION_REPARTITION:
+        return build_breaker(compile, op_exchange_create(compile, relation), relation_repartition_of(relation)->input,
+            chain, depth);
     case RELATION_LIMIT:
         return build_limit(compile, relation_limit_of(relation), chain, depth);
     case RELATION_TAIL:
         return build_breaker(compile, op_limit_create(compile, relation), relation_tail_of(relation)->input, chain,
             depth);
+    case RELATION_JOIN:
+        return build_join(compile, relation_join_of(relation), chain, depth);
     case RELATION_UNION:
         return build_union(compile, relation_union_of(relation), chain, depth);
     case RELATION_COLLECT_METRICS:

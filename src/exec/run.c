@@ -35,6 +35,10 @@ enum exec_output exec_run_output(const struct exec_run *run) {
     return run->output;
 }
 
+void *exec_run_shared(struct exec_run *run, const struct operator *operator) {
+    return run->shared[operator->index];
+}
+
 struct source *exec_run_stream(const struct exec_run *run, size_t stream) {
     return run->query->bound[stream];
 }
