@@ -46,3 +46,12 @@ install || {
     $as_root apt-get update > "$log" 2>&1 || { cat "$log" >&2; exit 1; }
     install || { tail -n 20 "$log" >&2; exit 1; }
 }
+
+# Java keeps its own copy of the certificates; those that this machine's administrator has added reach it only this way.
+case $missing in
+*jre*)
+    if ls /usr/local/share/ca-certificates/*.crt > /dev/null 2>&1; then
+        $as_root update-ca-certificates > "$log" 2>&1 || { cat "$log" >&2; exit 1; }
+    fi
+    ;;
+esac
