@@ -13,8 +13,8 @@ import sys
 
 HEAD = re.compile(r"^(\S+) \((.*?)\) -> (\S+) (strict|strict_nullable|never|custom)((?: \S+)*)$")
 SYMBOLS = {"+": "PLUS", "-": "MINUS", "*": "TIMES", "/": "DIVIDE", "%": "MOD", "=": "EQUAL", "!=": "NOT_EQUAL", "<=>": "EQUAL_NULL_SAFE", "<": "LESS",
-           "<=": "LESS_OR_EQUAL", ">": "GREATER", ">=": "GREATER_OR_EQUAL", "&": "BIT_AND", "|": "BIT_OR", "^": "BIT_XOR",
-           "~": "BIT_NOT", "<<": "SHIFT_LEFT", ">>": "SHIFT_RIGHT", ">>>": "SHIFT_RIGHT_UNSIGNED"}
+           "<=": "LESS_OR_EQUAL", ">": "GREATER", ">=": "GREATER_OR_EQUAL", "&": "BIT_AND_OPERATOR", "|": "BIT_OR_OPERATOR", "^": "BIT_XOR_OPERATOR",
+           "aggregate": "AGGREGATE_LAMBDA", "~": "BIT_NOT", "<<": "SHIFT_LEFT", ">>": "SHIFT_RIGHT", ">>>": "SHIFT_RIGHT_UNSIGNED"}
 
 
 class Row:
@@ -68,7 +68,7 @@ def write_list(rows, out):
 
 def write_table(rows, out):
     def quote(text):
-        return json.dumps(text, ensure_ascii=False)
+        return json.dumps(text, ensure_ascii=False).replace("??", "?\\?")
     out.write("/* Made by tools/generate_functions.py from schema/functions. */\n#include \"sql/function.h\"\n\n#include <stddef.h>\n\n")
     for row in rows:
         names = ", ".join(quote(name) for name in row.aliases + [None] if name is not None)

@@ -502,7 +502,7 @@ static const struct expression *postfix(struct parser *parser) {
 static const struct expression *unary(struct parser *parser) {
     static const struct {
         const char *symbol, *name;
-    } operators[] = {{"-", "negative"}, {"+", "positive"}, {"~", "~"}};
+    } operators[] = {{"-", "unary_minus"}, {"+", "unary_plus"}, {"~", "~"}};
     size_t mark = parser->index;
     for (size_t i = 0; i < ARRAY_COUNT(operators); i++) {
         if (!parser_is_symbol(parser, operators[i].symbol))

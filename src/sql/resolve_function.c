@@ -1,0 +1,547 @@
+/* Calls: looks the function up, resolves its arguments, casts them to what its row of the table asks for, and finds the result type. The row's small
+ * language of argument types is described in schema/functions/README.md. */
+#include "sql/analyze.h"
+
+#include <ctype.h>
+#include <stdarg.h>
+#include "base/vector.h"
+#include "sql/pretty.h"
+
+enum { ARGUMENT_SPECS_MAX = 12, VARIABLES_MAX = 6 };
+
+struct argument_spec {
+    char name[24];
+    bool optional, repeated, constant;
+};
+struct signature {
+    struct argument_spec specs[ARGUMENT_SPECS_MAX];
+    size_t count, required;
+    bool open; /* the last one repeats */
+};
+/* Types bound to the letters of a signature. */
+struct variables {
+    struct {
+        char letter;
+        const struct type *type;
+        bool null;
+    } items[VARIABLES_MAX];
+    size_t count;
+};
+
+static void read_signature(const char *text, struct signature *signature) {
+    *signature = (struct signature){0};
+    int angle = 0;
+    for (const char *start = text; *start != '\0';) {
+        const char *end = start;
+        for (; *end != '\0' && (angle > 0 || *end != ','); end++)
+            angle += *end == '<' ? 1 : *end == '>' ? -1 : 0;
+        size_t size = (size_t)(end - start);
+        ASSERT(signature->count < ARGUMENT_SPECS_MAX);
+        struct argument_spec *spec = &signature->specs[signature->count++];
+        if (*start == '=') {
+            spec->constant = true;
+            start++;
+            size--;
+        }
+        if (size > 3 && memcmp(end - 3, "...", 3) == 0) {
+            spec->repeated = signature->open = true;
+            size -= 3;
+        } else if (size > 1 && end[-1] == '?') {
+            spec->optional = true;
+            size--;
+        } else {
+            signature->required++;
+        }
+        ASSERT(size < sizeof spec->name);
+        memcpy(spec->name, start, size);
+        for (start = end; *start == ',' || *start == ' ';)
+            start++;
+    }
+}
+
+static const struct argument_spec *spec_at(const struct signature *signature, size_t index) {
+    return &signature->specs[index < signature->count ? index : signature->count - 1];
+}
+
+static const struct type *simple_type_named(struct arena *arena, const char *name) {
+    static const struct {
+        const char *name;
+        enum type_kind kind;
+    } names[] = {{"boolean", TYPE_BOOLEAN}, {"byte", TYPE_BYTE}, {"short", TYPE_SHORT}, {"int", TYPE_INTEGER}, {"long", TYPE_LONG},
+        {"float", TYPE_FLOAT}, {"double", TYPE_DOUBLE}, {"string", TYPE_STRING}, {"binary", TYPE_BINARY}, {"date", TYPE_DATE},
+        {"timestamp", TYPE_TIMESTAMP}, {"timestamp_ntz", TYPE_TIMESTAMP_NTZ}, {"day_time", TYPE_DAY_TIME_INTERVAL},
+        {"year_month", TYPE_YEAR_MONTH_INTERVAL}, {"calendar_interval", TYPE_CALENDAR_INTERVAL}, {"void", TYPE_NULL}};
+    for (size_t i = 0; i < ARRAY_COUNT(names); i++)
+        if (strcmp(names[i].name, name) == 0)
+            return type_simple(names[i].kind);
+    return strcmp(name, "decimal") == 0 ? type_decimal(arena, 38, 18) : NULL;
+}
+
+static const struct type **variable(struct variables *variables, char letter, bool **null) {
+    for (size_t i = 0; i < variables->count; i++) {
+        if (variables->items[i].letter == letter) {
+            *null = &variables->items[i].null;
+            return &variables->items[i].type;
+        }
+    }
+    ASSERT(variables->count < VARIABLES_MAX);
+    variables->items[variables->count].letter = letter;
+    *null = &variables->items[variables->count].null;
+    return &variables->items[variables->count++].type;
+}
+
+static bool is_letter(const char *name) {
+    return isupper((unsigned char)name[0]) && name[1] == '\0';
+}
+
+static bool is_time(enum type_kind kind) {
+    return kind == TYPE_DATE || kind == TYPE_TIMESTAMP || kind == TYPE_TIMESTAMP_NTZ;
+}
+
+static bool is_interval(enum type_kind kind) {
+    return kind == TYPE_DAY_TIME_INTERVAL || kind == TYPE_YEAR_MONTH_INTERVAL || kind == TYPE_CALENDAR_INTERVAL;
+}
+
+/* How errors show what was wanted. */
+static const char *required_text(struct arena *arena, const char *name) {
+    static const struct {
+        const char *name, *text;
+    } texts[] = {{"numeric", "\"NUMERIC\""}, {"N", "\"NUMERIC\""}, {"integral", "\"INTEGRAL\""}, {"text", "(\"STRING\" or \"BINARY\")"},
+        {"array", "\"ARRAY\""}, {"map", "\"MAP\""}, {"struct", "\"STRUCT\""}, {"time", "(\"TIMESTAMP\" or \"TIMESTAMP_NTZ\" or \"DATE\")"},
+        {"number_or_interval", "(\"NUMERIC\" or \"INTERVAL DAY TO SECOND\" or \"INTERVAL YEAR TO MONTH\" or \"INTERVAL\")"},
+        {"lambda", "\"LAMBDA\""}, {"interval", "\"INTERVAL\""}, {"collection", "(\"ARRAY\" or \"MAP\")"}};
+    for (size_t i = 0; i < ARRAY_COUNT(texts); i++)
+        if (strcmp(texts[i].name, name) == 0)
+            return texts[i].text;
+    if (strncmp(name, "array<", 6) == 0)
+        return "\"ARRAY\"";
+    if (strncmp(name, "map<", 4) == 0)
+        return "\"MAP\"";
+    const struct type *type = simple_type_named(arena, name);
+    return type == NULL ? name : quote_type(arena, type);
+}
+
+/* The class of types that name stands for: the type to cast to, or NULL when `type` does not belong to it. */
+static const struct type *fit_class(struct analyzer *analyzer, const char *name, const struct type *type) {
+    bool string = type->kind == TYPE_STRING, null = type->kind == TYPE_NULL;
+    if (strcmp(name, "any") == 0)
+        return type;
+    if (strcmp(name, "numeric") == 0)
+        return type_is_numeric(type) ? type : string || null ? type_simple(TYPE_DOUBLE) : NULL;
+    if (strcmp(name, "integral") == 0)
+        return type_is_integral(type) ? type : string || null ? type_simple(TYPE_INTEGER) : NULL;
+    if (strcmp(name, "number_or_interval") == 0)
+        return type_is_numeric(type) || is_interval(type->kind) ? type : string || null ? type_simple(TYPE_DOUBLE) : NULL;
+    if (strcmp(name, "interval") == 0)
+        return is_interval(type->kind) ? type : NULL;
+    if (strcmp(name, "text") == 0)
+        return string ? type_simple(TYPE_STRING)
+               : type->kind == TYPE_BINARY ? type
+               : null || casts_implicitly(analyzer, type, type_simple(TYPE_STRING)) ? type_simple(TYPE_STRING)
+                                                                                     : NULL;
+    if (strcmp(name, "time") == 0)
+        return is_time(type->kind) ? type : string || null ? type_simple(TYPE_TIMESTAMP) : NULL;
+    if (strcmp(name, "array") == 0)
+        return type->kind == TYPE_ARRAY || null ? type : NULL;
+    if (strcmp(name, "map") == 0)
+        return type->kind == TYPE_MAP || null ? type : NULL;
+    if (strcmp(name, "struct") == 0)
+        return type->kind == TYPE_STRUCT || null ? type : NULL;
+    if (strcmp(name, "collection") == 0)
+        return type->kind == TYPE_ARRAY || type->kind == TYPE_MAP || null ? type : NULL;
+    const struct type *simple = simple_type_named(analyzer->arena, name);
+    if (simple == NULL)
+        return NULL;
+    if (simple->kind == TYPE_DECIMAL && type->kind != TYPE_STRING && type_is_numeric(type))
+        return type->kind == TYPE_DECIMAL ? type : decimal_of_type(analyzer->arena, type);
+    if (simple->kind == type->kind)
+        return without_length(type);
+    return casts_implicitly(analyzer, type, simple) ? simple : NULL;
+}
+
+static bool bind_letter(struct analyzer *analyzer, struct variables *variables, char letter, const struct type *type, bool null) {
+    bool *nulls;
+    const struct type **bound = variable(variables, letter, &nulls);
+    *nulls |= null;
+    if (letter == 'N' && type->kind == TYPE_STRING)
+        type = type_simple(TYPE_DOUBLE);
+    if (letter == 'N' && !type_is_numeric(type) && type->kind != TYPE_NULL)
+        return false;
+    *bound = *bound == NULL ? without_length(type) : common_type(analyzer, *bound, type);
+    return *bound != NULL;
+}
+
+/* First pass: letters take the common type of everything that stands at them. */
+static bool bind_spec(struct analyzer *analyzer, struct variables *variables, const char *name, const struct expression *argument) {
+    const struct type *type = argument->type;
+    if (is_letter(name))
+        return bind_letter(analyzer, variables, name[0], type, argument->nullable);
+    if (strncmp(name, "array<", 6) == 0) {
+        if (type->kind == TYPE_NULL)
+            return true;
+        if (type->kind != TYPE_ARRAY)
+            return false;
+        return name[7] != '>' || bind_letter(analyzer, variables, name[6], type->element, type->contains_null);
+    }
+    if (strncmp(name, "map<", 4) == 0) {
+        if (type->kind == TYPE_NULL)
+            return true;
+        return type->kind == TYPE_MAP && bind_letter(analyzer, variables, name[4], type->key, false) &&
+               bind_letter(analyzer, variables, name[6], type->element, type->contains_null);
+    }
+    return fit_class(analyzer, name, type) != NULL;
+}
+
+/* Second pass and results: the type that a spec stands for now. */
+static const struct type *spec_type(struct analyzer *analyzer, struct variables *variables, const char *name, const struct type *given) {
+    bool *null;
+    if (is_letter(name))
+        return *variable(variables, name[0], &null);
+    if (strncmp(name, "array<", 6) == 0) {
+        if (name[7] == '>') {
+            const struct type *element = *variable(variables, name[6], &null);
+            return element == NULL ? given : type_array(analyzer->arena, element, given != NULL && given->kind == TYPE_ARRAY ? given->contains_null : *null);
+        }
+        char inner[24] = {0};
+        memcpy(inner, name + 6, strlen(name) - 7);
+        return type_array(analyzer->arena, simple_type_named(analyzer->arena, inner), given != NULL && given->kind == TYPE_ARRAY ? given->contains_null : false);
+    }
+    if (strncmp(name, "map<", 4) == 0) {
+        const struct type *key = *variable(variables, name[4], &null), *value = *variable(variables, name[6], &null);
+        return key == NULL || value == NULL ? given
+                                            : type_map(analyzer->arena, key, value, given != NULL && given->kind == TYPE_MAP ? given->contains_null : *null);
+    }
+    return fit_class(analyzer, name, given);
+}
+
+bool wrong_count(struct resolution *resolution, const char *expected) {
+    struct arena *arena = resolution->analyzer->arena;
+    raise_wrong_num_args_without_suggestion(resolution->analyzer->error, arena_printf(arena, "`%s`", resolution->function->name), expected,
+        arena_printf(arena, "%zu", resolution->count), "https://spark.apache.org/docs/latest");
+    return fail_at(resolution->analyzer, resolution->place);
+}
+
+/* The call with its arguments as far as they are resolved, quoted. */
+const char *call_text(struct resolution *resolution) {
+    struct arena *arena = resolution->analyzer->arena;
+    struct expression_list arguments = expressions_make(arena, resolution->arguments, resolution->count);
+    struct bytes name = resolution->source != NULL ? resolution->source->name : BYTES_NULL;
+    return quote_expression(arena, new_call(arena, (enum function_id)resolution->function->id, name, arguments, type_simple(TYPE_NULL), true, false));
+}
+
+bool wrong_type(struct resolution *resolution, size_t index, const char *required) {
+    static const char *const ordinals[] = {"first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth"};
+    struct arena *arena = resolution->analyzer->arena;
+    const struct expression *argument = resolution->arguments[index];
+    raise_datatype_mismatch_unexpected_input_type(resolution->analyzer->error, call_text(resolution),
+        index < ARRAY_COUNT(ordinals) ? ordinals[index] : arena_printf(arena, "%zuth", index + 1), required,
+        quote_expression(arena, argument), argument->type != NULL ? quote_type(arena, argument->type) : "\"LAMBDA\"");
+    return fail_at(resolution->analyzer, resolution->place);
+}
+
+static bool different_types(struct resolution *resolution) {
+    struct arena *arena = resolution->analyzer->arena;
+    const char *types = resolution->count == 2 ? "(" : "(";
+    for (size_t i = 0; i < resolution->count; i++)
+        types = arena_printf(arena, "%s%s%s", types, i > 0 ? " or " : "", quote_type(arena, resolution->arguments[i]->type));
+    raise_datatype_mismatch_data_diff_types(resolution->analyzer->error, call_text(resolution),
+        arena_printf(arena, "`%s`", resolution->function->name), arena_printf(arena, "%s)", types));
+    return fail_at(resolution->analyzer, resolution->place);
+}
+
+static const char *expected_count(struct arena *arena, const struct signature *signature) {
+    if (signature->open)
+        return arena_printf(arena, "> %d", (int)signature->required - 1);
+    if (signature->required == signature->count)
+        return arena_printf(arena, "%zu", signature->count);
+    const char *text = "[";
+    for (size_t i = signature->required; i <= signature->count; i++)
+        text = arena_printf(arena, "%s%s%zu", text, i > signature->required ? ", " : "", i);
+    return arena_printf(arena, "%s]", text);
+}
+
+static bool check_constant(struct resolution *resolution, const struct argument_spec *spec, size_t index) {
+    struct arena *arena = resolution->analyzer->arena;
+    if (!spec->constant || is_foldable(resolution->arguments[index]))
+        return true;
+    raise_datatype_mismatch_non_foldable_input(resolution->analyzer->error, call_text(resolution),
+        arena_printf(arena, "`%s`", spec->name), required_text(arena, spec->name), quote_expression(arena, resolution->arguments[index]));
+    return fail_at(resolution->analyzer, resolution->place);
+}
+
+static const struct type *result_type(struct resolution *resolution, struct variables *variables) {
+    const char *result = resolution->function->result;
+    struct analyzer *analyzer = resolution->analyzer;
+    if (result[0] == '$')
+        return resolution->arguments[result[1] - '1']->type;
+    if (strcmp(result, "element") == 0)
+        return resolution->arguments[0]->type->element != NULL ? resolution->arguments[0]->type->element : type_simple(TYPE_NULL);
+    const struct type *simple = simple_type_named(analyzer->arena, result);
+    if (simple != NULL)
+        return simple;
+    bool letters = false;
+    for (const char *next = result; *next != '\0'; next++)
+        letters |= isupper((unsigned char)*next) != 0;
+    if (letters || strcmp(result, "array<string>") == 0)
+        return spec_type(analyzer, variables, result, NULL);
+    char *name = arena_strdup(analyzer->arena, result);
+    for (char *next = name; *next != '\0'; next++)
+        *next = *next == '_' ? ' ' : *next;
+    struct error cause = {0};
+    const struct type *type = type_parse_name(analyzer->arena, bytes_from_text(name), &cause);
+    ASSERT(type != NULL);
+    return type;
+}
+
+/* The table's own rules. */
+static bool resolve_by_table(struct resolution *resolution) {
+    struct analyzer *analyzer = resolution->analyzer;
+    struct signature signature;
+    struct variables variables = {0};
+    read_signature(resolution->function->arguments, &signature);
+    if (resolution->count < signature.required || (!signature.open && resolution->count > signature.count))
+        return wrong_count(resolution, expected_count(analyzer->arena, &signature));
+    for (size_t i = 0; i < resolution->count; i++) {
+        const struct argument_spec *spec = spec_at(&signature, i);
+        if (!bind_spec(analyzer, &variables, spec->name, resolution->arguments[i]))
+            return is_letter(spec->name) && spec->name[0] != 'N' ? different_types(resolution)
+                                                                 : wrong_type(resolution, i, required_text(analyzer->arena, spec->name));
+        if (!check_constant(resolution, spec, i))
+            return false;
+    }
+    for (size_t i = 0; i < resolution->count; i++) {
+        const struct type *type = spec_type(analyzer, &variables, spec_at(&signature, i)->name, resolution->arguments[i]->type);
+        ASSERT(type != NULL);
+        if (!type_equal_ignoring_nullability(type, resolution->arguments[i]->type))
+            resolution->arguments[i] = cast_to(analyzer, resolution->arguments[i], type);
+    }
+    if (strcmp(resolution->function->result, "custom") != 0)
+        resolution->type = result_type(resolution, &variables);
+    return true;
+}
+
+static bool nullable_by_rule(const struct resolution *resolution) {
+    if (resolution->nullable_set)
+        return resolution->nullable;
+    switch (resolution->function->nulls) {
+    case NULLS_NEVER:
+        return false;
+    case NULLS_STRICT:
+        for (size_t i = 0; i < resolution->count; i++)
+            if (resolution->arguments[i]->nullable)
+                return true;
+        return false;
+    case NULLS_CUSTOM:
+        if (resolution->function->id == FUNCTION_AND || resolution->function->id == FUNCTION_OR || resolution->function->id == FUNCTION_IF)
+            for (size_t i = resolution->function->id == FUNCTION_IF; i < resolution->count; i++)
+                if (resolution->arguments[i]->nullable)
+                    return true;
+        if (resolution->function->id == FUNCTION_COALESCE) {
+            for (size_t i = 0; i < resolution->count; i++)
+                if (!resolution->arguments[i]->nullable)
+                    return false;
+            return true;
+        }
+        return resolution->function->id != FUNCTION_AND && resolution->function->id != FUNCTION_OR && resolution->function->id != FUNCTION_IF;
+    default:
+        return true;
+    }
+}
+
+const struct expression *new_call(struct arena *arena, enum function_id id, struct bytes name, struct expression_list arguments,
+    const struct type *type, bool nullable, bool ansi) {
+    struct expression_call *call = expression_call_new(arena);
+    call->function = function_get(id);
+    call->name = name;
+    call->arguments = arguments;
+    call->ansi = ansi;
+    call->base.type = type;
+    call->base.nullable = nullable;
+    return &call->base;
+}
+
+static struct bytes lower_name(struct arena *arena, struct bytes name) {
+    char *copy = arena_text(arena, name);
+    for (size_t i = 0; i < name.size; i++)
+        copy[i] = (char)tolower((unsigned char)copy[i]);
+    return bytes_make(copy, name.size);
+}
+
+static const struct expression *aggregate_call(struct resolution *resolution) {
+    struct analyzer *analyzer = resolution->analyzer;
+    const struct expression_function *source = resolution->source;
+    struct expression_aggregate_call *call = expression_aggregate_call_new(analyzer->arena);
+    call->function = resolution->function;
+    call->arguments = expressions_make(analyzer->arena, resolution->arguments, resolution->count);
+    call->ansi = analyzer->ansi;
+    call->base.type = resolution->type;
+    call->base.nullable = nullable_by_rule(resolution) && resolution->function->nulls != NULLS_NEVER;
+    if (source != NULL) {
+        call->name = lower_name(analyzer->arena, source->name);
+        call->distinct = source->distinct;
+        call->ignore_nulls = source->ignore_nulls;
+        if (source->filter != NULL && (call->filter = resolve_condition(analyzer, resolution->scope, source->filter)) == NULL)
+            return NULL;
+        const struct expression **order = arena_allocate(analyzer->arena, source->order.count * sizeof *order);
+        for (size_t i = 0; i < source->order.count; i++)
+            if ((order[i] = resolve(analyzer, resolution->scope, source->order.items[i])) == NULL)
+                return NULL;
+        call->order = (struct expression_list){order, source->order.count};
+    }
+    call->base.node.origin = resolution->place->origin;
+    return &call->base;
+}
+
+static const struct expression *finish_call(struct resolution *resolution) {
+    struct analyzer *analyzer = resolution->analyzer;
+    resolver *own = resolver_of(resolution->function->id);
+    bool custom = strcmp(resolution->function->arguments, "custom") == 0;
+    if (!custom && !resolve_by_table(resolution))
+        return NULL;
+    ASSERT(own != NULL || !custom);
+    if (own != NULL && !own(resolution)) {
+        ASSERT(analyzer->error->condition != 0);
+        fail_at(analyzer, resolution->place);
+        return NULL;
+    }
+    if (resolution->replaced != NULL)
+        return resolution->replaced;
+    ASSERT(resolution->type != NULL);
+    if (resolution->function->kind == FUNCTION_AGGREGATE)
+        return aggregate_call(resolution);
+    struct expression_call *call = expression_call_new(analyzer->arena);
+    call->function = resolution->function;
+    call->name = resolution->source != NULL ? lower_name(analyzer->arena, resolution->source->name) : BYTES_NULL;
+    call->arguments = expressions_make(analyzer->arena, resolution->arguments, resolution->count);
+    call->try = strncmp(resolution->function->name, "try_", 4) == 0;
+    call->ansi = analyzer->ansi && !call->try;
+    call->extra = resolution->extra;
+    call->base.type = resolution->type;
+    call->base.nullable = nullable_by_rule(resolution);
+    call->base.node.origin = resolution->place->origin;
+    return &call->base;
+}
+
+const struct expression *make_call_list(struct analyzer *analyzer, const struct node *place, struct bytes name, struct expression_list arguments) {
+    const struct function *function = function_find(name);
+    ASSERT(function != NULL);
+    struct resolution resolution = {.analyzer = analyzer, .function = function, .place = place, .count = arguments.count};
+    resolution.arguments = expressions_make(analyzer->arena, arguments.items, arguments.count).items;
+    return finish_call(&resolution);
+}
+
+const struct expression *make_call(struct analyzer *analyzer, const struct node *place, const char *name, size_t count, ...) {
+    const struct expression *items[8];
+    ASSERT(count <= ARRAY_COUNT(items));
+    va_list arguments;
+    va_start(arguments, count);
+    for (size_t i = 0; i < count; i++)
+        items[i] = va_arg(arguments, const struct expression *);
+    va_end(arguments);
+    return make_call_list(analyzer, place, bytes_from_text(name), (struct expression_list){items, count});
+}
+
+bool resolve_lambda(struct resolution *resolution, size_t index, const struct type *const *types, const bool *nullable, size_t minimum, size_t maximum) {
+    struct analyzer *analyzer = resolution->analyzer;
+    const struct expression *written = resolution->arguments[index];
+    if (written->node.tag != EXPRESSION_LAMBDA) {
+        return wrong_type(resolution, index, "\"LAMBDA\"");
+    }
+    const struct expression_lambda *lambda = expression_lambda_of(written);
+    size_t count = lambda->parameters.count;
+    if (count < minimum || count > maximum) {
+        raise_invalid_lambda_function_call_num_args_mismatch(
+            analyzer->error, arena_printf(analyzer->arena, "%zu", count), arena_printf(analyzer->arena, "%zu", maximum));
+        return fail_at(analyzer, &written->node);
+    }
+    const struct expression **variables = arena_allocate(analyzer->arena, count * sizeof *variables);
+    for (size_t i = 0; i < count; i++) {
+        struct expression_lambda_variable *copy = expression_lambda_variable_new(analyzer->arena);
+        copy->name = expression_lambda_variable_of(lambda->parameters.items[i])->name;
+        copy->id = analyzer_new_id(analyzer);
+        copy->base.type = types[i];
+        copy->base.nullable = nullable[i];
+        variables[i] = &copy->base;
+    }
+    struct lambda_scope frame = {resolution->scope != NULL ? resolution->scope->lambdas : NULL, {variables, count}};
+    struct scope scope = resolution->scope != NULL ? *resolution->scope : (struct scope){0};
+    scope.lambdas = &frame;
+    struct expression_lambda *resolved = expression_lambda_new(analyzer->arena);
+    resolved->parameters = frame.variables;
+    resolved->body = resolve(analyzer, &scope, lambda->body);
+    if (resolved->body == NULL)
+        return false;
+    resolved->base.type = resolved->body->type;
+    resolved->base.nullable = resolved->body->nullable;
+    resolved->base.node.origin = written->node.origin;
+    resolution->arguments[index] = &resolved->base;
+    return true;
+}
+
+/* count(*) → count(1); other stars among arguments stand for their columns. */
+static bool expand_arguments(struct analyzer *analyzer, const struct scope *scope, const struct expression_function *source, const struct function *function,
+    struct expression_list *arguments) {
+    *arguments = source->arguments;
+    if (function->id == FUNCTION_COUNT && arguments->count == 1 && arguments->items[0]->node.tag == EXPRESSION_STAR && !source->distinct &&
+        expression_star_of(arguments->items[0])->target.count == 0) {
+        *arguments = expressions_of(analyzer->arena, 1, literal_int(analyzer->arena, 1));
+        return true;
+    }
+    for (size_t i = 0; i < arguments->count; i++)
+        if (arguments->items[i]->node.tag == EXPRESSION_STAR || arguments->items[i]->node.tag == EXPRESSION_REGEX)
+            return expand_stars(analyzer, scope, *arguments, arguments);
+    return true;
+}
+
+static bool named_arguments_refused(struct analyzer *analyzer, const struct expression_function *source) {
+    for (size_t i = 0; i < source->arguments.count; i++) {
+        if (source->arguments.items[i]->node.tag != EXPRESSION_NAMED_ARGUMENT)
+            continue;
+        raise_named_parameters_not_supported(analyzer->error, quote_name(analyzer->arena, source->name));
+        fail_at(analyzer, &source->base.node);
+        return true;
+    }
+    return false;
+}
+
+static struct bytes last_part(struct bytes name) {
+    size_t dot = SIZE_MAX, next = 0;
+    while ((next = bytes_find(name, '.', next)) != SIZE_MAX)
+        dot = next++;
+    return dot == SIZE_MAX || name.size == 1 ? name : bytes_slice(name, dot + 1, name.size - dot - 1);
+}
+
+const struct expression *resolve_function(struct analyzer *analyzer, const struct scope *scope, const struct expression_function *source) {
+    const struct function *function = function_find(last_part(source->name));
+    if (function == NULL || function->kind == FUNCTION_TABLE) {
+        raise_unresolved_routine(analyzer->error, quote_name(analyzer->arena, source->name), SQL_SEARCH_PATH);
+        fail_at(analyzer, &source->base.node);
+        return NULL;
+    }
+    struct expression_list written;
+    if (named_arguments_refused(analyzer, source) || !expand_arguments(analyzer, scope, source, function, &written))
+        return NULL;
+    if (function->kind == FUNCTION_AGGREGATE && scope->in_aggregate) {
+        raise_nested_aggregate_function(analyzer->error);
+        fail_at(analyzer, &source->base.node);
+        return NULL;
+    }
+    struct scope inner = *scope;
+    inner.in_aggregate = scope->in_aggregate || (function->kind == FUNCTION_AGGREGATE && !scope->in_window);
+    inner.in_window = false;
+    struct resolution resolution = {
+        .analyzer = analyzer, .scope = &inner, .function = function, .source = source, .place = &source->base.node, .count = written.count};
+    resolution.arguments = arena_allocate(analyzer->arena, (written.count + 4) * sizeof *resolution.arguments);
+    for (size_t i = 0; i < written.count; i++) {
+        bool lambda = written.items[i]->node.tag == EXPRESSION_LAMBDA;
+        resolution.arguments[i] = lambda ? written.items[i] : resolve(analyzer, &inner, written.items[i]);
+        if (resolution.arguments[i] == NULL)
+            return NULL;
+        if (lambda && strstr(function->arguments, "lambda") == NULL && strcmp(function->arguments, "custom") != 0) {
+            raise_invalid_lambda_function_call_non_higher_order_function(analyzer->error, function->name);
+            fail_at(analyzer, &written.items[i]->node);
+            return NULL;
+        }
+    }
+    return finish_call(&resolution);
+}
