@@ -87,7 +87,7 @@ bool instance_find_data(const char *given, char data[PATH_MAX], struct error *er
 static bool lock_is_held(const char *data) {
     char path[PATH_MAX + 16];
     snprintf(path, sizeof path, "%s/run/lock", data);
-    int descriptor = open(path, O_RDWR | O_CLOEXEC);
+    int descriptor = open(path, O_RDONLY | O_CLOEXEC); /* another user may look too */
     if (descriptor < 0)
         return false;
     bool held = flock(descriptor, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK;
