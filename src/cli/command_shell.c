@@ -32,13 +32,13 @@ static int run_in_instance(const struct shell_options *options, char **words) {
     struct error error;
     if (!instance_require(options->data, &instance))
         return 1;
-    if (!program_create(&program, &instance, &error)) {
+    if (!child_program_create(&program, &instance, &error)) {
         message_error(MESSAGE_SHELL_CANNOT_START, words[0], error.message);
         return 1;
     }
     program.with_names = !options->no_names;
-    int status = program_run(&program, words);
-    program_remove(&program);
+    int status = child_program_run(&program, words);
+    child_program_remove(&program);
     return status;
 }
 
@@ -64,7 +64,7 @@ static int run_python(const struct shell_options *options, int count, char **wor
         message_error(MESSAGE_RUN_NO_FILE, words[0], strerror(errno));
         return 1;
     }
-    if (!program_check_python(python, words[0]))
+    if (!child_program_check_python(python, words[0]))
         return 1;
     char **line = calloc((size_t)count + 2, sizeof *line);
     ASSERT(line != NULL);

@@ -65,7 +65,7 @@ static bool lay_out_run_folder(const char *data, struct error *error) {
     return write_file(path, embedded_sitecustomize, embedded_sitecustomize_size, error);
 }
 
-bool program_create(struct program *program, const struct instance *instance, struct error *error) {
+bool child_program_create(struct program *program, const struct instance *instance, struct error *error) {
     char path[PATH_MAX + 128];
     uint64_t random;
     *program = (struct program){.instance = instance, .lock = -1, .with_names = true};
@@ -86,7 +86,7 @@ bool program_create(struct program *program, const struct instance *instance, st
     return names_write_hosts(path, instance->address, error);
 }
 
-void program_remove(struct program *program) {
+void child_program_remove(struct program *program) {
     static const char *const names[] = {"console", "hosts", "lock"};
     char path[PATH_MAX + 128];
     for (size_t i = 0; i < ARRAY_COUNT(names); i++) {
@@ -177,7 +177,7 @@ static int attend(pid_t child, int console, int watcher, int signals) {
     }
 }
 
-int program_run(struct program *program, char **argv) {
+int child_program_run(struct program *program, char **argv) {
     char path[PATH_MAX + 128];
     sigset_t handled, before;
     sigemptyset(&handled);
@@ -256,7 +256,7 @@ static bool probe_python(const char *python, char *answer, size_t size) {
     return waitpid(child, &status, 0) == child && status == 0;
 }
 
-bool program_check_python(const char *python, const char *file) {
+bool child_program_check_python(const char *python, const char *file) {
     char answer[256], version[64] = "-", missing[64] = "";
     if (!uses_pyspark(file))
         return true;

@@ -20,14 +20,14 @@ struct program {
 };
 
 /* Makes the folder and takes the lock. */
-bool program_create(struct program *program, const struct instance *instance, struct error *error);
+bool child_program_create(struct program *program, const struct instance *instance, struct error *error);
 /* Starts argv (found on the child's PATH) with the child's environment, copies the console, waits. Returns the exit
  * status as a shell gives it (128 + signal). */
-int program_run(struct program *program, char **argv);
-void program_remove(struct program *program);
+int child_program_run(struct program *program, char **argv);
+void child_program_remove(struct program *program);
 
 /* Checks that `python` can run a PySpark program `file` against Spark Connect; prints one sentence with the remedy when
  * not. Programs that do not use pyspark pass. */
-bool program_check_python(const char *python, const char *file);
+bool child_program_check_python(const char *python, const char *file);
 
 #endif

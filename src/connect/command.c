@@ -115,7 +115,7 @@ static void sql_done(void *argument) {
     struct sql_task *task = argument;
     struct operation *operation = task->operation;
     if (operation->error.condition != 0) {
-        operation_fail(operation);
+        connect_operation_fail(operation);
     } else {
         Connect__ExecutePlanResponse response = CONNECT__EXECUTE_PLAN_RESPONSE__INIT;
         Connect__ExecutePlanResponse__SqlCommandResult result =
@@ -123,17 +123,17 @@ static void sql_done(void *argument) {
         response.response_type_case = CONNECT__EXECUTE_PLAN_RESPONSE__RESPONSE_TYPE_SQL_COMMAND_RESULT;
         response.sql_command_result = &result;
         result.relation = task->result;
-        operation_send(operation, &response);
-        operation_finish(operation);
+        connect_operation_send(operation, &response);
+        connect_operation_finish(operation);
     }
-    operation_release(operation);
+    connect_operation_release(operation);
     free(task);
 }
 
 static void command_sql(struct operation *operation, const Connect__SqlCommand *command) {
     struct sql_task *task = calloc(1, sizeof *task);
     ASSERT(task != NULL);
-    *task = (struct sql_task){operation_retain(operation), command, NULL};
+    *task = (struct sql_task){connect_operation_retain(operation), command, NULL};
     session_run(operation->session, run_sql, sql_done, task);
 }
 
@@ -153,10 +153,10 @@ static void run_view(void *argument) {
 static void simple_done(void *argument) {
     struct operation *operation = argument;
     if (operation->error.condition != 0)
-        operation_fail(operation);
+        connect_operation_fail(operation);
     else
-        operation_finish(operation);
-    operation_release(operation);
+        connect_operation_finish(operation);
+    connect_operation_release(operation);
 }
 
 /* ---- df.write ---- */
@@ -263,7 +263,7 @@ static void write_prepared(void *argument) {
 void command_write(struct operation *operation, const Connect__WriteOperation *message) {
     struct writing *writing = calloc(1, sizeof *writing);
     ASSERT(writing != NULL);
-    writing->operation = operation_retain(operation);
+    writing->operation = connect_operation_retain(operation);
     writing->message = message;
     session_run(operation->session, run_write, write_prepared, writing);
 }
@@ -278,7 +278,7 @@ void execute_command(struct operation *operation, const Connect__Command *comman
         break;
     case CONNECT__COMMAND__COMMAND_TYPE_CREATE_DATAFRAME_VIEW:
         operation->state = command->create_dataframe_view;
-        session_run(operation->session, run_view, simple_done, operation_retain(operation));
+        session_run(operation->session, run_view, simple_done, connect_operation_retain(operation));
         break;
     case CONNECT__COMMAND__COMMAND_TYPE_WRITE_OPERATION:
         command_write(operation, command->write_operation);
@@ -298,6 +298,6 @@ void execute_command(struct operation *operation, const Connect__Command *comman
     default:
         session_lower_context(operation->session, &operation->arena, &operation->error, &context);
         lower_refuse(&context, "command", &command->base);
-        operation_fail(operation);
+        connect_operation_fail(operation);
     }
 }

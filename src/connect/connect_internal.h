@@ -18,7 +18,7 @@
 #include "sql/sql.h"
 
 /* The version that clients are told: the wire is that of Spark 4. */
-#define CONNECT_SPARK_VERSION "4.1.0"
+#define CONNECT_SPARK_VERSION "4.3.0"
 
 enum {
     RETRY_SIZE_MAX = 10 << 20,    /* answers kept behind the last sent one */
@@ -138,26 +138,27 @@ struct operation {
     Connect__DataType *schema;
     int64_t last_progress_ms;
 };
-struct operation *operation_create(
+struct operation *connect_operation_create(
     struct session *session, const Connect__ExecutePlanRequest *request, struct arena arena);
-struct operation *operation_retain(struct operation *operation);
-void operation_release(struct operation *operation);
-void operation_attach(struct operation *operation, struct grpc_call *call);
+struct operation *connect_operation_retain(struct operation *operation);
+void connect_operation_release(struct operation *operation);
+void connect_operation_attach(struct operation *operation, struct grpc_call *call);
 /* Fills in the ids, packs and queues it. */
-void operation_send(struct operation *operation, Connect__ExecutePlanResponse *response);
+void connect_operation_send(struct operation *operation, Connect__ExecutePlanResponse *response);
 /* A ready arrow_batch: takes the buffer. */
-void operation_send_arrow(struct operation *operation, struct buffer *data, int64_t row_count, int64_t start_offset);
+void connect_operation_send_arrow(
+    struct operation *operation, struct buffer *data, int64_t row_count, int64_t start_offset);
 /* The end: result_complete, or the operation's error. */
-void operation_finish(struct operation *operation);
+void connect_operation_finish(struct operation *operation);
 /* With an error in operation->error. */
-void operation_fail(struct operation *operation);
+void connect_operation_fail(struct operation *operation);
 /* Cancels what runs and ends the operation with OPERATION_CANCELED (interrupt, end of the session). */
-void operation_interrupt(struct operation *operation);
-void operation_remove(struct operation *operation);
-void operation_writable(struct grpc_call *call);
-void operation_detached(struct grpc_call *call);
-bool operation_is_full(const struct operation *operation);
-void operation_tick(struct operation *operation, int64_t now_ms);
+void connect_operation_interrupt(struct operation *operation);
+void connect_operation_remove(struct operation *operation);
+void connect_operation_writable(struct grpc_call *call);
+void connect_operation_detached(struct grpc_call *call);
+bool connect_operation_is_full(const struct operation *operation);
+void connect_operation_tick(struct operation *operation, int64_t now_ms);
 
 /* ---- the rest ---- */
 void execute_root(struct operation *operation, const Connect__Relation *root);

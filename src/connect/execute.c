@@ -46,7 +46,7 @@ static void receive_piece(void *argument) {
     struct execution *execution = piece->execution;
     struct operation *operation = execution->operation;
     atomic_fetch_sub(&execution->posted_size, piece->data.size);
-    operation_send_arrow(operation, &piece->data, piece->row_count, piece->start);
+    connect_operation_send_arrow(operation, &piece->data, piece->row_count, piece->start);
     free(piece);
 }
 
@@ -78,7 +78,7 @@ static void send_batch(struct execution *execution, struct batch *batch) {
 }
 
 static bool is_full(const struct execution *execution) {
-    return atomic_load(&execution->posted_size) >= RESULT_QUEUE_SIZE || operation_is_full(execution->operation);
+    return atomic_load(&execution->posted_size) >= RESULT_QUEUE_SIZE || connect_operation_is_full(execution->operation);
 }
 
 static enum exec_demand take_batch(void *argument, struct batch *batch, size_t partition) {
@@ -160,8 +160,8 @@ static void draw_html(struct execution *execution, const struct type *schema, st
 static void draw(struct execution *execution, struct buffer *text) {
     const struct type *schema = exec_query_schema(execution->query);
     if (execution->kind == EXECUTION_SHOW)
-        show_string(schema, execution->shown, execution->shown_count, (size_t)execution->row_count_max,
-            execution->truncate, execution->vertical, &execution->settings, text);
+        show_string(schema, execution->shown, execution->shown_count, (size_t)execution->row_count_max, false,
+            execution->truncate, execution->vertical, execution->settings.zone, text);
     else
         draw_html(execution, schema, text);
 }
@@ -174,7 +174,7 @@ static void free_execution(struct execution *execution) {
     free(execution->shown);
     if (execution->query != NULL)
         exec_query_destroy(execution->query);
-    operation_release(execution->operation);
+    connect_operation_release(execution->operation);
     free(execution);
 }
 
@@ -186,9 +186,9 @@ static void run_ended(void *argument) {
     operation->drained = NULL;
     operation->progress = NULL;
     if (operation->error.condition != 0)
-        operation_fail(operation);
+        connect_operation_fail(operation);
     else
-        operation_finish(operation);
+        connect_operation_finish(operation);
     free_execution(execution);
 }
 
@@ -255,7 +255,7 @@ static void start_run(struct execution *execution) {
     Connect__ExecutePlanResponse response = CONNECT__EXECUTE_PLAN_RESPONSE__INIT;
     struct exec_consumer consumer = {.argument = execution, .on_batch = take_batch, .on_done = on_done};
     response.schema = raise_type(&operation->arena, execution->schema);
-    operation_send(operation, &response);
+    connect_operation_send(operation, &response);
     operation->cancel = cancel;
     operation->drained = drained;
     operation->progress = progress;
@@ -270,7 +270,7 @@ static void prepared(void *argument) {
     if (operation->complete || operation->removed) { /* interrupted meanwhile */
         free_execution(execution);
     } else if (execution->query == NULL) {
-        operation_fail(operation);
+        connect_operation_fail(operation);
         free_execution(execution);
     } else {
         start_run(execution);
@@ -354,7 +354,7 @@ static void prepare(void *argument) {
 void execute_root(struct operation *operation, const Connect__Relation *root) {
     struct execution *execution = calloc(1, sizeof *execution);
     ASSERT(execution != NULL);
-    execution->operation = operation_retain(operation);
+    execution->operation = connect_operation_retain(operation);
     execution->root = root;
     operation->state = execution;
     session_run(operation->session, prepare, prepared, execution);

@@ -71,7 +71,8 @@ static bool fields_agree(const struct type *declared, const struct type *found) 
  * (temporary views). */
 static bool read_batches(struct lower_context *context, struct bytes data, struct ipc_stream *stream) {
     struct error cause;
-    struct batch *carrier = batch_create(NULL);
+    static const struct type no_columns = {.kind = TYPE_STRUCT};
+    struct batch *carrier = batch_create(&no_columns);
     struct bytes copy = arena_copy(&carrier->arena, data);
     bool good = ipc_read_stream(&carrier->arena, copy, stream, &cause);
     if (!good)

@@ -9,7 +9,7 @@
 
 enum { PROGRESS_INTERVAL_MS = 2000 };
 
-struct operation *operation_create(
+struct operation *connect_operation_create(
     struct session *session, const Connect__ExecutePlanRequest *request, struct arena arena) {
     uint8_t random[16];
     char id[UUID_TEXT_SIZE];
@@ -32,7 +32,7 @@ struct operation *operation_create(
     return operation;
 }
 
-struct operation *operation_retain(struct operation *operation) {
+struct operation *connect_operation_retain(struct operation *operation) {
     operation->references++;
     return operation;
 }
@@ -42,7 +42,7 @@ static void free_answer(struct operation *operation, struct answer *answer) {
     buffer_free(&answer->message);
 }
 
-void operation_release(struct operation *operation) {
+void connect_operation_release(struct operation *operation) {
     if (--operation->references > 0)
         return;
     for (size_t i = operation->first; i < operation->answers.count; i++)
@@ -61,11 +61,11 @@ static void detach(struct operation *operation) {
     if (call != NULL) {
         grpc_call_set_state(call, NULL);
         grpc_call_release(call);
-        operation_release(operation);
+        connect_operation_release(operation);
     }
 }
 
-void operation_remove(struct operation *operation) {
+void connect_operation_remove(struct operation *operation) {
     if (operation->removed)
         return;
     operation->removed = true;
@@ -81,7 +81,7 @@ void operation_remove(struct operation *operation) {
         grpc_call_finish(call, GRPC_CANCELLED, "the operation was released", BYTES_NULL);
         grpc_call_release(call);
     }
-    operation_release(operation);
+    connect_operation_release(operation);
 }
 
 /* ---- sending ---- */
@@ -97,15 +97,15 @@ static void finish_call(struct operation *operation) {
     struct grpc_call *call = operation->call;
     bool failed = operation->status.size > 0;
     grpc_call_retain(call);
-    operation_retain(operation);
+    connect_operation_retain(operation);
     detach(operation);
     if (failed)
         grpc_call_finish(call, GRPC_INTERNAL, operation->status_message, buffer_view(&operation->status));
     else
         grpc_call_finish(call, GRPC_OK, NULL, BYTES_NULL);
     if (!operation->reattachable)
-        operation_remove(operation);
-    operation_release(operation);
+        connect_operation_remove(operation);
+    connect_operation_release(operation);
     grpc_call_release(call);
 }
 
@@ -123,8 +123,8 @@ static void pump(struct operation *operation) {
         finish_call(operation);
 }
 
-void operation_attach(struct operation *operation, struct grpc_call *call) {
-    operation_retain(operation);
+void connect_operation_attach(struct operation *operation, struct grpc_call *call) {
+    connect_operation_retain(operation);
     if (operation->call != NULL) { /* the newest client wins */
         struct grpc_call *older = grpc_call_retain(operation->call);
         detach(operation);
@@ -137,30 +137,30 @@ void operation_attach(struct operation *operation, struct grpc_call *call) {
     pump(operation);
 }
 
-void operation_writable(struct grpc_call *call) {
+void connect_operation_writable(struct grpc_call *call) {
     struct operation *operation = grpc_call_state(call);
     if (operation != NULL)
         pump(operation);
 }
 
-void operation_detached(struct grpc_call *call) {
+void connect_operation_detached(struct grpc_call *call) {
     struct operation *operation = grpc_call_state(call);
     if (operation == NULL)
         return;
-    operation_retain(operation);
+    connect_operation_retain(operation);
     bool gone = !operation->reattachable;
     detach(operation);
     if (gone)
-        operation_remove(operation);
-    operation_release(operation);
+        connect_operation_remove(operation);
+    connect_operation_release(operation);
 }
 
-bool operation_is_full(const struct operation *operation) {
+bool connect_operation_is_full(const struct operation *operation) {
     return __atomic_load_n(&operation->queued_size, __ATOMIC_RELAXED) >
            RESULT_QUEUE_SIZE; /* also asked by compute threads */
 }
 
-void operation_send(struct operation *operation, Connect__ExecutePlanResponse *response) {
+void connect_operation_send(struct operation *operation, Connect__ExecutePlanResponse *response) {
     uint8_t random[16];
     if (operation->complete || operation->removed)
         return;
@@ -177,7 +177,8 @@ void operation_send(struct operation *operation, Connect__ExecutePlanResponse *r
     pump(operation);
 }
 
-void operation_send_arrow(struct operation *operation, struct buffer *data, int64_t row_count, int64_t start_offset) {
+void connect_operation_send_arrow(
+    struct operation *operation, struct buffer *data, int64_t row_count, int64_t start_offset) {
     Connect__ExecutePlanResponse response = CONNECT__EXECUTE_PLAN_RESPONSE__INIT;
     Connect__ExecutePlanResponse__ArrowBatch batch = CONNECT__EXECUTE_PLAN_RESPONSE__ARROW_BATCH__INIT;
     batch.has_row_count = batch.has_data = batch.has_start_offset = true;
@@ -188,11 +189,11 @@ void operation_send_arrow(struct operation *operation, struct buffer *data, int6
     batch.num_chunks_in_batch = 1;
     response.response_type_case = CONNECT__EXECUTE_PLAN_RESPONSE__RESPONSE_TYPE_ARROW_BATCH;
     response.arrow_batch = &batch;
-    operation_send(operation, &response);
+    connect_operation_send(operation, &response);
     buffer_free(data);
 }
 
-void operation_finish(struct operation *operation) {
+void connect_operation_finish(struct operation *operation) {
     if (operation->complete)
         return;
     if (operation->reattachable) {
@@ -200,7 +201,7 @@ void operation_finish(struct operation *operation) {
         Connect__ExecutePlanResponse__ResultComplete complete = CONNECT__EXECUTE_PLAN_RESPONSE__RESULT_COMPLETE__INIT;
         response.response_type_case = CONNECT__EXECUTE_PLAN_RESPONSE__RESPONSE_TYPE_RESULT_COMPLETE;
         response.result_complete = &complete;
-        operation_send(operation, &response);
+        connect_operation_send(operation, &response);
     }
     operation->complete = true;
     operation->cancel = NULL;
@@ -208,7 +209,7 @@ void operation_finish(struct operation *operation) {
     pump(operation);
 }
 
-void operation_fail(struct operation *operation) {
+void connect_operation_fail(struct operation *operation) {
     if (operation->complete)
         return;
     ASSERT(operation->error.condition != 0);
@@ -219,20 +220,20 @@ void operation_fail(struct operation *operation) {
     pump(operation);
 }
 
-void operation_interrupt(struct operation *operation) {
+void connect_operation_interrupt(struct operation *operation) {
     if (operation->complete)
         return;
-    operation_retain(operation);
+    connect_operation_retain(operation);
     if (operation->cancel != NULL)
         operation->cancel(operation);
     if (!operation->complete) {
         raise_operation_canceled(&operation->error);
-        operation_fail(operation);
+        connect_operation_fail(operation);
     }
-    operation_release(operation);
+    connect_operation_release(operation);
 }
 
-bool operation_rewind(struct operation *operation, const char *last_response_id) {
+bool connect_operation_rewind(struct operation *operation, const char *last_response_id) {
     size_t next = operation->first;
     if (last_response_id != NULL) {
         for (next = operation->first; next < operation->answers.count; next++)
@@ -250,7 +251,7 @@ bool operation_rewind(struct operation *operation, const char *last_response_id)
     return true;
 }
 
-void operation_release_until(struct operation *operation, const char *response_id) {
+void connect_operation_release_until(struct operation *operation, const char *response_id) {
     size_t until = operation->first;
     while (
         until < operation->next && response_id != NULL && strcmp(operation->answers.items[until].id, response_id) != 0)
@@ -261,9 +262,9 @@ void operation_release_until(struct operation *operation, const char *response_i
 }
 
 /* Every second: a sign of life for clients that wait, and the end of operations that nobody came back for. */
-void operation_tick(struct operation *operation, int64_t now_ms) {
+void connect_operation_tick(struct operation *operation, int64_t now_ms) {
     if (operation->call == NULL && operation->detached_ms != 0 && now_ms - operation->detached_ms > DETACHED_MS) {
-        operation_remove(operation);
+        connect_operation_remove(operation);
         return;
     }
     if (operation->complete || operation->call == NULL || now_ms - operation->last_progress_ms < PROGRESS_INTERVAL_MS)
@@ -275,5 +276,5 @@ void operation_tick(struct operation *operation, int64_t now_ms) {
     response.execution_progress = &progress;
     if (operation->progress != NULL)
         operation->progress(operation, &progress);
-    operation_send(operation, &response);
+    connect_operation_send(operation, &response);
 }

@@ -52,7 +52,7 @@ static void tick(void *argument) {
         if (is_over(session, now_ms))
             session_end(session);
         for (struct map_entry *each; !session->ended && (each = map_next(&session->operations, &inner)) != NULL;)
-            operation_tick(each->value, now_ms);
+            connect_operation_tick(each->value, now_ms);
         session_release(session);
     }
 }

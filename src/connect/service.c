@@ -138,14 +138,15 @@ static void execute_plan(struct grpc_call *call, struct bytes message) {
         session_release(session);
         return;
     }
-    struct operation *operation = operation_create(session, request, arena); /* takes the arena and the reference */
-    operation_attach(operation, call);
+    struct operation *operation =
+        connect_operation_create(session, request, arena); /* takes the arena and the reference */
+    connect_operation_attach(operation, call);
     const Connect__Plan *plan = plan_open(&operation->arena, request->plan, &operation->error);
     if (plan == NULL || plan->op_type_case == CONNECT__PLAN__OP_TYPE__NOT_SET) {
         struct error absent;
         error_set(&absent, ERROR_INVALID, "the request has no plan");
         sql_error_from(&operation->error, &absent); /* keeps an earlier error */
-        operation_fail(operation);
+        connect_operation_fail(operation);
     } else if (plan->op_type_case == CONNECT__PLAN__OP_TYPE_ROOT) {
         execute_root(operation, plan->root);
     } else {
@@ -162,12 +163,12 @@ static void reattach_execute(struct grpc_call *call, struct bytes message) {
         raise_invalid_handle_operation_not_found(&error, id);
     else if (!operation->reattachable)
         raise_invalid_cursor_not_reattachable(&error);
-    else if (!operation_rewind(operation, request->last_response_id))
+    else if (!connect_operation_rewind(operation, request->last_response_id))
         raise_invalid_cursor_position_not_available(&error, request->last_response_id);
     if (error.condition != 0)
         errors_finish(call, session, &error);
     else
-        operation_attach(operation, call);
+        connect_operation_attach(operation, call);
     arena_destroy(&arena);
     session_release(session);
 }
@@ -179,9 +180,9 @@ static void release_execute(struct grpc_call *call, struct bytes message) {
         request->operation_id == NULL ? NULL : map_get_text(&session->operations, request->operation_id);
     if (operation != NULL) {
         if (request->release_case == CONNECT__RELEASE_EXECUTE_REQUEST__RELEASE_RELEASE_UNTIL)
-            operation_release_until(operation, request->release_until->response_id);
+            connect_operation_release_until(operation, request->release_until->response_id);
         else
-            operation_remove(operation);
+            connect_operation_remove(operation);
     }
     Connect__ReleaseExecuteResponse response = CONNECT__RELEASE_EXECUTE_RESPONSE__INIT;
     response.session_id = session->id;
@@ -214,7 +215,7 @@ static void interrupt(struct grpc_call *call, struct bytes message) {
         if (!chosen || operation->complete)
             continue;
         response.interrupted_ids[response.n_interrupted_ids++] = arena_strdup(&arena, operation->id);
-        operation_interrupt(operation);
+        connect_operation_interrupt(operation);
     }
     response.session_id = session->id;
     response.server_side_session_id = session->server_side_id;
@@ -301,14 +302,16 @@ static void release_session(struct grpc_call *call, struct bytes message) {
 }
 
 const struct grpc_method service_methods[] = {
-    {SERVICE "ExecutePlan", GRPC_SERVER_STREAMING, execute_plan, NULL, operation_detached, operation_writable},
+    {SERVICE "ExecutePlan", GRPC_SERVER_STREAMING, execute_plan, NULL, connect_operation_detached,
+        connect_operation_writable},
     {SERVICE "AnalyzePlan", GRPC_UNARY, analyze_plan, NULL, NULL, NULL},
     {SERVICE "Config", GRPC_UNARY, config, NULL, NULL, NULL},
     {SERVICE "AddArtifacts", GRPC_CLIENT_STREAMING, artifacts_message, artifacts_half_closed, artifacts_cancelled,
         NULL},
     {SERVICE "ArtifactStatus", GRPC_UNARY, artifacts_status, NULL, NULL, NULL},
     {SERVICE "Interrupt", GRPC_UNARY, interrupt, NULL, NULL, NULL},
-    {SERVICE "ReattachExecute", GRPC_SERVER_STREAMING, reattach_execute, NULL, operation_detached, operation_writable},
+    {SERVICE "ReattachExecute", GRPC_SERVER_STREAMING, reattach_execute, NULL, connect_operation_detached,
+        connect_operation_writable},
     {SERVICE "ReleaseExecute", GRPC_UNARY, release_execute, NULL, NULL, NULL},
     {SERVICE "ReleaseSession", GRPC_UNARY, release_session, NULL, NULL, NULL},
     {SERVICE "FetchErrorDetails", GRPC_UNARY, errors_fetch, NULL, NULL, NULL},

@@ -14,8 +14,8 @@ void service_forget_session(struct session *session);
 void session_copy(struct session *to, struct session *from);
 /* Makes the answers after last_response_id the next ones to send (NULL: from the first kept); false when they are gone.
  */
-bool operation_rewind(struct operation *operation, const char *last_response_id);
+bool connect_operation_rewind(struct operation *operation, const char *last_response_id);
 /* Frees the answers up to and including that one. */
-void operation_release_until(struct operation *operation, const char *response_id);
+void connect_operation_release_until(struct operation *operation, const char *response_id);
 
 #endif

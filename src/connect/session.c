@@ -305,10 +305,10 @@ void session_end(struct session *session) {
     session->server->ending_count++;
     size_t cursor = 0;
     for (struct map_entry *entry; (entry = map_next(&session->operations, &cursor)) != NULL;) {
-        struct operation *operation = operation_retain(entry->value);
-        operation_interrupt(operation);
-        operation_remove(operation);
-        operation_release(operation);
+        struct operation *operation = connect_operation_retain(entry->value);
+        connect_operation_interrupt(operation);
+        connect_operation_remove(operation);
+        connect_operation_release(operation);
     }
     cursor = 0;
     for (struct map_entry *entry; (entry = map_next(&session->queries, &cursor)) != NULL;)

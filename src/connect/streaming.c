@@ -176,8 +176,8 @@ static void started(void *argument, struct stream_query *query, const struct sql
     struct operation *operation = argument;
     if (error != NULL) {
         sql_error_copy(&operation->error, error);
-        operation_fail(operation);
-        operation_release(operation);
+        connect_operation_fail(operation);
+        connect_operation_release(operation);
         return;
     }
     char id[UUID_TEXT_SIZE], run_id[UUID_TEXT_SIZE];
@@ -195,11 +195,11 @@ static void started(void *argument, struct stream_query *query, const struct sql
     result.query_started_event_json = event.size == 0 ? NULL : (char *)buffer_text(&event);
     response.response_type_case = CONNECT__EXECUTE_PLAN_RESPONSE__RESPONSE_TYPE_WRITE_STREAM_OPERATION_START_RESULT;
     response.write_stream_operation_start_result = &result;
-    operation_send(operation, &response);
-    operation_finish(operation);
+    connect_operation_send(operation, &response);
+    connect_operation_finish(operation);
     buffer_free(&event);
     remember_query(operation->session, query);
-    operation_release(operation);
+    connect_operation_release(operation);
 }
 
 static void start_prepared(void *argument) {
@@ -207,9 +207,9 @@ static void start_prepared(void *argument) {
     struct operation *operation = starting->operation;
     if (operation->error.condition != 0 || operation->complete || operation->session->ended) {
         if (operation->error.condition != 0)
-            operation_fail(operation);
+            connect_operation_fail(operation);
         arena_destroy(&starting->arena);
-        operation_release(operation);
+        connect_operation_release(operation);
         free(starting);
         return;
     }
@@ -224,7 +224,7 @@ static void start_prepared(void *argument) {
 void command_start_stream(struct operation *operation, const Connect__WriteStreamOperationStart *message) {
     struct starting *starting = calloc(1, sizeof *starting);
     ASSERT(starting != NULL);
-    starting->operation = operation_retain(operation);
+    starting->operation = connect_operation_retain(operation);
     starting->message = message;
     starting->session = operation->session;
     session_run(operation->session, prepare_start, start_prepared, starting);
@@ -250,8 +250,8 @@ static void send_query_result(
     result->query_id = &instance;
     response.response_type_case = CONNECT__EXECUTE_PLAN_RESPONSE__RESPONSE_TYPE_STREAMING_QUERY_COMMAND_RESULT;
     response.streaming_query_command_result = result;
-    operation_send(operation, &response);
-    operation_finish(operation);
+    connect_operation_send(operation, &response);
+    connect_operation_finish(operation);
 }
 
 static void answer_status(struct operation *operation, struct stream_query *query) {
@@ -317,7 +317,7 @@ static void answer_exception(struct operation *operation, struct stream_query *q
 static struct asking *begin_asking(struct operation *operation, struct stream_query *query) {
     struct asking *asking = calloc(1, sizeof *asking);
     ASSERT(asking != NULL);
-    asking->operation = operation_retain(operation);
+    asking->operation = connect_operation_retain(operation);
     asking->query = query == NULL ? NULL : stream_query_retain(query);
     operation->state = asking;
     return asking;
@@ -328,7 +328,7 @@ static void end_asking(struct asking *asking) {
     asking->operation->cancel = NULL;
     if (asking->query != NULL)
         stream_query_release(asking->query);
-    operation_release(asking->operation);
+    connect_operation_release(asking->operation);
     free(asking);
 }
 
@@ -354,7 +354,7 @@ static void awaited(void *argument, bool terminated, const struct sql_error *err
     struct operation *operation = asking->operation;
     if (error != NULL) {
         sql_error_copy(&operation->error, error);
-        operation_fail(operation);
+        connect_operation_fail(operation);
     } else {
         Connect__StreamingQueryCommandResult result = CONNECT__STREAMING_QUERY_COMMAND_RESULT__INIT;
         Connect__StreamingQueryCommandResult__AwaitTerminationResult answer =
@@ -373,7 +373,7 @@ static void processed_all(void *argument, bool terminated, const struct sql_erro
     struct operation *operation = asking->operation;
     if (error != NULL) {
         sql_error_copy(&operation->error, error);
-        operation_fail(operation);
+        connect_operation_fail(operation);
     } else {
         Connect__StreamingQueryCommandResult result = CONNECT__STREAMING_QUERY_COMMAND_RESULT__INIT;
         send_query_result(operation, asking->query, &result);
@@ -404,7 +404,7 @@ void command_query(struct operation *operation, const Connect__StreamingQueryCom
     struct stream_query *query = run_id == NULL ? NULL : map_get_text(&operation->session->queries, run_id);
     if (query == NULL) {
         raise_connect_invalid_plan_streaming_query_not_found(&operation->error, run_id == NULL ? "" : run_id);
-        operation_fail(operation);
+        connect_operation_fail(operation);
         return;
     }
     switch (command->command_case) {
@@ -435,7 +435,7 @@ void command_query(struct operation *operation, const Connect__StreamingQueryCom
         break;
     default:
         raise_unsupported_feature_not_in_this_program(&operation->error, "This command of a streaming query", "");
-        operation_fail(operation);
+        connect_operation_fail(operation);
     }
 }
 
@@ -445,8 +445,8 @@ static void send_manager_result(struct operation *operation, Connect__StreamingQ
     Connect__ExecutePlanResponse response = CONNECT__EXECUTE_PLAN_RESPONSE__INIT;
     response.response_type_case = CONNECT__EXECUTE_PLAN_RESPONSE__RESPONSE_TYPE_STREAMING_QUERY_MANAGER_COMMAND_RESULT;
     response.streaming_query_manager_command_result = result;
-    operation_send(operation, &response);
-    operation_finish(operation);
+    connect_operation_send(operation, &response);
+    connect_operation_finish(operation);
 }
 
 static Connect__StreamingQueryManagerCommandResult__StreamingQueryInstance *describe_query(
@@ -501,7 +501,7 @@ static void awaited_any(void *argument, bool terminated, const struct sql_error 
     struct operation *operation = asking->operation;
     if (error != NULL) {
         sql_error_copy(&operation->error, error);
-        operation_fail(operation);
+        connect_operation_fail(operation);
     } else {
         Connect__StreamingQueryManagerCommandResult result = CONNECT__STREAMING_QUERY_MANAGER_COMMAND_RESULT__INIT;
         Connect__StreamingQueryManagerCommandResult__AwaitAnyTerminationResult answer =
@@ -542,7 +542,7 @@ void command_manager(struct operation *operation, const Connect__StreamingQueryM
     default:
         raise_unsupported_feature_not_in_this_program(&operation->error, "A listener that runs in the server",
             "Add it with a client from 3.5.1 on, where listeners run in the program.");
-        operation_fail(operation);
+        connect_operation_fail(operation);
     }
 }
 
@@ -552,7 +552,7 @@ static void send_events(struct operation *operation, Connect__StreamingQueryList
     Connect__ExecutePlanResponse response = CONNECT__EXECUTE_PLAN_RESPONSE__INIT;
     response.response_type_case = CONNECT__EXECUTE_PLAN_RESPONSE__RESPONSE_TYPE_STREAMING_QUERY_LISTENER_EVENTS_RESULT;
     response.streaming_query_listener_events_result = events;
-    operation_send(operation, &response);
+    connect_operation_send(operation, &response);
 }
 
 /* The started event travels in the answer to start(), as Spark does it. */
@@ -581,7 +581,7 @@ static void end_listening(struct operation *operation) {
     session->listener = NULL;
     if (!session->ended)
         stream_session_remove_listener(session->streams, operation);
-    operation_release(operation);
+    connect_operation_release(operation);
 }
 
 static void cancel_listening(struct operation *operation) {
@@ -593,22 +593,22 @@ void command_listener_bus(struct operation *operation, const Connect__StreamingQ
     if (command->command_case == CONNECT__STREAMING_QUERY_LISTENER_BUS_COMMAND__COMMAND_REMOVE_LISTENER_BUS_LISTENER) {
         struct operation *open = session->listener;
         if (open != NULL) {
-            operation_retain(open);
+            connect_operation_retain(open);
             end_listening(open);
-            operation_finish(open);
-            operation_release(open);
+            connect_operation_finish(open);
+            connect_operation_release(open);
         }
-        operation_finish(operation);
+        connect_operation_finish(operation);
         return;
     }
     Connect__StreamingQueryListenerEventsResult added = CONNECT__STREAMING_QUERY_LISTENER_EVENTS_RESULT__INIT;
     if (session->listener != NULL) { /* a second bus of the session takes over */
-        struct operation *open = operation_retain(session->listener);
+        struct operation *open = connect_operation_retain(session->listener);
         end_listening(open);
-        operation_finish(open);
-        operation_release(open);
+        connect_operation_finish(open);
+        connect_operation_release(open);
     }
-    session->listener = operation_retain(operation);
+    session->listener = connect_operation_retain(operation);
     operation->cancel = cancel_listening;
     operation->on_remove = end_listening;
     stream_session_add_listener(session->streams, on_event, operation);
