@@ -1,8 +1,8 @@
 /* kafka_client.c: requests and answers over plain sockets.
  *
- * A request is: i32 size, i16 API key, i16 version, i32 correlation id, nullable string client id (never compact), and in flexible versions
- * tagged fields, then the message. An answer is: i32 size, i32 correlation id, in flexible versions (but for ApiVersions) tagged fields, then
- * the message. */
+ * A request is: i32 size, i16 API key, i16 version, i32 correlation id, nullable string client id (never compact), and
+ * in flexible versions tagged fields, then the message. An answer is: i32 size, i32 correlation id, in flexible
+ * versions (but for ApiVersions) tagged fields, then the message. */
 #include "cli/kafka_client.h"
 
 #include <errno.h>
@@ -147,8 +147,8 @@ static bool receive_all(struct node *node, uint8_t *out, size_t size, int64_t de
 
 /* ---- one exchange ---- */
 
-static bool encode_request(struct remote *remote, const struct wire_message *message, int16_t version, const void *in, struct buffer *out,
-    struct error *error) {
+static bool encode_request(struct remote *remote, const struct wire_message *message, int16_t version, const void *in,
+    struct buffer *out, struct error *error) {
     uint8_t *head = buffer_extend(out, 12);
     memset(head, 0, 12);
     store_be16(head + 4, (uint16_t)message->key);
@@ -177,8 +177,8 @@ static bool skip_tagged_fields(struct bytes *rest) {
     return true;
 }
 
-static bool decode_reply(struct remote *remote, struct node *node, const struct wire_message *message, int16_t version, void *out,
-    struct arena *arena, struct error *error) {
+static bool decode_reply(struct remote *remote, struct node *node, const struct wire_message *message, int16_t version,
+    void *out, struct arena *arena, struct error *error) {
     struct bytes rest = arena_copy(arena, buffer_view(&remote->in));
     if (rest.size < 4 || (int32_t)load_be32(rest.data) != remote->correlation)
         return lost(node, "an answer to another request", error);
@@ -189,12 +189,14 @@ static bool decode_reply(struct remote *remote, struct node *node, const struct 
     return wire_decode(message, version, &rest, arena, out, error);
 }
 
-static bool exchange(struct remote *remote, struct node *node, const struct wire_message *request, const struct wire_message *reply,
-    int16_t version, const void *in, void *out, struct arena *arena, struct error *error) {
+static bool exchange(struct remote *remote, struct node *node, const struct wire_message *request,
+    const struct wire_message *reply, int16_t version, const void *in, void *out, struct arena *arena,
+    struct error *error) {
     struct buffer frame = {0};
     int64_t deadline_ms = remote_now_ms() + remote->timeout_ms;
     uint8_t head[4];
-    bool ok = encode_request(remote, request, version, in, &frame, error) && send_all(node, buffer_view(&frame), deadline_ms, error);
+    bool ok = encode_request(remote, request, version, in, &frame, error) &&
+              send_all(node, buffer_view(&frame), deadline_ms, error);
     buffer_free(&frame);
     if (!ok || !out)
         return ok;
@@ -205,7 +207,7 @@ static bool exchange(struct remote *remote, struct node *node, const struct wire
         return lost(node, "an answer that is too large: is this a Kafka broker?", error);
     buffer_clear(&remote->in);
     return receive_all(node, buffer_extend(&remote->in, size), size, deadline_ms, error) &&
-        decode_reply(remote, node, reply, version, out, arena, error);
+           decode_reply(remote, node, reply, version, out, arena, error);
 }
 
 /* ---- versions ---- */
@@ -214,9 +216,11 @@ static bool ask_versions(struct remote *remote, struct node *node, struct error 
     struct kafka_api_versions_request in = {BYTES("raudal-tools"), BYTES("1")};
     struct kafka_api_versions_reply out;
     struct arena arena = {0};
-    bool ok = exchange(remote, node, &kafka_api_versions_request_message, &kafka_api_versions_reply_message, 3, &in, &out, &arena, error);
+    bool ok = exchange(remote, node, &kafka_api_versions_request_message, &kafka_api_versions_reply_message, 3, &in,
+        &out, &arena, error);
     if (ok && out.error_code == 35) /* UNSUPPORTED_VERSION */
-        ok = exchange(remote, node, &kafka_api_versions_request_message, &kafka_api_versions_reply_message, 0, &in, &out, &arena, error);
+        ok = exchange(remote, node, &kafka_api_versions_request_message, &kafka_api_versions_reply_message, 0, &in,
+            &out, &arena, error);
     for (int i = 0; i < API_COUNT; i++)
         node->version_max[i] = -1;
     for (int32_t i = 0; ok && i < out.apis.count; i++)
@@ -241,16 +245,19 @@ static struct node *ready_node(struct remote *remote, int32_t id, struct error *
     return node;
 }
 
-static int16_t choose_version(const struct remote *remote, const struct node *node, const struct wire_message *request) {
+static int16_t choose_version(
+    const struct remote *remote, const struct node *node, const struct wire_message *request) {
     int16_t key = request->key;
     ASSERT(key >= 0 && key < API_COUNT);
     int16_t version = request->version_max < node->version_max[key] ? request->version_max : node->version_max[key];
     if (remote->limit[key] >= 0 && version > remote->limit[key])
         version = remote->limit[key];
-    return node->version_max[key] < 0 || version < request->version_min || version < node->version_min[key] ? -1 : version;
+    return node->version_max[key] < 0 || version < request->version_min || version < node->version_min[key] ? -1
+                                                                                                            : version;
 }
 
-int16_t remote_version(struct remote *remote, int32_t node_id, const struct wire_message *request, struct error *error) {
+int16_t remote_version(
+    struct remote *remote, int32_t node_id, const struct wire_message *request, struct error *error) {
     struct node *node = ready_node(remote, node_id, error);
     return node ? choose_version(remote, node, request) : -1;
 }
@@ -263,15 +270,15 @@ void remote_set_timeout(struct remote *remote, int64_t timeout_ms) {
     remote->timeout_ms = timeout_ms;
 }
 
-bool remote_call(struct remote *remote, int32_t node_id, const struct wire_message *request, const struct wire_message *reply, const void *in,
-    void *out, struct arena *arena, struct error *error) {
+bool remote_call(struct remote *remote, int32_t node_id, const struct wire_message *request,
+    const struct wire_message *reply, const void *in, void *out, struct arena *arena, struct error *error) {
     struct node *node = ready_node(remote, node_id, error);
     if (!node)
         return false;
     int16_t version = choose_version(remote, node, request);
     if (version < 0)
-        return error_set(error, ERROR_UNSUPPORTED, "%s:%d does not offer %s in a version this tool knows", node->host, node->port,
-            request->name);
+        return error_set(error, ERROR_UNSUPPORTED, "%s:%d does not offer %s in a version this tool knows", node->host,
+            node->port, request->name);
     return exchange(remote, node, request, reply, version, in, out, arena, error);
 }
 
@@ -361,8 +368,8 @@ static void remember_node(struct remote *remote, int32_t id, struct bytes host, 
     node->port = port;
 }
 
-bool remote_metadata(struct remote *remote, const char *const *names, size_t count, bool create, struct kafka_metadata_reply *reply,
-    struct arena *arena, struct error *error) {
+bool remote_metadata(struct remote *remote, const char *const *names, size_t count, bool create,
+    struct kafka_metadata_reply *reply, struct arena *arena, struct error *error) {
     struct kafka_metadata_request in;
     wire_set_defaults(&kafka_metadata_request_struct, &in);
     in.allow_auto_creation = create;
@@ -375,11 +382,13 @@ bool remote_metadata(struct remote *remote, const char *const *names, size_t cou
     if (!REMOTE_CALL(remote, REMOTE_ANY, metadata, &in, reply, arena, error))
         return false;
     for (int32_t i = 0; i < reply->brokers.count; i++)
-        remember_node(remote, reply->brokers.items[i].node_id, reply->brokers.items[i].host, reply->brokers.items[i].port);
+        remember_node(
+            remote, reply->brokers.items[i].node_id, reply->brokers.items[i].host, reply->brokers.items[i].port);
     return true;
 }
 
-static bool ask_coordinator(struct remote *remote, const char *group, int32_t *node, int16_t *code, struct error *error) {
+static bool ask_coordinator(
+    struct remote *remote, const char *group, int32_t *node, int16_t *code, struct error *error) {
     struct arena arena = {0};
     struct kafka_find_coordinator_request in;
     struct kafka_find_coordinator_reply out;
@@ -430,12 +439,17 @@ static const struct {
     int16_t code;
     const char *exception, *sentence;
 } errors[] = {
-    {1, "OffsetOutOfRangeException", "The requested offset is not within the range of offsets maintained by the server."},
-    {2, "CorruptRecordException", "This message has failed its CRC checksum, exceeds the valid size, has a null key for a compacted topic, or is otherwise corrupt."},
+    {1, "OffsetOutOfRangeException",
+        "The requested offset is not within the range of offsets maintained by the server."},
+    {2, "CorruptRecordException",
+        "This message has failed its CRC checksum, exceeds the valid size, has a null key for a compacted topic, or is "
+        "otherwise corrupt."},
     {3, "UnknownTopicOrPartitionException", "This server does not host this topic-partition."},
-    {5, "LeaderNotAvailableException", "There is no leader for this topic-partition as we are in the middle of a leadership election."},
+    {5, "LeaderNotAvailableException",
+        "There is no leader for this topic-partition as we are in the middle of a leadership election."},
     {7, "TimeoutException", "The request timed out."},
-    {10, "RecordTooLargeException", "The request included a message larger than the max message size the server will accept."},
+    {10, "RecordTooLargeException",
+        "The request included a message larger than the max message size the server will accept."},
     {14, "CoordinatorLoadInProgressException", "The coordinator is loading and hence can't process requests."},
     {15, "CoordinatorNotAvailableException", "The coordinator is not available."},
     {16, "NotCoordinatorException", "This is not the correct coordinator."},
@@ -449,18 +463,24 @@ static const struct {
     {35, "UnsupportedVersionException", "The version of API is not supported."},
     {36, "TopicExistsException", "Topic with this name already exists."},
     {37, "InvalidPartitionsException", "Number of partitions is below 1."},
-    {38, "InvalidReplicationFactorException", "Replication factor is below 1 or larger than the number of available brokers."},
+    {38, "InvalidReplicationFactorException",
+        "Replication factor is below 1 or larger than the number of available brokers."},
     {39, "InvalidReplicaAssignmentException", "Replica assignment is invalid."},
     {40, "InvalidConfigurationException", "Configuration is invalid."},
     {41, "NotControllerException", "This is not the correct controller for this cluster."},
-    {42, "InvalidRequestException", "This most likely occurs because of a request being malformed by the client library or the message was sent to an incompatible broker."},
+    {42, "InvalidRequestException",
+        "This most likely occurs because of a request being malformed by the client library or the message was sent to "
+        "an incompatible broker."},
     {44, "PolicyViolationException", "Request parameters do not satisfy the configured policy."},
     {56, "KafkaStorageException", "Disk error when trying to access log file on the disk."},
     {68, "GroupNotEmptyException", "The group is not empty."},
     {69, "GroupIdNotFoundException", "The group id does not exist."},
     {73, "TopicDeletionDisabledException", "Topic deletion is disabled."},
-    {82, "FencedInstanceIdException", "The broker rejected this static consumer since another consumer with the same group.instance.id has registered with a different member.id."},
-    {86, "GroupSubscribedToTopicException", "Deleting offsets of a topic is forbidden while the consumer group is actively subscribed to it."},
+    {82, "FencedInstanceIdException",
+        "The broker rejected this static consumer since another consumer with the same group.instance.id has "
+        "registered with a different member.id."},
+    {86, "GroupSubscribedToTopicException",
+        "Deleting offsets of a topic is forbidden while the consumer group is actively subscribed to it."},
     {87, "InvalidRecordException", "This record has failed the validation on broker and hence will be rejected."},
     {100, "UnknownTopicIdException", "This server does not host this topic ID."},
 };

@@ -1,6 +1,7 @@
-/* kafka_consumer.c: joining a group, fetching, committing. The protocol's order: FindCoordinator, JoinGroup (twice: the first answer brings the
- * member id), SyncGroup (the leader brings every member's share), OffsetFetch, then Fetch with Heartbeat between, OffsetCommit, LeaveGroup. The
- * leader shares partitions out by ranges, topic by topic, as Kafka's RangeAssignor. */
+/* kafka_consumer.c: joining a group, fetching, committing. The protocol's order: FindCoordinator, JoinGroup (twice: the
+ * first answer brings the member id), SyncGroup (the leader brings every member's share), OffsetFetch, then Fetch with
+ * Heartbeat between, OffsetCommit, LeaveGroup. The leader shares partitions out by ranges, topic by topic, as Kafka's
+ * RangeAssignor. */
 #include "cli/kafka_consumer.h"
 
 #include <regex.h>
@@ -19,9 +20,19 @@
 #define FETCH_SIZE_MAX (50 << 20)
 #define PARTITION_SIZE_MAX (1 << 20)
 
-enum { ERROR_OFFSET_RANGE = 1, ERROR_UNKNOWN_TOPIC = 3, ERROR_NOT_LEADER = 6, ERROR_ILLEGAL_GENERATION = 22, ERROR_UNKNOWN_MEMBER = 25,
-    ERROR_REBALANCE = 27, ERROR_MEMBER_ID = 79, ERROR_LOADING = 14, ERROR_NO_COORDINATOR = 15, ERROR_NOT_COORDINATOR = 16,
-    ERROR_UNKNOWN_TOPIC_ID = 100 };
+enum {
+    ERROR_OFFSET_RANGE = 1,
+    ERROR_UNKNOWN_TOPIC = 3,
+    ERROR_NOT_LEADER = 6,
+    ERROR_ILLEGAL_GENERATION = 22,
+    ERROR_UNKNOWN_MEMBER = 25,
+    ERROR_REBALANCE = 27,
+    ERROR_MEMBER_ID = 79,
+    ERROR_LOADING = 14,
+    ERROR_NO_COORDINATOR = 15,
+    ERROR_NOT_COORDINATOR = 16,
+    ERROR_UNKNOWN_TOPIC_ID = 100
+};
 
 struct known_topic {
     char *name;
@@ -33,8 +44,8 @@ struct assigned {
     const struct known_topic *topic;
     char *name;
     int32_t index;
-    int64_t offset;     /* next to fetch; < 0: to be looked up (-1 latest, -2 earliest) */
-    int64_t committed;  /* last committed */
+    int64_t offset;    /* next to fetch; < 0: to be looked up (-1 latest, -2 earliest) */
+    int64_t committed; /* last committed */
 };
 struct consumer {
     struct consumer_options options;
@@ -87,17 +98,20 @@ static bool refresh_topics(struct consumer *consumer, struct error *error) {
     struct kafka_metadata_reply reply;
     const struct consumer_options *options = &consumer->options;
     regex_t regex;
-    if (options->include && regcomp(&regex, arena_printf(&arena, "^(%s)$", options->include), REG_EXTENDED | REG_NOSUB) != 0) {
+    if (options->include &&
+        regcomp(&regex, arena_printf(&arena, "^(%s)$", options->include), REG_EXTENDED | REG_NOSUB) != 0) {
         arena_destroy(&arena);
         return error_set(error, ERROR_INVALID, "Invalid regular expression %s", options->include);
     }
-    bool ok = remote_metadata(options->remote, options->topic ? &options->topic : NULL, 1, options->topic != NULL, &reply, &arena, error);
+    bool ok = remote_metadata(
+        options->remote, options->topic ? &options->topic : NULL, 1, options->topic != NULL, &reply, &arena, error);
     for (int32_t i = 0; ok && i < reply.topics.count; i++) {
         const struct kafka_metadata_reply_topic *topic = &reply.topics.items[i];
         if (options->topic && topic->error_code == 17)
             ok = error_set(error, ERROR_INVALID, "%s: Invalid topics: [%s]", remote_exception(17), options->topic);
         char *name = tool_text(topic->name);
-        if (topic->error_code == 0 && (!options->include || (!topic->is_internal && regexec(&regex, name, 0, NULL, 0) == 0)))
+        if (topic->error_code == 0 &&
+            (!options->include || (!topic->is_internal && regexec(&regex, name, 0, NULL, 0) == 0)))
             take_topic(consumer, topic);
         free(name);
     }
@@ -127,7 +141,8 @@ static bool assign_directly(struct consumer *consumer, struct error *error) {
     if (!topic)
         return true;
     if (options->partition >= topic->partition_count)
-        return error_set(error, ERROR_INVALID, "%s: Topic %s has no partition %d", remote_exception(3), options->topic, options->partition);
+        return error_set(error, ERROR_INVALID, "%s: Topic %s has no partition %d", remote_exception(3), options->topic,
+            options->partition);
     for (int32_t i = 0; i < topic->partition_count; i++)
         if (options->partition < 0 || options->partition == i)
             assign(consumer, topic, i, options->offset);
@@ -149,7 +164,8 @@ static bool look_up_offset(struct consumer *consumer, struct assigned *place, st
     WIRE_ARRAY(&arena, &request.topics.items[0].partitions, &kafka_list_offsets_request_partition_struct, 1);
     request.topics.items[0].partitions.items[0].index = place->index;
     request.topics.items[0].partitions.items[0].timestamp = place->offset;
-    bool ok = REMOTE_CALL(consumer->options.remote, place->topic->leaders[place->index], list_offsets, &request, &reply, &arena, error);
+    bool ok = REMOTE_CALL(
+        consumer->options.remote, place->topic->leaders[place->index], list_offsets, &request, &reply, &arena, error);
     if (ok && reply.topics.count == 1 && reply.topics.items[0].partitions.count == 1 &&
         reply.topics.items[0].partitions.items[0].error_code == 0)
         place->offset = reply.topics.items[0].partitions.items[0].offset;
@@ -164,7 +180,8 @@ static bool fetch_committed(struct consumer *consumer, struct error *error) {
     struct kafka_offset_fetch_reply reply;
     wire_set_defaults(&kafka_offset_fetch_request_struct, &request);
     remote_limit_version(consumer->options.remote, &kafka_offset_fetch_request_message, 9);
-    int16_t version = remote_version(consumer->options.remote, consumer->coordinator, &kafka_offset_fetch_request_message, error);
+    int16_t version =
+        remote_version(consumer->options.remote, consumer->coordinator, &kafka_offset_fetch_request_message, error);
     request.group_id = bytes_from_text(consumer->options.group);
     request.topics.count = -1;
     if (version >= 8) {
@@ -172,13 +189,15 @@ static bool fetch_committed(struct consumer *consumer, struct error *error) {
         request.groups.items[0].group_id = request.group_id;
         request.groups.items[0].topics.count = -1;
     }
-    bool ok = version >= 0 && REMOTE_CALL(consumer->options.remote, consumer->coordinator, offset_fetch, &request, &reply, &arena, error);
+    bool ok = version >= 0 && REMOTE_CALL(consumer->options.remote, consumer->coordinator, offset_fetch, &request,
+                                  &reply, &arena, error);
     for (size_t i = 0; ok && i < consumer->assigned.count; i++) {
         struct assigned *place = &consumer->assigned.items[i];
         place->offset = consumer->options.from_beginning ? -2 : -1;
         for (int32_t t = 0; version < 8 && t < reply.topics.count; t++)
             for (int32_t p = 0; p < reply.topics.items[t].partitions.count; p++)
-                if (bytes_equal_text(reply.topics.items[t].name, place->name) && reply.topics.items[t].partitions.items[p].index == place->index &&
+                if (bytes_equal_text(reply.topics.items[t].name, place->name) &&
+                    reply.topics.items[t].partitions.items[p].index == place->index &&
                     reply.topics.items[t].partitions.items[p].offset >= 0)
                     place->offset = place->committed = reply.topics.items[t].partitions.items[p].offset;
         for (int32_t g = 0; version >= 8 && g < reply.groups.count; g++)
@@ -187,7 +206,8 @@ static bool fetch_committed(struct consumer *consumer, struct error *error) {
                     if (bytes_equal_text(reply.groups.items[g].topics.items[t].name, place->name) &&
                         reply.groups.items[g].topics.items[t].partitions.items[p].index == place->index &&
                         reply.groups.items[g].topics.items[t].partitions.items[p].offset >= 0)
-                        place->offset = place->committed = reply.groups.items[g].topics.items[t].partitions.items[p].offset;
+                        place->offset = place->committed =
+                            reply.groups.items[g].topics.items[t].partitions.items[p].offset;
     }
     arena_destroy(&arena);
     return ok;
@@ -197,7 +217,8 @@ static bool commit(struct consumer *consumer, struct error *error) {
     consumer->commit_ms = remote_now_ms();
     size_t due = 0;
     for (size_t i = 0; i < consumer->assigned.count; i++)
-        due += consumer->assigned.items[i].offset >= 0 && consumer->assigned.items[i].offset != consumer->assigned.items[i].committed;
+        due += consumer->assigned.items[i].offset >= 0 &&
+               consumer->assigned.items[i].offset != consumer->assigned.items[i].committed;
     if (!consumer->options.group || !consumer->options.commit || !consumer->joined || due == 0)
         return true;
     struct arena arena = {0};
@@ -223,7 +244,8 @@ static bool commit(struct consumer *consumer, struct error *error) {
         place->committed = place->offset;
         at++;
     }
-    bool ok = REMOTE_CALL(consumer->options.remote, consumer->coordinator, offset_commit, &request, &reply, &arena, error);
+    bool ok =
+        REMOTE_CALL(consumer->options.remote, consumer->coordinator, offset_commit, &request, &reply, &arena, error);
     arena_destroy(&arena);
     return ok;
 }
@@ -265,11 +287,13 @@ static bool wants(const struct member_share *member, const char *topic) {
 }
 
 static int compare_members(const void *left, const void *right) {
-    return bytes_compare(((const struct member_share *)left)->member_id, ((const struct member_share *)right)->member_id);
+    return bytes_compare(
+        ((const struct member_share *)left)->member_id, ((const struct member_share *)right)->member_id);
 }
 
 /* Ranges of one topic: the first (partitions modulo members) members get one more. */
-static void share_topic(const struct known_topic *topic, struct member_share *members, int32_t count, struct arena *arena) {
+static void share_topic(
+    const struct known_topic *topic, struct member_share *members, int32_t count, struct arena *arena) {
     int32_t takers = 0, taker = 0, next = 0;
     for (int32_t i = 0; i < count; i++)
         takers += wants(&members[i], topic->name);
@@ -279,7 +303,8 @@ static void share_topic(const struct known_topic *topic, struct member_share *me
         int32_t share = topic->partition_count / takers + (taker++ < topic->partition_count % takers ? 1 : 0);
         if (share == 0)
             continue;
-        struct kafka_consumer_assignment_assigned *assigned = &members[i].assignment.assigned.items[members[i].assignment.assigned.count++];
+        struct kafka_consumer_assignment_assigned *assigned =
+            &members[i].assignment.assigned.items[members[i].assignment.assigned.count++];
         assigned->topic = bytes_from_text(topic->name);
         assigned->partitions.items = ARENA_ARRAY(arena, int32_t, (size_t)share);
         assigned->partitions.count = share;
@@ -298,15 +323,15 @@ static void learn_topics(struct consumer *consumer, const struct member_share *m
             struct error error;
             struct kafka_metadata_reply reply;
             const char *name = arena_text(&arena, members[i].subscription.topics.items[t]);
-            if (remote_metadata(consumer->options.remote, &name, 1, false, &reply, &arena, &error) && reply.topics.count == 1 &&
-                reply.topics.items[0].error_code == 0)
+            if (remote_metadata(consumer->options.remote, &name, 1, false, &reply, &arena, &error) &&
+                reply.topics.count == 1 && reply.topics.items[0].error_code == 0)
                 take_topic(consumer, &reply.topics.items[0]);
             arena_destroy(&arena);
         }
 }
 
-static bool share_out(struct consumer *consumer, const struct kafka_join_group_reply *joined, struct kafka_sync_group_request *sync,
-    struct arena *arena, struct error *error) {
+static bool share_out(struct consumer *consumer, const struct kafka_join_group_reply *joined,
+    struct kafka_sync_group_request *sync, struct arena *arena, struct error *error) {
     int32_t count = joined->members.count;
     struct member_share *members = ARENA_ARRAY(arena, struct member_share, (size_t)count);
     for (int32_t i = 0; i < count; i++) {
@@ -316,13 +341,15 @@ static bool share_out(struct consumer *consumer, const struct kafka_join_group_r
         if (version < 0)
             return error_set(error, ERROR_CORRUPT, "a member's subscription is malformed");
         metadata = bytes_slice(metadata, 2, metadata.size - 2);
-        if (!wire_decode(&kafka_consumer_subscription_message, version > 3 ? 3 : version, &metadata, arena, &members[i].subscription, error))
+        if (!wire_decode(&kafka_consumer_subscription_message, version > 3 ? 3 : version, &metadata, arena,
+                &members[i].subscription, error))
             return false;
     }
     learn_topics(consumer, members, count);
     qsort(members, (size_t)count, sizeof *members, compare_members);
     for (int32_t i = 0; i < count; i++) {
-        WIRE_ARRAY(arena, &members[i].assignment.assigned, &kafka_consumer_assignment_assigned_struct, consumer->topics.count);
+        WIRE_ARRAY(
+            arena, &members[i].assignment.assigned, &kafka_consumer_assignment_assigned_struct, consumer->topics.count);
         members[i].assignment.assigned.count = 0;
     }
     for (size_t t = 0; t < consumer->topics.count; t++)
@@ -342,7 +369,8 @@ static bool share_out(struct consumer *consumer, const struct kafka_join_group_r
     return true;
 }
 
-static bool take_assignment(struct consumer *consumer, struct bytes assignment, struct arena *arena, struct error *error) {
+static bool take_assignment(
+    struct consumer *consumer, struct bytes assignment, struct arena *arena, struct error *error) {
     clear_assignment(consumer);
     if (assignment.size < 2)
         return true;
@@ -362,7 +390,8 @@ static bool take_assignment(struct consumer *consumer, struct bytes assignment, 
     return true;
 }
 
-static bool join(struct consumer *consumer, struct kafka_join_group_reply *reply, struct arena *arena, struct error *error) {
+static bool join(
+    struct consumer *consumer, struct kafka_join_group_reply *reply, struct arena *arena, struct error *error) {
     struct kafka_join_group_request request;
     wire_set_defaults(&kafka_join_group_request_struct, &request);
     request.group_id = bytes_from_text(consumer->options.group);
@@ -385,8 +414,9 @@ static bool join(struct consumer *consumer, struct kafka_join_group_reply *reply
 }
 
 static bool passing_code(int16_t code) {
-    return code == ERROR_LOADING || code == ERROR_NO_COORDINATOR || code == ERROR_NOT_COORDINATOR || code == ERROR_REBALANCE ||
-        code == ERROR_MEMBER_ID || code == ERROR_ILLEGAL_GENERATION || code == ERROR_UNKNOWN_MEMBER;
+    return code == ERROR_LOADING || code == ERROR_NO_COORDINATOR || code == ERROR_NOT_COORDINATOR ||
+           code == ERROR_REBALANCE || code == ERROR_MEMBER_ID || code == ERROR_ILLEGAL_GENERATION ||
+           code == ERROR_UNKNOWN_MEMBER;
 }
 
 /* What a refused group call means for the membership. False when it does not pass. */
@@ -405,7 +435,8 @@ static bool after_code(struct consumer *consumer, int16_t code, struct error *er
     return true;
 }
 
-static bool synchronise(struct consumer *consumer, const struct kafka_join_group_reply *joined, struct arena *arena, struct error *error) {
+static bool synchronise(
+    struct consumer *consumer, const struct kafka_join_group_reply *joined, struct arena *arena, struct error *error) {
     struct kafka_sync_group_request request;
     struct kafka_sync_group_reply reply;
     wire_set_defaults(&kafka_sync_group_request_struct, &request);
@@ -415,7 +446,8 @@ static bool synchronise(struct consumer *consumer, const struct kafka_join_group
     request.instance_id = BYTES_NULL;
     request.protocol_type = BYTES("consumer");
     request.protocol_name = joined->protocol_name;
-    if (bytes_equal(joined->leader, joined->member_id) && !joined->skip_assignment && !share_out(consumer, joined, &request, arena, error))
+    if (bytes_equal(joined->leader, joined->member_id) && !joined->skip_assignment &&
+        !share_out(consumer, joined, &request, arena, error))
         return false;
     if (!REMOTE_CALL(consumer->options.remote, consumer->coordinator, sync_group, &request, &reply, arena, error))
         return false;
@@ -431,7 +463,8 @@ static bool synchronise(struct consumer *consumer, const struct kafka_join_group
 
 /* One attempt; consumer->joined tells whether it came to an end. */
 static bool join_group(struct consumer *consumer, struct error *error) {
-    if (consumer->coordinator < 0 && !remote_coordinator(consumer->options.remote, consumer->options.group, &consumer->coordinator, error))
+    if (consumer->coordinator < 0 &&
+        !remote_coordinator(consumer->options.remote, consumer->options.group, &consumer->coordinator, error))
         return false;
     struct arena arena = {0};
     struct kafka_join_group_reply reply;
@@ -486,13 +519,15 @@ static bool is_aborted(const struct delivery *delivery, const struct record_batc
     if (!(batch->attributes & RECORD_BATCH_TRANSACTIONAL))
         return false;
     for (int32_t i = 0; i < delivery->aborted_count; i++)
-        if (delivery->aborted[i].producer_id == batch->producer_id && delivery->aborted[i].first_offset <= batch->base_offset)
+        if (delivery->aborted[i].producer_id == batch->producer_id &&
+            delivery->aborted[i].first_offset <= batch->base_offset)
             return true;
     return false;
 }
 
 /* After its ABORT marker a producer's later batches count again. */
-static void end_aborted(struct delivery *delivery, struct kafka_fetch_reply_aborted *aborted, const struct record_batch *batch) {
+static void end_aborted(
+    struct delivery *delivery, struct kafka_fetch_reply_aborted *aborted, const struct record_batch *batch) {
     struct record_reader reader;
     struct record record;
     struct error error = {0};
@@ -517,7 +552,9 @@ static bool deliver_batch(struct delivery *delivery, const struct record_batch *
         records = buffer_view(&plain);
     }
     struct record_reader reader;
-    struct consumed consumed = {.topic = delivery->place->name, .partition = delivery->place->index, .leader_epoch = batch->leader_epoch,
+    struct consumed consumed = {.topic = delivery->place->name,
+        .partition = delivery->place->index,
+        .leader_epoch = batch->leader_epoch,
         .log_append_time = (batch->attributes & RECORD_BATCH_LOG_APPEND_TIME) != 0};
     error->code = ERROR_NONE;
     record_reader_init(&reader, batch, records);
@@ -532,13 +569,15 @@ static bool deliver_batch(struct delivery *delivery, const struct record_batch *
     return error->code == ERROR_NONE;
 }
 
-static bool deliver(struct delivery *delivery, struct bytes records, struct kafka_fetch_reply_aborted *aborted, struct error *error) {
+static bool deliver(
+    struct delivery *delivery, struct bytes records, struct kafka_fetch_reply_aborted *aborted, struct error *error) {
     struct record_batch batch;
     enum record_batch_result result;
-    while (!delivery->stopped && records.size > 0 && (result = record_batch_parse(records, &batch)) != RECORD_BATCH_SHORT) {
+    while (!delivery->stopped && records.size > 0 &&
+           (result = record_batch_parse(records, &batch)) != RECORD_BATCH_SHORT) {
         if (result == RECORD_BATCH_BAD || !record_batch_checksum_ok(&batch))
-            return error_set(error, ERROR_CORRUPT, "Record batch for partition %s-%d at offset %lld is invalid", delivery->place->name,
-                delivery->place->index, (long long)delivery->place->offset);
+            return error_set(error, ERROR_CORRUPT, "Record batch for partition %s-%d at offset %lld is invalid",
+                delivery->place->name, delivery->place->index, (long long)delivery->place->offset);
         if (batch.attributes & RECORD_BATCH_CONTROL)
             end_aborted(delivery, aborted, &batch);
         else if (!is_aborted(delivery, &batch) && !deliver_batch(delivery, &batch, error))
@@ -550,8 +589,8 @@ static bool deliver(struct delivery *delivery, struct bytes records, struct kafk
     return true;
 }
 
-static bool fetch_from(struct consumer *consumer, int32_t leader, int64_t wait_ms, struct kafka_fetch_reply *reply, struct arena *arena,
-    struct error *error) {
+static bool fetch_from(struct consumer *consumer, int32_t leader, int64_t wait_ms, struct kafka_fetch_reply *reply,
+    struct arena *arena, struct error *error) {
     struct kafka_fetch_request request;
     wire_set_defaults(&kafka_fetch_request_struct, &request);
     request.replica_id = -1;
@@ -588,17 +627,20 @@ static bool fetch_from(struct consumer *consumer, int32_t leader, int64_t wait_m
     return REMOTE_CALL(consumer->options.remote, leader, fetch, &request, reply, arena, error);
 }
 
-static struct assigned *find_place(struct consumer *consumer, const struct kafka_fetch_reply_topic *topic, int32_t index) {
+static struct assigned *find_place(
+    struct consumer *consumer, const struct kafka_fetch_reply_topic *topic, int32_t index) {
     for (size_t i = 0; i < consumer->assigned.count; i++) {
         struct assigned *place = &consumer->assigned.items[i];
-        bool same = topic->name.size > 0 ? bytes_equal_text(topic->name, place->name) : uuid_equal(topic->topic_id, place->topic->id);
+        bool same = topic->name.size > 0 ? bytes_equal_text(topic->name, place->name)
+                                         : uuid_equal(topic->topic_id, place->topic->id);
         if (same && place->index == index)
             return place;
     }
     return NULL;
 }
 
-static bool take_partition(struct delivery *delivery, const struct kafka_fetch_reply_partition *partition, struct error *error) {
+static bool take_partition(
+    struct delivery *delivery, const struct kafka_fetch_reply_partition *partition, struct error *error) {
     struct consumer *consumer = delivery->consumer;
     if (partition->error_code == ERROR_OFFSET_RANGE) {
         delivery->place->offset = consumer->options.from_beginning ? -2 : -1;
@@ -610,14 +652,17 @@ static bool take_partition(struct delivery *delivery, const struct kafka_fetch_r
         return refresh_topics(consumer, error);
     }
     if (partition->error_code != 0)
-        return error_set(error, ERROR_INVALID, "%s: %s", remote_exception(partition->error_code), remote_sentence(partition->error_code));
+        return error_set(error, ERROR_INVALID, "%s: %s", remote_exception(partition->error_code),
+            remote_sentence(partition->error_code));
     delivery->aborted = consumer->options.read_committed ? partition->aborted_transactions.items : NULL;
-    delivery->aborted_count = delivery->aborted && partition->aborted_transactions.count > 0 ? partition->aborted_transactions.count : 0;
+    delivery->aborted_count =
+        delivery->aborted && partition->aborted_transactions.count > 0 ? partition->aborted_transactions.count : 0;
     return deliver(delivery, partition->records, partition->aborted_transactions.items, error);
 }
 
 /* Fetches from one node and hands out what came. */
-static bool fetch_and_take(struct consumer *consumer, int32_t leader, int64_t wait_ms, struct delivery *delivery, struct error *error) {
+static bool fetch_and_take(
+    struct consumer *consumer, int32_t leader, int64_t wait_ms, struct delivery *delivery, struct error *error) {
     struct arena arena = {0};
     struct kafka_fetch_reply reply;
     bool ok = fetch_from(consumer, leader, wait_ms, &reply, &arena, error);
@@ -635,7 +680,8 @@ static bool fetch_and_take(struct consumer *consumer, int32_t leader, int64_t wa
 static bool ready(struct consumer *consumer, int64_t wait_ms, struct error *error) {
     int64_t now_ms = remote_now_ms();
     bool looking = consumer->options.include || consumer->topics.count == 0;
-    if (consumer->metadata_ms == 0 || (looking && now_ms - consumer->metadata_ms > (consumer->topics.count ? METADATA_MS : 500))) {
+    if (consumer->metadata_ms == 0 ||
+        (looking && now_ms - consumer->metadata_ms > (consumer->topics.count ? METADATA_MS : 500))) {
         size_t had = consumer->topics.count;
         if (!refresh_topics(consumer, error))
             return false;
@@ -653,7 +699,8 @@ static bool ready(struct consumer *consumer, int64_t wait_ms, struct error *erro
     return true;
 }
 
-bool consumer_poll(struct consumer *consumer, int64_t wait_ms, take_function *take, void *context, struct error *error) {
+bool consumer_poll(
+    struct consumer *consumer, int64_t wait_ms, take_function *take, void *context, struct error *error) {
     if (!ready(consumer, wait_ms, error) || (consumer->joined && !heartbeat(consumer, error)))
         return false;
     struct delivery delivery = {.consumer = consumer, .take = take, .context = context};
@@ -698,7 +745,8 @@ static void leave(struct consumer *consumer) {
     struct kafka_leave_group_reply reply;
     wire_set_defaults(&kafka_leave_group_request_struct, &request);
     request.group_id = bytes_from_text(consumer->options.group);
-    int16_t version = remote_version(consumer->options.remote, consumer->coordinator, &kafka_leave_group_request_message, &error);
+    int16_t version =
+        remote_version(consumer->options.remote, consumer->coordinator, &kafka_leave_group_request_message, &error);
     if (version >= 3) {
         WIRE_ARRAY(&arena, &request.members, &kafka_leave_group_request_member_struct, 1);
         request.members.items[0].member_id = bytes_from_text(consumer->member_id);

@@ -35,7 +35,7 @@ static bool add_topic(struct tool *tool, const char *text, struct group_places *
     for (size_t i = 0; ok && i < numbers.count; i++) {
         int64_t number;
         ok = (bytes_to_int64(bytes_from_text(numbers.items[i]), &number) && number >= 0 && number < count) ||
-            error_set(error, ERROR_INVALID, "Topic %s has no partition %s", topic, numbers.items[i]);
+             error_set(error, ERROR_INVALID, "Topic %s has no partition %s", topic, numbers.items[i]);
         if (ok)
             group_place_add(scope, topic, (int32_t)number);
     }
@@ -44,7 +44,8 @@ static bool add_topic(struct tool *tool, const char *text, struct group_places *
     return ok;
 }
 
-bool reset_scope(struct tool *tool, const struct group_places *committed, struct group_places *scope, struct error *error) {
+bool reset_scope(
+    struct tool *tool, const struct group_places *committed, struct group_places *scope, struct error *error) {
     size_t cursor = 0;
     for (const char *text; (text = tool_next(tool, "topic", &cursor));)
         if (!add_topic(tool, text, scope, error))
@@ -86,15 +87,17 @@ static bool parse_zone(const char *text, int64_t *offset_ms) {
 /* YYYY-MM-DDThh:mm:ss[.sss][zone] */
 static bool parse_datetime(const char *text, int64_t *wall_ms) {
     int64_t year, month, day, hour, minute, second, fraction = 0, zone_ms;
-    if (!digits(&text, 4, &year) || *text++ != '-' || !digits(&text, 2, &month) || *text++ != '-' || !digits(&text, 2, &day) || *text++ != 'T' ||
-        !digits(&text, 2, &hour) || *text++ != ':' || !digits(&text, 2, &minute) || *text++ != ':' || !digits(&text, 2, &second))
+    if (!digits(&text, 4, &year) || *text++ != '-' || !digits(&text, 2, &month) || *text++ != '-' ||
+        !digits(&text, 2, &day) || *text++ != 'T' || !digits(&text, 2, &hour) || *text++ != ':' ||
+        !digits(&text, 2, &minute) || *text++ != ':' || !digits(&text, 2, &second))
         return false;
     if (*text == '.') {
         text++;
         if (!digits(&text, 3, &fraction))
             return false;
     }
-    if (!parse_zone(text, &zone_ms) || !calendar_is_valid((int32_t)year, (int32_t)month, (int32_t)day) || hour > 23 || minute > 59 || second > 59)
+    if (!parse_zone(text, &zone_ms) || !calendar_is_valid((int32_t)year, (int32_t)month, (int32_t)day) || hour > 23 ||
+        minute > 59 || second > 59)
         return false;
     int64_t days = calendar_days((int32_t)year, (int32_t)month, (int32_t)day);
     *wall_ms = ((days * 24 + hour) * 60 + minute) * 60000 + second * 1000 + fraction - zone_ms;
@@ -115,8 +118,11 @@ static bool parse_duration(const char *text, int64_t *milliseconds) {
         }
         char *end;
         double number = strtod(text, &end);
-        double unit = *end == 'D' && !in_time ? 86400e3 : *end == 'H' && in_time ? 3600e3 : *end == 'M' && in_time ? 60e3
-            : *end == 'S' && in_time ? 1e3 : 0;
+        double unit = *end == 'D' && !in_time  ? 86400e3
+                      : *end == 'H' && in_time ? 3600e3
+                      : *end == 'M' && in_time ? 60e3
+                      : *end == 'S' && in_time ? 1e3
+                                               : 0;
         if (end == text || unit == 0)
             return false;
         *milliseconds += (int64_t)(number * unit);
@@ -136,13 +142,16 @@ struct plan {
 };
 
 static void clip(struct group_place *place, int64_t wanted) {
-    const char *high = wanted > place->end ? "higher than latest" : wanted < place->start ? "lower than earliest" : NULL;
+    const char *high = wanted > place->end     ? "higher than latest"
+                       : wanted < place->start ? "lower than earliest"
+                                               : NULL;
     int64_t value = wanted > place->end ? place->end : wanted < place->start ? place->start : wanted;
     if (high) {
         char time[32];
         calendar_format_log4j(remote_wall_ms(), time);
-        fprintf(stderr, "[%s] WARN New offset (%lld) is %s offset for topic partition %s-%d. Value will be set to %lld (%s)\n", time,
-            (long long)wanted, high, place->topic, place->partition, (long long)value, LOGGER);
+        fprintf(stderr,
+            "[%s] WARN New offset (%lld) is %s offset for topic partition %s-%d. Value will be set to %lld (%s)\n",
+            time, (long long)wanted, high, place->topic, place->partition, (long long)value, LOGGER);
     }
     place->committed = value;
 }
@@ -164,7 +173,8 @@ static bool plan_place(struct plan *plan, struct group_place *place, struct erro
         clip(place, plan->number);
     } else if (tool_has(tool, "shift-by")) {
         if (!now)
-            return error_set(error, ERROR_INVALID, "Cannot shift offset for partition %s-%d since there is no current committed offset", place->topic,
+            return error_set(error, ERROR_INVALID,
+                "Cannot shift offset for partition %s-%d since there is no current committed offset", place->topic,
                 place->partition);
         clip(place, now->committed + plan->number);
     } else {
@@ -183,13 +193,13 @@ static bool read_plan_line(struct plan *plan, char *line, bool with_group, struc
     size_t first = with_group ? 1 : 0;
     int64_t partition, offset;
     bool ok = parts.count == first + 3 && bytes_to_int64(bytes_from_text(parts.items[first + 1]), &partition) &&
-        bytes_to_int64(bytes_from_text(parts.items[first + 2]), &offset);
+              bytes_to_int64(bytes_from_text(parts.items[first + 2]), &offset);
     if (!ok)
         error_set(error, ERROR_INVALID, "the line '%s' is not topic,partition,offset", line);
     else if (!with_group || strcmp(parts.items[0], plan->group) == 0) {
         struct group_place *place = group_place_add(&plan->scope, parts.items[first], (int32_t)partition);
         ok = group_list_offset(plan->tool->remote, place->topic, place->partition, -2, &place->start, error) &&
-            group_list_offset(plan->tool->remote, place->topic, place->partition, -1, &place->end, error);
+             group_list_offset(plan->tool->remote, place->topic, place->partition, -1, &place->end, error);
         if (ok)
             clip(place, offset);
     }
@@ -262,7 +272,8 @@ static void order_places(const struct group_places *places, size_t *order) {
     int32_t *hashes = calloc(places->count + 1, sizeof *hashes);
     ASSERT(hashes);
     for (size_t i = 0; i < places->count; i++)
-        hashes[i] = (int32_t)(31u * (31u + (uint32_t)places->items[i].partition) + (uint32_t)java_string_hash(bytes_from_text(places->items[i].topic)));
+        hashes[i] = (int32_t)(31u * (31u + (uint32_t)places->items[i].partition) +
+                              (uint32_t)java_string_hash(bytes_from_text(places->items[i].topic)));
     java_hash_order(hashes, places->count, 16, order);
     free(hashes);
 }
@@ -278,7 +289,8 @@ static void print_plan(const struct plan *plan, bool as_csv, bool several) {
         else if (as_csv)
             printf("%s,%d,%lld\n", place->topic, place->partition, (long long)place->committed);
         else
-            printf("%-15s %-15s %-10d %lld\n", plan->group, place->topic, place->partition, (long long)place->committed);
+            printf(
+                "%-15s %-15s %-10d %lld\n", plan->group, place->topic, place->partition, (long long)place->committed);
     }
     free(order);
 }
@@ -289,9 +301,12 @@ static bool is_inactive(struct plan *plan, int32_t *coordinator, struct error *e
     int16_t code;
     bool ok = group_describe(plan->tool->remote, plan->group, &description, &code, error);
     *coordinator = description.coordinator;
-    bool inactive = ok && (code == 69 || (code == 0 && (strcmp(description.state, "Empty") == 0 || strcmp(description.state, "Dead") == 0)));
+    bool inactive =
+        ok && (code == 69 ||
+                  (code == 0 && (strcmp(description.state, "Empty") == 0 || strcmp(description.state, "Dead") == 0)));
     if (ok && !inactive)
-        error_set(error, ERROR_BUSY, "Assignments can only be reset if the group '%s' is inactive, but the current state is %s.", plan->group,
+        error_set(error, ERROR_BUSY,
+            "Assignments can only be reset if the group '%s' is inactive, but the current state is %s.", plan->group,
             code == 0 ? description.state : "unknown");
     group_description_free(&description);
     return inactive;
@@ -302,7 +317,8 @@ static int reset_one(struct plan *plan, bool several) {
     int32_t coordinator;
     int status = 0;
     if (!is_inactive(plan, &coordinator, &error) ||
-        !group_committed(plan->tool->remote, coordinator, plan->group, &plan->committed, &error) || !make_plan(plan, several, &error) ||
+        !group_committed(plan->tool->remote, coordinator, plan->group, &plan->committed, &error) ||
+        !make_plan(plan, several, &error) ||
         (tool_has(plan->tool, "execute") && plan->scope.count > 0 && !commit_plan(plan, coordinator, &error)))
         status = fail(error.message);
     else
@@ -313,21 +329,25 @@ static int reset_one(struct plan *plan, bool several) {
 }
 
 static int check_options(struct tool *tool, struct plan *plan) {
-    static const char *const scenarios[] = {"to-offset", "shift-by", "to-datetime", "by-duration", "to-earliest", "to-latest", "to-current", "from-file"};
+    static const char *const scenarios[] = {
+        "to-offset", "shift-by", "to-datetime", "by-duration", "to-earliest", "to-latest", "to-current", "from-file"};
     int chosen = 0;
     int64_t duration_ms;
     for (size_t i = 0; i < ARRAY_COUNT(scenarios); i++)
         chosen += tool_has(tool, scenarios[i]);
     if (chosen != 1)
-        return tool_usage_error(tool, "Option [reset-offsets] takes exactly one of these options: [to-offset], [shift-by], [to-datetime], [by-duration], "
+        return tool_usage_error(tool, "Option [reset-offsets] takes exactly one of these options: [to-offset], "
+                                      "[shift-by], [to-datetime], [by-duration], "
                                       "[to-earliest], [to-latest], [to-current], [from-file]");
     if (!tool_has(tool, "from-file") && tool_has(tool, "all-topics") == tool_has(tool, "topic"))
         return tool_usage_error(tool, "One of the reset scopes should be defined: --all-topics, --topic.");
     if (tool_has(tool, "to-datetime") && !parse_datetime(tool_value(tool, "to-datetime"), &plan->time_ms))
-        return tool_usage_error(tool, "The timestamp %s is not of the form YYYY-MM-DDThh:mm:ss.sss", tool_value(tool, "to-datetime"));
+        return tool_usage_error(
+            tool, "The timestamp %s is not of the form YYYY-MM-DDThh:mm:ss.sss", tool_value(tool, "to-datetime"));
     if (tool_has(tool, "by-duration")) {
         if (!parse_duration(tool_value(tool, "by-duration"), &duration_ms))
-            return tool_usage_error(tool, "The duration %s is not of the form PnDTnHnMnS", tool_value(tool, "by-duration"));
+            return tool_usage_error(
+                tool, "The duration %s is not of the form PnDTnHnMnS", tool_value(tool, "by-duration"));
         plan->time_ms = remote_wall_ms() - duration_ms;
     }
     const char *number = tool_has(tool, "shift-by") ? "shift-by" : "to-offset";
@@ -340,9 +360,12 @@ int reset_groups(struct tool *tool, const struct tool_texts *groups) {
     if (status != 0)
         return status;
     if (!tool_has(tool, "execute") && !tool_has(tool, "dry-run") && !tool_has(tool, "export"))
-        fprintf(stderr, "WARN: No action will be performed as the --execute option is missing. In a future major release, the default behavior of this "
-                        "command will be to prompt the user before executing the reset rather than doing a dry run. You should add the --dry-run option "
-                        "explicitly if you are scripting this command and want to keep the current default behavior without prompting.\n");
+        fprintf(stderr, "WARN: No action will be performed as the --execute option is missing. In a future major "
+                        "release, the default behavior of this "
+                        "command will be to prompt the user before executing the reset rather than doing a dry run. "
+                        "You should add the --dry-run option "
+                        "explicitly if you are scripting this command and want to keep the current default behavior "
+                        "without prompting.\n");
     if (!tool_has(tool, "export"))
         printf("\n%-15s %-15s %-10s %s\n", "GROUP", "TOPIC", "PARTITION", "NEW-OFFSET");
     for (size_t i = 0; i < groups->count; i++) {

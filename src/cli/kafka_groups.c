@@ -38,10 +38,12 @@ bool groups_list(struct remote *remote, struct group_listings *listings, struct 
         wire_set_defaults(&kafka_list_groups_request_struct, &request);
         ok = REMOTE_CALL(remote, cluster.brokers.items[b].node_id, list_groups, &request, &reply, &arena, error);
         if (ok && reply.error_code != 0)
-            ok = error_set(error, ERROR_INVALID, "%s: %s", remote_exception(reply.error_code), remote_sentence(reply.error_code));
+            ok = error_set(
+                error, ERROR_INVALID, "%s: %s", remote_exception(reply.error_code), remote_sentence(reply.error_code));
         for (int32_t i = 0; ok && i < reply.groups.count; i++)
-            VECTOR_PUSH(listings, ((struct group_listing){tool_text(reply.groups.items[i].group_id), tool_text(reply.groups.items[i].state),
-                tool_text(reply.groups.items[i].type), tool_text(reply.groups.items[i].protocol_type)}));
+            VECTOR_PUSH(listings, ((struct group_listing){tool_text(reply.groups.items[i].group_id),
+                                      tool_text(reply.groups.items[i].state), tool_text(reply.groups.items[i].type),
+                                      tool_text(reply.groups.items[i].protocol_type)}));
     }
     arena_destroy(&arena);
     return ok;
@@ -66,15 +68,17 @@ static void take_assignment(struct group_member *member, struct bytes assignment
         return;
     int16_t version = (int16_t)load_be16(assignment.data);
     struct bytes rest = bytes_slice(assignment, 2, assignment.size - 2);
-    if (version < 0 || !wire_decode(&kafka_consumer_assignment_message, version > 3 ? 3 : version, &rest, arena, &value, &error))
+    if (version < 0 ||
+        !wire_decode(&kafka_consumer_assignment_message, version > 3 ? 3 : version, &rest, arena, &value, &error))
         return; /* another protocol's own form */
     for (int32_t t = 0; t < value.assigned.count; t++)
         for (int32_t p = 0; p < value.assigned.items[t].partitions.count; p++)
-            group_place_add(&member->assigned, arena_text(arena, value.assigned.items[t].topic), value.assigned.items[t].partitions.items[p]);
+            group_place_add(&member->assigned, arena_text(arena, value.assigned.items[t].topic),
+                value.assigned.items[t].partitions.items[p]);
 }
 
-static bool describe_classic(struct remote *remote, const char *group, struct group_description *description, int16_t *code,
-    struct error *error) {
+static bool describe_classic(struct remote *remote, const char *group, struct group_description *description,
+    int16_t *code, struct error *error) {
     struct arena arena = {0};
     struct kafka_describe_groups_request request;
     struct kafka_describe_groups_reply reply;
@@ -91,12 +95,14 @@ static bool describe_classic(struct remote *remote, const char *group, struct gr
         description->state = tool_text(from->state);
         description->protocol = tool_text(from->protocol_name);
         description->protocol_type = tool_text(from->protocol_type);
-        description->members = calloc((size_t)(from->members.count > 0 ? from->members.count : 0) + 1, sizeof *description->members);
+        description->members =
+            calloc((size_t)(from->members.count > 0 ? from->members.count : 0) + 1, sizeof *description->members);
         ASSERT(description->members);
         for (int32_t i = 0; i < from->members.count; i++) {
             struct group_member *member = &description->members[description->member_count++];
             member->id = tool_text(from->members.items[i].member_id);
-            member->instance_id = from->members.items[i].instance_id.data ? tool_text(from->members.items[i].instance_id) : NULL;
+            member->instance_id =
+                from->members.items[i].instance_id.data ? tool_text(from->members.items[i].instance_id) : NULL;
             member->client_id = tool_text(from->members.items[i].client_id);
             member->host = tool_text(from->members.items[i].client_host);
             take_assignment(member, from->members.items[i].assignment, &arena);
@@ -107,11 +113,12 @@ static bool describe_classic(struct remote *remote, const char *group, struct gr
 }
 
 /* A group of the newer protocol. *code 69: it is not one. */
-static bool describe_consumer(struct remote *remote, const char *group, struct group_description *description, int16_t *code,
-    struct error *error) {
+static bool describe_consumer(struct remote *remote, const char *group, struct group_description *description,
+    int16_t *code, struct error *error) {
     struct error version_error;
     *code = 69;
-    if (remote_version(remote, description->coordinator, &kafka_consumer_group_describe_request_message, &version_error) < 0)
+    if (remote_version(
+            remote, description->coordinator, &kafka_consumer_group_describe_request_message, &version_error) < 0)
         return true;
     struct arena arena = {0};
     struct kafka_consumer_group_describe_request request;
@@ -128,17 +135,20 @@ static bool describe_consumer(struct remote *remote, const char *group, struct g
         description->state = tool_text(from->state);
         description->protocol = tool_text(from->assignor);
         description->protocol_type = strdup("consumer");
-        description->members = calloc((size_t)(from->members.count > 0 ? from->members.count : 0) + 1, sizeof *description->members);
+        description->members =
+            calloc((size_t)(from->members.count > 0 ? from->members.count : 0) + 1, sizeof *description->members);
         ASSERT(description->members);
         for (int32_t i = 0; i < from->members.count; i++) {
             struct group_member *member = &description->members[description->member_count++];
             member->id = tool_text(from->members.items[i].member_id);
-            member->instance_id = from->members.items[i].instance_id.data ? tool_text(from->members.items[i].instance_id) : NULL;
+            member->instance_id =
+                from->members.items[i].instance_id.data ? tool_text(from->members.items[i].instance_id) : NULL;
             member->client_id = tool_text(from->members.items[i].client_id);
             member->host = tool_text(from->members.items[i].client_host);
             for (int32_t t = 0; t < from->members.items[i].assignment.partitions.count; t++)
                 for (int32_t p = 0; p < from->members.items[i].assignment.partitions.items[t].partitions.count; p++)
-                    group_place_add(&member->assigned, arena_text(&arena, from->members.items[i].assignment.partitions.items[t].topic_name),
+                    group_place_add(&member->assigned,
+                        arena_text(&arena, from->members.items[i].assignment.partitions.items[t].topic_name),
                         from->members.items[i].assignment.partitions.items[t].partitions.items[p]);
         }
     }
@@ -158,7 +168,8 @@ static void name_coordinator(struct remote *remote, struct group_description *de
     arena_destroy(&arena);
 }
 
-bool group_describe(struct remote *remote, const char *group, struct group_description *description, int16_t *code, struct error *error) {
+bool group_describe(struct remote *remote, const char *group, struct group_description *description, int16_t *code,
+    struct error *error) {
     *description = (struct group_description){.id = strdup(group)};
     if (!remote_coordinator(remote, group, &description->coordinator, error))
         return false;
@@ -186,7 +197,8 @@ void group_description_free(struct group_description *description) {
 
 /* ---- offsets ---- */
 
-static void take_committed(struct group_places *places, struct bytes topic, int32_t partition, int64_t offset, int32_t leader_epoch) {
+static void take_committed(
+    struct group_places *places, struct bytes topic, int32_t partition, int64_t offset, int32_t leader_epoch) {
     if (offset < 0)
         return;
     char *name = tool_text(topic);
@@ -196,7 +208,8 @@ static void take_committed(struct group_places *places, struct bytes topic, int3
     free(name);
 }
 
-bool group_committed(struct remote *remote, int32_t coordinator, const char *group, struct group_places *places, struct error *error) {
+bool group_committed(
+    struct remote *remote, int32_t coordinator, const char *group, struct group_places *places, struct error *error) {
     struct arena arena = {0};
     struct kafka_offset_fetch_request request;
     struct kafka_offset_fetch_reply reply;
@@ -214,18 +227,21 @@ bool group_committed(struct remote *remote, int32_t coordinator, const char *gro
     for (int32_t t = 0; ok && version < 8 && t < reply.topics.count; t++)
         for (int32_t p = 0; p < reply.topics.items[t].partitions.count; p++)
             take_committed(places, reply.topics.items[t].name, reply.topics.items[t].partitions.items[p].index,
-                reply.topics.items[t].partitions.items[p].offset, reply.topics.items[t].partitions.items[p].leader_epoch);
+                reply.topics.items[t].partitions.items[p].offset,
+                reply.topics.items[t].partitions.items[p].leader_epoch);
     for (int32_t g = 0; ok && version >= 8 && g < reply.groups.count; g++)
         for (int32_t t = 0; t < reply.groups.items[g].topics.count; t++)
             for (int32_t p = 0; p < reply.groups.items[g].topics.items[t].partitions.count; p++)
-                take_committed(places, reply.groups.items[g].topics.items[t].name, reply.groups.items[g].topics.items[t].partitions.items[p].index,
+                take_committed(places, reply.groups.items[g].topics.items[t].name,
+                    reply.groups.items[g].topics.items[t].partitions.items[p].index,
                     reply.groups.items[g].topics.items[t].partitions.items[p].offset,
                     reply.groups.items[g].topics.items[t].partitions.items[p].leader_epoch);
     arena_destroy(&arena);
     return ok;
 }
 
-static bool find_leader(struct remote *remote, const char *topic, int32_t partition, int32_t *leader, struct error *error) {
+static bool find_leader(
+    struct remote *remote, const char *topic, int32_t partition, int32_t *leader, struct error *error) {
     struct arena arena = {0};
     struct kafka_metadata_reply reply;
     bool ok = remote_metadata(remote, &topic, 1, false, &reply, &arena, error);
@@ -234,10 +250,12 @@ static bool find_leader(struct remote *remote, const char *topic, int32_t partit
         if (reply.topics.items[0].partitions.items[p].index == partition)
             *leader = reply.topics.items[0].partitions.items[p].leader_id;
     arena_destroy(&arena);
-    return ok && (*leader >= 0 || error_set(error, ERROR_NOT_FOUND, "%s: %s-%d has no leader", remote_exception(3), topic, partition));
+    return ok && (*leader >= 0 || error_set(error, ERROR_NOT_FOUND, "%s: %s-%d has no leader", remote_exception(3),
+                                      topic, partition));
 }
 
-bool group_list_offset(struct remote *remote, const char *topic, int32_t partition, int64_t timestamp_ms, int64_t *offset, struct error *error) {
+bool group_list_offset(struct remote *remote, const char *topic, int32_t partition, int64_t timestamp_ms,
+    int64_t *offset, struct error *error) {
     int32_t leader;
     *offset = -1;
     if (!find_leader(remote, topic, partition, &leader, error))
@@ -267,7 +285,9 @@ bool group_partition_count(struct remote *remote, const char *topic, int32_t *co
     struct arena arena = {0};
     struct kafka_metadata_reply reply;
     bool ok = remote_metadata(remote, &topic, 1, false, &reply, &arena, error);
-    *count = ok && reply.topics.count == 1 && reply.topics.items[0].error_code == 0 ? reply.topics.items[0].partitions.count : -1;
+    *count = ok && reply.topics.count == 1 && reply.topics.items[0].error_code == 0
+                 ? reply.topics.items[0].partitions.count
+                 : -1;
     arena_destroy(&arena);
     return ok;
 }

@@ -7,9 +7,9 @@
 struct group_place { /* a partition with what is known of it in the group */
     char *topic;
     int32_t partition;
-    int64_t committed;   /* -1 none */
+    int64_t committed;    /* -1 none */
     int32_t leader_epoch; /* of the commit, -1 unknown */
-    int64_t start, end;  /* -1 unknown */
+    int64_t start, end;   /* -1 unknown */
 };
 struct group_places {
     struct group_place *items;
@@ -39,13 +39,16 @@ bool groups_list(struct remote *remote, struct group_listings *listings, struct 
 void groups_list_free(struct group_listings *listings);
 
 /* *code: 69 when there is no such group, other codes of the broker. */
-bool group_describe(struct remote *remote, const char *group, struct group_description *description, int16_t *code, struct error *error);
+bool group_describe(struct remote *remote, const char *group, struct group_description *description, int16_t *code,
+    struct error *error);
 void group_description_free(struct group_description *description);
 
 /* Everything the group has committed. */
-bool group_committed(struct remote *remote, int32_t coordinator, const char *group, struct group_places *places, struct error *error);
+bool group_committed(
+    struct remote *remote, int32_t coordinator, const char *group, struct group_places *places, struct error *error);
 /* Offset of a partition: timestamp_ms, or -1 latest, -2 earliest. -1 in *offset: no record so late. */
-bool group_list_offset(struct remote *remote, const char *topic, int32_t partition, int64_t timestamp_ms, int64_t *offset, struct error *error);
+bool group_list_offset(struct remote *remote, const char *topic, int32_t partition, int64_t timestamp_ms,
+    int64_t *offset, struct error *error);
 struct group_place *group_place_find(struct group_places *places, const char *topic, int32_t partition);
 struct group_place *group_place_add(struct group_places *places, const char *topic, int32_t partition);
 void group_places_free(struct group_places *places);

@@ -1,4 +1,5 @@
-/* kafka_partitioner.c: MurmurHash2, 32 bits, with Kafka's seed. Source: the algorithm's public description by its author. */
+/* kafka_partitioner.c: MurmurHash2, 32 bits, with Kafka's seed. Source: the algorithm's public description by its
+ * author. */
 #include "cli/kafka_partitioner.h"
 
 static uint32_t murmur2(struct bytes data) {

@@ -19,7 +19,9 @@ static void print_help(const struct tool *tool, FILE *out) {
         const struct tool_option *option = &tool->options[i];
         char name[80];
         snprintf(name, sizeof name, "--%s%s", option->name,
-            option->kind == TOOL_FLAG ? "" : option->kind == TOOL_OPTIONAL ? " [String]" : " <String>");
+            option->kind == TOOL_FLAG       ? ""
+            : option->kind == TOOL_OPTIONAL ? " [String]"
+                                            : " <String>");
         fprintf(out, "%-40s %s\n", name, option->description);
     }
     fprintf(out, "%-40s %s\n%-40s %s\n", "--help", "Print usage information.", "--version", "Display the version.");
@@ -66,14 +68,17 @@ static bool parse_word(struct tool *tool, int argc, char **argv, int *at, int *s
     bool is_option = word[0] == '-' && word[1] != '\0';
     const char *name = word + (strncmp(word, "--", 2) == 0 ? 2 : 1);
     const char *equals = is_option ? strchr(name, '=') : NULL;
-    const struct tool_option *option = is_option ? find_option(tool, name, equals ? (size_t)(equals - name) : strlen(name)) : NULL;
+    const struct tool_option *option =
+        is_option ? find_option(tool, name, equals ? (size_t)(equals - name) : strlen(name)) : NULL;
     if (!option) {
-        *status = is_option ? tool_usage_error(tool, "%.*s is not a recognized option", equals ? (int)(equals - name) : (int)strlen(name), name)
+        *status = is_option ? tool_usage_error(tool, "%.*s is not a recognized option",
+                                  equals ? (int)(equals - name) : (int)strlen(name), name)
                             : tool_usage_error(tool, "Unexpected argument: %s", word);
         return false;
     }
     struct tool_given given = {option, equals ? equals + 1 : NULL};
-    bool next_is_value = *at + 1 < argc && (argv[*at + 1][0] != '-' || option->kind == TOOL_VALUE || option->kind == TOOL_IGNORED);
+    bool next_is_value =
+        *at + 1 < argc && (argv[*at + 1][0] != '-' || option->kind == TOOL_VALUE || option->kind == TOOL_IGNORED);
     if (!equals && option->kind != TOOL_FLAG && next_is_value)
         given.value = argv[++*at];
     if (!given.value && (option->kind == TOOL_VALUE || option->kind == TOOL_IGNORED)) {
@@ -154,7 +159,8 @@ static void zookeeper_server(const char *zookeeper, char *out, size_t size) {
 }
 
 bool tool_connect(struct tool *tool, const char *client_id) {
-    const char *server = tool_value(tool, tool_has(tool, "broker-list") ? "broker-list" : "bootstrap-server"), *zookeeper = tool_value(tool, "zookeeper");
+    const char *server = tool_value(tool, tool_has(tool, "broker-list") ? "broker-list" : "bootstrap-server"),
+               *zookeeper = tool_value(tool, "zookeeper");
     char found[600] = "";
     if (!server && zookeeper) {
         zookeeper_server(zookeeper, found, sizeof found);
@@ -202,7 +208,8 @@ bool tool_split_property(char *text, char **name, char **value) {
     return true;
 }
 
-bool tool_read_properties(const char *path, void (*add)(void *context, const char *name, const char *value), void *context) {
+bool tool_read_properties(
+    const char *path, void (*add)(void *context, const char *name, const char *value), void *context) {
     FILE *file = fopen(path, "r");
     if (!file) {
         perror(path);

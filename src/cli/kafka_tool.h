@@ -1,4 +1,5 @@
-/* kafka_tool.h: what Kafka's command line tools have in common: options as joptsimple reads them, the instance to speak to, log lines. */
+/* kafka_tool.h: what Kafka's command line tools have in common: options as joptsimple reads them, the instance to speak
+ * to, log lines. */
 #ifndef CLI_KAFKA_TOOL_H
 #define CLI_KAFKA_TOOL_H
 
@@ -28,24 +29,28 @@ struct tool {
     struct remote *remote;
 };
 
-/* Parses; options may be shortened as long as they are clear and written --a=b. Prints what is wrong and returns false with *status set (also for
+/* Parses; options may be shortened as long as they are clear and written --a=b. Prints what is wrong and returns false
+ * with *status set (also for
  * --help and --version). */
 bool tool_parse(struct tool *tool, int argc, char **argv, int *status);
 bool tool_has(const struct tool *tool, const char *name);
 const char *tool_value(const struct tool *tool, const char *name); /* the last one given, or NULL */
 /* Values of an option given several times: next at or after *cursor, NULL at the end. */
 const char *tool_next(const struct tool *tool, const char *name, size_t *cursor);
-bool tool_integer(const struct tool *tool, const char *name, int64_t standard, int64_t *value); /* prints what is wrong */
+bool tool_integer(
+    const struct tool *tool, const char *name, int64_t standard, int64_t *value); /* prints what is wrong */
 void tool_free(struct tool *tool);
 /* The first line of a usage error, then exit status 1. */
 int tool_usage_error(const struct tool *tool, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* Connects tool->remote to --bootstrap-server (or --zookeeper's instance, or in a raudal shell that instance). Otherwise prints why and gives false. */
+/* Connects tool->remote to --bootstrap-server (or --zookeeper's instance, or in a raudal shell that instance).
+ * Otherwise prints why and gives false. */
 bool tool_connect(struct tool *tool, const char *client_id);
 /* "[2026-11-22 15:10:47,662] ERROR text (logger)" on standard error. */
 void tool_log_error(const char *logger, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* "name=value" lines of a properties file as given options' properties: calls add(context, name, value). */
-bool tool_read_properties(const char *path, void (*add)(void *context, const char *name, const char *value), void *context);
+bool tool_read_properties(
+    const char *path, void (*add)(void *context, const char *name, const char *value), void *context);
 /* Splits "a=b" in place; false without '='. */
 bool tool_split_property(char *text, char **name, char **value);
 

@@ -1,4 +1,5 @@
-/* tool_kafka_configs.c: kafka-configs: describe and change settings of topics and brokers, with the real tool's options and output. */
+/* tool_kafka_configs.c: kafka-configs: describe and change settings of topics and brokers, with the real tool's options
+ * and output. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -76,18 +77,23 @@ static bool find_target(struct tool *tool, struct target *target, int *status) {
         target->is_default = true;
     }
     if (!target->entity && type)
-        *status = tool_usage_error(tool, "Invalid entity type %s, the entity type must be one of topics, brokers, groups, client-metrics; users, clients "
-                                         "and ips have no settings in this program", type);
+        *status = tool_usage_error(tool,
+            "Invalid entity type %s, the entity type must be one of topics, brokers, groups, client-metrics; users, "
+            "clients "
+            "and ips have no settings in this program",
+            type);
     else if (!target->entity)
-        *status = tool_usage_error(tool, "At least one entity type must be specified with --entity-type (or --topic, --broker, --group)");
+        *status = tool_usage_error(
+            tool, "At least one entity type must be specified with --entity-type (or --topic, --broker, --group)");
     return target->entity != NULL;
 }
 
 /* ---- describe ---- */
 
 static const char *source_name(int8_t source) {
-    static const char *const names[] = {"UNKNOWN", "DYNAMIC_TOPIC_CONFIG", "DYNAMIC_BROKER_CONFIG", "DYNAMIC_DEFAULT_BROKER_CONFIG",
-        "STATIC_BROKER_CONFIG", "DEFAULT_CONFIG", "DYNAMIC_BROKER_LOGGER_CONFIG", "DYNAMIC_CLIENT_METRICS_CONFIG", "DYNAMIC_GROUP_CONFIG"};
+    static const char *const names[] = {"UNKNOWN", "DYNAMIC_TOPIC_CONFIG", "DYNAMIC_BROKER_CONFIG",
+        "DYNAMIC_DEFAULT_BROKER_CONFIG", "STATIC_BROKER_CONFIG", "DEFAULT_CONFIG", "DYNAMIC_BROKER_LOGGER_CONFIG",
+        "DYNAMIC_CLIENT_METRICS_CONFIG", "DYNAMIC_GROUP_CONFIG"};
     return source >= 0 && (size_t)source < ARRAY_COUNT(names) ? names[source] : names[0];
 }
 
@@ -108,7 +114,8 @@ static void print_config(const struct kafka_describe_configs_reply_config *confi
     print_value(config->value);
     printf(" sensitive=%s synonyms={", config->sensitive ? "true" : "false");
     for (int32_t i = 0; i < config->synonyms.count; i++) {
-        printf("%s%s:%.*s=", i ? ", " : "", source_name(config->synonyms.items[i].source), BYTES_ARGS(config->synonyms.items[i].name));
+        printf("%s%s:%.*s=", i ? ", " : "", source_name(config->synonyms.items[i].source),
+            BYTES_ARGS(config->synonyms.items[i].name));
         print_value(config->synonyms.items[i].value);
     }
     printf("}\n");
@@ -146,7 +153,8 @@ static int describe_one(struct tool *tool, const struct target *target, const ch
         else
             printf("%s configs for %s %s are:\n", all ? "All" : "Dynamic", target->entity->singular, name);
         if (result->configs.count > 1)
-            qsort(result->configs.items, (size_t)result->configs.count, sizeof result->configs.items[0], compare_configs);
+            qsort(
+                result->configs.items, (size_t)result->configs.count, sizeof result->configs.items[0], compare_configs);
         for (int32_t i = 0; i < result->configs.count; i++)
             if (all || is_own(target, result->configs.items[i].source))
                 print_config(&result->configs.items[i]);
@@ -238,7 +246,8 @@ static int send_changes(struct tool *tool, const struct target *target, const st
     struct kafka_incremental_alter_configs_request_resource *resource = &request.resources.items[0];
     resource->type = (int8_t)target->entity->type;
     resource->name = bytes_from_text(target->is_default ? "" : target->name);
-    WIRE_ARRAY(&arena, &resource->configs, &kafka_incremental_alter_configs_request_config_struct, changes->names.count);
+    WIRE_ARRAY(
+        &arena, &resource->configs, &kafka_incremental_alter_configs_request_config_struct, changes->names.count);
     for (size_t i = 0; i < changes->names.count; i++) {
         resource->configs.items[i].name = bytes_from_text(changes->names.items[i]);
         resource->configs.items[i].operation = changes->values.items[i] ? OPERATION_SET : OPERATION_DELETE;
@@ -264,7 +273,8 @@ static int alter(struct tool *tool, const struct target *target) {
     int status = 0;
     const char *additions = tool_value(tool, "add-config"), *file = tool_value(tool, "add-config-file");
     if (additions && !parse_additions(additions, &changes))
-        status = tool_usage_error(tool, "requirement failed: Invalid entity config: all configs to be added must be in the format \"key=val\".");
+        status = tool_usage_error(tool,
+            "requirement failed: Invalid entity config: all configs to be added must be in the format \"key=val\".");
     if (status == 0 && file && !tool_read_properties(file, add_change, &changes))
         status = 1;
     struct tool_texts removals = {0};
@@ -273,7 +283,8 @@ static int alter(struct tool *tool, const struct target *target) {
     for (size_t i = 0; i < removals.count; i++)
         add_change(&changes, removals.items[i], NULL);
     if (status == 0 && changes.names.count == 0)
-        status = tool_usage_error(tool, "At least one of --add-config, --add-config-file, or --delete-config must be specified with --alter");
+        status = tool_usage_error(
+            tool, "At least one of --add-config, --add-config-file, or --delete-config must be specified with --alter");
     if (status == 0)
         status = send_changes(tool, target, &changes);
     tool_texts_free(&removals);
@@ -283,7 +294,8 @@ static int alter(struct tool *tool, const struct target *target) {
 }
 
 int tool_kafka_configs_main(int argc, char **argv) {
-    struct tool tool = {.purpose = "Show or change the settings of topics, brokers and groups.", .options = options,
+    struct tool tool = {.purpose = "Show or change the settings of topics, brokers and groups.",
+        .options = options,
         .option_count = ARRAY_COUNT(options)};
     struct target target;
     int status = 1;

@@ -1,4 +1,5 @@
-/* tool_kafka_console_consumer.c: kafka-console-consumer: prints the records of a topic, one value a line, with the real tool's options and forms. */
+/* tool_kafka_console_consumer.c: kafka-console-consumer: prints the records of a topic, one value a line, with the real
+ * tool's options and forms. */
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,14 +14,16 @@
 static const struct tool_option options[] = {
     {"bootstrap-server", TOOL_VALUE, "Kafka servers, HOST:PORT,..."},
     {"command-config", TOOL_VALUE, "A file with properties of the consumer."},
-    {"command-property", TOOL_VALUE, "A property of the consumer: group.id, auto.offset.reset, enable.auto.commit, isolation.level, client.id."},
+    {"command-property", TOOL_VALUE,
+        "A property of the consumer: group.id, auto.offset.reset, enable.auto.commit, isolation.level, client.id."},
     {"consumer-property", TOOL_VALUE, "The old name of --command-property."},
     {"consumer.config", TOOL_VALUE, "The old name of --command-config."},
     {"enable-systest-events", TOOL_FLAG, "Accepted; this tool writes no such events."},
     {"formatter", TOOL_IGNORED, "Class that prints records."},
     {"formatter-config", TOOL_VALUE, "A file with properties of the printing."},
-    {"formatter-property", TOOL_VALUE, "print.timestamp, print.key, print.offset, print.epoch, print.partition, print.headers, print.value, "
-                                       "key.separator, line.separator, headers.separator, null.literal; NAME=VALUE."},
+    {"formatter-property", TOOL_VALUE,
+        "print.timestamp, print.key, print.offset, print.epoch, print.partition, print.headers, print.value, "
+        "key.separator, line.separator, headers.separator, null.literal; NAME=VALUE."},
     {"from-beginning", TOOL_FLAG, "Start with the earliest record where the group has no offset."},
     {"group", TOOL_VALUE, "The consumer group."},
     {"include", TOOL_VALUE, "Regular expression of topics."},
@@ -69,8 +72,9 @@ static void formatter_property(void *context, const char *name, const char *valu
     const struct {
         const char *name;
         bool *flag;
-    } flags[] = {{"print.timestamp", &console->print_timestamp}, {"print.key", &console->print_key}, {"print.offset", &console->print_offset},
-        {"print.epoch", &console->print_epoch}, {"print.partition", &console->print_partition}, {"print.headers", &console->print_headers},
+    } flags[] = {{"print.timestamp", &console->print_timestamp}, {"print.key", &console->print_key},
+        {"print.offset", &console->print_offset}, {"print.epoch", &console->print_epoch},
+        {"print.partition", &console->print_partition}, {"print.headers", &console->print_headers},
         {"print.value", &console->print_value}};
     for (size_t i = 0; i < ARRAY_COUNT(flags); i++)
         if (strcmp(name, flags[i].name) == 0) {
@@ -115,7 +119,8 @@ static void take_properties(struct console *console, const char *option, const c
     for (const char *text; (text = tool_next(&console->tool, option, &cursor));) {
         char *copy = strdup(text), *name, *value;
         if (!said)
-            printf("Option --%s is deprecated and will be removed in a future version. Use --%s instead.\n", option, instead);
+            printf("Option --%s is deprecated and will be removed in a future version. Use --%s instead.\n", option,
+                instead);
         said = true;
         if (tool_split_property(copy, &name, &value))
             add(console, name, value);
@@ -125,7 +130,8 @@ static void take_properties(struct console *console, const char *option, const c
     }
 }
 
-static void take_file(struct console *console, const char *option, void (*add)(void *context, const char *name, const char *value)) {
+static void take_file(
+    struct console *console, const char *option, void (*add)(void *context, const char *name, const char *value)) {
     const char *path = tool_value(&console->tool, option);
     if (path && !tool_read_properties(path, add, console))
         console->failed = true;
@@ -152,7 +158,8 @@ static bool check_options(struct console *console) {
         return tool_usage_error(tool, "Options group and partition cannot be specified together.") == 0;
     if (isolation && strcmp(isolation, "read_committed") != 0 && strcmp(isolation, "read_uncommitted") != 0)
         return tool_usage_error(tool, "Invalid value %s for configuration isolation.level", isolation) == 0;
-    return tool_integer(tool, "max-messages", -1, &console->max_messages) && tool_integer(tool, "timeout-ms", -1, &console->timeout_ms);
+    return tool_integer(tool, "max-messages", -1, &console->max_messages) &&
+           tool_integer(tool, "timeout-ms", -1, &console->timeout_ms);
 }
 
 static bool take_options(struct console *console) {
@@ -181,8 +188,10 @@ static bool take_options(struct console *console) {
     if (!console->commit_set)
         console->auto_commit = console->has_group; /* nobody comes back to a group made up for one run */
     if (!console->has_group)
-        snprintf(console->group, sizeof console->group, "console-consumer-%d", (int)((remote_wall_ms() ^ (int64_t)getpid() * 7919) % 100000));
-    console->from_beginning = tool_has(tool, "from-beginning") || (console->reset && strcmp(console->reset, "earliest") == 0);
+        snprintf(console->group, sizeof console->group, "console-consumer-%d",
+            (int)((remote_wall_ms() ^ (int64_t)getpid() * 7919) % 100000));
+    console->from_beginning =
+        tool_has(tool, "from-beginning") || (console->reset && strcmp(console->reset, "earliest") == 0);
     return !console->failed;
 }
 
@@ -196,7 +205,9 @@ static bool parse_offset(struct console *console, int64_t *offset) {
     else if (strcasecmp(text, "latest") == 0)
         *offset = -1;
     else if (!bytes_to_int64(bytes_from_text(text), offset) || *offset < 0) {
-        tool_usage_error(&console->tool, "The provided offset value '%s' is incorrect. Valid values are 'earliest', 'latest', or a non-negative long.",
+        tool_usage_error(&console->tool,
+            "The provided offset value '%s' is incorrect. Valid values are 'earliest', 'latest', or a non-negative "
+            "long.",
             text);
         return false;
     }
@@ -298,7 +309,8 @@ static int run(struct console *console) {
     int status = consumer ? 0 : 1;
     console->last_message_ms = remote_now_ms();
     while (consumer && !interrupted && (console->max_messages < 0 || console->message_count < console->max_messages)) {
-        int64_t left_ms = console->timeout_ms < 0 ? 500 : console->timeout_ms - (remote_now_ms() - console->last_message_ms);
+        int64_t left_ms =
+            console->timeout_ms < 0 ? 500 : console->timeout_ms - (remote_now_ms() - console->last_message_ms);
         if (left_ms <= 0) {
             tool_log_error(LOGGER, "Error processing message, terminating consumer process: ");
             fprintf(stderr, "org.apache.kafka.common.errors.TimeoutException\n");
@@ -325,8 +337,9 @@ static int run(struct console *console) {
 }
 
 int tool_kafka_console_consumer_main(int argc, char **argv) {
-    struct console console = {.tool = {.purpose = "Read records of Kafka topics and print them.", .options = options,
-        .option_count = ARRAY_COUNT(options)}};
+    struct console console = {.tool = {.purpose = "Read records of Kafka topics and print them.",
+                                  .options = options,
+                                  .option_count = ARRAY_COUNT(options)}};
     int status = 1;
     if (tool_parse(&console.tool, argc, argv, &status)) {
         struct sigaction action = {.sa_handler = on_interrupt};

@@ -1,5 +1,6 @@
-/* tool_kafka_console_producer.c: kafka-console-producer: each line of standard input becomes a record. Lines that are there already travel together;
- * when none waits, what was read is sent, so that a person at a terminal sees each line arrive. */
+/* tool_kafka_console_producer.c: kafka-console-producer: each line of standard input becomes a record. Lines that are
+ * there already travel together; when none waits, what was read is sent, so that a person at a terminal sees each line
+ * arrive. */
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
@@ -33,8 +34,9 @@ static const struct tool_option options[] = {
     {"producer.config", TOOL_VALUE, "The old name of --command-config."},
     {"property", TOOL_VALUE, "The old name of --reader-property."},
     {"reader-config", TOOL_VALUE, "A file with properties of the line reader."},
-    {"reader-property", TOOL_VALUE, "parse.key, key.separator, parse.headers, headers.delimiter, headers.separator, headers.key.separator, "
-                                    "null.marker, ignore.error; NAME=VALUE."},
+    {"reader-property", TOOL_VALUE,
+        "parse.key, key.separator, parse.headers, headers.delimiter, headers.separator, headers.key.separator, "
+        "null.marker, ignore.error; NAME=VALUE."},
     {"request-required-acks", TOOL_VALUE, "0, 1, -1 or all (-1)."},
     {"request-timeout-ms", TOOL_VALUE, "Longest wait for an answer (1500)."},
     {"retry-backoff-ms", TOOL_VALUE, "Pause before sending again (100)."},
@@ -48,7 +50,7 @@ struct partition_buffer {
     int32_t leader;
     struct buffer bytes; /* one batch being built */
     struct record_builder builder;
-    size_t value_size;   /* of the last record, for error lines */
+    size_t value_size; /* of the last record, for error lines */
 };
 struct producer {
     struct tool tool;
@@ -141,7 +143,8 @@ static void take_properties(struct producer *producer, const char *option, const
     for (const char *text; (text = tool_next(&producer->tool, option, &cursor));) {
         char *copy = strdup(text), *name, *value;
         if (!said)
-            printf("Option --%s is deprecated and will be removed in a future version. Use --%s instead.\n", option, instead);
+            printf("Option --%s is deprecated and will be removed in a future version. Use --%s instead.\n", option,
+                instead);
         said = true;
         if (tool_split_property(copy, &name, &value))
             add(producer, name, value);
@@ -151,7 +154,8 @@ static void take_properties(struct producer *producer, const char *option, const
     }
 }
 
-static void take_file(struct producer *producer, const char *option, void (*add)(void *context, const char *name, const char *value)) {
+static void take_file(
+    struct producer *producer, const char *option, void (*add)(void *context, const char *name, const char *value)) {
     const char *path = tool_value(&producer->tool, option);
     if (path && !tool_read_properties(path, add, producer))
         producer->failed = true;
@@ -171,8 +175,10 @@ static bool take_options(struct producer *producer) {
         tool_usage_error(tool, "Missing required option(s) [topic]");
         return false;
     }
-    if (!tool_integer(tool, tool_has(tool, "batch-size") ? "batch-size" : "max-partition-memory-bytes", 16384, &batch_size) ||
-        !tool_integer(tool, "max-block-ms", 60000, &producer->max_block_ms) || !tool_integer(tool, "retry-backoff-ms", 100, &producer->backoff_ms) ||
+    if (!tool_integer(
+            tool, tool_has(tool, "batch-size") ? "batch-size" : "max-partition-memory-bytes", 16384, &batch_size) ||
+        !tool_integer(tool, "max-block-ms", 60000, &producer->max_block_ms) ||
+        !tool_integer(tool, "retry-backoff-ms", 100, &producer->backoff_ms) ||
         !tool_integer(tool, "message-send-max-retries", 3, &producer->retries) ||
         !tool_integer(tool, "request-timeout-ms", 1500, &producer->request_timeout_ms))
         return false;
@@ -206,7 +212,8 @@ static bool take_topic(struct producer *producer, const struct kafka_metadata_re
             return false;
     producer->topic_id = topic->topic_id;
     if (producer->partition_count < topic->partitions.count) {
-        producer->partitions = realloc(producer->partitions, (size_t)topic->partitions.count * sizeof *producer->partitions);
+        producer->partitions =
+            realloc(producer->partitions, (size_t)topic->partitions.count * sizeof *producer->partitions);
         ASSERT(producer->partitions);
         memset(producer->partitions + producer->partition_count, 0,
             (size_t)(topic->partitions.count - producer->partition_count) * sizeof *producer->partitions);
@@ -238,10 +245,13 @@ static bool find_topic(struct producer *producer) {
             if (!ok)
                 fprintf(stderr, "org.apache.kafka.common.errors.TimeoutException: %s\n", error.message);
             else if (passing)
-                fprintf(stderr, "org.apache.kafka.common.errors.TimeoutException: Topic %s not present in metadata after %lld ms.\n", producer->topic,
-                    (long long)producer->max_block_ms);
+                fprintf(stderr,
+                    "org.apache.kafka.common.errors.TimeoutException: Topic %s not present in metadata after %lld "
+                    "ms.\n",
+                    producer->topic, (long long)producer->max_block_ms);
             else
-                fprintf(stderr, "%s: %s\n", remote_exception(code), code == 17 ? "Invalid topics" : remote_sentence(code));
+                fprintf(
+                    stderr, "%s: %s\n", remote_exception(code), code == 17 ? "Invalid topics" : remote_sentence(code));
             return false;
         }
         pause_ms(50);
@@ -256,7 +266,8 @@ static void compress(struct producer *producer, struct partition_buffer *partiti
     if (producer->codec == RECORD_CODEC_NONE)
         return;
     buffer_append(&packed, partition->bytes.data, RECORD_BATCH_HEADER_SIZE);
-    struct bytes records = bytes_slice(buffer_view(&partition->bytes), RECORD_BATCH_HEADER_SIZE, partition->bytes.size - RECORD_BATCH_HEADER_SIZE);
+    struct bytes records = bytes_slice(
+        buffer_view(&partition->bytes), RECORD_BATCH_HEADER_SIZE, partition->bytes.size - RECORD_BATCH_HEADER_SIZE);
     if (!compression_encode(producer->codec, records, &packed, &error)) {
         buffer_free(&packed);
         return;
@@ -268,14 +279,17 @@ static void compress(struct producer *producer, struct partition_buffer *partiti
     partition->bytes = packed;
 }
 
-static void report(const struct producer *producer, const struct partition_buffer *partition, const char *exception, const char *sentence) {
+static void report(const struct producer *producer, const struct partition_buffer *partition, const char *exception,
+    const char *sentence) {
     tool_log_error("org.apache.kafka.clients.producer.internals.ErrorLoggingCallback",
-        "Error when sending message to topic %s with key: null, value: %zu bytes with error:", producer->topic, partition->value_size);
+        "Error when sending message to topic %s with key: null, value: %zu bytes with error:", producer->topic,
+        partition->value_size);
     fprintf(stderr, "%s: %s\n", exception, sentence);
 }
 
 /* Sends one partition's batch. *code: the broker's answer. */
-static bool send_once(struct producer *producer, int32_t index, int16_t *code, char sentence[512], struct error *error) {
+static bool send_once(
+    struct producer *producer, int32_t index, int16_t *code, char sentence[512], struct error *error) {
     struct partition_buffer *partition = &producer->partitions[index];
     struct arena arena = {0};
     struct kafka_produce_request request;
@@ -291,7 +305,8 @@ static bool send_once(struct producer *producer, int32_t index, int16_t *code, c
     request.topics.items[0].partitions.items[0].index = index;
     request.topics.items[0].partitions.items[0].records = buffer_view(&partition->bytes);
     *code = 0;
-    bool ok = REMOTE_CALL(producer->tool.remote, partition->leader, produce, &request, producer->acks == 0 ? NULL : &reply, &arena, error);
+    bool ok = REMOTE_CALL(producer->tool.remote, partition->leader, produce, &request,
+        producer->acks == 0 ? NULL : &reply, &arena, error);
     if (ok && producer->acks != 0 && reply.topics.count == 1 && reply.topics.items[0].partitions.count == 1) {
         *code = reply.topics.items[0].partitions.items[0].error_code;
         snprintf(sentence, 512, "%.*s", BYTES_ARGS(reply.topics.items[0].partitions.items[0].error_message));
@@ -351,8 +366,8 @@ static size_t find_text(struct bytes view, const char *text) {
 }
 
 /* Takes what stands before `separator` off the line. */
-static bool take_front(struct producer *producer, struct bytes *rest, const char *separator, const char *what, struct bytes line,
-    struct bytes *front) {
+static bool take_front(struct producer *producer, struct bytes *rest, const char *separator, const char *what,
+    struct bytes line, struct bytes *front) {
     size_t at = find_text(*rest, separator);
     if (at == SIZE_MAX) {
         if (producer->ignore_error) {
@@ -376,7 +391,9 @@ static bool parse_headers(struct producer *producer, struct bytes text, struct b
         text = bytes_slice(text, used, text.size - used);
         size_t at = find_text(header, producer->headers_key_separator);
         if (at == SIZE_MAX && !producer->ignore_error) {
-            fprintf(stderr, "org.apache.kafka.common.KafkaException: No header key separator found in pair '%.*s' on line number %lld\n",
+            fprintf(stderr,
+                "org.apache.kafka.common.KafkaException: No header key separator found in pair '%.*s' on line number "
+                "%lld\n",
                 BYTES_ARGS(header), (long long)producer->line_number);
             return false;
         }
@@ -403,7 +420,8 @@ static bool parse_line(struct producer *producer, struct bytes line, struct part
                     ? true
                     : parse_headers(producer, headers, line, parts))))
         return false;
-    if (producer->parse_key && !take_front(producer, &rest, producer->key_separator, "key separator", line, &parts->key))
+    if (producer->parse_key &&
+        !take_front(producer, &rest, producer->key_separator, "key separator", line, &parts->key))
         return false;
     parts->value = rest.data ? rest : bytes_make("", 0);
     if (producer->null_marker && bytes_equal_text(parts->key, producer->null_marker))
@@ -424,8 +442,8 @@ static bool take_line(struct producer *producer, struct bytes line) {
             buffer_clear(&partition->bytes);
             record_builder_begin(&partition->builder, &partition->bytes, 0, 0);
         }
-        record_builder_add(&partition->builder, partition->builder.count, remote_wall_ms(), parts.key, parts.value, buffer_view(&parts.headers),
-            parts.header_count);
+        record_builder_add(&partition->builder, partition->builder.count, remote_wall_ms(), parts.key, parts.value,
+            buffer_view(&parts.headers), parts.header_count);
         partition->value_size = parts.value.size;
         if (partition->bytes.size >= producer->batch_size || tool_has(&producer->tool, "sync")) {
             send_partition(producer, index);
@@ -491,8 +509,9 @@ static bool read_input(struct producer *producer) {
 }
 
 int tool_kafka_console_producer_main(int argc, char **argv) {
-    struct producer producer = {.tool = {.purpose = "Read lines from standard input and publish them to a Kafka topic.", .options = options,
-        .option_count = ARRAY_COUNT(options)}};
+    struct producer producer = {.tool = {.purpose = "Read lines from standard input and publish them to a Kafka topic.",
+                                    .options = options,
+                                    .option_count = ARRAY_COUNT(options)}};
     int status = 1;
     if (tool_parse(&producer.tool, argc, argv, &status)) {
         status = 1;

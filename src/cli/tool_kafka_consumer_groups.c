@@ -1,5 +1,5 @@
-/* tool_kafka_consumer_groups.c: kafka-consumer-groups: list, describe and delete groups and their offsets; resetting offsets is in
- * kafka_group_reset.c. Output has the real tool's columns. */
+/* tool_kafka_consumer_groups.c: kafka-consumer-groups: list, describe and delete groups and their offsets; resetting
+ * offsets is in kafka_group_reset.c. Output has the real tool's columns. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -77,7 +77,8 @@ static int list_groups(struct tool *tool) {
     group_width += 10;
     bool any = listings.count > 0 && (with_state || with_type);
     if (any)
-        printf("%-*s%s%s\n", group_width, "GROUP", with_type ? " TYPE                " : "", with_state ? " STATE               " : "");
+        printf("%-*s%s%s\n", group_width, "GROUP", with_type ? " TYPE                " : "",
+            with_state ? " STATE               " : "");
     for (size_t i = 0; i < listings.count; i++) {
         const struct group_listing *listing = &listings.items[i];
         bool of_consumers = listing->protocol_type[0] == '\0' || strcmp(listing->protocol_type, "consumer") == 0;
@@ -129,9 +130,9 @@ static void group_missing(const char *group) {
 struct row {
     const char *topic;
     int32_t partition;
-    const struct group_place *place; /* committed, or NULL */
+    const struct group_place *place;   /* committed, or NULL */
     const struct group_member *member; /* or NULL */
-    int64_t end; /* -1 unknown */
+    int64_t end;                       /* -1 unknown */
 };
 struct rows {
     struct row *items;
@@ -164,8 +165,9 @@ static void print_offsets(const struct group_description *description, const str
         topic_width = width(topic_width, strlen(rows->items[i].topic));
         member_width = width(member_width, rows->items[i].member ? strlen(rows->items[i].member->id) : 1);
     }
-    printf("\n%-*s %-*s %-10s %s%-15s %-15s %-15s %-*s %-15s %s\n", group_width, "GROUP", topic_width, "TOPIC", "PARTITION",
-        verbose ? "LEADER-EPOCH    " : "", "CURRENT-OFFSET", "LOG-END-OFFSET", "LAG", member_width, "CONSUMER-ID", "HOST", "CLIENT-ID");
+    printf("\n%-*s %-*s %-10s %s%-15s %-15s %-15s %-*s %-15s %s\n", group_width, "GROUP", topic_width, "TOPIC",
+        "PARTITION", verbose ? "LEADER-EPOCH    " : "", "CURRENT-OFFSET", "LOG-END-OFFSET", "LAG", member_width,
+        "CONSUMER-ID", "HOST", "CLIENT-ID");
     for (size_t i = 0; i < rows->count; i++) {
         const struct row *row = &rows->items[i];
         char committed[24], end[24], lag[24], epoch[24];
@@ -176,8 +178,9 @@ static void print_offsets(const struct group_description *description, const str
         printf("%-*s %-*s %-10d ", group_width, description->id, topic_width, row->topic, row->partition);
         if (verbose)
             printf("%-15s ", epoch);
-        printf("%-15s %-15s %-15s %-*s %-15s %s\n", committed, end, lag, member_width, row->member ? row->member->id : "-",
-            row->member ? row->member->host : "-", row->member ? row->member->client_id : "-");
+        printf("%-15s %-15s %-15s %-*s %-15s %s\n", committed, end, lag, member_width,
+            row->member ? row->member->id : "-", row->member ? row->member->host : "-",
+            row->member ? row->member->client_id : "-");
     }
 }
 
@@ -196,7 +199,8 @@ static void gather_rows(struct group_description *description, struct group_plac
         size_t first = rows->count;
         for (size_t i = 0; i < members[m]->assigned.count; i++) {
             const struct group_place *place = &members[m]->assigned.items[i];
-            VECTOR_PUSH(rows, ((struct row){place->topic, place->partition, group_place_find(committed, place->topic, place->partition), members[m], -1}));
+            VECTOR_PUSH(rows, ((struct row){place->topic, place->partition,
+                                  group_place_find(committed, place->topic, place->partition), members[m], -1}));
         }
         if (rows->count > first)
             qsort(rows->items + first, rows->count - first, sizeof rows->items[0], compare_rows);
@@ -204,7 +208,8 @@ static void gather_rows(struct group_description *description, struct group_plac
     size_t first = rows->count;
     for (size_t i = 0; i < committed->count; i++)
         if (!is_assigned(description, &committed->items[i]))
-            VECTOR_PUSH(rows, ((struct row){committed->items[i].topic, committed->items[i].partition, &committed->items[i], NULL, -1}));
+            VECTOR_PUSH(rows, ((struct row){committed->items[i].topic, committed->items[i].partition,
+                                  &committed->items[i], NULL, -1}));
     if (rows->count > first)
         qsort(rows->items + first, rows->count - first, sizeof rows->items[0], compare_rows);
     free(members);
@@ -226,7 +231,8 @@ static bool describe_offsets(struct tool *tool, struct group_description *descri
         gather_rows(description, &committed, &rows);
         for (size_t i = 0; i < rows.count; i++) {
             struct error ignored; /* a deleted topic has no end: shown as "-" */
-            group_list_offset(tool->remote, rows.items[i].topic, rows.items[i].partition, -1, &rows.items[i].end, &ignored);
+            group_list_offset(
+                tool->remote, rows.items[i].topic, rows.items[i].partition, -1, &rows.items[i].end, &ignored);
         }
         say_state(description);
         if (rows.count > 0)
@@ -242,7 +248,8 @@ static char *assignment_text(const struct group_member *member) {
     struct buffer text = {0};
     struct rows rows = {0};
     for (size_t i = 0; i < member->assigned.count; i++)
-        VECTOR_PUSH(&rows, ((struct row){member->assigned.items[i].topic, member->assigned.items[i].partition, NULL, NULL, -1}));
+        VECTOR_PUSH(&rows,
+            ((struct row){member->assigned.items[i].topic, member->assigned.items[i].partition, NULL, NULL, -1}));
     if (rows.count > 0)
         qsort(rows.items, rows.count, sizeof rows.items[0], compare_rows);
     for (size_t i = 0; i < rows.count; i++) {
@@ -260,8 +267,8 @@ static char *assignment_text(const struct group_member *member) {
 
 static void describe_members(struct tool *tool, const struct group_description *description) {
     bool verbose = tool_has(tool, "verbose"), instances = false;
-    int group_width = width(15, strlen(description->id)), id_width = 15, instance_width = 17, host_width = 15, client_width = 15,
-        assignment_width = 20;
+    int group_width = width(15, strlen(description->id)), id_width = 15, instance_width = 17, host_width = 15,
+        client_width = 15, assignment_width = 20;
     say_state(description);
     if (description->member_count == 0)
         return;
@@ -281,7 +288,8 @@ static void describe_members(struct tool *tool, const struct group_description *
         printf("%-*s ", instance_width, "GROUP-INSTANCE-ID");
     printf("%-*s %-*s %-15s ", host_width, "HOST", client_width, "CLIENT-ID", "#PARTITIONS");
     if (verbose)
-        printf("%-15s %-*s %-15s %-20s", "CURRENT-EPOCH", assignment_width, "CURRENT-ASSIGNMENT", "TARGET-EPOCH", "TARGET-ASSIGNMENT");
+        printf("%-15s %-*s %-15s %-20s", "CURRENT-EPOCH", assignment_width, "CURRENT-ASSIGNMENT", "TARGET-EPOCH",
+            "TARGET-ASSIGNMENT");
     printf("\n");
     for (size_t i = 0; i < description->member_count; i++) {
         const struct group_member *member = &description->members[i];
@@ -302,9 +310,10 @@ static void describe_state(const struct group_description *description) {
     char coordinator[360];
     snprintf(coordinator, sizeof coordinator, "%s  (%d)", description->coordinator_address, description->coordinator);
     int group_width = width(15, strlen(description->id)), coordinator_width = width(25, strlen(coordinator));
-    printf("\n%-*s %-*s %-20s %-20s %s\n", group_width, "GROUP", coordinator_width, "COORDINATOR (ID)", "ASSIGNMENT-STRATEGY", "STATE", "#MEMBERS");
-    printf("%-*s %-*s %-20s %-20s %zu\n", group_width, description->id, coordinator_width, coordinator, description->protocol,
-        description->state, description->member_count);
+    printf("\n%-*s %-*s %-20s %-20s %s\n", group_width, "GROUP", coordinator_width, "COORDINATOR (ID)",
+        "ASSIGNMENT-STRATEGY", "STATE", "#MEMBERS");
+    printf("%-*s %-*s %-20s %-20s %zu\n", group_width, description->id, coordinator_width, coordinator,
+        description->protocol, description->state, description->member_count);
 }
 
 static int describe_one(struct tool *tool, const char *group) {
@@ -350,7 +359,7 @@ static bool delete_one(struct tool *tool, const char *group, int16_t *code, stru
     request.groups.items = &name;
     request.groups.count = 1;
     bool ok = remote_coordinator(tool->remote, group, &coordinator, error) &&
-        REMOTE_CALL(tool->remote, coordinator, delete_groups, &request, &reply, &arena, error);
+              REMOTE_CALL(tool->remote, coordinator, delete_groups, &request, &reply, &arena, error);
     *code = ok && reply.results.count == 1 ? reply.results.items[0].error_code : 0;
     arena_destroy(&arena);
     return ok;
@@ -366,8 +375,9 @@ static int delete_groups(struct tool *tool) {
         if (!delete_one(tool, groups.items[i], &code, &error))
             buffer_printf(&failed, "\n* Group '%s' could not be deleted due to: %s", groups.items[i], error.message);
         else if (code != 0)
-            buffer_printf(&failed, "\n* Group '%s' could not be deleted due to: java.util.concurrent.ExecutionException: %s: %s", groups.items[i],
-                remote_exception(code), remote_sentence(code));
+            buffer_printf(&failed,
+                "\n* Group '%s' could not be deleted due to: java.util.concurrent.ExecutionException: %s: %s",
+                groups.items[i], remote_exception(code), remote_sentence(code));
         else
             buffer_printf(&done, "%s'%s'", done.size ? ", " : "", groups.items[i]);
     }
@@ -386,8 +396,8 @@ static int delete_groups(struct tool *tool) {
 
 /* ---- delete offsets ---- */
 
-static bool delete_place(struct tool *tool, int32_t coordinator, const char *group, const char *topic, int32_t partition, int16_t *code,
-    struct error *error) {
+static bool delete_place(struct tool *tool, int32_t coordinator, const char *group, const char *topic,
+    int32_t partition, int16_t *code, struct error *error) {
     struct arena arena = {0};
     struct kafka_offset_delete_request request;
     struct kafka_offset_delete_reply reply;
@@ -422,8 +432,8 @@ static int delete_offsets(struct tool *tool) {
         if (!delete_place(tool, coordinator, group, scope.items[i].topic, scope.items[i].partition, &code, &error))
             status = fail(error.message);
         all = all && code == 0;
-        buffer_printf(&lines, "%-30s %-15d %s%s\n", scope.items[i].topic, scope.items[i].partition, code ? "Error: " : "Successful",
-            code ? remote_sentence(code) : "    ");
+        buffer_printf(&lines, "%-30s %-15d %s%s\n", scope.items[i].topic, scope.items[i].partition,
+            code ? "Error: " : "Successful", code ? remote_sentence(code) : "    ");
     }
     if (status == 0 && all)
         printf("Request succeed for deleting offsets from group %s.\n", group);
@@ -451,7 +461,8 @@ int tool_kafka_consumer_groups_main(int argc, char **argv) {
         bool needs_group;
     } actions[] = {{"list", list_groups, false}, {"describe", describe_groups, true}, {"delete", delete_groups, true},
         {"reset-offsets", reset_offsets, true}, {"delete-offsets", delete_offsets, true}};
-    struct tool tool = {.purpose = "List, describe, delete consumer groups, or reset their offsets.", .options = options,
+    struct tool tool = {.purpose = "List, describe, delete consumer groups, or reset their offsets.",
+        .options = options,
         .option_count = ARRAY_COUNT(options)};
     int status = 1, chosen = -1, count = 0;
     if (tool_parse(&tool, argc, argv, &status)) {
@@ -462,9 +473,11 @@ int tool_kafka_consumer_groups_main(int argc, char **argv) {
                 count++;
             }
         if (count != 1)
-            status = tool_usage_error(&tool, "Command must include exactly one action: --list, --describe, --delete, --reset-offsets, --delete-offsets.");
+            status = tool_usage_error(&tool, "Command must include exactly one action: --list, --describe, --delete, "
+                                             "--reset-offsets, --delete-offsets.");
         else if (actions[chosen].needs_group && !tool_has(&tool, "group") && !tool_has(&tool, "all-groups"))
-            status = tool_usage_error(&tool, "Option [%s] takes one of these options: [all-groups], [group]", actions[chosen].option);
+            status = tool_usage_error(
+                &tool, "Option [%s] takes one of these options: [all-groups], [group]", actions[chosen].option);
         else if (!tool_integer(&tool, "timeout", 30000, &timeout_ms) || !tool_connect(&tool, "adminclient-1"))
             status = 1;
         else {

@@ -1,4 +1,5 @@
-/* tool_kafka_topics.c: kafka-topics: list, describe, create, alter, delete topics, with the real tool's options and output. */
+/* tool_kafka_topics.c: kafka-topics: list, describe, create, alter, delete topics, with the real tool's options and
+ * output. */
 #include <regex.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -88,7 +89,8 @@ static int find_topics(struct tool *tool, struct tool_texts *names) {
     for (int32_t i = 0; ok && i < reply.topics.count; i++) {
         const struct kafka_metadata_reply_topic *topic = &reply.topics.items[i];
         char *name = tool_text(topic->name);
-        if ((pattern && regexec(&regex, name, 0, NULL, 0) != 0) || (topic->is_internal && tool_has(tool, "exclude-internal")))
+        if ((pattern && regexec(&regex, name, 0, NULL, 0) != 0) ||
+            (topic->is_internal && tool_has(tool, "exclude-internal")))
             free(name);
         else
             VECTOR_PUSH(names, name);
@@ -166,12 +168,14 @@ static bool add_assignment(const char *text, struct kafka_create_topics_request_
     return ok && topic->assignments.count > 0;
 }
 
-static int fill_topic(struct tool *tool, const char *name, struct kafka_create_topics_request_topic *topic, struct arena *arena) {
+static int fill_topic(
+    struct tool *tool, const char *name, struct kafka_create_topics_request_topic *topic, struct arena *arena) {
     int64_t partitions, factor;
     if (!tool_integer(tool, "partitions", -1, &partitions) || !tool_integer(tool, "replication-factor", -1, &factor))
         return 1;
     if (tool_has(tool, "replication-factor") && (factor < 1 || factor > INT16_MAX))
-        return fail_with("java.lang.IllegalArgumentException", "The replication factor must be between 1 and 32767 inclusive");
+        return fail_with(
+            "java.lang.IllegalArgumentException", "The replication factor must be between 1 and 32767 inclusive");
     if (tool_has(tool, "partitions") && (partitions < 1 || partitions > INT32_MAX))
         return fail_with("java.lang.IllegalArgumentException", "The partitions must be greater than 0");
     topic->name = bytes_from_text(name);
@@ -191,7 +195,8 @@ static int create_topic(struct tool *tool) {
     if (!name)
         return tool_usage_error(tool, "Missing required argument \"[topic]\"");
     if (strpbrk(name, "._"))
-        printf("WARNING: Due to limitations in metric names, topics with a period ('.') or underscore ('_') could collide. To avoid issues it "
+        printf("WARNING: Due to limitations in metric names, topics with a period ('.') or underscore ('_') could "
+               "collide. To avoid issues it "
                "is best to use either, but not both.\n");
     struct arena arena = {0};
     struct error error = {0};
@@ -322,14 +327,15 @@ static void read_configs(struct description *description, const struct kafka_des
         description->has_overrides = description->has_overrides || config->source == 1;
         if (config->source == 5)
             continue;
-        buffer_printf(&description->configs, "%s%.*s=%.*s", description->configs.size ? "," : "", BYTES_ARGS(config->name),
-            BYTES_ARGS(config->value));
+        buffer_printf(&description->configs, "%s%.*s=%.*s", description->configs.size ? "," : "",
+            BYTES_ARGS(config->name), BYTES_ARGS(config->value));
     }
     free(names);
     free(order);
 }
 
-static bool describe_configs(struct tool *tool, struct bytes name, struct description *description, struct error *error) {
+static bool describe_configs(
+    struct tool *tool, struct bytes name, struct description *description, struct error *error) {
     struct arena arena = {0};
     struct kafka_describe_configs_request request;
     struct kafka_describe_configs_reply reply;
@@ -358,7 +364,8 @@ static bool wanted_partition(const struct tool *tool, const struct description *
     return true;
 }
 
-static void print_partition(struct bytes topic, const struct kafka_describe_topic_partitions_reply_partition *partition) {
+static void print_partition(
+    struct bytes topic, const struct kafka_describe_topic_partitions_reply_partition *partition) {
     printf("\tTopic: %.*s\tPartition: %d\tLeader: ", BYTES_ARGS(topic), partition->index);
     if (partition->leader_id < 0)
         printf("none");
@@ -381,7 +388,7 @@ static void print_partition(struct bytes topic, const struct kafka_describe_topi
 
 static bool only_partitions(const struct tool *tool) {
     return tool_has(tool, "under-replicated-partitions") || tool_has(tool, "unavailable-partitions") ||
-        tool_has(tool, "under-min-isr-partitions") || tool_has(tool, "at-min-isr-partitions");
+           tool_has(tool, "under-min-isr-partitions") || tool_has(tool, "at-min-isr-partitions");
 }
 
 static void print_description(const struct tool *tool, struct description *description) {
@@ -392,8 +399,9 @@ static void print_description(const struct tool *tool, struct description *descr
     if (overrides_only && !description->has_overrides)
         return;
     if (!only_partitions(tool))
-        printf("Topic: %.*s\tTopicId: %s\tPartitionCount: %d\tReplicationFactor: %d\tConfigs: %s\n", BYTES_ARGS(topic->name), id,
-            topic->partitions.count, topic->partitions.count ? topic->partitions.items[0].replicas.count : 0,
+        printf("Topic: %.*s\tTopicId: %s\tPartitionCount: %d\tReplicationFactor: %d\tConfigs: %s\n",
+            BYTES_ARGS(topic->name), id, topic->partitions.count,
+            topic->partitions.count ? topic->partitions.items[0].replicas.count : 0,
             buffer_text(&description->configs));
     for (int32_t i = 0; !overrides_only && i < topic->partitions.count; i++)
         if (wanted_partition(tool, description, &topic->partitions.items[i]))
@@ -401,8 +409,8 @@ static void print_description(const struct tool *tool, struct description *descr
 }
 
 /* A broker before 3.7 has no DescribeTopicPartitions: the same facts from Metadata. */
-static bool from_metadata(struct tool *tool, const char *name, struct kafka_describe_topic_partitions_reply *out, struct arena *arena,
-    struct error *error) {
+static bool from_metadata(struct tool *tool, const char *name, struct kafka_describe_topic_partitions_reply *out,
+    struct arena *arena, struct error *error) {
     struct kafka_metadata_reply reply;
     if (!remote_metadata(tool->remote, &name, 1, false, &reply, arena, error))
         return false;
@@ -413,7 +421,8 @@ static bool from_metadata(struct tool *tool, const char *name, struct kafka_desc
         to->name = from->name;
         to->topic_id = from->topic_id;
         to->error_code = from->error_code;
-        WIRE_ARRAY(arena, &to->partitions, &kafka_describe_topic_partitions_reply_partition_struct, from->partitions.count);
+        WIRE_ARRAY(
+            arena, &to->partitions, &kafka_describe_topic_partitions_reply_partition_struct, from->partitions.count);
         for (int32_t p = 0; p < from->partitions.count; p++) {
             struct kafka_describe_topic_partitions_reply_partition *partition = &to->partitions.items[p];
             partition->index = from->partitions.items[p].index;
@@ -428,8 +437,8 @@ static bool from_metadata(struct tool *tool, const char *name, struct kafka_desc
     return true;
 }
 
-static bool describe_partitions(struct tool *tool, const char *name, struct kafka_describe_topic_partitions_reply *reply, struct arena *arena,
-    struct error *error) {
+static bool describe_partitions(struct tool *tool, const char *name,
+    struct kafka_describe_topic_partitions_reply *reply, struct arena *arena, struct error *error) {
     if (remote_version(tool->remote, REMOTE_ANY, &kafka_describe_topic_partitions_request_message, error) < 0)
         return from_metadata(tool, name, reply, arena, error);
     struct kafka_describe_topic_partitions_request request;
@@ -441,7 +450,8 @@ static bool describe_partitions(struct tool *tool, const char *name, struct kafk
         return false;
     while (reply->next_cursor && reply->topics.count == 1) { /* the rest of a topic with many partitions */
         struct kafka_describe_topic_partitions_reply more;
-        struct kafka_describe_topic_partitions_request_cursor cursor = {reply->next_cursor->topic_name, reply->next_cursor->partition_index};
+        struct kafka_describe_topic_partitions_request_cursor cursor = {
+            reply->next_cursor->topic_name, reply->next_cursor->partition_index};
         request.cursor = &cursor;
         if (!REMOTE_CALL(tool->remote, REMOTE_ANY, describe_topic_partitions, &request, &more, arena, error))
             return false;
@@ -466,7 +476,8 @@ static int describe_one(struct tool *tool, const char *name) {
     wire_set_defaults(&kafka_describe_topic_partitions_reply_struct, &reply);
     int status = 0;
     struct description description = {.min_isr = 1};
-    if (!describe_partitions(tool, name, &reply, &arena, &error) || !describe_configs(tool, bytes_from_text(name), &description, &error)) {
+    if (!describe_partitions(tool, name, &reply, &arena, &error) ||
+        !describe_configs(tool, bytes_from_text(name), &description, &error)) {
         status = fail_error(&error);
     } else if (reply.topics.count == 1) {
         description.topic = &reply.topics.items[0];
@@ -485,7 +496,8 @@ static int find_by_id(struct tool *tool, struct tool_texts *names) {
     const char *text = tool_value(tool, "topic-id");
     struct uuid id;
     if (!uuid_parse_base64(bytes_from_text(text), &id))
-        return fail_with("java.lang.IllegalArgumentException", "Input string with prefix is too long to be decoded as a base64 UUID");
+        return fail_with("java.lang.IllegalArgumentException",
+            "Input string with prefix is too long to be decoded as a base64 UUID");
     struct arena arena = {0};
     struct kafka_metadata_reply reply;
     struct error error = {0};
@@ -518,8 +530,11 @@ int tool_kafka_topics_main(int argc, char **argv) {
     static const struct {
         const char *option;
         int (*run)(struct tool *tool);
-    } actions[] = {{"create", create_topic}, {"list", list_topics}, {"alter", alter_topics}, {"describe", describe_topics}, {"delete", delete_topics}};
-    struct tool tool = {.purpose = "Create, delete, describe, or change a topic.", .options = options, .option_count = ARRAY_COUNT(options)};
+    } actions[] = {{"create", create_topic}, {"list", list_topics}, {"alter", alter_topics},
+        {"describe", describe_topics}, {"delete", delete_topics}};
+    struct tool tool = {.purpose = "Create, delete, describe, or change a topic.",
+        .options = options,
+        .option_count = ARRAY_COUNT(options)};
     int status = 1, chosen = -1, count = 0;
     if (tool_parse(&tool, argc, argv, &status)) {
         for (size_t i = 0; i < ARRAY_COUNT(actions); i++)
@@ -528,7 +543,8 @@ int tool_kafka_topics_main(int argc, char **argv) {
                 count++;
             }
         if (count != 1)
-            status = tool_usage_error(&tool, "Command must include exactly one action: --list, --describe, --create, --alter or --delete");
+            status = tool_usage_error(
+                &tool, "Command must include exactly one action: --list, --describe, --create, --alter or --delete");
         else
             status = tool_connect(&tool, "adminclient-1") ? actions[chosen].run(&tool) : 1;
     }
