@@ -339,10 +339,6 @@ struct buffer net_take_frame(struct net_connection *connection) {
 
 static void refuse_frame(struct net_connection *connection, int32_t size) {
     net_count(connection->counters.refused, 1);
-    service_log_write(connection->log, LOG_WARN, "raudal.net",
-        "Closing the %s connection of %s port %u: a frame of %d bytes, at most %zu are allowed",
-        connection->protocol->name, connection->peer.text, connection->peer.port, size,
-        connection->limits.frame_size_max);
     if (connection->protocol->frame_refused != NULL) {
         connection->protocol->frame_refused(connection, size);
         net_close(connection);

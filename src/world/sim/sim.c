@@ -1,13 +1,16 @@
 /* sim.c: the scheduler of the simulated machine: clock, randomness, loops, timers, pools.
  *
  * A step collects what could run now: the first post of each loop, the timers that are due, the tasks a pool's threads
- * could start, what the network has for a watched socket. One of them, chosen by the seed, runs to its end. When there
- * is none, time moves to the next event. */
+ * could start, what the network has for a watched socket. One of them, chosen by the seed, runs to its end and takes a
+ * microsecond. When there is none, time moves to the next event. */
 #include "world/sim/sim_internal.h"
 
 #include <stdio.h>
 
-enum { START_WALL_S = 1767225600 /* 2026-01-01T00:00:00Z */ };
+enum {
+    START_WALL_S = 1767225600, /* 2026-01-01T00:00:00Z */
+    EVENT_NS = 1000,           /* what an event takes: code that polls sees time pass */
+};
 
 /* ---- randomness: splitmix64 ---- */
 
@@ -270,6 +273,7 @@ static bool step_now(struct sim_world *world, int64_t *next_ns) {
         size_t chosen = sim_random_below(world, candidates.ready.count);
         struct sim_candidate candidate = candidates.ready.items[chosen];
         sim_note(world, chosen + (uint64_t)world->now_ns);
+        world->now_ns += EVENT_NS;
         run_in(world, candidate.loop, candidate.run, candidate.object);
     }
     VECTOR_FREE(&candidates.ready);

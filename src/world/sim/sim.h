@@ -2,7 +2,8 @@
  * when it is stepped; the seed decides the order of what could run at the same time, the delays and the faults, so a
  * failure is a number that anyone can replay.
  *
- * Time is virtual: it moves only when nothing can run. Disk calls are immediate. Use from one thread only.
+ * Time is virtual: it jumps to the next event when nothing can run; each event takes a microsecond. Disk calls are
+ * immediate. Use from one thread only.
  *
  * The disk keeps two states: what the program sees, and what would survive a power cut. world_file_sync makes a file's
  * bytes survive, world_sync_directory the creations, removals and renames in that directory. Modes, times and
