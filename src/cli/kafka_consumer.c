@@ -182,12 +182,14 @@ static bool fetch_committed(struct consumer *consumer, struct error *error) {
     remote_limit_version(consumer->options.remote, &kafka_offset_fetch_request_message, 9);
     int16_t version =
         remote_version(consumer->options.remote, consumer->coordinator, &kafka_offset_fetch_request_message, error);
-    request.group_id = bytes_from_text(consumer->options.group);
-    request.topics.count = -1;
     if (version >= 8) {
         WIRE_ARRAY(&arena, &request.groups, &kafka_offset_fetch_request_group_struct, 1);
-        request.groups.items[0].group_id = request.group_id;
+        request.groups.items[0].group_id = bytes_from_text(consumer->options.group);
+        request.groups.items[0].member_id = BYTES_NULL;
         request.groups.items[0].topics.count = -1;
+    } else {
+        request.group_id = bytes_from_text(consumer->options.group);
+        request.topics.count = -1;
     }
     bool ok = version >= 0 && REMOTE_CALL(consumer->options.remote, consumer->coordinator, offset_fetch, &request,
                                   &reply, &arena, error);
@@ -762,7 +764,7 @@ static void leave(struct consumer *consumer) {
 
 void consumer_close(struct consumer *consumer) {
     struct error error;
-    if (consumer->options.group && consumer->joined) {
+    if (consumer->options.group && consumer->coordinator >= 0 && consumer->member_id[0]) {
         remote_set_timeout(consumer->options.remote, 5000);
         commit(consumer, &error);
         leave(consumer);

@@ -216,12 +216,14 @@ bool group_committed(
     wire_set_defaults(&kafka_offset_fetch_request_struct, &request);
     remote_limit_version(remote, &kafka_offset_fetch_request_message, 9); /* by topic name */
     int16_t version = remote_version(remote, coordinator, &kafka_offset_fetch_request_message, error);
-    request.group_id = bytes_from_text(group);
-    request.topics.count = -1;
     if (version >= 8) {
         WIRE_ARRAY(&arena, &request.groups, &kafka_offset_fetch_request_group_struct, 1);
-        request.groups.items[0].group_id = request.group_id;
+        request.groups.items[0].group_id = bytes_from_text(group);
+        request.groups.items[0].member_id = BYTES_NULL;
         request.groups.items[0].topics.count = -1;
+    } else {
+        request.group_id = bytes_from_text(group);
+        request.topics.count = -1;
     }
     bool ok = version >= 0 && REMOTE_CALL(remote, coordinator, offset_fetch, &request, &reply, &arena, error);
     for (int32_t t = 0; ok && version < 8 && t < reply.topics.count; t++)
