@@ -4,7 +4,7 @@
  *   operation.c     one user's request on the store:         permission.c  who may
  *                   identity, failures as Hadoop exceptions
  *   transfer*.c     data transfer: blocks in packets         web*.c        WebHDFS
- *   message.c       protocol buffers in an arena */
+ *   message.c       protocol buffers in an arena (message.h) */
 #ifndef HDFS_HDFS_INTERNAL_H
 #define HDFS_HDFS_INTERNAL_H
 
@@ -14,6 +14,7 @@
 #include "base/assert.h"
 #include "base/uuid.h"
 #include "hdfs/hdfs.h"
+#include "hdfs/message.h"
 #include "store/lease.h"
 
 #define HDFS_CHUNK_SIZE 512         /* bytes per checksum */
@@ -154,21 +155,6 @@ bool file_list_xattrs(struct operation *operation, const char *path, char ***nam
 bool file_checksum(struct operation *operation, const char *path, uint8_t out[28], char algorithm[64]);
 /* MD5 of the CRC-32Cs of one range of a file. */
 bool block_checksum(struct store_file *file, int64_t offset, int64_t size, uint8_t md5[16], struct error *error);
-
-/* ---- protocol buffers (message.c) ---- */
-
-#define MESSAGE_DEPTH_MAX 100
-/* Walks the wire form: false when a field is longer than what holds it, a tag is malformed, or known submessages nest
- * too deep. */
-bool message_check(const ProtobufCMessageDescriptor *descriptor, struct bytes data);
-/* Unpacks in the arena after the check; NULL when it is malformed or lacks a required field. */
-ProtobufCMessage *message_unpack(const ProtobufCMessageDescriptor *descriptor, struct arena *arena, struct bytes data);
-/* Splits off one varint-length-delimited message. Returns 1, 0 when more bytes are needed, -1 when it is malformed or
- * above size_max. */
-int message_take(struct bytes *input, struct bytes *message, size_t size_max);
-void message_append_delimited(struct buffer *out, const ProtobufCMessage *message);
-/* A new message of that kind, in the arena, initialised. */
-ProtobufCMessage *message_new(struct arena *arena, const ProtobufCMessageDescriptor *descriptor);
 
 /* ---- servers ---- */
 

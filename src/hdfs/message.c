@@ -1,6 +1,6 @@
 /* message.c: protocol buffers from strangers. protobuf-c's unpack has no limit on nesting, so the wire form is walked
  * first, along the descriptors; then it is unpacked in the request's arena. */
-#include "hdfs/hdfs_internal.h"
+#include "hdfs/message.h"
 
 #include <stdlib.h>
 
