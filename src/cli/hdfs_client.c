@@ -423,6 +423,14 @@ bool hdfs_client_checksum(struct hdfs_client *client, const char *path, uint8_t 
             }
         }
     }
+    /* Hadoop digests the whole of a buffer that starts with 32 bytes and doubles, its unused zeros included. */
+    for (size_t capacity = 32, used = 16 * count;; capacity *= 2) {
+        if (used <= capacity) {
+            uint8_t *zeros = arena_allocate_zeroed(&arena, capacity - used + 1);
+            EVP_DigestUpdate(digest, zeros, capacity - used);
+            break;
+        }
+    }
     unsigned length = 16;
     EVP_DigestFinal_ex(digest, sum + 12, &length);
     EVP_MD_CTX_free(digest);

@@ -55,6 +55,12 @@ bool file_checksum(struct operation *operation, const char *path, uint8_t out[28
         EVP_DigestUpdate(digest, md5, sizeof md5);
     }
     store_file_close(file);
+    /* Hadoop digests the whole of a buffer that starts with 32 bytes and doubles, its unused zeros included. */
+    size_t used = 16 * (size_t)((stat.size + stat.block_size - 1) / stat.block_size), capacity = 32;
+    while (capacity < used) {
+        capacity *= 2;
+    }
+    EVP_DigestUpdate(digest, arena_allocate_zeroed(&operation->arena, capacity), capacity - used);
     unsigned length = 16;
     EVP_DigestFinal_ex(digest, out + 12, &length);
     EVP_MD_CTX_free(digest);
