@@ -11,13 +11,16 @@
 
 /* ---- FindCoordinator ---- */
 
-static int16_t coordinator_error(int8_t key_type, struct bytes key, const char **message) {
+/* Clients that send the older form of the request ask again for ever after most errors; "not authorized" makes them stop and say so. */
+static int16_t coordinator_error(struct api_request *request, int8_t key_type, struct bytes key, const char **message) {
     *message = NULL;
     if (key_type == 0)
         return KAFKA_NONE;
     *message = key_type == 1 ? "Transactions are not supported by this broker: use a producer without transactional.id"
                              : "This type of coordinator is not supported by this broker";
-    return KAFKA_INVALID_REQUEST;
+    service_log_write(request->broker->service_log, LOG_WARN, "kafka.server.KafkaApis", "FindCoordinator for %s from %s is refused: %s",
+        key_type == 1 ? "a transactional.id" : "a share group", request->connection->host, *message);
+    return request->version < 4 && key_type == 1 ? KAFKA_TRANSACTIONAL_ID_AUTHORIZATION_FAILED : KAFKA_INVALID_REQUEST;
 }
 
 void handle_find_coordinator(struct api_request *request) {
@@ -25,7 +28,7 @@ void handle_find_coordinator(struct api_request *request) {
     struct kafka_find_coordinator_reply *reply = request->reply;
     const char *message;
     if (request->version < 4) {
-        reply->error_code = coordinator_error(body->key_type, body->key, &message);
+        reply->error_code = coordinator_error(request, body->key_type, body->key, &message);
         reply->error_message = bytes_from_text(message);
         reply->node_id = -1;
         if (reply->error_code == KAFKA_NONE) {
@@ -42,7 +45,7 @@ void handle_find_coordinator(struct api_request *request) {
     for (int32_t i = 0; i < body->keys.count; i++) {
         struct kafka_find_coordinator_reply_coordinator *coordinator = &reply->coordinators.items[i];
         coordinator->key = body->keys.items[i];
-        coordinator->error_code = coordinator_error(body->key_type, body->keys.items[i], &message);
+        coordinator->error_code = coordinator_error(request, body->key_type, body->keys.items[i], &message);
         coordinator->error_message = bytes_from_text(message);
         coordinator->node_id = coordinator->port = -1;
         if (coordinator->error_code == KAFKA_NONE) {
