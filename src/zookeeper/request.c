@@ -591,7 +591,7 @@ void zk_request(struct zk_connection *connection, struct bytes frame) {
     request.xid = jute_read_int(&request.reader);
     enum zk_operation operation = (enum zk_operation)jute_read_int(&request.reader);
     if (request.reader.failed || connection->session == NULL) {
-        net_close(connection->net);
+        zk_close(connection);
         return;
     }
     zk_session_touch(zookeeper, connection->session);
@@ -613,5 +613,5 @@ void zk_request(struct zk_connection *connection, struct bytes frame) {
     note_answer(connection, request.xid, (world_monotonic_ns(zookeeper->options.world) - started_ns) / 1000000);
     zk_send(connection, &answer);
     if (operation == ZK_CLOSE_SESSION || result == ZK_AUTH_FAILED)
-        net_close(connection->net);
+        zk_close(connection);
 }

@@ -43,16 +43,32 @@ void zk_send(struct zk_connection *connection, struct buffer *frame) {
         send_now(connection->net, frame);
         return;
     }
-    VECTOR_PUSH(
-        &zookeeper->outgoing, ((struct zk_outgoing){net_retain(connection->net), *frame, zookeeper->tree.last_zxid}));
+    VECTOR_PUSH(&zookeeper->outgoing,
+        ((struct zk_outgoing){
+            .net = net_retain(connection->net), .frame = *frame, .after_zxid = zookeeper->tree.last_zxid}));
     *frame = (struct buffer){0};
+}
+
+void zk_close(struct zk_connection *connection) {
+    struct zookeeper *zookeeper = connection->zookeeper;
+    if (zookeeper->outgoing.count == 0) {
+        net_close(connection->net);
+        return;
+    }
+    /* Answers that wait for the disk go first. */
+    VECTOR_PUSH(&zookeeper->outgoing,
+        ((struct zk_outgoing){
+            .net = net_retain(connection->net), .after_zxid = zookeeper->tree.last_zxid, .closes = true}));
 }
 
 static void release_outgoing(struct zookeeper *zookeeper) {
     size_t sent = 0;
     while (sent < zookeeper->outgoing.count && zookeeper->outgoing.items[sent].after_zxid <= zookeeper->synced_zxid) {
         struct zk_outgoing *outgoing = &zookeeper->outgoing.items[sent++];
-        send_now(outgoing->net, &outgoing->frame);
+        if (outgoing->closes)
+            net_close(outgoing->net);
+        else
+            send_now(outgoing->net, &outgoing->frame);
         net_release(outgoing->net);
     }
     zookeeper->outgoing.count -= sent;

@@ -39,6 +39,7 @@ struct zk_outgoing {
     struct net_connection *net;
     struct buffer frame;
     int64_t after_zxid;
+    bool closes; /* instead of a frame */
 };
 
 struct zookeeper {
@@ -72,9 +73,8 @@ struct zookeeper {
 
 /* Sends one frame (its length is put in front) in order with the transactions made so far. Takes the buffer. */
 void zk_send(struct zk_connection *connection, struct buffer *frame);
-/* Logs a transaction; on failure it is undone and false returned. The tree already shows it. */
-bool zk_log(struct zookeeper *zookeeper, struct zk_change *change, int32_t cxid, enum zk_operation operation,
-    struct bytes record);
+/* Closes after what was sent. */
+void zk_close(struct zk_connection *connection);
 /* Logs, tells the watches, frees the change. false: undone. */
 bool zk_commit(struct zookeeper *zookeeper, struct zk_change *change, int32_t cxid, enum zk_operation operation,
     struct bytes record);

@@ -84,7 +84,7 @@ void zk_sessions_expire(struct zookeeper *zookeeper) {
         struct zk_connection *connection = session->connection;
         zk_session_end(zookeeper, session, 0);
         if (connection != NULL)
-            net_close(connection->net);
+            zk_close(connection);
     }
 }
 
@@ -145,7 +145,7 @@ static struct zk_session *take_up(struct zk_connection *connection, int64_t id, 
         /* The client came back before its old connection was seen to end. */
         struct zk_connection *former = session->connection;
         former->session = NULL;
-        net_close(former->net);
+        zk_close(former);
     }
     return session;
 }
@@ -162,7 +162,7 @@ void zk_handshake(struct zk_connection *connection, struct bytes frame) {
     if (reader.failed) {
         zk_info(zookeeper, LOG_WARN, "org.apache.zookeeper.server.NIOServerCnxn", "Bad connect request from /%s:%u",
             peer->text, peer->port);
-        net_close(connection->net);
+        zk_close(connection);
         return;
     }
     connection->read_only_known = jute_left(&reader) > 0;
@@ -172,7 +172,7 @@ void zk_handshake(struct zk_connection *connection, struct bytes frame) {
             "client must try another server",
             (unsigned long long)id, peer->text, peer->port, (unsigned long long)last_zxid,
             (unsigned long long)zookeeper->tree.last_zxid);
-        net_close(connection->net);
+        zk_close(connection);
         return;
     }
     int64_t least = zookeeper->options.tick_time_ms * 2, most = zookeeper->options.tick_time_ms * 20;
@@ -183,7 +183,7 @@ void zk_handshake(struct zk_connection *connection, struct bytes frame) {
         zk_info(zookeeper, LOG_INFO, "org.apache.zookeeper.server.ZooKeeperServer",
             "Invalid session 0x%llx for client /%s:%u, probably expired", (unsigned long long)id, peer->text,
             peer->port);
-        net_close(connection->net);
+        zk_close(connection);
         return;
     }
     if (id != 0)
