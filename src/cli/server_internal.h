@@ -24,6 +24,7 @@ struct server {
     struct http_server *control;
     struct broker *broker;
     struct zookeeper *zookeeper;
+    struct zookeeper_mirror *zookeeper_mirror;
     struct store *store;
     struct hdfs *hdfs;
     VECTOR(char *) texts; /* server_keep_text */
