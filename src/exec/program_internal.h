@@ -68,4 +68,8 @@ struct column *branch_coalesce(const struct step *step, const struct frame *fram
 /* The higher-order function with that kernel name, or NULL. */
 lambda_function *lambda_find(const char *kernel);
 
+/* The map without later entries of equal keys (LAST_WIN), or NULL with DUPLICATED_MAP_KEY or NULL_MAP_KEY raised. */
+struct column *map_check_keys(struct arena *arena, const struct exec_settings *settings, struct sql_error *error,
+    struct column *map);
+
 #endif
