@@ -1,5 +1,5 @@
-/* lambda.c: higher-order functions. A lambda's body runs once over all elements of all rows, flattened; what it takes from outside is
- * repeated for each element. */
+/* lambda.c: higher-order functions. A lambda's body runs once over all elements of all rows, flattened; what it takes
+ * from outside is repeated for each element. */
 #include "exec/program_internal.h"
 
 #include <stdlib.h>

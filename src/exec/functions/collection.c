@@ -1,6 +1,6 @@
-/* collection.c: arrays. Most results are other choices of elements: the elements of all arguments lie in one pool, a kernel lists indexes into
- * it, and one gather makes the result. Equality of elements is that of group numbers over the pool (groups.h), so that sets are counted,
- * not compared. */
+/* collection.c: arrays. Most results are other choices of elements: the elements of all arguments lie in one pool, a
+ * kernel lists indexes into it, and one gather makes the result. Equality of elements is that of group numbers over the
+ * pool (groups.h), so that sets are counted, not compared. */
 #include <stdlib.h>
 #include "base/vector.h"
 #include "exec/function.h"
@@ -59,7 +59,8 @@ static void pool_two(struct lists *lists, struct column *first, struct column *s
 static uint32_t *pool_numbers(struct lists *lists, size_t *count) {
     struct groups groups;
     size_t rows = lists->pool->row_count;
-    uint32_t *numbers = ARENA_ARRAY(lists->arena, uint32_t, rows), *new_rows = ARENA_ARRAY(lists->arena, uint32_t, rows);
+    uint32_t *numbers = ARENA_ARRAY(lists->arena, uint32_t, rows), *new_rows = ARENA_ARRAY(lists->arena, uint32_t,
+        rows);
     groups_init(&groups, &lists->pool->type, 1);
     groups_add(&groups, lists->arena, &lists->pool, 1, rows, numbers, new_rows);
     *count = groups.count;
@@ -187,7 +188,8 @@ static struct column *kernel_array_insert(struct evaluation *evaluation, struct 
             end_row(&lists, row);
             continue;
         }
-        int64_t length = list_length(list, row), position = COLUMN_AT(positions, int32_t, row), first = list->offsets[row];
+        int64_t length = list_length(list, row), position = COLUMN_AT(positions, int32_t, row),
+            first = list->offsets[row];
         if (position == 0) {
             evaluation_failed(evaluation, raise_invalid_index_of_zero(evaluation->error));
             VECTOR_FREE(&lists.picked);
@@ -470,7 +472,8 @@ static struct column *sort_lists(
     struct column *result = ARENA_NEW(arena, struct column);
     size_t total = (size_t)list->offsets[evaluation->row_count];
     /* The row number comes first in the key, so one sort orders all lists. */
-    struct column *rows = column_create(arena, type_simple(TYPE_INTEGER), total), *columns[2] = {rows, list->children[0]};
+    struct column *rows = column_create(arena, type_simple(TYPE_INTEGER), total), *columns[2] = {rows,
+        list->children[0]};
     for (size_t row = 0; row < evaluation->row_count; row++) {
         for (int32_t i = list->offsets[row]; i < list->offsets[row + 1]; i++) {
             COLUMN_VALUES(rows, int32_t)[i] = (int32_t)row;
@@ -525,7 +528,8 @@ static struct column *kernel_slice(struct evaluation *evaluation, struct column 
     lists.pool = list->children[0];
     for (size_t row = 0; row < lists.rows; row++) {
         if (row_present(&lists, row)) {
-            int64_t start = COLUMN_AT(lists.arguments[1], int32_t, row), count = COLUMN_AT(lists.arguments[2], int32_t, row);
+            int64_t start = COLUMN_AT(lists.arguments[1], int32_t, row), count = COLUMN_AT(lists.arguments[2],
+                int32_t, row);
             int64_t length = list_length(list, row);
             if (start == 0 || count < 0) {
                 evaluation_failed(evaluation, raise_invalid_parameter_value_zero_index(

@@ -115,7 +115,8 @@ static struct column *kernel_from_arrays(struct evaluation *evaluation, struct c
     uint8_t *validity = evaluation_strict_validity(evaluation, arguments, 2);
     for (size_t row = 0; row < evaluation->row_count; row++) {
         bool present = validity == NULL || bit_get(validity, row);
-        if (present && (keys->offsets[row + 1] - keys->offsets[row] != values->offsets[row + 1] - values->offsets[row] ||
+        if (present
+            && (keys->offsets[row + 1] - keys->offsets[row] != values->offsets[row + 1] - values->offsets[row] ||
                            keys->offsets[row] != values->offsets[row])) {
             evaluation_failed(evaluation, raise_internal_error(evaluation->error,
                 "The key array and value array of MapData must have the same length."));
@@ -176,7 +177,8 @@ static struct column *kernel_map_concat(struct evaluation *evaluation, struct co
     size_t count = evaluation->call->argument_count, rows = evaluation->row_count, total = 0;
     struct arena *arena = evaluation->arena;
     struct column **maps = ARENA_ARRAY(arena, struct column *, count + 1);
-    struct column **keys = ARENA_ARRAY(arena, struct column *, count + 1), **values = ARENA_ARRAY(arena, struct column *, count + 1);
+    struct column **keys = ARENA_ARRAY(arena, struct column *, count + 1), **values = ARENA_ARRAY(arena,
+        struct column *, count + 1);
     size_t *sizes = ARENA_ARRAY(arena, size_t, count + 1), *bases = ARENA_ARRAY(arena, size_t, count + 1);
     for (size_t i = 0; i < count; i++) {
         maps[i] = column_flatten(arena, arguments[i], rows);
@@ -238,7 +240,7 @@ static struct column *kernel_map_contains_key(struct evaluation *evaluation, str
 
 /* ---- sequence ---- */
 
-struct step {
+struct stride {
     int64_t months, microseconds; /* one of them for times; integers use microseconds as the number */
 };
 
@@ -273,25 +275,25 @@ static void append_whole(struct column_builder *builder, int64_t value) {
 
 #define DAY_US INT64_C(86400000000)
 
-static struct step step_of(struct evaluation *evaluation, struct column *const *arguments, size_t row, bool down) {
+static struct stride step_of(struct evaluation *evaluation, struct column *const *arguments, size_t row, bool down) {
     const struct type *type = arguments[0]->type;
     bool time = !type_is_integral(type);
     if (evaluation->call->argument_count < 3) {
         int64_t one = time ? DAY_US : 1;
-        return (struct step){0, down ? -one : one};
+        return (struct stride){0, down ? -one : one};
     }
     const struct column *column = arguments[2];
     switch (column->type->kind) {
     case TYPE_YEAR_MONTH_INTERVAL:
-        return (struct step){COLUMN_AT(column, int32_t, row), 0};
+        return (struct stride){COLUMN_AT(column, int32_t, row), 0};
     case TYPE_DAY_TIME_INTERVAL:
-        return (struct step){0, COLUMN_AT(column, int64_t, row)};
+        return (struct stride){0, COLUMN_AT(column, int64_t, row)};
     case TYPE_CALENDAR_INTERVAL: {
         struct calendar_interval interval = COLUMN_AT(column, struct calendar_interval, row);
-        return (struct step){interval.months, interval.days * DAY_US + interval.microseconds};
+        return (struct stride){interval.months, interval.days * DAY_US + interval.microseconds};
     }
     default:
-        return (struct step){0, whole(column, row)};
+        return (struct stride){0, whole(column, row)};
     }
 }
 
@@ -308,7 +310,7 @@ static int64_t calendar_add_months(int64_t days, int64_t months) {
 }
 
 /* The value `index` steps after start; times in local microseconds, dates as such. */
-static int64_t sequence_value(int64_t start, struct step step, int64_t index) {
+static int64_t sequence_value(int64_t start, struct stride step, int64_t index) {
     int64_t value = start + step.microseconds * index;
     if (step.months == 0) {
         return value;
@@ -329,9 +331,10 @@ static bool sequence_row(struct evaluation *evaluation, struct column *const *ar
         start = timezone_to_local(zone, start);
         stop = timezone_to_local(zone, stop);
     }
-    struct step step = step_of(evaluation, arguments, row, stop < start);
+    struct stride step = step_of(evaluation, arguments, row, stop < start);
     bool up = step.months > 0 || step.microseconds > 0;
-    if ((step.months == 0 && step.microseconds == 0 && start != stop) || (start < stop && !up) || (start > stop && up)) {
+    if ((step.months == 0 && step.microseconds == 0 && start != stop) || (start < stop && !up) || (start > stop
+        && up)) {
         return evaluation_failed(evaluation, raise_internal_error(evaluation->error, arena_printf(
             evaluation->error->arena, "Illegal sequence boundaries: %lld to %lld by %lld", (long long)start,
             (long long)stop, (long long)(step.months != 0 ? step.months : step.microseconds))));
