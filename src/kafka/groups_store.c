@@ -378,12 +378,10 @@ static void load_record(struct groups *groups, const struct record *record, stru
         load_group(groups, key, record->value, arena);
 }
 
-static void load_batch(struct groups *groups, const struct record_batch *batch) {
+static void load_records(struct groups *groups, const struct record_batch *batch) {
     struct error error = {0};
     struct buffer unpacked = {0};
     struct bytes records = batch->records;
-    if (batch->attributes & RECORD_BATCH_CONTROL)
-        return;
     if (record_batch_codec(batch) != RECORD_CODEC_NONE) {
         if (!compression_decode(record_batch_codec(batch), batch->records, COMPRESSION_OUTPUT_MAX, &unpacked, &error)) {
             buffer_free(&unpacked);
@@ -403,7 +401,50 @@ static void load_batch(struct groups *groups, const struct record_batch *batch) 
     buffer_free(&unpacked);
 }
 
-static bool load_partition(struct groups *groups, struct partition_log *log, struct error *error) {
+/* Offsets committed in a transaction count from its commit marker on; batches are kept until then. */
+struct pending_batch {
+    int64_t producer_id;
+    struct buffer whole;
+};
+struct loader {
+    struct groups *groups;
+    VECTOR(struct pending_batch) pending;
+};
+
+static void end_transaction(struct loader *loader, int64_t producer_id, bool committed) {
+    for (size_t i = 0; i < loader->pending.count;) {
+        struct pending_batch *pending = &loader->pending.items[i];
+        struct record_batch batch;
+        if (pending->producer_id != producer_id) {
+            i++;
+            continue;
+        }
+        if (committed && record_batch_parse(buffer_view(&pending->whole), &batch) == RECORD_BATCH_OK)
+            load_records(loader->groups, &batch);
+        buffer_free(&pending->whole);
+        VECTOR_REMOVE(&loader->pending, i);
+    }
+}
+
+static void load_batch(struct loader *loader, const struct record_batch *batch) {
+    if (batch->attributes & RECORD_BATCH_CONTROL) {
+        struct record_reader reader;
+        struct record record;
+        struct error error = {0};
+        record_reader_init(&reader, batch, batch->records);
+        /* The key of a marker: int16 version, int16 0 abort or 1 commit. */
+        if (record_reader_next(&reader, &record, &error) && record.key.size >= 4)
+            end_transaction(loader, batch->producer_id, load_be16(record.key.data + 2) == 1);
+    } else if (batch->attributes & RECORD_BATCH_TRANSACTIONAL) {
+        struct pending_batch *pending = VECTOR_ADD(&loader->pending);
+        *pending = (struct pending_batch){.producer_id = batch->producer_id};
+        buffer_append_bytes(&pending->whole, batch->whole);
+    } else {
+        load_records(loader->groups, batch);
+    }
+}
+
+static bool load_batches(struct loader *loader, struct partition_log *log, struct error *error) {
     int64_t offset = log_start_offset(log);
     for (;;) {
         struct log_view view = {0};
@@ -412,7 +453,7 @@ static bool load_partition(struct groups *groups, struct partition_log *log, str
         struct bytes rest = view.batches;
         struct record_batch batch;
         while (rest.size > 0 && record_batch_parse(rest, &batch) == RECORD_BATCH_OK) {
-            load_batch(groups, &batch);
+            load_batch(loader, &batch);
             rest = bytes_slice(rest, batch.whole.size, rest.size - batch.whole.size);
         }
         if (view.map)
@@ -421,6 +462,15 @@ static bool load_partition(struct groups *groups, struct partition_log *log, str
             return true;
         offset = view.next_offset;
     }
+}
+
+static bool load_partition(struct groups *groups, struct partition_log *log, struct error *error) {
+    struct loader loader = {.groups = groups};
+    bool ok = load_batches(&loader, log, error);
+    for (size_t i = 0; i < loader.pending.count; i++)
+        buffer_free(&loader.pending.items[i].whole);
+    VECTOR_FREE(&loader.pending);
+    return ok;
 }
 
 bool groups_load(struct groups *groups, struct error *error) {
