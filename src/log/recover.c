@@ -2,7 +2,7 @@
  *
  * After a clean stop only the active segment's tail is walked (from its last index entry). After any other stop every
  * segment from the recovery point on is scanned: each batch at or above it must have the right checksum. What a lost
- * write leaves is the end of the file or whole sectors of zeros; there the log is cut. Any other damage followed by
+ * write leaves is the end of the file or sectors of zeros; there the log is cut. Any other damage followed by
  * good batches is quarantined: the bytes stay, readers step over them. Indexes, transaction indexes and producer state
  * of scanned segments are made anew. Running it twice changes nothing. */
 #include "log/internal.h"
@@ -163,11 +163,21 @@ static int64_t find_good(const struct scan *scan, int64_t from) {
     return -1;
 }
 
-static bool has_zero_sector(const struct scan *scan, int64_t from, int64_t to) {
-    static const uint8_t zeros[SECTOR_SIZE];
-    int64_t first = (from + SECTOR_SIZE - 1) / SECTOR_SIZE * SECTOR_SIZE;
-    for (int64_t at = first; at + SECTOR_SIZE <= to; at += SECTOR_SIZE)
-        if (memcmp(scan->data.data + at, zeros, SECTOR_SIZE) == 0)
+static bool is_zero(const struct scan *scan, int64_t from, int64_t to) {
+    for (int64_t at = from; at < to; at++)
+        if (scan->data.data[at] != 0)
+            return false;
+    return true;
+}
+
+/* Whether a sector between a bad batch at `from` and a good one at `to` was never written. The bad batch's own first
+ * sector counts from where the batch begins; 8 bytes suffice, because an offset above 0 is not all zeros. */
+static bool has_lost_sector(const struct scan *scan, int64_t from, int64_t to) {
+    int64_t sector_end = from / SECTOR_SIZE * SECTOR_SIZE + SECTOR_SIZE;
+    if (sector_end <= to && sector_end - from >= 8 && is_zero(scan, from, sector_end))
+        return true;
+    for (int64_t at = sector_end; at + SECTOR_SIZE <= to; at += SECTOR_SIZE)
+        if (is_zero(scan, at, at + SECTOR_SIZE))
             return true;
     return false;
 }
@@ -175,7 +185,7 @@ static bool has_zero_sector(const struct scan *scan, int64_t from, int64_t to) {
 /* Steps over damage. False: the log ends here. */
 static bool step_over(struct scan *scan) {
     int64_t next = find_good(scan, scan->position + 1);
-    if (next < 0 || has_zero_sector(scan, scan->position, next))
+    if (next < 0 || has_lost_sector(scan, scan->position, next))
         return false;
     log_quarantine_add(scan->log, scan->segment,
         (struct log_quarantine){

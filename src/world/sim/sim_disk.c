@@ -2,7 +2,7 @@
  *
  * A file has the bytes that the program sees, the bytes that would survive, and the list of writes between the two. A
  * sync applies the list; a power cut applies each of its writes whole, in part (torn at a multiple of 512 bytes), or
- * not at all, as the seed says: disks and page caches keep no order between writes. */
+ * not at all, as the seed says: disks and page caches keep no order between writes, except within one sector. */
 #include "world/sim/sim_internal.h"
 
 #include <stdio.h>
@@ -184,7 +184,18 @@ void sim_disk_free(struct sim_world *world) {
         inode_free(world, CONTAINER_OF(list_first(&world->inodes), struct sim_inode, node));
 }
 
-/* The bytes that are there after the crash. */
+/* How many of a write's bytes reach the disk by themselves: all, none, or up to where a sector of the file ends. */
+static size_t surviving_size(struct sim_world *to, const struct sim_write *write) {
+    uint64_t fate = sim_random_below(to, 4);
+    if (fate != 1 || write->size == 0)
+        return fate == 0 ? 0 : write->size;
+    size_t start = (size_t)write->offset % SECTOR_SIZE, sectors = (start + write->size) / SECTOR_SIZE;
+    size_t kept = sectors == 0 ? 0 : (size_t)sim_random_below(to, sectors + 1) * SECTOR_SIZE;
+    return kept <= start ? 0 : kept - start < write->size ? kept - start : write->size;
+}
+
+/* The bytes that are there after the crash. A sector goes to the disk as it stands in the page cache: when a write to
+ * it survives, so does every earlier one. */
 static void survive_bytes(
     struct sim_world *to, struct sim_inode *copy, const struct sim_inode *inode, enum sim_crash_kind kind) {
     if (kind == SIM_CRASH_PROCESS) {
@@ -192,23 +203,31 @@ static void survive_bytes(
         return;
     }
     blocks_copy(&copy->blocks, &inode->durable);
+    int64_t end = 0;
+    for (size_t i = 0; i < inode->writes.count; i++)
+        if (inode->writes.items[i].offset + (int64_t)inode->writes.items[i].size > end)
+            end = inode->writes.items[i].offset + (int64_t)inode->writes.items[i].size;
+    size_t *last = world_allocate(((size_t)end / SECTOR_SIZE + 1) * sizeof *last); /* by sector: writes that survive */
     for (size_t i = 0; i < inode->writes.count; i++) {
         const struct sim_write *write = &inode->writes.items[i];
-        uint64_t fate = sim_random_below(to, 4);
-        if (fate == 0)
-            continue;
-        size_t size = write->size;
-        if (fate == 1 && size > 0) {
-            /* Torn where a sector of the file ends. */
-            size_t sectors = ((size_t)write->offset + size) / SECTOR_SIZE - (size_t)write->offset / SECTOR_SIZE;
-            size_t kept = sectors == 0 ? 0 : (size_t)sim_random_below(to, sectors + 1) * SECTOR_SIZE;
-            size_t start = (size_t)write->offset % SECTOR_SIZE;
-            size = kept <= start ? 0 : kept - start < size ? kept - start : size;
-            if (size == 0)
-                continue;
-        }
-        apply_write(&copy->blocks, write, size);
+        size_t size = write->data == NULL ? 0 : surviving_size(to, write);
+        for (int64_t at = write->offset; at < write->offset + (int64_t)size;
+             at = at / SECTOR_SIZE * SECTOR_SIZE + SECTOR_SIZE)
+            last[at / SECTOR_SIZE] = i + 1;
     }
+    for (size_t i = 0; i < inode->writes.count; i++) {
+        const struct sim_write *write = &inode->writes.items[i];
+        if (write->data == NULL && sim_random_below(to, 4) != 0)
+            sim_blocks_resize(&copy->blocks, write->offset);
+        for (size_t done = 0, part; write->data != NULL && done < write->size; done += part) {
+            int64_t at = write->offset + (int64_t)done;
+            part = SECTOR_SIZE - (size_t)(at % SECTOR_SIZE);
+            part = part < write->size - done ? part : write->size - done;
+            if (i < last[at / SECTOR_SIZE])
+                sim_blocks_write(&copy->blocks, write->data + done, part, at);
+        }
+    }
+    free(last);
 }
 
 static void copy_inode(struct sim_world *to, struct sim_inode *inode, enum sim_crash_kind kind) {
