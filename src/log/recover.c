@@ -262,7 +262,8 @@ static bool recover_segment(
             "batch are cut off",
             log->directory, (long long)segment->base_offset, (long long)scan.position,
             (long long)(segment->size - scan.position));
-        ok = world_file_truncate(file->file, scan.position, error);
+        /* Synced, or a power cut could leave old bytes behind new ones that were written over them. */
+        ok = world_file_truncate(file->file, scan.position, error) && world_file_sync(file->file, error);
         segment->size = scan.position;
         load->changed = true;
     }
