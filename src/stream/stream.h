@@ -80,7 +80,7 @@ struct stream_setting {
 
 /* What a program wrote between writeStream and start(). Texts are copied. */
 struct stream_start {
-    const struct plan *plan; /* analyzed, of the query's rows, without the sink; it and its arena live until `release` is called */
+    const struct relation *plan; /* analyzed, of the query's rows, without the sink; it and its arena live until `release` is called */
     void (*release)(void *argument); /* called once, when the query needs plan and settings no more; also when the start fails. Any thread */
     void *release_argument;
     struct exec_settings settings;
@@ -160,7 +160,7 @@ void stream_manager_each(struct stream_manager *manager, void (*visit)(void *arg
 
 /* What a program wrote between write and save(). Same rules as stream_start. */
 struct stream_write {
-    const struct plan *plan;
+    const struct relation *plan;
     struct exec_settings settings;
     struct bytes mode;   /* "append", "overwrite", "error"/"errorifexists"/"default", "ignore" */
     struct bytes format;
