@@ -10,6 +10,7 @@
 #include "world/world.h"
 
 struct kafka_client; /* kafka/client.h */
+struct stream_kafka;
 
 /* A piece of a partition: whole record batches v2, valid until released. */
 struct stream_kafka_chunk {

@@ -1,0 +1,169 @@
+/* internal.h: a query, its session and its manager from inside. Everything here lives on the manager's loop unless it says otherwise. */
+#ifndef STREAM_INTERNAL_H
+#define STREAM_INTERNAL_H
+
+#include "base/list.h"
+#include "base/vector.h"
+#include "stream/sink.h"
+#include "stream/sink_log.h"
+#include "stream/source.h"
+#include "stream/stream.h"
+
+enum { PROGRESS_MAX = 100, BATCHES_RETAINED = 100, IDLE_EVENT_MS = 10000, SYNC_EVERY_MS = 2000, ENDED_MAX = 100 };
+
+/* Someone who waits for a query, or for any of a session. */
+struct waiting {
+    struct list_node node;
+    stream_await *done;                /* or: */
+    void (*stopped)(void *argument);
+    void *argument;
+    struct world_timer *timer; /* or NULL */
+    bool process_all;          /* waits for the end of the data, not of the query */
+    bool planned;              /* a plan was made since it waits */
+};
+
+struct stream_manager {
+    struct stream_manager_options options;
+    struct stream_context context;
+    char *temporary_directory;
+    struct list queries;  /* of all sessions: starting, running and lately ended */
+    struct list sessions;
+    struct list saves;
+    int ending; /* queries that have ended and whose last work runs */
+    bool destroying;
+    void (*destroyed)(void *argument);
+    void *destroyed_argument;
+};
+
+struct listener {
+    stream_listener *function;
+    void *argument;
+};
+
+struct stream_session {
+    struct list_node node;
+    struct stream_manager *manager;
+    VECTOR(struct stream_query *) queries; /* active ones, each with a reference */
+    VECTOR(struct listener) listeners;
+    VECTOR(struct sink *) tables; /* of memory sinks: they outlive their queries */
+    struct list waiting;          /* for any query to end */
+    bool any_ended;
+    struct sql_error ended_error; /* of the first that ended with one since the reset */
+    struct arena error_arena;
+    bool destroying;
+    void (*destroyed)(void *argument);
+    void *destroyed_argument;
+};
+
+/* Where a query stands. Only the loop changes it. */
+enum query_state {
+    QUERY_STARTING,   /* on the disk pool: checkpoint, plan, sources */
+    QUERY_WAITING,    /* for data, the trigger's time, or an older run to end */
+    QUERY_PLANNING,   /* on the disk pool: offsets of the next batch */
+    QUERY_RUNNING,    /* on the compute pool */
+    QUERY_COMMITTING, /* sink, then commits/N */
+    QUERY_ENDED,
+};
+
+struct query_source {
+    struct stream_reading *reading;
+    void *subscription;
+    struct buffer start;     /* where the batch at hand begins: the end of the last one */
+    struct buffer end;       /* where it ends */
+    struct buffer latest;
+    struct buffer available; /* availableNow: where the query ends; size 0: not asked yet */
+    struct source *batch;
+    int64_t rows;
+    struct buffer description;
+};
+
+/* Milliseconds of the parts of a trigger, as in durationMs. */
+struct durations {
+    int64_t add_batch, commit_offsets, get_batch, latest_offset, query_planning, trigger_execution, wal_commit;
+};
+
+struct stream_query {
+    int references; /* atomic */
+    struct list_node node; /* of the manager */
+    struct stream_manager *manager;
+    struct stream_session *session; /* NULL once the session has gone */
+    enum query_state state;
+    bool stopping, released, started_told, in_session;
+    struct uuid id, run_id;
+    struct arena arena;
+    struct stream_start start; /* texts in arena */
+    stream_started *started;
+    void *started_argument;
+
+    struct checkpoint checkpoint;
+    bool temporary_checkpoint;
+    struct exec_query *exec;
+    struct sink *sink;
+    const struct sink_class *sink_class;
+    struct sink_request sink_request;
+    struct query_source *sources;
+    size_t source_count;
+    int64_t interval_ms;
+
+    /* the batch at hand */
+    int64_t batch_id;
+    int64_t committed_until; /* commits that were there when this run began */
+    int64_t recover_until; /* the last batch that offsets were written for before this run */
+    bool has_batch, recovering, finished; /* finished: once and availableNow have nothing left */
+    bool first_batch;
+    int64_t batch_timestamp_ms, trigger_start_ns, trigger_start_ms, waiting_since_ms;
+    int64_t last_trigger_ms; /* start of the trigger before, 0: none */
+    struct durations durations;
+    bool skip_execution;     /* the sink has this batch already */
+    struct world_mutex mutex; /* guards failed and problem while it runs */
+    bool failed;
+    struct error problem;
+
+    int woken; /* atomic: a wake was posted and has not run */
+    bool rerun; /* woken while it was busy */
+    struct world_timer *timer, *idle_timer, *sync_timer;
+    int64_t last_event_ms;
+
+    struct list waiting;
+    char *status;
+    bool is_data_available, is_trigger_active;
+    VECTOR(struct bytes) progress; /* heap texts */
+    struct arena error_arena;
+    struct sql_error error; /* of the work at hand; arena is error_arena */
+    struct sql_error exception;
+    bool has_exception;
+    int64_t started_ms, total_rows;
+    double last_rate;
+
+    /* what is to reach the disk */
+    VECTOR(char *) unsynced;
+    struct buffer synced_end;
+    bool syncing;
+};
+
+/* query.c */
+void query_run(struct stream_query *query); /* the next trigger, if it is time */
+void query_end(struct stream_query *query);
+void query_fail(struct stream_query *query);
+void query_set_status(struct stream_query *query, const char *message, bool data, bool active);
+void query_woken(void *argument); /* any thread */
+/* query_start.c */
+void query_release_plan(struct stream_query *query);
+bool query_check_plan(struct stream_query *query, struct sql_error *error);
+/* progress.c */
+void progress_make(struct stream_query *query);
+void progress_idle(struct stream_query *query);
+void progress_terminated(struct stream_query *query);
+void progress_timestamp(int64_t wall_ms, struct buffer *out);
+/* session.c */
+void manager_check_gone(struct stream_manager *manager); /* frees it when it is being destroyed and nothing is left */
+void session_query_started(struct stream_query *query);
+void session_query_ended(struct stream_query *query);
+void session_tell(struct stream_session *session, enum stream_event_kind kind, struct bytes json);
+struct waiting *waiting_add(struct list *list, struct world_loop *loop, int64_t timeout_ms, stream_await *done, void *argument);
+/* Calls and frees it. */
+void waiting_end(struct waiting *waiting, bool terminated, const struct sql_error *error);
+void waiting_end_all(struct list *list, const struct sql_error *error);
+void waiting_cancel(struct list *list, void *argument);
+
+#endif

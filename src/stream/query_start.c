@@ -1,0 +1,448 @@
+/* query_start.c: from start() to the first trigger. Three steps: the checkpoint is opened and gives the query's id (disk pool); an older run on it is stopped
+ * (loop); plan, sources and sink are made and the place to go on from is found (disk pool). */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/assert.h"
+#include "sql/sql.h"
+#include "stream/internal.h"
+
+/* ---- copying what was asked ---- */
+
+static struct bytes keep(struct stream_query *query, struct bytes text) {
+    return text.data == NULL ? BYTES_NULL : arena_copy(&query->arena, text);
+}
+
+static void copy_start(struct stream_query *query, const struct stream_start *start) {
+    struct stream_start *copy = &query->start;
+    *copy = *start;
+    copy->name = keep(query, start->name);
+    copy->output_mode = start->output_mode.size > 0 ? keep(query, start->output_mode) : BYTES("append");
+    copy->format = keep(query, start->format);
+    copy->path = keep(query, start->path);
+    copy->trigger_interval = keep(query, start->trigger_interval);
+    copy->user = keep(query, start->user);
+    struct source_option *options = ARENA_ARRAY(&query->arena, struct source_option, start->option_count + 1);
+    for (size_t i = 0; i < start->option_count; i++) {
+        options[i] = (struct source_option){keep(query, start->options[i].key), keep(query, start->options[i].value)};
+    }
+    copy->options = options;
+    struct stream_setting *settings = ARENA_ARRAY(&query->arena, struct stream_setting, start->configuration_count + 1);
+    for (size_t i = 0; i < start->configuration_count; i++) {
+        settings[i] = (struct stream_setting){keep(query, start->configuration[i].name), keep(query, start->configuration[i].value)};
+    }
+    copy->configuration = settings;
+    struct bytes *columns = ARENA_ARRAY(&query->arena, struct bytes, start->partition_column_count + 1);
+    for (size_t i = 0; i < start->partition_column_count; i++) {
+        columns[i] = keep(query, start->partition_columns[i]);
+    }
+    copy->partition_columns = columns;
+}
+
+static struct bytes setting(const struct stream_query *query, const char *name) {
+    for (size_t i = 0; i < query->start.configuration_count; i++) {
+        if (bytes_equal_text(query->start.configuration[i].name, name)) {
+            return query->start.configuration[i].value;
+        }
+    }
+    return BYTES_NULL;
+}
+
+static struct bytes option(const struct stream_query *query, const char *name) {
+    for (size_t i = query->start.option_count; i-- > 0;) {
+        if (bytes_equal_ignore_case(query->start.options[i].key, bytes_from_text(name))) {
+            return query->start.options[i].value;
+        }
+    }
+    return BYTES_NULL;
+}
+
+/* ---- what can be said at once ---- */
+
+/* "10 seconds", "1 minute 30 seconds", "500 milliseconds". */
+static bool parse_interval(struct bytes text, int64_t *milliseconds) {
+    static const struct {
+        const char *name;
+        double factor;
+    } units[] = {{"microsecond", 0.001}, {"millisecond", 1}, {"second", 1000}, {"minute", 60000}, {"hour", 3600000}, {"day", 86400000}, {"week", 604800000}};
+    bool any = false;
+    text = bytes_trim(text);
+    if (text.size > 9 && bytes_equal_ignore_case(bytes_slice(text, 0, 9), BYTES("interval "))) {
+        text = bytes_trim(bytes_slice(text, 9, text.size - 9));
+    }
+    *milliseconds = 0;
+    while (text.size > 0) {
+        size_t space = bytes_find(text, ' ', 0);
+        double number;
+        if (space == SIZE_MAX || !bytes_to_double(bytes_slice(text, 0, space), &number) || number < 0) {
+            return false;
+        }
+        text = bytes_trim(bytes_slice(text, space, text.size - space));
+        space = bytes_find(text, ' ', 0);
+        struct bytes unit = space == SIZE_MAX ? text : bytes_slice(text, 0, space);
+        unit.size -= unit.size > 1 && (unit.data[unit.size - 1] | 0x20) == 's';
+        bool known = false;
+        for (size_t i = 0; i < ARRAY_COUNT(units) && !known; i++) {
+            known = bytes_equal_ignore_case(unit, bytes_from_text(units[i].name));
+            *milliseconds += known ? (int64_t)(number * units[i].factor) : 0;
+        }
+        if (!known) {
+            return false;
+        }
+        any = true;
+        text = space == SIZE_MAX ? bytes_make("", 0) : bytes_trim(bytes_slice(text, space, text.size - space));
+    }
+    return any;
+}
+
+static bool check_trigger(struct stream_query *query, struct sql_error *error) {
+    switch (query->start.trigger) {
+    case STREAM_TRIGGER_CONTINUOUS:
+        return raise_unsupported_feature_not_in_this_program(error, "The trigger continuous", "Use processingTime: batches start with the append that they wait for.");
+    case STREAM_TRIGGER_REAL_TIME:
+        return raise_unsupported_feature_not_in_this_program(error, "The trigger realTime", "Use the default trigger: batches start with the append that they wait for.");
+    case STREAM_TRIGGER_PROCESSING_TIME:
+        return parse_interval(query->start.trigger_interval, &query->interval_ms) ||
+               raise_invalid_data_source_option(error, arena_printf(error->arena, "Error parsing '%.*s' to interval", BYTES_ARGS(query->start.trigger_interval)));
+    default:
+        return true;
+    }
+}
+
+static bool check_output_mode(struct stream_query *query, struct sql_error *error) {
+    struct bytes mode = query->start.output_mode;
+    bool append = bytes_equal_ignore_case(mode, BYTES("append")), complete = bytes_equal_ignore_case(mode, BYTES("complete"));
+    bool update = bytes_equal_ignore_case(mode, BYTES("update"));
+    char *text = arena_text(error->arena, mode);
+    if (!append && !complete && !update) {
+        return raise_streaming_output_mode_invalid(error, text);
+    }
+    if (complete) {
+        return raise_streaming_output_mode_unsupported_operation(error, text, "no streaming aggregations on streaming DataFrames/Datasets");
+    }
+    const struct sink_class *sink = query->sink_class;
+    return (append ? sink->append : sink->update) || raise_streaming_output_mode_unsupported_datasource(error, text, sink->class_name);
+}
+
+static bool choose_sink(struct stream_query *query, struct sql_error *error) {
+    struct bytes standard = setting(query, "spark.sql.sources.default"), format = query->start.format;
+    format = format.size > 0 ? format : standard.size > 0 ? standard : BYTES("parquet");
+    query->start.format = format;
+    if (bytes_equal_ignore_case(format, BYTES("foreach")) || bytes_equal_ignore_case(format, BYTES("foreachbatch"))) {
+        return raise_unsupported_feature_not_in_this_program(error, "foreach and foreachBatch (they need Python workers)", "Write to a sink such as parquet or kafka.");
+    }
+    query->sink_class = sink_find(format);
+    if (query->sink_class == NULL) {
+        return raise_data_source_not_found(error, arena_text(error->arena, format));
+    }
+    return query->sink_class != &memory_sink_class || query->start.memory_table != NULL ||
+           raise_unsupported_feature_not_in_this_program(error, "The memory sink here", "It needs a session.");
+}
+
+static bool check_name(struct stream_session *session, const struct stream_query *query, struct sql_error *error) {
+    for (size_t i = 0; i < session->queries.count && query->start.name.size > 0; i++) {
+        if (bytes_equal(session->queries.items[i]->start.name, query->start.name)) {
+            return raise_invalid_data_source_option(error, arena_printf(error->arena,
+                "Cannot start query with name %.*s as a query with that name is already active in this SparkSession", BYTES_ARGS(query->start.name)));
+        }
+    }
+    return true;
+}
+
+/* ---- the plan: only what needs no state ---- */
+
+struct plan_check {
+    struct sql_error *error;
+    const struct relation *top;
+};
+
+static bool is_streaming_below(const struct relation *relation) {
+    return relation != NULL && relation_is_streaming(relation);
+}
+
+static enum walk check_node(const struct node *node, void *context) {
+    static const struct {
+        unsigned tag;
+        const char *what;
+    } refused[] = {{RELATION_AGGREGATE, "Aggregations (groupBy, count, distinct, dropDuplicates) of streaming DataFrames"}, {RELATION_SORT, "Sorting of streaming DataFrames"},
+        {RELATION_LIMIT, "limit() on streaming DataFrames"}, {RELATION_TAIL, "tail() on streaming DataFrames"},
+        {RELATION_WINDOWS, "Window functions over streaming DataFrames"}, {RELATION_SAMPLE, "Sampling of streaming DataFrames"}};
+    struct plan_check *check = context;
+    if (node_family(node) != NODE_RELATION || !is_streaming_below((const struct relation *)node)) {
+        return WALK_PRUNE; /* what does not read a stream may be anything */
+    }
+    for (size_t i = 0; i < ARRAY_COUNT(refused); i++) {
+        if (node->tag == refused[i].tag) {
+            raise_unsupported_feature_not_in_this_program(check->error, refused[i].what, "Stateless queries run; write the rows first and aggregate them in a batch query.");
+            return WALK_ABORT;
+        }
+    }
+    if (node->tag == RELATION_JOIN) {
+        raise_unsupported_feature_not_in_this_program(check->error, "Joins with streaming DataFrames", "Write the rows first and join them in a batch query.");
+        return WALK_ABORT;
+    }
+    return WALK_CONTINUE;
+}
+
+bool query_check_plan(struct stream_query *query, struct sql_error *error) {
+    struct plan_check check = {error, query->start.plan};
+    return node_walk(&query->start.plan->node, check_node, NULL, &check);
+}
+
+/* ---- step one: location and id (disk pool) ---- */
+
+static bool find_location(struct stream_query *query, struct sql_error *error) {
+    struct stream_manager *manager = query->manager;
+    struct bytes location = option(query, "checkpointLocation"), root = setting(query, "spark.sql.streaming.checkpointLocation");
+    char run[UUID_TEXT_SIZE];
+    struct error problem = {0};
+    uuid_format(query->run_id, run);
+    char *path;
+    if (location.size > 0) {
+        path = arena_text(&query->arena, location);
+    } else if (root.size > 0) {
+        path = query->start.name.size > 0 ? arena_printf(&query->arena, "%.*s/%.*s", BYTES_ARGS(root), BYTES_ARGS(query->start.name))
+                                          : arena_printf(&query->arena, "%.*s/%s", BYTES_ARGS(root), run);
+    } else if (query->sink_class->needs_location) {
+        return raise_invalid_data_source_option(error, "checkpointLocation must be specified either through option(\"checkpointLocation\", ...) or "
+            "SparkSession.conf.set(\"spark.sql.streaming.checkpointLocation\", ...)");
+    } else {
+        path = arena_printf(&query->arena, "%s/temporary-%s", manager->temporary_directory, run);
+        query->temporary_checkpoint = true;
+    }
+    query->checkpoint.store = manager->options.store;
+    query->checkpoint.location = store_resolve(manager->options.store, &query->arena, path,
+        query->start.user.size > 0 ? arena_text(&query->arena, query->start.user) : NULL, &problem);
+    return query->checkpoint.location != NULL || sql_error_from(error, &problem);
+}
+
+static void open_checkpoint(void *argument) {
+    struct stream_query *query = argument;
+    bool is_new;
+    (void)(query_check_plan(query, &query->error) && find_location(query, &query->error) &&
+           checkpoint_open(&query->checkpoint, &query->id, &is_new, &query->error));
+}
+
+/* ---- step three: plan, sources, sink, place (disk pool) ---- */
+
+static bool open_sources(struct stream_query *query, struct sql_error *error) {
+    query->source_count = exec_query_stream_count(query->exec);
+    query->sources = ARENA_ARRAY(&query->arena, struct query_source, query->source_count + 1);
+    for (size_t i = 0; i < query->source_count; i++) {
+        const struct relation_scan *scan = relation_scan_of(exec_query_stream_plan(query->exec, i));
+        struct source *source = (struct source *)(uintptr_t)scan->source;
+        const struct stream_source_class *class = stream_source_find(source);
+        if (class == NULL) {
+            return raise_unsupported_feature_not_in_this_program(error, arena_printf(error->arena, "Streaming reads of %.*s", BYTES_ARGS(scan->format)), "");
+        }
+        query->sources[i].reading = class->open(source, &query->manager->context,
+            arena_printf(&query->arena, "%s/sources/%zu", query->checkpoint.location, i), error);
+        if (query->sources[i].reading == NULL) {
+            return false;
+        }
+        class->describe(query->sources[i].reading, &query->sources[i].description);
+    }
+    return true;
+}
+
+static bool open_sink(struct stream_query *query, struct sql_error *error) {
+    query->sink_request = (struct sink_request){.context = &query->manager->context, .service_log = query->manager->options.service_log,
+        .schema = exec_query_schema(query->exec), .settings = &query->start.settings, .format = query->start.format, .options = query->start.options,
+        .option_count = query->start.option_count, .path = query->start.path, .partition_columns = query->start.partition_columns,
+        .partition_column_count = query->start.partition_column_count, .user = query->start.user, .name = query->start.name, .query_id = query->id,
+        .streaming = true, .complete = bytes_equal_ignore_case(query->start.output_mode, BYTES("complete")), .console = query->start.console,
+        .callback_argument = query->start.callback_argument};
+    query->sink = query->sink_class->create(query->sink_class, &query->sink_request, error);
+    return query->sink != NULL;
+}
+
+static void copy_buffer(struct buffer *to, const struct buffer *from) {
+    buffer_clear(to);
+    buffer_append_bytes(to, buffer_view(from));
+}
+
+/* Where the sources stood at the end of a batch. */
+static bool take_offsets(struct stream_query *query, int64_t batch_id, bool as_end, struct sql_error *error) {
+    struct offset_entry entry;
+    bool good = checkpoint_read_offsets(&query->checkpoint, batch_id, query->source_count, &entry, error);
+    for (size_t i = 0; i < query->source_count && good; i++) {
+        copy_buffer(as_end ? &query->sources[i].end : &query->sources[i].start, &entry.offsets[i]);
+    }
+    query->batch_timestamp_ms = good ? entry.timestamp_ms : 0;
+    offset_entry_free(&entry);
+    return good;
+}
+
+/* Goes back to the newest batch whose parts are all whole. The batch after it is run again with the offsets that were written for it. */
+static bool find_place(struct stream_query *query, struct sql_error *error) {
+    int64_t offsets, commits, sink = INT64_MAX;
+    if (!checkpoint_latest(&query->checkpoint, &offsets, &commits, error) ||
+        (query->sink_class->latest != NULL && !query->sink_class->latest(query->sink, &sink, error))) {
+        return false;
+    }
+    if (offsets >= 0 && !query->sink_class->recovers) {
+        return raise_invalid_data_source_option(error, arena_printf(error->arena,
+            "This query does not support recovering from checkpoint location. Delete %s/offsets to start over.", query->checkpoint.location));
+    }
+    if (commits > offsets) {
+        return raise_streaming_checkpoint_invalid(error, query->checkpoint.location, arena_printf(error->arena,
+            "it has commits/%lld and no offsets/%lld", (long long)commits, (long long)commits));
+    }
+    int64_t committed = commits;
+    if (sink >= 0 && sink < committed) {
+        committed = sink; /* the power failed between what the sink wrote and commits/N: run those batches again */
+        service_log_write(query->manager->options.service_log, LOG_WARN, "MicroBatchExecution",
+            "The sink is whole up to batch %lld and commits go to %lld: the batches between are run again", (long long)sink, (long long)commits);
+    }
+    if (committed >= 0 && !take_offsets(query, committed, false, error)) {
+        return false;
+    }
+    query->batch_id = committed + 1;
+    query->committed_until = commits;
+    query->recover_until = offsets;
+    query->recovering = offsets > committed;
+    query->first_batch = committed < 0;
+    if (query->recovering && !take_offsets(query, query->batch_id, true, error)) {
+        return false;
+    }
+    return true;
+}
+
+static bool find_starts(struct stream_query *query, struct sql_error *error) {
+    bool good = true;
+    for (size_t i = 0; i < query->source_count && good; i++) {
+        struct query_source *source = &query->sources[i];
+        good = source->start.size > 0 || source->reading->class->initial(source->reading, &source->start, error);
+    }
+    return good;
+}
+
+static void open_query(void *argument) {
+    struct stream_query *query = argument;
+    struct sql_error *error = &query->error;
+    query->exec = exec_query_create(query->manager->options.engine, query->start.plan, &query->start.settings, error);
+    (void)(query->exec != NULL && open_sources(query, error) && open_sink(query, error) && find_place(query, error) && find_starts(query, error));
+}
+
+/* ---- on the loop ---- */
+
+static void told(struct stream_query *query, bool good) {
+    stream_started *started = query->started;
+    query->started = NULL;
+    if (started != NULL) {
+        started(query->started_argument, good ? stream_query_retain(query) : NULL, good ? NULL : &query->error);
+    }
+}
+
+static void start_failed(struct stream_query *query) {
+    told(query, false);
+    query_end(query);
+}
+
+static void subscribe(struct stream_query *query) {
+    for (size_t i = 0; i < query->source_count; i++) {
+        struct stream_reading *reading = query->sources[i].reading;
+        if (reading->class->subscribe != NULL) {
+            query->sources[i].subscription = reading->class->subscribe(reading, query_woken, query);
+        }
+    }
+}
+
+static void log_started(struct stream_query *query) {
+    char id[UUID_TEXT_SIZE], run[UUID_TEXT_SIZE];
+    struct service_log *log = query->manager->options.service_log;
+    uuid_format(query->id, id);
+    uuid_format(query->run_id, run);
+    service_log_write(log, LOG_INFO, "MicroBatchExecution", "Starting [id = %s, runId = %s]. Use %s to store the query checkpoint.", id, run,
+        query->checkpoint.location);
+    if (query->batch_id > 0 || query->recovering) {
+        service_log_write(log, LOG_INFO, "MicroBatchExecution", "Resuming at batch %lld with committed offsets", (long long)query->batch_id);
+    } else {
+        service_log_write(log, LOG_INFO, "MicroBatchExecution", "Starting new streaming query.");
+    }
+}
+
+static void query_opened(void *argument) {
+    struct stream_query *query = argument;
+    if (query->error.condition != 0 || query->stopping || query->session == NULL) {
+        if (query->error.condition == 0) {
+            raise_operation_canceled(&query->error);
+        }
+        start_failed(query);
+        return;
+    }
+    if (query->sink_class == &memory_sink_class) {
+        VECTOR_PUSH(&query->session->tables, query->sink);
+        query->start.memory_table(query->start.callback_argument, query->start.name, memory_sink_table(query->sink));
+    }
+    query->state = QUERY_WAITING;
+    query->started_ms = world_wall_ms(query->manager->options.world);
+    subscribe(query);
+    log_started(query);
+    session_query_started(query);
+    told(query, true);
+    query_run(query);
+}
+
+/* The id is known: an older run on the same checkpoint is stopped first. */
+static void checkpoint_opened(void *argument);
+
+static void older_ended(void *argument, bool terminated, const struct sql_error *error) {
+    struct stream_query *query = argument;
+    checkpoint_opened(query);
+}
+
+static void checkpoint_opened(void *argument) {
+    struct stream_query *query = argument;
+    if (query->error.condition != 0 || query->stopping) {
+        start_failed(query);
+        return;
+    }
+    LIST_FOR_EACH(node, &query->manager->queries) {
+        struct stream_query *other = CONTAINER_OF(node, struct stream_query, node);
+        bool same = other != query && other->state != QUERY_ENDED && other->checkpoint.location != NULL && other->state != QUERY_STARTING &&
+                    strcmp(other->checkpoint.location, query->checkpoint.location) == 0;
+        if (same) {
+            service_log_write(query->manager->options.service_log, LOG_WARN, "StreamingQueryManager",
+                "Stopping the run of the same checkpoint that is active: %s", query->checkpoint.location);
+            stream_query_await(other, -1, older_ended, query);
+            stream_query_stop(other, NULL, NULL);
+            return;
+        }
+    }
+    world_pool_run(query->manager->options.disk_pool, query->manager->options.loop, open_query, query_opened, query);
+}
+
+static void refused(void *argument) {
+    start_failed(argument);
+}
+
+void stream_query_start(struct stream_session *session, const struct stream_start *start, stream_started *done, void *argument) {
+    struct stream_manager *manager = session->manager;
+    struct stream_query *query = calloc(1, sizeof *query);
+    ASSERT(query != NULL);
+    uint8_t random[16];
+    world_random(manager->options.world, random, sizeof random);
+    *query = (struct stream_query){.references = 1, .manager = manager, .session = session, .started = done, .started_argument = argument};
+    query->run_id = uuid_from_random(random);
+    query->error.arena = query->exception.arena = &query->error_arena;
+    query->status = strdup("Initializing sources");
+    list_init(&query->waiting);
+    world_mutex_init(&query->mutex);
+    copy_start(query, start);
+    list_append(&manager->queries, &query->node);
+    bool good = choose_sink(query, &query->error) && check_trigger(query, &query->error) && check_output_mode(query, &query->error) &&
+                check_name(session, query, &query->error);
+    if (!good) {
+        world_loop_post(manager->options.loop, refused, query);
+        return;
+    }
+    world_pool_run(manager->options.disk_pool, manager->options.loop, open_checkpoint, checkpoint_opened, query);
+}
+
+void query_release_plan(struct stream_query *query) {
+    if (!query->released && query->start.release != NULL) {
+        query->start.release(query->start.release_argument);
+    }
+    query->released = true;
+}
