@@ -145,7 +145,12 @@ static void console_commit(struct sink *base, int64_t batch_id, void (*done)(voi
         static const char line[] = "-------------------------------------------\n";
         buffer_printf(&text, "%sBatch: %lld\n%s", line, (long long)batch_id, line);
     }
-    show_string(sink->request.schema, batches, count, (size_t)sink->row_count_max, sink->truncate, false, sink->request.settings, &text);
+    int64_t kept = 0;
+    for (size_t i = 0; i < count; i++) {
+        kept += (int64_t)batches[i]->row_count;
+    }
+    show_string(sink->request.schema, batches, count, (size_t)sink->row_count_max, base->rows > kept, sink->truncate, false,
+        sink->request.settings->zone, &text);
     buffer_append_byte(&text, '\n');
     if (sink->request.service_log != NULL) {
         service_log_raw(sink->request.service_log, (const char *)text.data, text.size);
