@@ -2,6 +2,9 @@
  * always agree. */
 #include "kafka/internal.h"
 
+#include <stdio.h>
+#include <stdlib.h>
+
 #include "base/assert.h"
 
 const struct api api_table[] = {
@@ -17,4 +20,15 @@ const struct api *api_find(int16_t key) {
         if (api_table[i].key == key)
             return &api_table[i];
     return NULL;
+}
+
+void api_make_metrics(struct broker *broker) {
+    broker->request_counts = calloc(api_count, sizeof *broker->request_counts);
+    ASSERT(broker->request_counts);
+    for (size_t i = 0; broker->metrics && i < api_count; i++) {
+        char labels[80];
+        snprintf(labels, sizeof labels, "request=\"%s\"", api_table[i].name);
+        broker->request_counts[i] = metrics_get(broker->metrics, METRIC_COUNTER,
+            "kafka_network_requestmetrics_requests_total", "Requests received.", labels);
+    }
 }

@@ -107,6 +107,7 @@ static void broker_free(struct broker *broker) {
     for (size_t i = 0; i < broker->address_count; i++)
         free(broker->addresses[i]);
     free(broker->addresses);
+    free(broker->request_counts);
     free(broker->directory);
     config_free(&broker->config);
     world_mutex_destroy(&broker->topics_mutex);
@@ -135,6 +136,7 @@ static struct broker *broker_make(const struct broker_options *options, struct e
     list_init(&broker->ready_requests);
     world_mutex_init(&broker->topics_mutex);
     broker->client = client_create(broker);
+    api_make_metrics(broker);
     const char *advertised = config_text(&broker->config, "advertised.listeners");
     if (advertised && !parse_advertised(broker, advertised, error)) {
         broker_free(broker);

@@ -270,6 +270,9 @@ static void answer_api_versions_zero(struct api_request *request) {
 
 static void run(struct api_request *request, struct bytes rest) {
     const struct api *api = request->api;
+    struct metric *count = request->broker->request_counts[api - api_table];
+    if (count)
+        metric_add(count, 1);
     struct error error = {0};
     int16_t low = api->version_min > api->request->version_min ? api->version_min : api->request->version_min;
     if (request->version < low || request->version > api->version_max) {

@@ -33,6 +33,7 @@ struct topic {
     struct metadata_topic *meta; /* holds the topic's own settings */
     struct log_config log_config;
     int32_t min_insync_replicas;
+    struct metric *messages_in, *bytes_in, *bytes_out; /* NULL without metrics */
 };
 
 /* ---- broker ---- */
@@ -69,6 +70,7 @@ struct broker {
 
     int64_t next_producer_id, producer_id_end; /* block taken from the metadata log */
     struct list ready_requests;                /* delayed requests woken during this dispatch */
+    struct metric **request_counts;            /* by place in api_table */
     int dispatch_depth;
     bool drain_posted;
 };
@@ -127,6 +129,8 @@ struct api {
     void (*handle)(struct api_request *request);
     unsigned flags;
 };
+/* Finds or makes the counters of each API; NULL entries without metrics. */
+void api_make_metrics(struct broker *broker);
 extern const struct api api_table[];
 extern const size_t api_count;
 const struct api *api_find(int16_t key);

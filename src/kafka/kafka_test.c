@@ -8,7 +8,8 @@
 
 #include "kafka/kafka_test_client.h"
 
-static const char *const no_offsets_wait[] = {"offsets.topic.num.partitions", "2", "group.initial.rebalance.delay.ms", "0", NULL};
+static const char *const no_offsets_wait[] = {
+    "offsets.topic.num.partitions", "2", "group.initial.rebalance.delay.ms", "0", NULL};
 
 /* ---- records ---- */
 
@@ -66,7 +67,8 @@ static void test_an_idempotent_repetition_is_stored_once(void **state) {
     TEST_CALL(connection, init_producer_id, 4, &body, &reply);
     assert_int_equal(reply.error_code, KAFKA_NONE);
     for (int round = 0; round < 2; round++) {
-        assert_int_equal(test_produce(connection, "events", 0, test_batch(&tester, 0, 2, reply.producer_id, 0), &base), KAFKA_NONE);
+        assert_int_equal(
+            test_produce(connection, "events", 0, test_batch(&tester, 0, 2, reply.producer_id, 0), &base), KAFKA_NONE);
         assert_int_equal(base, 0);
     }
     assert_int_equal(test_produce(connection, "events", 0, test_batch(&tester, 9, 1, reply.producer_id, 7), &base),
@@ -195,14 +197,16 @@ static struct bytes join_alone(struct test_connection *connection, struct kafka_
     return member_id;
 }
 
-static int16_t sync_group(struct test_connection *connection, int32_t generation, struct bytes member_id, struct bytes other_id) {
+static int16_t sync_group(
+    struct test_connection *connection, int32_t generation, struct bytes member_id, struct bytes other_id) {
     struct kafka_sync_group_request body;
     struct kafka_sync_group_reply reply;
     wire_set_defaults(&kafka_sync_group_request_struct, &body);
     body.group_id = BYTES("g");
     body.generation = generation;
     body.member_id = member_id;
-    WIRE_ARRAY(&connection->tester->arena, &body.assignments, &kafka_sync_group_request_assignment_struct, other_id.size ? 2 : 1);
+    WIRE_ARRAY(&connection->tester->arena, &body.assignments, &kafka_sync_group_request_assignment_struct,
+        other_id.size ? 2 : 1);
     body.assignments.items[0].member_id = member_id;
     body.assignments.items[0].assignment = BYTES("mine");
     if (other_id.size > 0) {
@@ -233,7 +237,8 @@ static int16_t commit(struct test_connection *connection, int32_t generation, st
     body.member_id = member_id;
     WIRE_ARRAY(&connection->tester->arena, &body.topics, &kafka_offset_commit_request_topic_struct, 1);
     body.topics.items[0].name = BYTES("events");
-    WIRE_ARRAY(&connection->tester->arena, &body.topics.items[0].partitions, &kafka_offset_commit_request_partition_struct, 1);
+    WIRE_ARRAY(
+        &connection->tester->arena, &body.topics.items[0].partitions, &kafka_offset_commit_request_partition_struct, 1);
     body.topics.items[0].partitions.items[0].offset = offset;
     body.topics.items[0].partitions.items[0].metadata = BYTES("note");
     TEST_CALL(connection, offset_commit, 8, &body, &reply);
@@ -248,7 +253,8 @@ static int64_t committed(struct test_connection *connection) {
     body.groups.items[0].group_id = BYTES("g");
     body.groups.items[0].topics.count = -1;
     TEST_CALL(connection, offset_fetch, 8, &body, &reply);
-    return reply.groups.items[0].topics.count > 0 ? reply.groups.items[0].topics.items[0].partitions.items[0].offset : -1;
+    return reply.groups.items[0].topics.count > 0 ? reply.groups.items[0].topics.items[0].partitions.items[0].offset
+                                                  : -1;
 }
 
 static void test_two_members_share_a_group(void **state) {
@@ -332,7 +338,8 @@ static void crash_round(uint64_t seed, enum sim_crash_kind kind, const char *con
             assert_int_equal(test_create_topic(connection, "events", 1), KAFKA_NONE);
         for (int i = 0; i < 5; i++) {
             int64_t base;
-            assert_int_equal(test_produce(connection, "events", 0, test_batch(&tester, acknowledged, 2, -1, -1), &base), KAFKA_NONE);
+            assert_int_equal(
+                test_produce(connection, "events", 0, test_batch(&tester, acknowledged, 2, -1, -1), &base), KAFKA_NONE);
             assert_int_equal(base, acknowledged);
             acknowledged += 2;
         }
@@ -354,7 +361,8 @@ static void test_acknowledged_records_survive_a_killed_process(void **state) {
 }
 
 static void test_with_flush_messages_1_they_survive_a_power_cut(void **state) {
-    static const char *const settings[] = {"log.flush.interval.messages", "1", "offsets.topic.num.partitions", "2", NULL};
+    static const char *const settings[] = {
+        "log.flush.interval.messages", "1", "offsets.topic.num.partitions", "2", NULL};
     for (uint64_t seed = 1; seed <= 15; seed++)
         crash_round(seed, SIM_CRASH_POWER, settings);
 }

@@ -26,8 +26,15 @@ static void start_broker(struct tester *tester) {
     struct error error = {0};
     tester->loop = world_loop_create(tester->world, "kafka", &error);
     tester->pool = world_pool_create(tester->world, "disk", 2, WORLD_POOL_NORMAL, &error);
-    struct broker_options options = {.world = tester->world, .loop = tester->loop, .disk_pool = tester->pool, .directory = "/data/kafka",
-        .addresses = addresses, .address_count = 1, .port = 9092, .setting = setting, .setting_context = tester};
+    struct broker_options options = {.world = tester->world,
+        .loop = tester->loop,
+        .disk_pool = tester->pool,
+        .directory = "/data/kafka",
+        .addresses = addresses,
+        .address_count = 1,
+        .port = 9092,
+        .setting = setting,
+        .setting_context = tester};
     tester->broker = broker_start(&options, &error);
     if (!tester->broker)
         fail_msg("%s", error.message);
@@ -83,7 +90,8 @@ static void on_closed(struct net_connection *net, const struct error *reason) {
     net_release(net);
 }
 
-static const struct net_protocol test_protocol = {.name = "test", .open = on_open, .frame = on_frame, .closed = on_closed};
+static const struct net_protocol test_protocol = {
+    .name = "test", .open = on_open, .frame = on_frame, .closed = on_closed};
 
 static void connect_on_loop(void *argument) {
     struct test_connection *connection = argument;
@@ -137,7 +145,8 @@ void test_send_raw(struct test_connection *connection, struct bytes frame) {
     buffer_free(&call.frame);
 }
 
-void test_send(struct test_connection *connection, const struct wire_message *request, int16_t version, const void *body) {
+void test_send(
+    struct test_connection *connection, const struct wire_message *request, int16_t version, const void *body) {
     struct buffer frame = {0};
     struct error error = {0};
     store_be16(buffer_extend(&frame, 2), (uint16_t)request->key);
@@ -195,7 +204,8 @@ struct bytes test_batch(struct tester *tester, int first, int count, int64_t pro
     for (int i = 0; i < count; i++) {
         char value[40];
         int size = snprintf(value, sizeof value, "value %d", first + i);
-        record_builder_add(&builder, i, world_wall_ms(tester->world), BYTES("key"), bytes_make(value, (size_t)size), BYTES_NULL, 0);
+        record_builder_add(
+            &builder, i, world_wall_ms(tester->world), BYTES("key"), bytes_make(value, (size_t)size), BYTES_NULL, 0);
     }
     record_builder_end(&builder, producer_id, producer_id < 0 ? -1 : 0, sequence, -1);
     struct bytes batch = arena_copy(&tester->arena, buffer_view(&out));
@@ -203,7 +213,8 @@ struct bytes test_batch(struct tester *tester, int first, int count, int64_t pro
     return batch;
 }
 
-int16_t test_produce(struct test_connection *connection, const char *topic, int32_t partition, struct bytes batch, int64_t *base_offset) {
+int16_t test_produce(struct test_connection *connection, const char *topic, int32_t partition, struct bytes batch,
+    int64_t *base_offset) {
     struct kafka_produce_request body;
     struct kafka_produce_reply reply;
     wire_set_defaults(&kafka_produce_request_struct, &body);
@@ -211,7 +222,8 @@ int16_t test_produce(struct test_connection *connection, const char *topic, int3
     body.timeout_ms = 30000;
     WIRE_ARRAY(&connection->tester->arena, &body.topics, &kafka_produce_request_topic_struct, 1);
     body.topics.items[0].name = bytes_from_text(topic);
-    WIRE_ARRAY(&connection->tester->arena, &body.topics.items[0].partitions, &kafka_produce_request_partition_struct, 1);
+    WIRE_ARRAY(
+        &connection->tester->arena, &body.topics.items[0].partitions, &kafka_produce_request_partition_struct, 1);
     body.topics.items[0].partitions.items[0].index = partition;
     body.topics.items[0].partitions.items[0].records = batch;
     TEST_CALL(connection, produce, 9, &body, &reply);
@@ -220,8 +232,8 @@ int16_t test_produce(struct test_connection *connection, const char *topic, int3
     return reply.topics.items[0].partitions.items[0].error_code;
 }
 
-struct bytes test_fetch(struct test_connection *connection, const char *topic, int32_t partition, int64_t offset, int32_t wait_ms,
-    int16_t *code) {
+struct bytes test_fetch(struct test_connection *connection, const char *topic, int32_t partition, int64_t offset,
+    int32_t wait_ms, int16_t *code) {
     struct kafka_fetch_request body;
     struct kafka_fetch_reply reply;
     wire_set_defaults(&kafka_fetch_request_struct, &body);

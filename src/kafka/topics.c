@@ -2,6 +2,7 @@
  * the only writer and needs no lock to read; other threads look topics up under the mutex (client.c). */
 #include "kafka/internal.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/assert.h"
@@ -74,6 +75,19 @@ static void apply_configs(struct broker *broker, struct topic *topic) {
     topic->min_insync_replicas = (int32_t)replicas;
 }
 
+static void make_metrics(struct broker *broker, struct topic *topic) {
+    char labels[KAFKA_TOPIC_NAME_MAX + 20];
+    if (!broker->metrics)
+        return;
+    snprintf(labels, sizeof labels, "topic=\"%s\"", topic->name);
+    topic->messages_in = metrics_get(broker->metrics, METRIC_COUNTER,
+        "kafka_server_brokertopicmetrics_messagesin_total", "Records appended by clients.", labels);
+    topic->bytes_in = metrics_get(broker->metrics, METRIC_COUNTER, "kafka_server_brokertopicmetrics_bytesin_total",
+        "Bytes of record batches appended by clients.", labels);
+    topic->bytes_out = metrics_get(broker->metrics, METRIC_COUNTER, "kafka_server_brokertopicmetrics_bytesout_total",
+        "Bytes of record batches sent to clients.", labels);
+}
+
 /* Opens the partitions from the present count up to what the metadata says. */
 static bool open_partitions(struct broker *broker, struct topic *topic, struct error *error) {
     int32_t from = topic->partition_count, to = topic->meta->partition_count;
@@ -116,6 +130,7 @@ static struct topic *topic_open(struct broker *broker, struct metadata_topic *me
     topic->id = meta->id;
     topic->meta = meta;
     topic->internal = topic_is_internal(meta->name);
+    make_metrics(broker, topic);
     apply_configs(broker, topic);
     if (!open_partitions(broker, topic, error)) {
         topic_free(topic);

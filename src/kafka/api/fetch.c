@@ -123,9 +123,13 @@ static enum log_isolation isolation_of(const struct api_request *request) {
                                                                                 : LOG_READ_UNCOMMITTED;
 }
 
+static const struct topic *find_topic(const struct api_request *request, const struct fetch_item *item) {
+    return uses_ids(request) ? topic_find_id(request->broker, item->topic_id)
+                             : topic_find(request->broker, item->topic);
+}
+
 static int16_t find_log(struct api_request *request, const struct fetch_item *item, struct partition_log **log) {
-    const struct topic *topic =
-        uses_ids(request) ? topic_find_id(request->broker, item->topic_id) : topic_find(request->broker, item->topic);
+    const struct topic *topic = find_topic(request, item);
     if (!topic)
         return uses_ids(request) ? KAFKA_UNKNOWN_TOPIC_ID : KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
     *log = topic_log(topic, item->index);
@@ -224,6 +228,9 @@ static void read_item(
     *first = false;
     *left -= (int64_t)range->size;
     reply->records = bytes_make(range, range->size);
+    struct metric *bytes_out = find_topic(request, item)->bytes_out;
+    if (bytes_out)
+        metric_add(bytes_out, (int64_t)range->size);
 }
 
 /* True when the partition must be in an incremental answer; remembers what was told. */

@@ -11,15 +11,17 @@
 
 /* ---- FindCoordinator ---- */
 
-/* Clients that send the older form of the request ask again for ever after most errors; "not authorized" makes them stop and say so. */
+/* Clients that send the older form of the request ask again for ever after most errors; "not authorized" makes them
+ * stop and say so. */
 static int16_t coordinator_error(struct api_request *request, int8_t key_type, struct bytes key, const char **message) {
     *message = NULL;
     if (key_type == 0)
         return KAFKA_NONE;
     *message = key_type == 1 ? "Transactions are not supported by this broker: use a producer without transactional.id"
                              : "This type of coordinator is not supported by this broker";
-    service_log_write(request->broker->service_log, LOG_WARN, "kafka.server.KafkaApis", "FindCoordinator for %s from %s is refused: %s",
-        key_type == 1 ? "a transactional.id" : "a share group", request->connection->host, *message);
+    service_log_write(request->broker->service_log, LOG_WARN, "kafka.server.KafkaApis",
+        "FindCoordinator for %s from %s is refused: %s", key_type == 1 ? "a transactional.id" : "a share group",
+        request->connection->host, *message);
     return request->version < 4 && key_type == 1 ? KAFKA_TRANSACTIONAL_ID_AUTHORIZATION_FAILED : KAFKA_INVALID_REQUEST;
 }
 

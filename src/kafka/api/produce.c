@@ -152,6 +152,10 @@ static struct partition_log *append(struct api_request *request, const struct to
         fail(request, reply, code, error.code ? error.message : kafka_error_text(code));
         return NULL;
     }
+    if (topic->messages_in && !result.duplicate) {
+        metric_add(topic->messages_in, result.last_offset - result.base_offset + 1);
+        metric_add(topic->bytes_in, (int64_t)partition->records.size);
+    }
     reply->base_offset = result.base_offset;
     reply->log_append_time_ms = result.append_time_ms;
     reply->log_start_offset = result.log_start_offset;
