@@ -57,9 +57,10 @@ static bool load_settings(const struct up_options *options, const char *data, st
     struct error error;
     char path[PATH_MAX + 32], beside[PATH_MAX + 32];
     snprintf(path, sizeof path, "%s/raudal.properties", data);
-    snprintf(beside, sizeof beside, "%s/../raudal.properties", data);
-    bool good = access(path, R_OK) != 0 || settings_load(settings, path, &error);
     size_t size = strlen(data);
+    /* By name, not through "..": at the first start the data folder is not there yet. */
+    snprintf(beside, sizeof beside, "%.*s/raudal.properties", (int)(size > 8 ? size - 8 : 0), data);
+    bool good = access(path, R_OK) != 0 || settings_load(settings, path, &error);
     if (good && size > 8 && strcmp(data + size - 8, "/.raudal") == 0 && access(beside, R_OK) == 0)
         good = settings_load(settings, beside, &error);
     if (good && options->kafka_properties != NULL)

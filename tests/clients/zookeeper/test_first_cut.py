@@ -160,16 +160,29 @@ def test_the_znodes_of_kafka(client):
     assert {"brokers", "controller", "cluster", "config"} <= set(client.get_children("/"))
 
 
-@pytest.mark.parametrize("word, answer", [("ruok", "imok"), ("srvr", "Zookeeper version"), ("stat", "Mode: standalone"),
-                                          ("mntr", "zk_server_state\tstandalone"), ("conf", "clientPort=2181"),
-                                          ("envi", "Environment:"), ("cons", "queued=")])
+WORDS = {"stat": "Mode: standalone", "conf": "clientPort=2181", "envi": "Environment:", "cons": "queued="}
+
+
+@pytest.mark.parametrize("word, answer", [("ruok", "imok"), ("srvr", "Zookeeper version"), ("mntr", "zk_server_state\tstandalone")])
 def test_four_letter_words(zookeeper, word, answer):
-    with socket.create_connection((zookeeper.partition(":")[0], 2181), timeout=5) as connection:
+    assert answer in four_letters(zookeeper.partition(":")[0], word)
+
+
+def four_letters(address, word):
+    with socket.create_connection((address, 2181), timeout=5) as connection:
         connection.sendall(word.encode())
         text = b""
         while piece := connection.recv(65536):
             text += piece
-    assert answer in text.decode()
+    return text.decode()
+
+
+def test_the_other_words_need_the_setting(raudal, start_raudal):
+    for word in WORDS:
+        assert "whitelist" in four_letters(raudal.address, word)
+    running = start_raudal("--only", "zookeeper", set={"zookeeper.4lw.commands.whitelist": "*"})
+    for word, answer in WORDS.items():
+        assert answer in four_letters(running.address, word)
 
 
 @pytest.mark.parametrize("line", ["create /zk-test value", "get /zk-test", "set /zk-test other", "stat /zk-test",
