@@ -29,12 +29,10 @@ static void put_name(const struct stream_query *query, struct buffer *out) {
     }
 }
 
-/* ,"name":rate unless it is not a number. */
+/* ,"name":rate; an endless time (there was no trigger before) gives 0. */
 static void put_rate(const char *name, int64_t rows, double seconds, struct buffer *out) {
-    if (seconds > 0) {
-        buffer_printf(out, ",\"%s\":", name);
-        double_format((double)rows / seconds, out);
-    }
+    buffer_printf(out, ",\"%s\":", name);
+    double_format(seconds > 0 ? (double)rows / seconds : 0.0, out);
 }
 
 static void put_offset(const char *name, const struct buffer *offset, struct buffer *out) {
@@ -97,7 +95,8 @@ static void keep_progress(struct stream_query *query, struct bytes text) {
 void progress_make(struct stream_query *query) {
     struct buffer json = {0}, event = {0};
     int64_t rows = 0, since_last = query->last_trigger_ms > 0 ? query->trigger_start_ms - query->last_trigger_ms : 0;
-    double input_seconds = (double)since_last / 1000, work_seconds = (double)query->durations.trigger_execution / 1000;
+    int64_t work_ms = query->durations.trigger_execution > 0 ? query->durations.trigger_execution : 1;
+    double input_seconds = (double)since_last / 1000, work_seconds = (double)work_ms / 1000;
     for (size_t i = 0; i < query->source_count; i++) {
         rows += query->sources[i].rows;
     }
