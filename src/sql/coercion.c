@@ -229,17 +229,32 @@ bool can_cast(const struct type *from, const struct type *to, bool ansi) {
     }
 }
 
-/* Legacy and TRY casts answer null where ANSI ones raise an error. */
+static bool decimal_holds(const struct type *from, const struct type *to) {
+    if (from->kind == TYPE_BOOLEAN)
+        return to->precision > to->scale;
+    if (!type_is_integral(from) && from->kind != TYPE_DECIMAL)
+        return false;
+    static const int digits[] = {[TYPE_BYTE] = 3, [TYPE_SHORT] = 5, [TYPE_INTEGER] = 10, [TYPE_LONG] = 20};
+    int precision = from->kind == TYPE_DECIMAL ? from->precision : digits[from->kind];
+    int scale = from->kind == TYPE_DECIMAL ? from->scale : 0;
+    return to->precision - to->scale >= precision - scale && to->scale >= scale;
+}
+
+/* Whether the schema must take nulls into account, errors or not: Spark marks such casts nullable in ANSI mode too. */
 bool cast_may_give_null(const struct type *from, const struct type *to) {
-    if (type_equal_ignoring_nullability(from, to) || to->kind == TYPE_STRING)
+    if (from->kind == TYPE_NULL || type_equal_ignoring_nullability(from, to) || to->kind == TYPE_STRING)
         return false;
     if (from->kind == TYPE_STRING)
         return to->kind != TYPE_BINARY;
-    if (to->kind == TYPE_DECIMAL)
+    if (is_fractional(from) && to->kind == TYPE_TIMESTAMP)
         return true;
-    if (from->kind == TYPE_TIMESTAMP || from->kind == TYPE_DATE)
+    if (to->kind == TYPE_DATE)
+        return from->kind != TYPE_TIMESTAMP && from->kind != TYPE_TIMESTAMP_NTZ;
+    if (from->kind == TYPE_DATE)
         return !is_datetime(to);
-    return is_fractional(from) && to->kind == TYPE_TIMESTAMP;
+    if (to->kind == TYPE_DECIMAL)
+        return !decimal_holds(from, to);
+    return (is_fractional(from) || from->kind == TYPE_DECIMAL) && type_is_integral(to);
 }
 
 const struct expression *cast_to(struct analyzer *analyzer, const struct expression *expression, const struct type *type) {
@@ -253,7 +268,7 @@ const struct expression *cast_to(struct analyzer *analyzer, const struct express
     cast->mode = analyzer->ansi ? CAST_ANSI : CAST_LEGACY;
     cast->implicit = true;
     cast->base.type = type;
-    cast->base.nullable = expression->nullable || (cast->mode != CAST_ANSI && cast_may_give_null(expression->type, type));
+    cast->base.nullable = expression->nullable || cast_may_give_null(expression->type, type);
     cast->base.node.origin = expression->node.origin;
     return &cast->base;
 }

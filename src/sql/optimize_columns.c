@@ -90,8 +90,7 @@ static bool can_shrink(const struct expression *expression) {
     const struct expression *child = expression_strip(expression);
     if (expression->node.tag != EXPRESSION_ALIAS || !is_call_of(child, FUNCTION_FROM_JSON) || child->type->kind != TYPE_STRUCT)
         return false;
-    const struct option_list *options = expression_call_of(child)->extra;
-    return options == NULL || options->count == 0;
+    return expression_call_of(child)->arguments.count == 1;
 }
 
 /* upper over lower: shrinks one from_json of lower, rewrites upper's columns. */

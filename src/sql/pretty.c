@@ -172,6 +172,9 @@ static void print_call(struct printer *printer, const struct function *function,
         print_plain_call(printer, (const char *)name.data, name.size, items, distinct);
         return;
     }
+    if (strcmp(function->family, "json") == 0 && function->kind == FUNCTION_SCALAR && items.count == 2 && items.items[1]->type != NULL &&
+        items.items[1]->type->kind == TYPE_MAP)
+        items.count = 1; /* options are not shown */
     switch (function->display) {
     case DISPLAY_INFIX:
         if (items.count == 2) {

@@ -26,7 +26,7 @@ static const struct expression *resolve_cast(struct analyzer *analyzer, const st
     cast->implicit = written->implicit;
     cast->mode = written->mode != CAST_UNSET ? written->mode : analyzer->ansi ? CAST_ANSI : CAST_LEGACY;
     cast->base.type = cast->target;
-    cast->base.nullable = child->nullable || cast->mode == CAST_TRY || (cast->mode == CAST_LEGACY && cast_may_give_null(child->type, cast->target));
+    cast->base.nullable = child->nullable || cast->mode == CAST_TRY || cast_may_give_null(child->type, cast->target);
     if (cast->mode == CAST_TRY && type_equal(child->type, cast->target))
         cast->base.nullable = child->nullable;
     cast->base.node.origin = written->base.node.origin;

@@ -12,6 +12,8 @@ enum { ARGUMENT_SPECS_MAX = 12, VARIABLES_MAX = 6 };
 struct argument_spec {
     char name[24];
     bool optional, repeated, constant;
+    const char *value; /* text of the default, ends at value_size; NULL: none */
+    size_t value_size;
 };
 struct signature {
     struct argument_spec specs[ARGUMENT_SPECS_MAX];
@@ -46,9 +48,12 @@ static void read_signature(const char *text, struct signature *signature) {
         if (size > 3 && memcmp(end - 3, "...", 3) == 0) {
             spec->repeated = signature->open = true;
             size -= 3;
-        } else if (size > 1 && end[-1] == '?') {
+        } else if (memchr(start, '?', size) != NULL) {
+            const char *mark = memchr(start, '?', size);
             spec->optional = true;
-            size--;
+            spec->value = mark + 1 < end ? mark + 1 : NULL;
+            spec->value_size = (size_t)(end - mark - 1);
+            size = (size_t)(mark - start);
         } else {
             signature->required++;
         }
@@ -293,6 +298,28 @@ static const struct type *result_type(struct resolution *resolution, struct vari
     return type;
 }
 
+/* Optional arguments that are left out, as far as they have a default: 'text', number, true. */
+static void fill_defaults(struct resolution *resolution, const struct signature *signature) {
+    struct arena *arena = resolution->analyzer->arena;
+    const struct expression **arguments = arena_allocate(arena, (signature->count + resolution->count + 4) * sizeof *arguments);
+    for (size_t i = 0; i < resolution->count; i++)
+        arguments[i] = resolution->arguments[i];
+    for (size_t i = resolution->count; i < signature->count && signature->specs[i].value != NULL; i++) {
+        struct bytes value = bytes_make(signature->specs[i].value, signature->specs[i].value_size);
+        int64_t number;
+        if (value.data[0] == '\'')
+            arguments[i] = literal_string(arena, bytes_slice(value, 1, value.size - 2));
+        else if (bytes_to_int64(value, &number))
+            arguments[i] = literal_int(arena, (int32_t)number);
+        else if (bytes_equal_text(value, "null"))
+            arguments[i] = literal_null(arena, type_simple(TYPE_NULL));
+        else
+            arguments[i] = literal_boolean(arena, bytes_equal_text(value, "true"));
+        resolution->count = i + 1;
+    }
+    resolution->arguments = arguments;
+}
+
 /* The table's own rules. */
 static bool resolve_by_table(struct resolution *resolution) {
     struct analyzer *analyzer = resolution->analyzer;
@@ -301,6 +328,8 @@ static bool resolve_by_table(struct resolution *resolution) {
     read_signature(resolution->function->arguments, &signature);
     if (resolution->count < signature.required || (!signature.open && resolution->count > signature.count))
         return wrong_count(resolution, expected_count(analyzer->arena, &signature));
+    if (!signature.open)
+        fill_defaults(resolution, &signature);
     for (size_t i = 0; i < resolution->count; i++) {
         const struct argument_spec *spec = spec_at(&signature, i);
         if (!bind_spec(analyzer, &variables, spec->name, resolution->arguments[i]))

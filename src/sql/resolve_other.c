@@ -358,7 +358,6 @@ static bool options_argument(struct resolution *resolution, size_t index, struct
         }
     }
     *options = (struct option_list){list, items.count / 2};
-    resolution->count = index;
     return true;
 }
 
@@ -402,7 +401,9 @@ static bool resolve_from_text(struct resolution *resolution) {
         raise_datatype_mismatch_invalid_json_schema(analyzer->error, call_text(resolution), quote_type(analyzer->arena, type));
         return fail_at(analyzer, resolution->place);
     }
-    resolution->count = 1;
+    /* The schema is the result's type; the options stay an argument for the engine. */
+    resolution->arguments[1] = resolution->arguments[2];
+    resolution->count--;
     resolution->type = all_nullable(analyzer->arena, type);
     resolution->extra = options;
     return true;
