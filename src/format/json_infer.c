@@ -120,7 +120,7 @@ static const struct type *infer_number(struct inferrer *inferrer) {
 static const struct type *infer_string(struct inferrer *inferrer) {
     struct bytes text;
     int64_t instant;
-    if (!json_string(&inferrer->scan, &text)) {
+    if (!json_text(&inferrer->scan, &text)) {
         return NULL;
     }
     struct json_inference *settings = inferrer->settings;

@@ -92,7 +92,7 @@ static bool copy_value(struct json_scan *scan, struct buffer *out) {
     if (token != JSON_TOKEN_OBJECT && token != JSON_TOKEN_ARRAY) {
         if (token == JSON_TOKEN_STRING) {
             struct bytes text;
-            bool good = json_string(scan, &text);
+            bool good = json_text(scan, &text);
             if (good) {
                 buffer_append_json_string(out, text);
             }
@@ -147,7 +147,7 @@ static bool put_match(struct evaluator *evaluator, enum style style, size_t *cou
     ++*count;
     if (token == JSON_TOKEN_STRING && style == STYLE_RAW) {
         struct bytes text;
-        bool good = json_string(scan, &text);
+        bool good = json_text(scan, &text);
         if (good) {
             buffer_append_bytes(evaluator->out, text);
         }
@@ -264,7 +264,7 @@ void json_tuple(struct arena *arena, struct bytes json, const struct bytes *name
         good = json_name(&scan, &name);
         enum json_token token = good ? json_peek(&scan) : JSON_TOKEN_BAD;
         if (good && token == JSON_TOKEN_STRING) {
-            good = json_string(&scan, &value);
+            good = json_text(&scan, &value);
         } else if (good && token == JSON_TOKEN_NULL) {
             good = json_literal(&scan, "null");
         } else if (good) {

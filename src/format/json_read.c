@@ -329,7 +329,7 @@ static enum json_result read_scalar(struct json_reader *reader, const struct typ
     }
     switch (token) {
     case JSON_TOKEN_STRING:
-        return json_string(scan, &text) ? text_as(reader, type, text, out) : RESULT_MALFORMED;
+        return json_text(scan, &text) ? text_as(reader, type, text, out) : RESULT_MALFORMED;
     case JSON_TOKEN_NUMBER:
         return json_number(scan, &number) ? number_as(reader, type, &number, out) : RESULT_MALFORMED;
     case JSON_TOKEN_TRUE:

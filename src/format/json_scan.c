@@ -232,7 +232,7 @@ static const uint8_t *verbatim_end(const uint8_t *at, const uint8_t *end, uint8_
     return NULL;
 }
 
-bool json_string(struct json_scan *scan, struct bytes *value) {
+bool json_text(struct json_scan *scan, struct bytes *value) {
     uint8_t quote = *scan->position;
     const uint8_t *start = scan->position + 1;
     const uint8_t *at = plain_end(start, scan->end, quote);
@@ -304,7 +304,7 @@ bool json_name(struct json_scan *scan, struct bytes *name) {
     }
     uint8_t c = *scan->position;
     if (c == '"' || (c == '\'' && (scan->leniency & JSON_ALLOW_SINGLE_QUOTES))) {
-        if (!json_string(scan, name)) {
+        if (!json_text(scan, name)) {
             return false;
         }
     } else if (scan->leniency & JSON_ALLOW_UNQUOTED_NAMES) {

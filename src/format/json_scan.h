@@ -55,7 +55,7 @@ bool json_space(struct json_scan *scan);
 enum json_token json_peek(struct json_scan *scan);
 /* A string or member name with its quotes. The result points into the text when nothing had to be decoded, else into
  * the arena. */
-bool json_string(struct json_scan *scan, struct bytes *value);
+bool json_text(struct json_scan *scan, struct bytes *value);
 /* The same without keeping it. */
 bool json_string_skip(struct json_scan *scan);
 /* A member name (quoted, or bare when allowed) and the colon behind it, up to the value. */
