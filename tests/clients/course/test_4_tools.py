@@ -268,8 +268,8 @@ def test_logs_have_the_line_form_and_the_lines_people_look_for(with_data):
     for service in ("namenode", "datanode"):
         form = r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} INFO org\.apache\.hadoop\.\S+: "
         assert re.search(form, with_data.logs(service), re.M), service
-    form = r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} .*- INFO +\[.*\] - "
-    assert re.search(form, with_data.logs("zookeeper"), re.M)
+    # As in the images that bring ZooKeeper with Kafka's own logging.
+    assert re.search(rf"^{time_form} INFO .* \(org\.apache\.zookeeper\.server\.", with_data.logs("zookeeper"), re.M)
 
 
 def test_logs_are_files(with_data):
