@@ -260,6 +260,9 @@ static bool compile_lambda_call(struct compiler *compiler, const struct expressi
     step->branch_count = branch_count;
     step->lambda = lambda;
     lambda->function = function;
+    struct step *copy = ARENA_NEW(arena, struct step); /* the program's own steps may still move */
+    *copy = *step;
+    lambda->step = copy;
     *result = last_register(program);
     return true;
 }
