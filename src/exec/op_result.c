@@ -26,6 +26,7 @@ struct result_shared {
     struct output_partition **partitions; /* under lock, as all that follows */
     size_t partition_count, current;
     bool sending, full, complete, finished;
+    uint64_t resumed; /* how often resume was called: it may come before the answer FULL is seen here */
     VECTOR(struct exec_waker) blocked;
 };
 
@@ -68,11 +69,13 @@ static struct waiting_batch *next_waiting(struct result_shared *shared) {
     return NULL;
 }
 
-static void note_demand(struct exec_run *exec, struct result_shared *shared, enum exec_demand demand) {
+/* `resumed` is the count from before the consumer was called. */
+static void note_demand(
+    struct exec_run *exec, struct result_shared *shared, enum exec_demand demand, uint64_t resumed) {
     if (demand == EXEC_ENOUGH) {
         __atomic_store_n(&exec->enough, 1, __ATOMIC_RELEASE);
     } else if (demand == EXEC_FULL) {
-        shared->full = true;
+        shared->full = shared->resumed == resumed;
     }
 }
 
@@ -89,6 +92,7 @@ static void send(struct result_shared *shared) {
     shared->sending = true;
     struct waiting_batch *waiting;
     while (!shared->full && (waiting = next_waiting(shared)) != NULL) {
+        uint64_t resumed = shared->resumed;
         world_mutex_unlock(&shared->lock);
         enum exec_demand demand = EXEC_MORE;
         if (!exec_run_is_cancelled(exec)) {
@@ -98,7 +102,7 @@ static void send(struct result_shared *shared) {
         batch_release(waiting->batch);
         free(waiting);
         world_mutex_lock(&shared->lock);
-        note_demand(exec, shared, demand);
+        note_demand(exec, shared, demand, resumed);
     }
     shared->sending = false;
     VECTOR(struct exec_waker) woken = {0};
@@ -121,7 +125,9 @@ static void send(struct result_shared *shared) {
 }
 
 static void send_task(void *argument) {
+    struct exec_run *exec = ((struct result_shared *)argument)->exec;
     send(argument);
+    exec_run_release(exec);
 }
 
 void op_result_resume(struct exec_run *exec, void *state) {
@@ -129,7 +135,10 @@ void op_result_resume(struct exec_run *exec, void *state) {
     world_mutex_lock(&shared->lock);
     bool was_full = shared->full;
     shared->full = false;
-    /* The run may end as soon as the task runs, so it is submitted last. Nothing waits when it was not full. */
+    shared->resumed++;
+    if (was_full) {
+        exec_run_hold(exec); /* the run may be cancelled before the task begins */
+    }
     world_mutex_unlock(&shared->lock);
     if (was_full) {
         exec_run_submit(exec, send_task, shared);
@@ -140,9 +149,12 @@ static enum op_result step_partitioned(struct op_run *run, struct batch *in) {
     const struct exec_consumer *consumer = exec_run_consumer(run->exec);
     struct result_shared *shared = run->shared;
     __atomic_fetch_add(&run->exec->output_rows, (int64_t)in->row_count, __ATOMIC_RELAXED);
+    world_mutex_lock(&shared->lock);
+    uint64_t resumed = shared->resumed;
+    world_mutex_unlock(&shared->lock);
     enum exec_demand demand = consumer->on_batch(consumer->argument, in, run->partition);
     world_mutex_lock(&shared->lock);
-    note_demand(run->exec, shared, demand);
+    note_demand(run->exec, shared, demand, resumed);
     bool blocked = shared->full;
     if (blocked) {
         VECTOR_PUSH(&shared->blocked, run->waker);
@@ -219,9 +231,7 @@ static void result_end(const struct operator *operator, void *state) {
     }
     free(shared->partitions);
     VECTOR_FREE(&shared->blocked);
-    if (shared->exec != NULL) {
-        world_mutex_destroy(&shared->lock);
-    }
+    shared->full = false;
 }
 
 static const struct operator_class op_result_class = {

@@ -102,6 +102,9 @@ bool exec_run_is_cancelled(const struct exec_run *exec);
 void *exec_run_shared(struct exec_run *exec, const struct operator *operator);
 /* A sink whose finish was blocked is done. Any thread. */
 void exec_run_continue(struct exec_run *exec);
+/* While it is held the run does not end: for tasks that no worker knows of. The last release ends it. */
+void exec_run_hold(struct exec_run *exec);
+void exec_run_release(struct exec_run *exec);
 /* Runs a short task of this run on the pool. */
 void exec_run_submit(struct exec_run *exec, world_function *function, void *argument);
 const struct exec_consumer *exec_run_consumer(const struct exec_run *exec);

@@ -165,6 +165,7 @@ static struct exec_run *run_create(
     run->output = output;
     run->consumer = *consumer;
     run->inline_run = inline_run;
+    run->holds = 1;
     run->error.arena = &run->arena;
     run->shared = ARENA_ARRAY(&run->arena, void *, query->operator_count);
     run->partition_bases = ARENA_ARRAY(&run->arena, size_t, query->operator_count);

@@ -113,11 +113,21 @@ static void run_done(struct exec_run *run) {
     consumer.on_done(consumer.argument, error); /* the query may be gone after this */
 }
 
+void exec_run_hold(struct exec_run *run) {
+    __atomic_fetch_add(&run->holds, 1, __ATOMIC_RELAXED);
+}
+
+void exec_run_release(struct exec_run *run) {
+    if (__atomic_sub_fetch(&run->holds, 1, __ATOMIC_ACQ_REL) == 0) {
+        run_done(run);
+    }
+}
+
 static void next_pipeline(struct exec_run *run) {
     if (!exec_run_is_cancelled(run) && ++run->pipeline < run->query->pipeline_count) {
         start_pipeline(run);
     } else {
-        run_done(run);
+        exec_run_release(run);
     }
 }
 
@@ -456,7 +466,7 @@ static void begin_task(void *argument) {
     if (begin_operators(run) && !exec_run_is_cancelled(run)) {
         start_pipeline(run);
     } else {
-        run_done(run);
+        exec_run_release(run);
     }
 }
 

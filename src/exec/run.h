@@ -31,6 +31,7 @@ struct exec_run {
     struct world_mutex lock;
     struct sql_error error; /* under lock */
     int failed, cancelled, enough; /* atomic */
+    int holds;              /* atomic: the pipelines, and tasks beside them */
     size_t pipeline;        /* the one that runs */
     size_t partition_count, partition_next; /* atomic: the next one nobody took */
     size_t *partition_bases; /* per operator: partitions of earlier pipelines that fed it */
