@@ -410,7 +410,7 @@ bool hdfs_client_checksum(struct hdfs_client *client, const char *path, uint8_t 
     ASSERT(digest && EVP_DigestInit_ex(digest, EVP_md5(), NULL));
     size_t count = answer && answer->locations ? answer->locations->n_blocks : 0;
     bool ok = answer != NULL;
-    store_be32(sum, CHUNK_SIZE);
+    store_be32(sum, count > 0 ? CHUNK_SIZE : 0);
     store_be64(sum + 4, 0);
     for (size_t i = 0; ok && i < count; i++) {
         Hadoop__OpBlockChecksumResponse *block;

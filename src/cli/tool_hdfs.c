@@ -332,6 +332,9 @@ static int run_shell(int count, char **words) {
     shell.command = words[0][0] == '-' ? find_command(shell.name) : NULL;
     if (!shell.command) {
         fprintf(stderr, "%s: Unknown command\n", words[0]);
+        if (words[0][0] != '-' && find_command(words[0])) {
+            fprintf(stderr, "Did you mean -%s?  This command begins with a dash.\n", words[0]);
+        }
         print_usage(stderr);
         return FAILURE;
     }

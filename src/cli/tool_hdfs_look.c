@@ -33,7 +33,12 @@ static const char *time_text(struct shell *shell, uint64_t ms, const char *forma
 
 /* ---- ls ---- */
 
+struct widths {
+    int replication, size, owner, group;
+};
+
 struct ls {
+    struct widths widths;
     bool paths_only, plain_directories, human, hide_unprintable, recursive, by_time, reverse, by_size, access_time;
 };
 
@@ -81,22 +86,18 @@ static int digits(uint64_t number) {
     return count;
 }
 
-struct widths {
-    int replication, size, owner, group;
-};
-
-static struct widths measure(const struct shell_items *items) {
-    struct widths widths = {3, 10, 0, 0};
+/* Columns grow with what is listed and never shrink within one command, as in Hadoop. */
+static void measure(struct ls *ls, const struct shell_items *items) {
+    struct widths *widths = &ls->widths;
     for (size_t i = 0; i < items->count; i++) {
         Hadoop__HdfsFileStatus *status = items->items[i].status;
         int replication = digits(status->block_replication), size = digits(status->length);
         int owner = (int)strlen(status->owner), group = (int)strlen(status->group);
-        widths.replication = replication > widths.replication ? replication : widths.replication;
-        widths.size = size > widths.size ? size : widths.size;
-        widths.owner = owner > widths.owner ? owner : widths.owner;
-        widths.group = group > widths.group ? group : widths.group;
+        widths->replication = replication > widths->replication ? replication : widths->replication;
+        widths->size = size > widths->size ? size : widths->size;
+        widths->owner = owner > widths->owner ? owner : widths->owner;
+        widths->group = group > widths->group ? group : widths->group;
     }
-    return widths;
 }
 
 static void print_shown(const char *shown, bool hide_unprintable) {
@@ -106,8 +107,8 @@ static void print_shown(const char *shown, bool hide_unprintable) {
     putchar('\n');
 }
 
-static void print_item(
-    struct shell *shell, const struct ls *ls, const struct shell_item *item, const struct widths *widths) {
+static void print_item(struct shell *shell, const struct ls *ls, const struct shell_item *item) {
+    const struct widths *widths = &ls->widths;
     if (ls->paths_only) {
         print_shown(item->shown, ls->hide_unprintable);
         return;
@@ -126,11 +127,10 @@ static void print_item(
 }
 
 /* Directories that wait to be listed, in the order of their output: a stack in place of recursion. */
-static void list_directory(struct shell *shell, const struct ls *ls, const struct shell_item *directory) {
+static void list_directory(struct shell *shell, struct ls *ls, const struct shell_item *directory) {
     struct level {
         struct shell_items items;
         size_t next;
-        struct widths widths;
     };
     VECTOR(struct level) levels = {0};
     struct level first = {0};
@@ -138,7 +138,7 @@ static void list_directory(struct shell *shell, const struct ls *ls, const struc
         return;
     }
     sort_items(&first.items, ls);
-    first.widths = measure(&first.items);
+    measure(ls, &first.items);
     if (!ls->recursive && !ls->paths_only && first.items.count > 0) {
         printf("Found %zu items\n", first.items.count);
     }
@@ -151,29 +151,29 @@ static void list_directory(struct shell *shell, const struct ls *ls, const struc
             continue;
         }
         struct shell_item *item = &level->items.items[level->next++];
-        print_item(shell, ls, item, &level->widths);
+        print_item(shell, ls, item);
         struct level below = {0};
         if (ls->recursive && shell_is_directory(item) && shell_children(shell, item, &below.items)) {
             sort_items(&below.items, ls);
-            below.widths = measure(&below.items);
+            measure(ls, &below.items);
             VECTOR_PUSH(&levels, below);
         }
     }
     VECTOR_FREE(&levels);
 }
 
-static void list_item(struct shell *shell, const struct ls *ls, const struct shell_item *item) {
+static void list_item(struct shell *shell, struct ls *ls, const struct shell_item *item) {
     if (shell_is_directory(item) && !ls->plain_directories) {
         list_directory(shell, ls, item);
         return;
     }
     struct shell_items alone = {(struct shell_item *)item, 1, 1};
-    struct widths widths = measure(&alone);
-    print_item(shell, ls, item, &widths);
+    measure(ls, &alone);
+    print_item(shell, ls, item);
 }
 
 void shell_ls(struct shell *shell, int count, char **words) {
-    struct ls ls = {0};
+    struct ls ls = {.widths = {3, 10, 0, 0}};
     bool policies = false;
     const struct shell_option options[] = {{"C", &ls.paths_only}, {"d", &ls.plain_directories}, {"h", &ls.human},
         {"q", &ls.hide_unprintable}, {"R", &ls.recursive}, {"t", &ls.by_time}, {"S", &ls.by_size}, {"r", &ls.reverse},
@@ -548,7 +548,9 @@ void shell_checksum(struct shell *shell, int count, char **words) {
             shell_failed(shell, NULL);
             continue;
         }
-        printf("%s\tMD5-of-%lldMD5-of-%dCRC32C\t", item->shown, (long long)load_be64(sum + 4), load_be32(sum));
+        int chunk_size = load_be32(sum); /* 0: the file is empty, and Hadoop then names its default kind */
+        printf("%s\tMD5-of-%lldMD5-of-%dCRC32%s\t", item->shown, (long long)load_be64(sum + 4), chunk_size,
+            chunk_size ? "C" : "");
         for (size_t j = 0; j < sizeof sum; j++) {
             printf("%02x", sum[j]);
         }

@@ -65,8 +65,9 @@ bool file_checksum(struct operation *operation, const char *path, uint8_t out[28
     EVP_DigestFinal_ex(digest, out + 12, &length);
     EVP_MD_CTX_free(digest);
     int64_t per_block = stat.size > stat.block_size ? stat.block_size / HDFS_CHUNK_SIZE : 0;
-    store_be32(out, HDFS_CHUNK_SIZE);
+    int chunk_size = stat.size > 0 ? HDFS_CHUNK_SIZE : 0; /* of an empty file Hadoop knows neither size nor kind */
+    store_be32(out, chunk_size);
     store_be64(out + 4, per_block);
-    snprintf(algorithm, 64, "MD5-of-%lldMD5-of-%dCRC32C", (long long)per_block, HDFS_CHUNK_SIZE);
+    snprintf(algorithm, 64, "MD5-of-%lldMD5-of-%dCRC32%s", (long long)per_block, chunk_size, chunk_size ? "C" : "");
     return ok ? true : operation_error(operation, &error);
 }
