@@ -53,7 +53,8 @@ def test_kill_9_keeps_every_acknowledged_line(store, hadoop):
     for turn in range(ROUNDS):
         writing = Writing(hadoop, f"/killed{turn}", 100000, 0)
         writing.start()
-        wait_until(lambda: (store.data / "store" / f"killed{turn}").exists())
+        file = store.data / "store" / f"killed{turn}"
+        wait_until(lambda: file.exists() and len(numbers(store, file.name)) > 2)
         time.sleep(0.05 + chance.random() * 0.5)
         store.kill9()
         writing.join(60)
@@ -101,7 +102,6 @@ def test_kill_9_during_puts_loses_no_finished_file(store, environment):
 
 def test_another_client_waits_for_the_lease_and_recovers_it(store, hadoop):
     writing = Writing(hadoop, "/held", 100000, 5)
-    other = Hadoop.__new__(Hadoop)
     writing.start()
     wait_until(lambda: (store.data / "store" / "held").exists())
     tool = store.shell("echo more | hdfs dfs -appendToFile - /held")
@@ -109,7 +109,6 @@ def test_another_client_waits_for_the_lease_and_recovers_it(store, hadoop):
     store.shell("hdfs dfs -rm /held").ok()            # deleting ends the lease; the writer fails by name
     writing.join(60)
     assert writing.answer[0] == 1 and writing.answer[2] != ""
-    del other
 
 
 def test_the_length_grows_while_it_is_written(store, hadoop):
