@@ -2,9 +2,11 @@
  * instance.json (mode 0600). It serves `raudal status`. It starts first and is the web loop's first user. */
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/assert.h"
 #include "base/calendar.h"
 #include "base/uuid.h"
 #include "cli/server_internal.h"
@@ -43,27 +45,52 @@ static bool token_is_right(const struct server *server, struct bytes given) {
     return difference == 0;
 }
 
+/* A status answer on its way: the queries are told on the spark loop, the answer is given on the web loop. */
+struct status_answer {
+    struct server *server;
+    struct http_request *request;
+    struct buffer out;
+};
+
+static void give_status(void *argument) {
+    struct status_answer *answer = argument;
+    buffer_append_text(&answer->out, "]}");
+    http_respond_buffer(answer->request, 200, "application/json", &answer->out);
+    free(answer);
+}
+
+static void append_queries(void *argument) {
+    struct status_answer *answer = argument;
+    server_append_queries(answer->server, &answer->out);
+    world_loop_post(answer->server->loops[SERVER_LOOP_WEB], give_status, answer);
+}
+
 static void handle_status(struct http_request *request, void *context) {
     struct server *server = context;
     char since[32];
-    struct buffer out = {0};
     if (!token_is_right(server, http_header(request, "X-Raudal-Token"))) {
         http_respond_text(
             request, 401, "The control port asks for the token of run/instance.json; use raudal status.\n");
         return;
     }
+    struct status_answer *answer = calloc(1, sizeof *answer);
+    ASSERT(answer != NULL);
+    answer->server = server;
+    answer->request = request;
     calendar_format_iso_ms(server->instance.started_ms, since);
-    buffer_printf(&out,
+    buffer_printf(&answer->out,
         "{\"running\": true, \"pid\": %ld, \"user\": \"%s\", \"address\": \"%s\", \"since\": \"%s\", "
         "\"residentBytes\": %" PRId64 ", \"data\": ",
         (long)server->instance.pid, server->instance.user, server->instance.address, since, resident_size());
-    buffer_append_json_string(&out, bytes_from_text(server->options.data));
-    buffer_append_text(&out, ", ");
-    append_services(server, &out);
-    buffer_append_text(&out, ", \"queries\": [");
-    server_append_queries(server, &out);
-    buffer_append_text(&out, "]}");
-    http_respond_buffer(request, 200, "application/json", &out);
+    buffer_append_json_string(&answer->out, bytes_from_text(server->options.data));
+    buffer_append_text(&answer->out, ", ");
+    append_services(server, &answer->out);
+    buffer_append_text(&answer->out, ", \"queries\": [");
+    struct world_loop *spark_loop = server->loops[SERVER_LOOP_SPARK];
+    if (spark_loop != NULL)
+        world_loop_post(spark_loop, append_queries, answer);
+    else
+        give_status(answer);
 }
 
 bool server_start_control(struct server *server, struct server_failure *failure) {

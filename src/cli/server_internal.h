@@ -51,7 +51,8 @@ struct world_pool *server_disk_pool(struct server *server, struct error *error);
 
 /* What the pages read of the Spark plane; NULL where it does not run. */
 void server_spark_parts(struct server *server, struct stream_manager **streams, struct connect_server **connect);
-/* Appends the queries' JSON objects, comma separated: id, runId, name, state, message, exception, firstBadRecord. */
+/* Appends the queries' JSON objects, comma separated: id, runId, name, state, message, exception, firstBadRecord. Spark
+ * loop, where there is one. */
 void server_append_queries(struct server *server, struct buffer *out);
 
 /* Who may connect: our own user (and root), or anyone on the machine with --share. */

@@ -228,18 +228,8 @@ static void append_query(void *argument, const struct stream_summary *summary) {
     buffer_free(&bad);
 }
 
-struct listing_call {
-    struct server *server;
-    struct listing listing;
-};
-
-static void list_queries(void *argument) {
-    struct listing_call *call = argument;
-    stream_manager_each(call->server->spark->streams, append_query, &call->listing);
-}
-
 void server_append_queries(struct server *server, struct buffer *out) {
-    struct listing_call call = {server, {out, ""}};
+    struct listing listing = {out, ""};
     if (server->spark != NULL && server->spark->streams != NULL)
-        world_loop_call(server->loops[SERVER_LOOP_SPARK], list_queries, &call);
+        stream_manager_each(server->spark->streams, append_query, &listing);
 }
