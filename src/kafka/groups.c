@@ -106,7 +106,7 @@ void group_free(struct groups *groups, struct group *group) {
     free(group);
 }
 
-struct member *group_member(struct group *group, struct bytes id) {
+struct member *group_member_find(struct group *group, struct bytes id) {
     LIST_FOR_EACH(node, &group->members) {
         struct member *member = CONTAINER_OF(node, struct member, node);
         if (bytes_equal_text(id, member->id))
@@ -153,7 +153,7 @@ const struct member_protocol *member_protocol(const struct member *member, const
 
 int16_t group_check_member(
     struct group *group, struct bytes member_id, struct bytes instance_id, int32_t generation, struct member **member) {
-    struct member *found = group_member(group, member_id);
+    struct member *found = group_member_find(group, member_id);
     if (instance_id.data) {
         struct member *by_instance = group_static_member(group, instance_id);
         if (!by_instance)

@@ -70,7 +70,7 @@ void group_free(struct groups *groups, struct group *group);
 const char *group_state_name(enum group_state state);
 /* Not empty, UTF-8, no control characters: what can be stored, shown and logged. */
 bool group_id_valid(struct bytes id);
-struct member *group_member(struct group *group, struct bytes id);
+struct member *group_member_find(struct group *group, struct bytes id);
 struct member *group_static_member(struct group *group, struct bytes instance_id);
 struct member *member_add(
     struct group *group, const char *id, struct bytes instance_id, const char *client_id, const char *client_host);

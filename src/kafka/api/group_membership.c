@@ -312,7 +312,7 @@ void handle_join_group(struct api_request *request) {
     }
     if (!group)
         group = group_make(groups, body->group_id);
-    struct member *member = body->member_id.size > 0 ? group_member(group, body->member_id) : NULL;
+    struct member *member = body->member_id.size > 0 ? group_member_find(group, body->member_id) : NULL;
     if (body->instance_id.data && body->member_id.size > 0) {
         struct member *by_instance = group_static_member(group, body->instance_id);
         if (by_instance != member || !member)
@@ -353,7 +353,7 @@ static void take_assignments(struct groups *groups, struct group *group, const s
     LIST_FOR_EACH(node, &group->members)
     buffer_clear(&CONTAINER_OF(node, struct member, node)->assignment);
     for (int32_t i = 0; i < body->assignments.count; i++) {
-        struct member *member = group_member(group, body->assignments.items[i].member_id);
+        struct member *member = group_member_find(group, body->assignments.items[i].member_id);
         if (member)
             buffer_append_bytes(&member->assignment, body->assignments.items[i].assignment);
     }
@@ -453,7 +453,7 @@ void handle_heartbeat(struct api_request *request) {
 /* ---- LeaveGroup ---- */
 
 static int16_t leave(struct groups *groups, struct group *group, struct bytes member_id, struct bytes instance_id) {
-    struct member *member = group_member(group, member_id);
+    struct member *member = group_member_find(group, member_id);
     if (instance_id.data) {
         struct member *by_instance = group_static_member(group, instance_id);
         if (!by_instance)
