@@ -137,6 +137,7 @@ static struct broker *broker_make(const struct broker_options *options, struct e
     world_mutex_init(&broker->topics_mutex);
     broker->client = client_create(broker);
     api_make_metrics(broker);
+    broker->fetch_size_max = config_integer(&broker->config, "fetch.max.bytes");
     const char *advertised = config_text(&broker->config, "advertised.listeners");
     if (advertised && !parse_advertised(broker, advertised, error)) {
         broker_free(broker);
@@ -154,7 +155,8 @@ static bool listen_and_register(struct broker *broker, const struct broker_optio
         .protocol = &kafka_protocol,
         .context = broker,
         .limits = {.connection_count_max = (size_t)config_integer(&broker->config, "max.connections"),
-            .frame_size_max = (size_t)config_integer(&broker->config, "socket.request.max.bytes")},
+            .frame_size_max = (size_t)config_integer(&broker->config, "socket.request.max.bytes"),
+            .idle_timeout_ms = config_integer(&broker->config, "connections.max.idle.ms")},
         .peer_rule = options->peer_rule,
         .log = broker->service_log,
         .metrics = broker->metrics,

@@ -60,6 +60,7 @@ struct broker {
     char *directory, *listen_text;        /* "127.0.0.1:9092" for the log */
     VECTOR(struct advertised) advertised; /* empty: what the client used */
     uint16_t port;
+    int64_t fetch_size_max;
     char **addresses;
     size_t address_count;
 

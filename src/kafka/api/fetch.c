@@ -264,7 +264,8 @@ static void build(struct fetch_state *state) {
     reply_partition *partitions = wire_new(&request->arena, &kafka_fetch_reply_partition_struct, state->item_count);
     WIRE_ARRAY(&request->arena, &reply->topics, &kafka_fetch_reply_topic_struct, state->item_count);
     reply->topics.count = 0;
-    int64_t left = body->max_bytes;
+    int64_t size_max = request->broker->fetch_size_max;
+    int64_t left = body->max_bytes < size_max ? body->max_bytes : size_max;
     bool first = true;
     int32_t used = 0;
     for (int32_t i = 0; i < state->item_count; i++) {
