@@ -1,6 +1,8 @@
-/* hash.c: Spark's row hashes (Murmur 3 of 32 bits and xxHash of 64 bits, both folded over the arguments from seed 42), digests, hex and UUIDs.
+/* hash.c: Spark's row hashes (Murmur 3 of 32 bits and xxHash of 64 bits, both folded over the arguments from seed 42),
+ * digests, hex and UUIDs.
  *
- * Murmur 3 as Spark has it differs from the reference in the tail of byte strings: each leftover byte is mixed as a signed int of its own. */
+ * Murmur 3 as Spark has it differs from the reference in the tail of byte strings: each leftover byte is mixed as a
+ * signed int of its own. */
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
@@ -73,7 +75,8 @@ static uint64_t hash_wide_decimal(bool wide, uint64_t seed, __int128 value) {
     for (int i = 0; i < 16; i++)
         bytes[i] = (uint8_t)((unsigned __int128)value >> (120 - 8 * i));
     size_t from = 0;
-    while (from < 15 && ((bytes[from] == 0 && bytes[from + 1] < 0x80) || (bytes[from] == 0xFF && bytes[from + 1] >= 0x80)))
+    while (from < 15 && ((bytes[from] == 0 && bytes[from + 1] < 0x80) || (bytes[from] == 0xFF
+        && bytes[from + 1] >= 0x80)))
         from++;
     return hash_data(wide, seed, bytes + from, 16 - from);
 }
@@ -280,7 +283,8 @@ static struct column *kernel_uuid(struct evaluation *evaluation, struct column *
         high = (high & ~(uint64_t)0xF000) | 0x4000;
         low = (low & 0x3FFFFFFFFFFFFFFF) | 0x8000000000000000;
         struct buffer text = {0};
-        buffer_printf(&text, "%08x-%04x-%04x-%04x-%012llx", (unsigned)(high >> 32), (unsigned)(high >> 16 & 0xFFFF), (unsigned)(high & 0xFFFF),
+        buffer_printf(&text, "%08x-%04x-%04x-%04x-%012llx", (unsigned)(high >> 32), (unsigned)(high >> 16 & 0xFFFF),
+            (unsigned)(high & 0xFFFF),
             (unsigned)(low >> 48), (unsigned long long)(low & 0xFFFFFFFFFFFF));
         rows_take_buffer(evaluation, &text, &COLUMN_VALUES(result, struct string_view)[row]);
     }

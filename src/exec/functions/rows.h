@@ -1,11 +1,13 @@
-/* rows.h: strict kernels written as a function of one row, for families where the work per value outweighs a call: text, dates, hashes. */
+/* rows.h: strict kernels written as a function of one row, for families where the work per value outweighs a call:
+ * text, dates, hashes. */
 #ifndef EXEC_FUNCTIONS_ROWS_H
 #define EXEC_FUNCTIONS_ROWS_H
 
 #include "exec/function.h"
 #include "exec/value.h"
 
-/* Computes row `row` of the result into *out (a value of the result's type); false for null, or after evaluation_failed. No argument is null there. */
+/* Computes row `row` of the result into *out (a value of the result's type); false for null, or after
+ * evaluation_failed. No argument is null there. */
 typedef bool row_function(struct evaluation *evaluation, struct column *const *arguments, size_t row, void *out);
 
 /* The strict loop over all arguments of the call. */
