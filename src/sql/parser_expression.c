@@ -375,11 +375,22 @@ static struct bytes join_names(struct parser *parser, struct bytes_list names) {
     return bytes_from_text(text);
 }
 
+/* Words that begin a clause after an expression and are names where an expression begins: Kafka's column `offset`. */
+static bool may_be_column(const struct parser *parser) {
+    static const char *const words[] = {"OFFSET", "WINDOW", "SORT", "CLUSTER", "DISTRIBUTE", "PIVOT", "UNPIVOT", "TABLESAMPLE",
+        "WITHIN", "OVER", "QUALIFY", "LIMIT", "MINUS", "SEMI", "ANTI", "LATERAL", "DIV", "REGEXP"};
+    for (size_t i = 0; i < ARRAY_COUNT(words); i++)
+        if (parser_is(parser, words[i]))
+            return true;
+    return false;
+}
+
 static const struct expression *name_or_call(struct parser *parser) {
     static const char *const without_parentheses[] = {
         "CURRENT_DATE", "CURRENT_TIMESTAMP", "CURRENT_USER", "CURRENT_TIME", "USER", "SESSION_USER", "LOCALTIMESTAMP"};
     size_t mark = parser->index;
-    if (parser_is_reserved(parser, 0) && !parser_is_symbol_ahead(parser, 1, "(") && !parser_is_symbol_ahead(parser, 1, ".")) {
+    if (parser_is_reserved(parser, 0) && !may_be_column(parser) && !parser_is_symbol_ahead(parser, 1, "(") &&
+        !parser_is_symbol_ahead(parser, 1, ".")) {
         parser_fail(parser);
         return parser_dummy(parser);
     }

@@ -288,6 +288,16 @@ static void every_example_is_analyzed(void **state) {
     teardown(fixture);
 }
 
+/* Kafka's column `offset` begins a clause elsewhere. */
+static void a_clause_word_can_be_a_column(void **state) {
+    struct fixture *fixture = setup();
+    const struct expression *offset = sql_parse_expression(&fixture->arena, BYTES("offset"), &fixture->error);
+    assert_non_null(offset);
+    assert_string_equal(schema_of(fixture, "SELECT offset FROM VALUES (1) AS t(offset) LIMIT 5 OFFSET 1"), "offset int not null");
+    assert_null(sql_parse_expression(&fixture->arena, BYTES("a +"), &fixture->error));
+    teardown(fixture);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_function_row_is_whole),
@@ -298,6 +308,7 @@ int main(void) {
         cmocka_unit_test(unused_json_fields_are_not_parsed),
         cmocka_unit_test(filters_move_to_the_scan),
         cmocka_unit_test(views_keep_their_plan),
+        cmocka_unit_test(a_clause_word_can_be_a_column),
         cmocka_unit_test(deep_nesting_is_an_error),
         cmocka_unit_test(every_example_is_analyzed),
     };
