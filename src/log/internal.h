@@ -59,6 +59,7 @@ struct segment {
     VECTOR(struct time_entry) time_index;
     bool index_in_memory;
     bool index_preallocated;
+    bool entry_synced; /* atomic: its name is on the disk */
     int64_t bytes_since_index;
     VECTOR(struct position_range) verified;      /* sorted, disjoint [mutex] */
     VECTOR(struct log_quarantine) quarantine;    /* sorted [mutex] */
@@ -75,6 +76,10 @@ struct open_file *segment_file(struct segment *segment, enum segment_file_kind k
 void file_retain(struct log_manager *manager, struct open_file *file);
 void file_release(struct log_manager *manager, struct open_file *file);
 /* Makes the empty files of a new active segment, preallocated. [owner] */
+/* After segment_make_files failed: what it made. [owner] */
+void segment_remove_files(struct segment *segment);
+/* Its records and its name reach the disk. Pool threads, and the owner at start and stop. */
+bool segment_sync(struct segment *segment, struct error *error);
 bool segment_make_files(struct segment *segment, struct error *error);
 bool segment_make_index_files(struct segment *segment, struct error *error); /* the same for the two indexes only */
 /* Sets the index files to their preallocated size again. [owner] */
@@ -318,7 +323,7 @@ struct log_manager {
     int file_count;
     struct world_timer *timer;
     int64_t next_retention_ms, next_checkpoint_ms, next_clean_ms; /* monotonic */
-    bool checkpoint_running, clean_running;
+    bool checkpoint_running, checkpoint_again;
     struct world_mutex job_mutex; /* checkpoint writing */
     struct world_mutex clean_mutex;
     VECTOR(struct removal) removals;
@@ -335,6 +340,7 @@ void manager_release(struct log_manager *manager);
 void manager_run(struct log_manager *manager, world_function *work, world_function *done, void *argument);
 /* Removes a file or tree after a delay. [owner] */
 void manager_remove_later(struct log_manager *manager, const char *path, int64_t delay_ms);
+void manager_checkpoint_soon(struct log_manager *manager); /* writes the checkpoints on the disk pool [owner] */
 int64_t manager_now_ms(struct log_manager *manager);                         /* monotonic */
 void manager_forget(struct log_manager *manager, struct partition_log *log); /* takes it out of the table */
 

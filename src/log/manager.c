@@ -125,16 +125,23 @@ static bool take_lock(struct log_manager *manager, struct error *error) {
            error_prefix(error, "the Kafka log directory %s is in use by another process", manager->directory);
 }
 
-static bool read_checkpoints(struct log_manager *manager, struct error *error) {
+/* A checkpoint that cannot be read is named and left out: without a recovery point everything is scanned. */
+static void read_checkpoint(struct log_manager *manager, const char *name, struct map *offsets) {
     char path[LOG_PATH_SIZE];
-    path_in(manager, "recovery-point-offset-checkpoint", path);
-    if (!checkpoint_read(manager->world, path, &manager->recovery_points, error))
-        return false;
-    path_in(manager, "log-start-offset-checkpoint", path);
-    if (!checkpoint_read(manager->world, path, &manager->start_offsets, error))
-        return false;
-    path_in(manager, "cleaner-offset-checkpoint", path);
-    return checkpoint_read(manager->world, path, &manager->clean_offsets, error);
+    struct error error;
+    path_in(manager, name, path);
+    if (checkpoint_read(manager->world, path, offsets, &error))
+        return;
+    service_log_write(
+        manager->service_log, LOG_WARN, "kafka.log.LogManager", "Going on without a checkpoint: %s", error.message);
+    checkpoint_free(offsets);
+    *offsets = (struct map){0};
+}
+
+static void read_checkpoints(struct log_manager *manager) {
+    read_checkpoint(manager, "recovery-point-offset-checkpoint", &manager->recovery_points);
+    read_checkpoint(manager, "log-start-offset-checkpoint", &manager->start_offsets);
+    read_checkpoint(manager, "cleaner-offset-checkpoint", &manager->clean_offsets);
 }
 
 /* A partition's directory is "<topic>-<number>". */
@@ -207,10 +214,11 @@ int64_t manager_now_ms(struct log_manager *manager) {
 
 static bool open_directory(struct log_manager *manager, struct error *error) {
     if (!world_mkdirs(manager->world, manager->directory, 0755, error) || !take_lock(manager, error) ||
-        !read_meta_properties(manager, error) || !read_checkpoints(manager, error) || !list_directory(manager, error))
+        !read_meta_properties(manager, error) || !list_directory(manager, error))
         return false;
     char path[LOG_PATH_SIZE];
     path_in(manager, CLEAN_FILE, path);
+    read_checkpoints(manager);
     manager->was_clean = world_exists(manager->world, path);
     return !manager->was_clean || world_unlink(manager->world, path, error);
 }
@@ -386,10 +394,7 @@ static bool publish_loaded(struct partition_log *log, struct error *error) {
             struct segment *segment = log->segments.items[i];
             if (segment->next_offset <= log->recovery_point)
                 continue;
-            struct open_file *file = segment_file(segment, SEGMENT_LOG, error);
-            bool ok = file && world_file_sync(file->file, error);
-            file_release(log->manager, file);
-            if (!ok)
+            if (!segment_sync(segment, error))
                 return false;
         }
     if (log->config.flush_messages <= 1)
@@ -546,7 +551,7 @@ static const char *const checkpoint_names[CHECKPOINT_COUNT] = {"recovery-point-o
 
 struct checkpoint_job {
     struct log_manager *manager;
-    bool sync, ok;
+    bool ok;
     struct error error;
     struct {
         size_t count;
@@ -560,11 +565,10 @@ static void add_line(
     job->files[kind].count++;
 }
 
-static struct checkpoint_job *gather_checkpoints(struct log_manager *manager, bool sync) {
+static struct checkpoint_job *gather_checkpoints(struct log_manager *manager) {
     struct checkpoint_job *job = calloc(1, sizeof *job);
     ASSERT(job);
     job->manager = manager_retain(manager);
-    job->sync = sync;
     size_t cursor = 0;
     for (struct partition_log *log; (log = log_next(manager, &cursor));) {
         if (strcmp(log->topic, "__cluster_metadata") == 0)
@@ -587,7 +591,7 @@ static void checkpoint_work(void *argument) {
     for (int kind = 0; job->ok && kind < CHECKPOINT_COUNT; kind++) {
         path_in(job->manager, checkpoint_names[kind], path);
         job->ok = checkpoint_write(
-            job->manager->world, path, job->files[kind].count, &job->files[kind].lines, job->sync, &job->error);
+            job->manager->world, path, job->files[kind].count, &job->files[kind].lines, true, &job->error);
     }
     world_mutex_unlock(&job->manager->job_mutex);
 }
@@ -601,15 +605,26 @@ static void checkpoint_free_job(struct checkpoint_job *job) {
 
 static void checkpoint_done(void *argument) {
     struct checkpoint_job *job = argument;
-    job->manager->checkpoint_running = false;
+    struct log_manager *manager = job->manager;
+    manager->checkpoint_running = false;
+    if (manager->checkpoint_again && !manager_is_closing(manager))
+        manager_checkpoint_soon(manager);
     if (!job->ok)
         service_log_write(job->manager->service_log, LOG_ERROR, "kafka.log.LogManager",
             "Checkpoints could not be written: %s", job->error.message);
     checkpoint_free_job(job);
 }
 
+void manager_checkpoint_soon(struct log_manager *manager) {
+    manager->checkpoint_again = manager->checkpoint_running;
+    if (manager->checkpoint_running)
+        return;
+    manager->checkpoint_running = true;
+    manager_run(manager, checkpoint_work, checkpoint_done, gather_checkpoints(manager));
+}
+
 bool log_manager_write_checkpoints(struct log_manager *manager, struct error *error) {
-    struct checkpoint_job *job = gather_checkpoints(manager, false);
+    struct checkpoint_job *job = gather_checkpoints(manager);
     checkpoint_work(job);
     bool ok = job->ok;
     if (!ok && error)
@@ -688,8 +703,7 @@ static void tick(void *argument) {
     }
     if (now_ms >= manager->next_checkpoint_ms && !manager->checkpoint_running) {
         manager->next_checkpoint_ms = now_ms + manager->options.checkpoint_ms;
-        manager->checkpoint_running = true;
-        manager_run(manager, checkpoint_work, checkpoint_done, gather_checkpoints(manager, false));
+        manager_checkpoint_soon(manager);
     }
 }
 
@@ -736,7 +750,7 @@ void log_manager_close(struct log_manager *manager) {
     world_mutex_unlock(&manager->clean_mutex);
     remove_now(manager);
     bool ok = finish_partitions(manager);
-    struct checkpoint_job *job = gather_checkpoints(manager, true);
+    struct checkpoint_job *job = gather_checkpoints(manager);
     checkpoint_work(job);
     ok = ok && job->ok;
     checkpoint_free_job(job);

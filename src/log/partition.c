@@ -135,12 +135,8 @@ static void sync_work(void *argument) {
     struct sync_job *job = argument;
     world_mutex_lock(&job->log->job_mutex);
     job->ok = true;
-    for (size_t i = 0; job->ok && i < job->segments.count && !log_is_closed(job->log); i++) {
-        struct open_file *file = segment_file(job->segments.items[i], SEGMENT_LOG, &job->error);
-        job->ok = file && world_file_sync(file->file, &job->error);
-        if (file)
-            file_release(job->segments.items[i]->manager, file);
-    }
+    for (size_t i = 0; job->ok && i < job->segments.count && !log_is_closed(job->log); i++)
+        job->ok = segment_sync(job->segments.items[i], &job->error);
     world_mutex_unlock(&job->log->job_mutex);
 }
 
@@ -186,17 +182,26 @@ static void sync_done(void *argument) {
     log_release(log);
 }
 
+/* What is unsynced of a partition, oldest first. */
+static void add_unsynced(struct sync_job *job, struct partition_log *log) {
+    for (size_t i = 0; i < log->segments.count; i++) {
+        bool last = i + 1 == log->segments.count;
+        if (last || log->segments.items[i + 1]->base_offset > log->recovery_point)
+            VECTOR_PUSH(&job->segments, segment_retain(log->segments.items[i]));
+    }
+}
+
 static void sync_start(struct partition_log *log) {
     log->sync_running = true;
     struct sync_job *job = calloc(1, sizeof *job);
     ASSERT(job);
     job->log = log_retain(log);
     job->offset = log->end_offset;
-    for (size_t i = 0; i < log->segments.count; i++) {
-        bool last = i + 1 == log->segments.count;
-        if (last || log->segments.items[i + 1]->base_offset > log->recovery_point)
-            VECTOR_PUSH(&job->segments, segment_retain(log->segments.items[i]));
-    }
+    /* A record must not be more durable than the topic that it is in. */
+    struct partition_log *metadata = log_find(log->manager, "__cluster_metadata", 0);
+    if (metadata && metadata != log && metadata->recovery_point < metadata->end_offset)
+        add_unsynced(job, metadata);
+    add_unsynced(job, log);
     manager_run(log->manager, sync_work, sync_done, job);
 }
 
@@ -233,6 +238,7 @@ static bool roll(struct partition_log *log, struct error *error) {
         return false;
     struct segment *segment = segment_create(log, log->end_offset);
     if (!segment_make_files(segment, error)) {
+        segment_remove_files(segment);
         segment_release(segment);
         return false;
     }

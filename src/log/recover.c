@@ -1,9 +1,9 @@
 /* recover.c: opening a partition's directory.
  *
  * After a clean stop only the active segment's tail is walked (from its last index entry). After any other stop every
- * segment from the recovery point on is scanned: each batch at or above it must have the right checksum. What a lost
- * write leaves is the end of the file or sectors of zeros; there the log is cut. Any other damage followed by
- * good batches is quarantined: the bytes stay, readers step over them. Indexes, transaction indexes and producer state
+ * segment from the recovery point on is scanned: each batch at or above it must have the right checksum. Where a
+ * write was lost (is_lost_write) the log is cut, and what follows goes too. Any other damage is quarantined: the bytes
+ * stay, readers step over them. Indexes, transaction indexes and producer state
  * of scanned segments are made anew. Running it twice changes nothing. */
 #include "log/internal.h"
 
@@ -19,7 +19,8 @@ struct load {
     bool clean;
     VECTOR(int64_t) snapshots;
     int64_t rebuilt_from; /* base of the first segment whose indexes were made anew, INT64_MAX none */
-    bool changed;
+    bool cut;             /* a scan found a lost write */
+    bool gap;
 };
 
 /* ---- the directory ---- */
@@ -65,6 +66,28 @@ static bool has_log(struct partition_log *log, int64_t base) {
     return false;
 }
 
+/* A segment without records says nothing, and one that a failed roll left behind would even say that its predecessor
+ * ends at its base. */
+static bool drop_empty_segments(struct partition_log *log, struct error *error) {
+    static const char *const suffixes[] = {".log", ".index", ".timeindex", ".txnindex"};
+    for (size_t i = 1; i < log->segments.count;) { /* the first one's base is the log's start after compaction */
+        struct segment *segment = log->segments.items[i];
+        if (segment->size > 0) {
+            i++;
+            continue;
+        }
+        for (size_t s = 0; s < ARRAY_COUNT(suffixes); s++) {
+            char path[LOG_PATH_SIZE];
+            segment_path(log, segment->base_offset, suffixes[s], path);
+            if (world_exists(log->world, path) && !world_unlink(log->world, path, error))
+                return false;
+        }
+        VECTOR_REMOVE(&log->segments, i);
+        segment_release(segment);
+    }
+    return true;
+}
+
 static bool read_directory(struct load *load, struct error *error) {
     struct partition_log *log = load->log;
     struct world_names names = {0};
@@ -92,7 +115,7 @@ static bool read_directory(struct load *load, struct error *error) {
     world_names_free(&names);
     if (log->segments.count > 1)
         qsort(log->segments.items, log->segments.count, sizeof log->segments.items[0], compare_bases);
-    return ok;
+    return ok && drop_empty_segments(log, error);
 }
 
 /* ---- partition.metadata ---- */
@@ -163,39 +186,58 @@ static int64_t find_good(const struct scan *scan, int64_t from) {
     return -1;
 }
 
-static bool is_zero(const struct scan *scan, int64_t from, int64_t to) {
-    for (int64_t at = from; at < to; at++)
-        if (scan->data.data[at] != 0)
-            return false;
-    return true;
+static int64_t zeros_before(const struct scan *scan, int64_t from, int64_t to) {
+    int64_t count = 0;
+    while (count < to - from && scan->data.data[to - 1 - count] == 0)
+        count++;
+    return count;
 }
 
-/* Whether a sector between a bad batch at `from` and a good one at `to` was never written. The bad batch's own first
- * sector counts from where the batch begins; 8 bytes suffice, because an offset above 0 is not all zeros. */
-static bool has_lost_sector(const struct scan *scan, int64_t from, int64_t to) {
-    int64_t sector_end = from / SECTOR_SIZE * SECTOR_SIZE + SECTOR_SIZE;
-    if (sector_end <= to && sector_end - from >= 8 && is_zero(scan, from, sector_end))
-        return true;
-    for (int64_t at = sector_end; at + SECTOR_SIZE <= to; at += SECTOR_SIZE)
-        if (is_zero(scan, at, at + SECTOR_SIZE))
+/* Is the damage in [from, to) made of writes that did not reach the disk, or only in part? Then whole sectors are zero,
+ * or the end of a batch is, or the file ends within one. Formats that end in zeros themselves (gzip's size, lz4's end
+ * mark) need more of them. */
+static bool is_lost_write(const struct scan *scan, int64_t from, int64_t to) {
+    static const uint8_t zeros[SECTOR_SIZE];
+    int64_t first = (from + SECTOR_SIZE - 1) / SECTOR_SIZE * SECTOR_SIZE;
+    for (int64_t at = first; at + SECTOR_SIZE <= to; at += SECTOR_SIZE)
+        if (memcmp(scan->data.data + at, zeros, SECTOR_SIZE) == 0)
             return true;
+    while (from < to) {
+        if (to - from >= RECORD_BATCH_LENGTH_START &&
+            memcmp(scan->data.data + from, zeros, RECORD_BATCH_LENGTH_START) == 0)
+            return true;
+        struct record_batch batch;
+        enum record_batch_result result =
+            record_batch_parse(bytes_make(scan->data.data + from, (size_t)(to - from)), &batch);
+        if (result == RECORD_BATCH_SHORT && to == (int64_t)scan->data.size)
+            return true;
+        int64_t end = result == RECORD_BATCH_OK ? from + (int64_t)batch.whole.size : to;
+        int64_t needed = result == RECORD_BATCH_OK && record_batch_codec(&batch) != RECORD_CODEC_NONE ? 8 : 2;
+        if (zeros_before(scan, from, end) >= needed)
+            return true;
+        from = end;
+    }
     return false;
 }
 
 /* Steps over damage. False: the log ends here. */
 static bool step_over(struct scan *scan) {
-    int64_t next = find_good(scan, scan->position + 1);
-    if (next < 0 || has_lost_sector(scan, scan->position, next))
+    int64_t size = (int64_t)scan->data.size, next = find_good(scan, scan->position + 1);
+    int64_t damage_end = next < 0 ? size : next;
+    bool is_tail = next < 0 && scan->offset_end == INT64_MAX;
+    if (is_tail || is_lost_write(scan, scan->position, damage_end))
         return false;
     log_quarantine_add(scan->log, scan->segment,
         (struct log_quarantine){
             .first_offset = scan->offset,
-            .last_offset = (int64_t)load_be64(scan->data.data + next) - 1,
+            .last_offset = (next < 0 ? scan->offset_end : (int64_t)load_be64(scan->data.data + next)) - 1,
             .position = scan->position,
-            .size = next - scan->position,
+            .size = damage_end - scan->position,
             .segment_base = scan->segment->base_offset,
         });
-    scan->position = next;
+    scan->position = damage_end;
+    if (next < 0)
+        scan->offset = scan->offset_end;
     return true;
 }
 
@@ -262,10 +304,9 @@ static bool recover_segment(
             "batch are cut off",
             log->directory, (long long)segment->base_offset, (long long)scan.position,
             (long long)(segment->size - scan.position));
-        /* Synced, or a power cut could leave old bytes behind new ones that were written over them. */
-        ok = world_file_truncate(file->file, scan.position, error) && world_file_sync(file->file, error);
+        ok = world_file_truncate(file->file, scan.position, error);
         segment->size = scan.position;
-        load->changed = true;
+        load->cut = true;
     }
     file_release(log->manager, file);
     segment->next_offset = scan.offset;
@@ -357,6 +398,29 @@ static bool open_segment(struct load *load, size_t index, struct error *error) {
     return recover_segment(load, segment, INT64_MAX, offset_end_of(log, index), error);
 }
 
+/* A segment that ends before the next one begins has lost its tail, so what follows was written without what came
+ * before: it goes too, as in Kafka. Compaction leaves such gaps on purpose, but only in files that were synced. */
+static bool drop_after_gap(struct load *load, size_t last_kept, struct error *error) {
+    static const char *const suffixes[] = {".log", ".index", ".timeindex", ".txnindex", ".snapshot"};
+    struct partition_log *log = load->log;
+    while (log->segments.count > last_kept + 1) {
+        struct segment *segment = VECTOR_POP(&log->segments);
+        service_log_write(log->manager->service_log, LOG_WARN, "org.apache.kafka.storage.internals.log.LogLoader",
+            "Deleting segment %lld of %s: the records before it are lost", (long long)segment->base_offset, log->name);
+        segment_close_files(segment);
+        for (size_t i = 0; i < ARRAY_COUNT(suffixes); i++) {
+            char path[LOG_PATH_SIZE];
+            segment_path(log, segment->base_offset, suffixes[i], path);
+            if (world_exists(log->world, path) && !world_unlink(log->world, path, error)) {
+                segment_release(segment);
+                return false;
+            }
+        }
+        segment_release(segment);
+    }
+    return true;
+}
+
 static bool open_segments(struct load *load, struct error *error) {
     struct partition_log *log = load->log;
     size_t scan_from = log->segments.count; /* first segment to scan */
@@ -365,14 +429,22 @@ static bool open_segments(struct load *load, struct error *error) {
         while (scan_from > 0 && log->segments.items[scan_from]->base_offset > log->recovery_point)
             scan_from--;
     }
+    bool compacted = (log->config.cleanup_policy & LOG_CLEANUP_COMPACT) != 0;
     for (size_t i = 0; i < log->segments.count; i++) {
         struct segment *segment = log->segments.items[i];
+        int64_t offset_end = offset_end_of(log, i);
         bool ok = i < scan_from ? open_segment(load, i, error)
-                                : recover_segment(load, segment, log->recovery_point, offset_end_of(log, i), error);
+                                : recover_segment(load, segment, log->recovery_point, offset_end, error);
+        bool gap = ok && i >= scan_from && offset_end != INT64_MAX && segment->next_offset < offset_end;
+        if (gap && (!compacted || load->cut)) {
+            ok = drop_after_gap(load, i, error);
+            load->gap = true;
+        }
         if (!ok)
             return false;
     }
-    return true;
+    /* The last one left became the active segment. */
+    return !load->gap || recover_segment(load, log_active(log), log->recovery_point, INT64_MAX, error);
 }
 
 /* ---- producer state ---- */

@@ -144,7 +144,8 @@ enum log_status log_delete_records(
     *start_offset = log->start_offset;
     if (!log->cleaning)
         remove_below_start(log);
-    return log_manager_write_checkpoints(log->manager, error) ? LOG_STATUS_OK : LOG_STATUS_STORAGE;
+    manager_checkpoint_soon(log->manager);
+    return LOG_STATUS_OK;
 }
 
 /* ---- closing and deleting ---- */
@@ -183,10 +184,7 @@ bool log_finish(struct partition_log *log, struct error *error) {
             continue;
         if (log->recovery_point >= log->end_offset)
             break;
-        struct open_file *file = segment_file(segment, SEGMENT_LOG, error);
-        bool ok = file && world_file_sync(file->file, error);
-        file_release(log->manager, file);
-        if (!ok)
+        if (!segment_sync(segment, error))
             return false;
     }
     atomic_put(&log->recovery_point, log->end_offset);

@@ -48,6 +48,33 @@ bool segment_make_files(struct segment *segment, struct error *error) {
     return make_file(segment, ".log", 0, error) && segment_make_index_files(segment, error);
 }
 
+void segment_remove_files(struct segment *segment) {
+    static const char *const suffixes[] = {".log", ".index", ".timeindex"};
+    for (size_t i = 0; i < ARRAY_COUNT(suffixes); i++) {
+        char path[LOG_PATH_SIZE];
+        struct error error;
+        segment_path(segment->log, segment->base_offset, suffixes[i], path);
+        if (world_exists(segment->manager->world, path))
+            world_unlink(segment->manager->world, path, &error);
+    }
+}
+
+bool segment_sync(struct segment *segment, struct error *error) {
+    struct log_manager *manager = segment->manager;
+    struct open_file *file = segment_file(segment, SEGMENT_LOG, error);
+    if (!file)
+        return false;
+    bool ok = world_file_sync(file->file, error);
+    file_release(manager, file);
+    if (ok && !__atomic_load_n(&segment->entry_synced, __ATOMIC_ACQUIRE)) {
+        /* The names too: the file's in its partition's directory, and that one's in the log directory. */
+        ok = world_sync_directory(manager->world, segment->log->directory, error) &&
+             world_sync_directory(manager->world, manager->directory, error);
+        __atomic_store_n(&segment->entry_synced, ok, __ATOMIC_RELEASE);
+    }
+    return ok;
+}
+
 static bool set_size(struct segment *segment, enum segment_file_kind kind, int64_t size, struct error *error) {
     struct open_file *file = segment_file(segment, kind, error);
     if (!file)
