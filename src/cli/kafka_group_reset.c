@@ -8,11 +8,10 @@
 #include "base/calendar.h"
 #include "cli/java_order.h"
 
-#define LOGGER "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand"
+#define LOGGER "org.apache.kafka.tools.OffsetsUtils"
 
 static int fail(const char *text) {
-    fflush(stdout);
-    fprintf(stderr, "\nError: %s\n", text);
+    printf("\nError: %s\n", text);
     return 1;
 }
 
@@ -278,19 +277,20 @@ static void order_places(const struct group_places *places, size_t *order) {
     free(hashes);
 }
 
-static void print_plan(const struct plan *plan, bool as_csv, bool several) {
+static void print_plan(const struct plan *plan, bool as_csv, bool several, struct buffer *out) {
     size_t *order = calloc(plan->scope.count + 1, sizeof *order);
     ASSERT(order);
     order_places(&plan->scope, order);
     for (size_t i = 0; i < plan->scope.count; i++) {
         const struct group_place *place = &plan->scope.items[order[i]];
         if (as_csv && several)
-            printf("%s,%s,%d,%lld\n", plan->group, place->topic, place->partition, (long long)place->committed);
+            buffer_printf(
+                out, "%s,%s,%d,%lld\n", plan->group, place->topic, place->partition, (long long)place->committed);
         else if (as_csv)
-            printf("%s,%d,%lld\n", place->topic, place->partition, (long long)place->committed);
+            buffer_printf(out, "%s,%d,%lld\n", place->topic, place->partition, (long long)place->committed);
         else
-            printf(
-                "%-15s %-15s %-10d %lld\n", plan->group, place->topic, place->partition, (long long)place->committed);
+            buffer_printf(out, "%-15s %-15s %-10d %lld\n", plan->group, place->topic, place->partition,
+                (long long)place->committed);
     }
     free(order);
 }
@@ -312,7 +312,9 @@ static bool is_inactive(struct plan *plan, int32_t *coordinator, struct error *e
     return inactive;
 }
 
-static int reset_one(struct plan *plan, bool several) {
+/* 1 only when something else than an active group is in the way: that one is said, and the exit status is 0, as the
+ * real tool's. */
+static int reset_one(struct plan *plan, bool several, struct buffer *out) {
     struct error error = {0};
     int32_t coordinator;
     int status = 0;
@@ -320,9 +322,9 @@ static int reset_one(struct plan *plan, bool several) {
         !group_committed(plan->tool->remote, coordinator, plan->group, &plan->committed, &error) ||
         !make_plan(plan, several, &error) ||
         (tool_has(plan->tool, "execute") && plan->scope.count > 0 && !commit_plan(plan, coordinator, &error)))
-        status = fail(error.message);
+        status = fail(error.message) && error.code != ERROR_BUSY;
     else
-        print_plan(plan, tool_has(plan->tool, "export"), several);
+        print_plan(plan, tool_has(plan->tool, "export"), several, out);
     group_places_free(&plan->committed);
     group_places_free(&plan->scope);
     return status;
@@ -359,18 +361,21 @@ int reset_groups(struct tool *tool, const struct tool_texts *groups) {
     int status = check_options(tool, &plan);
     if (status != 0)
         return status;
-    if (!tool_has(tool, "execute") && !tool_has(tool, "dry-run") && !tool_has(tool, "export"))
-        fprintf(stderr, "WARN: No action will be performed as the --execute option is missing. In a future major "
-                        "release, the default behavior of this "
-                        "command will be to prompt the user before executing the reset rather than doing a dry run. "
-                        "You should add the --dry-run option "
-                        "explicitly if you are scripting this command and want to keep the current default behavior "
-                        "without prompting.\n");
-    if (!tool_has(tool, "export"))
-        printf("\n%-15s %-15s %-10s %s\n", "GROUP", "TOPIC", "PARTITION", "NEW-OFFSET");
+    if (!tool_has(tool, "execute") && !tool_has(tool, "dry-run"))
+        fprintf(stderr,
+            "WARN: No action will be performed as the --execute option is missing. In version 5.0, this command "
+            "will require either --dry-run or --execute to be specified. You should add the --dry-run option "
+            "explicitly if you are scripting this command and want to keep the current default behavior without "
+            "prompting.\n");
+    struct buffer out = {0};
     for (size_t i = 0; i < groups->count; i++) {
         plan.group = groups->items[i];
-        status = reset_one(&plan, groups->count > 1) ? 1 : status;
+        status = reset_one(&plan, groups->count > 1, &out) ? 1 : status;
     }
+    if (tool_has(tool, "export"))
+        printf("%s\n", buffer_text(&out));
+    else
+        printf("\n%-15s %-15s %-10s %s\n%s", "GROUP", "TOPIC", "PARTITION", "NEW-OFFSET", buffer_text(&out));
+    buffer_free(&out);
     return status;
 }

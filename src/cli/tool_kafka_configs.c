@@ -163,10 +163,6 @@ static int describe_one(struct tool *tool, const struct target *target, const ch
     return status;
 }
 
-static int compare_texts(const void *left, const void *right) {
-    return strcmp(*(char *const *)left, *(char *const *)right);
-}
-
 /* Every entity of the type. */
 static int describe_all(struct tool *tool, const struct target *target) {
     struct arena arena = {0};
@@ -182,10 +178,16 @@ static int describe_all(struct tool *tool, const struct target *target) {
         VECTOR_PUSH(&names, strdup(id));
     }
     int status = ok ? 0 : fail("org.apache.kafka.common.KafkaException", error.message);
-    if (names.count > 1)
-        qsort(names.items, names.count, sizeof names.items[0], compare_texts);
+    size_t *order = calloc(names.count + 1, sizeof *order);
+    struct bytes *keys = calloc(names.count + 1, sizeof *keys);
+    ASSERT(order && keys);
+    for (size_t i = 0; i < names.count; i++)
+        keys[i] = bytes_from_text(names.items[i]);
+    java_map_order(keys, names.count, 16, order);
     for (size_t i = 0; status == 0 && i < names.count; i++)
-        status = describe_one(tool, target, names.items[i]);
+        status = describe_one(tool, target, names.items[order[i]]);
+    free(order);
+    free(keys);
     if (status == 0 && target->entity->type == RESOURCE_BROKER) {
         struct target all_brokers = {.entity = target->entity, .is_default = true};
         status = describe_one(tool, &all_brokers, "");

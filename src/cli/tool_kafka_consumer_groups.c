@@ -5,6 +5,7 @@
 
 #include "base/assert.h"
 #include "cli/commands.h"
+#include "cli/java_order.h"
 #include "cli/kafka_group_reset.h"
 #include "cli/kafka_groups.h"
 
@@ -41,8 +42,7 @@ static const struct tool_option options[] = {
 };
 
 static int fail(const char *exception) {
-    fflush(stdout);
-    fprintf(stderr, "\nError: Executing consumer group command failed due to %s\n", exception);
+    printf("\nError: Executing consumer group command failed due to %s\n", exception);
     return 1;
 }
 
@@ -59,6 +59,50 @@ static bool listed(const char *value, const struct tool_texts *wanted) {
     return wanted->count == 0;
 }
 
+/* Leaves those of consumers in the wanted states and of the wanted types. */
+static void keep_listed(
+    struct group_listings *listings, const struct tool_texts *states, const struct tool_texts *types) {
+    struct group_listings kept = {0}, others = {0};
+    for (size_t i = 0; i < listings->count; i++) {
+        const struct group_listing *listing = &listings->items[i];
+        bool of_consumers = listing->protocol_type[0] == '\0' || strcmp(listing->protocol_type, "consumer") == 0;
+        if (of_consumers && listed(listing->state, states) && listed(listing->type, types))
+            VECTOR_PUSH(&kept, *listing);
+        else
+            VECTOR_PUSH(&others, *listing);
+    }
+    groups_list_free(&others);
+    VECTOR_FREE(listings);
+    *listings = kept;
+}
+
+static void print_listings(const struct group_listings *listings, bool with_type, bool with_state) {
+    int group_width = 15;
+    size_t *order = calloc(listings->count + 1, sizeof *order);
+    struct bytes *ids = calloc(listings->count + 1, sizeof *ids);
+    ASSERT(order && ids);
+    for (size_t i = 0; i < listings->count; i++) {
+        group_width = width(group_width, strlen(listings->items[i].id));
+        ids[i] = bytes_from_text(listings->items[i].id);
+    }
+    group_width += 10;
+    java_map_order(ids, listings->count, 16, order);
+    if (with_state || with_type)
+        printf("%-*s%s%s\n", group_width, "GROUP", with_type ? " TYPE                " : "",
+            with_state ? " STATE               " : "");
+    for (size_t i = 0; i < listings->count; i++) {
+        const struct group_listing *listing = &listings->items[order[i]];
+        printf("%-*s", with_state || with_type ? group_width : 0, listing->id);
+        if (with_type)
+            printf(" %-20s", listing->type);
+        if (with_state)
+            printf(" %-20s", listing->state);
+        printf("\n");
+    }
+    free(order);
+    free(ids);
+}
+
 static int list_groups(struct tool *tool) {
     struct group_listings listings = {0};
     struct error error = {0};
@@ -71,30 +115,8 @@ static int list_groups(struct tool *tool) {
     int status = 0;
     if (!groups_list(tool->remote, &listings, &error))
         status = fail(error.message);
-    int group_width = 15;
-    for (size_t i = 0; i < listings.count; i++)
-        group_width = width(group_width, strlen(listings.items[i].id));
-    group_width += 10;
-    bool any = listings.count > 0 && (with_state || with_type);
-    if (any)
-        printf("%-*s%s%s\n", group_width, "GROUP", with_type ? " TYPE                " : "",
-            with_state ? " STATE               " : "");
-    for (size_t i = 0; i < listings.count; i++) {
-        const struct group_listing *listing = &listings.items[i];
-        bool of_consumers = listing->protocol_type[0] == '\0' || strcmp(listing->protocol_type, "consumer") == 0;
-        if (!of_consumers || !listed(listing->state, &states) || !listed(listing->type, &types))
-            continue;
-        if (!any) {
-            printf("%s\n", listing->id);
-            continue;
-        }
-        printf("%-*s", group_width, listing->id);
-        if (with_type)
-            printf(" %-20s", listing->type);
-        if (with_state)
-            printf(" %-20s", listing->state);
-        printf("\n");
-    }
+    keep_listed(&listings, &states, &types);
+    print_listings(&listings, with_type, with_state);
     tool_texts_free(&states);
     tool_texts_free(&types);
     groups_list_free(&listings);
@@ -122,6 +144,7 @@ static void group_missing(const char *group) {
     char text[600];
     snprintf(text, sizeof text, "org.apache.kafka.common.errors.GroupIdNotFoundException: Group %s not found.", group);
     fail(text);
+    fflush(stdout);
     fprintf(stderr, "java.util.concurrent.ExecutionException: %s\nCaused by: %s\n", text, text);
 }
 
@@ -313,7 +336,7 @@ static void describe_state(const struct group_description *description) {
     printf("\n%-*s %-*s %-20s %-20s %s\n", group_width, "GROUP", coordinator_width, "COORDINATOR (ID)",
         "ASSIGNMENT-STRATEGY", "STATE", "#MEMBERS");
     printf("%-*s %-*s %-20s %-20s %zu\n", group_width, description->id, coordinator_width, coordinator,
-        description->protocol, description->state, description->member_count);
+        description->protocol[0] ? description->protocol : "-", description->state, description->member_count);
 }
 
 static int describe_one(struct tool *tool, const char *group) {
@@ -375,16 +398,15 @@ static int delete_groups(struct tool *tool) {
         if (!delete_one(tool, groups.items[i], &code, &error))
             buffer_printf(&failed, "\n* Group '%s' could not be deleted due to: %s", groups.items[i], error.message);
         else if (code != 0)
-            buffer_printf(&failed,
-                "\n* Group '%s' could not be deleted due to: java.util.concurrent.ExecutionException: %s: %s",
-                groups.items[i], remote_exception(code), remote_sentence(code));
+            buffer_printf(&failed, "\n* Group '%s' could not be deleted due to: %s: %s", groups.items[i],
+                remote_exception(code), remote_sentence(code));
         else
             buffer_printf(&done, "%s'%s'", done.size ? ", " : "", groups.items[i]);
     }
     if (status == 0 && failed.size == 0 && done.size > 0)
         printf("Deletion of requested consumer groups (%s) was successful.\n", buffer_text(&done));
     if (failed.size > 0) {
-        fprintf(stderr, "\nError: Deletion of some consumer groups failed:%s\n", buffer_text(&failed));
+        printf("\nError: Deletion of some consumer groups failed:%s\n", buffer_text(&failed));
         if (done.size > 0)
             printf("\nThese consumer groups were deleted successfully: %s\n", buffer_text(&done));
     }

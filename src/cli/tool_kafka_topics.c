@@ -51,7 +51,10 @@ static int fail_with(const char *exception, const char *message) {
 static int fail_code(int16_t code, struct bytes message) {
     char text[1024];
     snprintf(text, sizeof text, "%.*s", BYTES_ARGS(message));
-    return fail_with(remote_exception(code), message.data ? text : remote_sentence(code));
+    /* A value of the wrong form: the real tool finds that itself. */
+    bool bad_value = code == 40 && bytes_starts_with(message, "Invalid value");
+    return fail_with(bad_value ? "org.apache.kafka.common.config.ConfigException" : remote_exception(code),
+        message.data ? text : remote_sentence(code));
 }
 
 static int fail_error(const struct error *error) {
@@ -302,7 +305,6 @@ struct description {
     const struct kafka_describe_topic_partitions_reply_topic *topic;
     struct buffer configs; /* "a=b,c=d" of what is not a default */
     int64_t min_isr;
-    bool has_overrides;
 };
 
 static void print_numbers(const int32_t *items, int32_t count) {
@@ -324,7 +326,6 @@ static void read_configs(struct description *description, const struct kafka_des
         int64_t number;
         if (bytes_equal_text(config->name, "min.insync.replicas") && bytes_to_int64(config->value, &number))
             description->min_isr = number;
-        description->has_overrides = description->has_overrides || config->source == 1;
         if (config->source == 5)
             continue;
         buffer_printf(&description->configs, "%s%.*s=%.*s", description->configs.size ? "," : "",
@@ -396,7 +397,7 @@ static void print_description(const struct tool *tool, struct description *descr
     char id[UUID_BASE64_SIZE];
     uuid_format_base64(topic->topic_id, id);
     bool overrides_only = tool_has(tool, "topics-with-overrides");
-    if (overrides_only && !description->has_overrides)
+    if (overrides_only && description->configs.size == 0)
         return;
     if (!only_partitions(tool))
         printf("Topic: %.*s\tTopicId: %s\tPartitionCount: %d\tReplicationFactor: %d\tConfigs: %s\n",
@@ -520,8 +521,18 @@ static int describe_topics(struct tool *tool) {
     int status = tool_value(tool, "topic-id") ? find_by_id(tool, &names) : find_topics(tool, &names);
     if (status == 0 && !tool_value(tool, "topic-id"))
         status = must_exist(tool, &names);
+    size_t capacity = 1, *order = calloc(names.count + 1, sizeof *order);
+    struct bytes *keys = calloc(names.count + 1, sizeof *keys);
+    ASSERT(order && keys);
+    while (capacity < names.count)
+        capacity *= 2;
+    for (size_t i = 0; i < names.count; i++)
+        keys[i] = bytes_from_text(names.items[i]);
+    java_map_order(keys, names.count, capacity, order);
     for (size_t i = 0; status == 0 && i < names.count; i++)
-        status = describe_one(tool, names.items[i]);
+        status = describe_one(tool, names.items[order[i]]);
+    free(order);
+    free(keys);
     tool_texts_free(&names);
     return status;
 }
