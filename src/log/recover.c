@@ -199,6 +199,9 @@ static int64_t zeros_before(const struct scan *scan, int64_t from, int64_t to) {
 static bool is_lost_write(const struct scan *scan, int64_t from, int64_t to) {
     static const uint8_t zeros[SECTOR_SIZE];
     int64_t first = (from + SECTOR_SIZE - 1) / SECTOR_SIZE * SECTOR_SIZE;
+    /* The rest of a sector that was synced before: 8 bytes suffice, because an offset above 0 is not all zeros. */
+    if (first <= to && first - from >= 8 && memcmp(scan->data.data + from, zeros, (size_t)(first - from)) == 0)
+        return true;
     for (int64_t at = first; at + SECTOR_SIZE <= to; at += SECTOR_SIZE)
         if (memcmp(scan->data.data + at, zeros, SECTOR_SIZE) == 0)
             return true;
@@ -304,7 +307,8 @@ static bool recover_segment(
             "batch are cut off",
             log->directory, (long long)segment->base_offset, (long long)scan.position,
             (long long)(segment->size - scan.position));
-        ok = world_file_truncate(file->file, scan.position, error);
+        /* Synced, or a power cut could leave old bytes behind new ones that were written over them. */
+        ok = world_file_truncate(file->file, scan.position, error) && world_file_sync(file->file, error);
         segment->size = scan.position;
         load->cut = true;
     }
