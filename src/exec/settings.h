@@ -5,6 +5,8 @@
 #include "base/bytes.h"
 #include "column/timezone.h"
 
+struct format_reports; /* format/format.h */
+
 struct exec_settings {
     bool ansi;                     /* spark.sql.ansi.enabled: overflow and bad casts are errors */
     const struct timezone *zone;   /* spark.sql.session.timeZone */
@@ -20,6 +22,7 @@ struct exec_settings {
     bool legacy_size_of_null;      /* spark.sql.legacy.sizeOfNull: size(NULL) is -1 */
     /* spark.sql.binaryOutputStyle: how show() prints binaries; hexadecimal discrete by default */
     bool binary_as_hex;
+    struct format_reports *reports; /* where from_json says what was wrong with its records; may be NULL */
 };
 
 /* Spark's defaults: ANSI, UTC, 200 partitions. */

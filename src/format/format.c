@@ -72,6 +72,28 @@ void format_report_add(struct format_report *into, const struct format_report *f
     into->bad_record_count += from->bad_record_count;
 }
 
+void format_reports_init(struct format_reports *reports) {
+    *reports = (struct format_reports){0};
+    world_mutex_init(&reports->mutex);
+}
+
+void format_reports_destroy(struct format_reports *reports) {
+    world_mutex_destroy(&reports->mutex);
+}
+
+void format_reports_add(struct format_reports *reports, const struct format_report *report) {
+    world_mutex_lock(&reports->mutex);
+    format_report_add(&reports->report, report);
+    world_mutex_unlock(&reports->mutex);
+}
+
+struct format_report format_reports_get(struct format_reports *reports) {
+    world_mutex_lock(&reports->mutex);
+    struct format_report report = reports->report;
+    world_mutex_unlock(&reports->mutex);
+    return report;
+}
+
 /* ---- bytes in and out ---- */
 
 void format_source_keep(const struct format_source *source, struct batch *batch) {

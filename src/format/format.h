@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "column/column.h"
 #include "column/timezone.h"
+#include "world/world.h"
 
 /* The world whose zone files option timeZone is looked up in; set once at start. */
 void format_set_world(struct world *world);
@@ -47,6 +48,15 @@ struct format_report {
 };
 /* Adds `from` to `into`; keeps the first bad record that either saw. */
 void format_report_add(struct format_report *into, const struct format_report *from);
+/* One that several threads add to. */
+struct format_reports {
+    struct world_mutex mutex;
+    struct format_report report;
+};
+void format_reports_init(struct format_reports *reports);
+void format_reports_destroy(struct format_reports *reports);
+void format_reports_add(struct format_reports *reports, const struct format_report *report);
+struct format_report format_reports_get(struct format_reports *reports);
 
 /* ---- bytes in and out ---- */
 

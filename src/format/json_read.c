@@ -767,10 +767,8 @@ static struct column *finish_slot(struct json_reader *reader, struct json_slot *
 }
 
 static bool fail_fast(struct json_reader *reader, struct bytes record, struct error *error) {
-    return error_set(error, ERROR_INVALID,
-        "Malformed records are detected in record parsing: %.*s (%s). Parse Mode: FAILFAST. To process "
-        "malformed records as null result, try setting the option 'mode' as 'PERMISSIVE'.",
-        (int)(record.size < 200 ? record.size : 200), (const char *)record.data, reader->reason);
+    return error_set(error, ERROR_INVALID, "%.*s (%s)", (int)(record.size < 200 ? record.size : 200),
+        (const char *)record.data, reader->reason);
 }
 
 /* The records at `views` (null where the bit is clear) as a STRUCT column. */

@@ -132,6 +132,7 @@ struct stream_query {
     struct sql_error error; /* of the work at hand; arena is error_arena */
     struct sql_error exception;
     bool has_exception;
+    struct format_reports reports; /* records that did not fit, this run */
     int64_t started_ms, total_rows;
     double last_rate;
 

@@ -46,6 +46,7 @@ void stream_query_release(struct stream_query *query) {
     VECTOR_FREE(&query->progress);
     free(query->status);
     world_mutex_destroy(&query->mutex);
+    format_reports_destroy(&query->reports);
     arena_destroy(&query->error_arena);
     arena_destroy(&query->arena);
     free(query);

@@ -219,7 +219,7 @@ static bool find_location(struct stream_query *query, struct sql_error *error) {
 static void open_checkpoint(void *argument) {
     struct stream_query *query = argument;
     bool is_new;
-    (void)(query_check_plan(query, &query->error) && find_location(query, &query->error) &&
+    (void)(find_location(query, &query->error) &&
            checkpoint_open(&query->checkpoint, &query->id, &is_new, &query->error));
 }
 
@@ -429,9 +429,12 @@ void stream_query_start(struct stream_session *session, const struct stream_star
     query->status = strdup("Initializing sources");
     list_init(&query->waiting);
     world_mutex_init(&query->mutex);
+    format_reports_init(&query->reports);
     copy_start(query, start);
+    query->start.settings.reports = &query->reports;
     list_append(&manager->queries, &query->node);
-    bool good = choose_sink(query, &query->error) && check_trigger(query, &query->error) && check_output_mode(query, &query->error) &&
+    bool good = choose_sink(query, &query->error) && check_trigger(query, &query->error) &&
+                query_check_plan(query, &query->error) && check_output_mode(query, &query->error) &&
                 check_name(session, query, &query->error);
     if (!good) {
         world_loop_post(manager->options.loop, refused, query);

@@ -134,11 +134,13 @@ void stream_manager_each(struct stream_manager *manager, void (*visit)(void *arg
     LIST_FOR_EACH(node, &manager->queries) {
         struct stream_query *query = CONTAINER_OF(node, struct stream_query, node);
         struct arena arena = {0};
+        struct format_report report = format_reports_get(&query->reports);
         struct stream_summary summary = {.id = query->id, .run_id = query->run_id,
             .name = query->start.name.size > 0 ? arena_text(&arena, query->start.name) : "", .active = query->state != QUERY_ENDED,
             .started_ms = query->started_ms, .batch_id = query->batch_id, .input_rows = query->total_rows, .input_rows_per_second = query->last_rate,
             .sink = query->sink_class != NULL ? query->sink_class->name : "", .exception = query->has_exception ? sql_error_message(&query->exception) : "",
-            .first_bad_record = "", .first_bad_field = "", .first_bad_reason = ""};
+            .bad_record_count = report.bad_record_count, .first_bad_record = report.first_bad_record,
+            .first_bad_field = report.first_bad_field, .first_bad_reason = report.reason};
         if (query->started_ms > 0) {
             visit(argument, &summary);
         }

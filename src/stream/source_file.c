@@ -142,6 +142,19 @@ static void make_schema(struct file_source *source, const struct type *user_sche
     source->base.schema = type_struct(&source->arena, all, kept);
 }
 
+/* PATH_NOT_FOUND names the path as Spark does; always false. */
+static bool not_found(const struct file_source *source, const struct source_request *request, struct sql_error *error) {
+    for (size_t i = 0; i < source->path_count; i++) {
+        if (strpbrk(source->paths[i], "*?[{") == NULL && !store_exists(source->store, source->paths[i])) {
+            struct buffer uri = {0};
+            file_uri(source->paths[i], "namenode:9000", &uri);
+            raise_path_not_found(error, arena_text(error->arena, buffer_view(&uri)));
+            buffer_free(&uri);
+        }
+    }
+    return false;
+}
+
 static struct source *file_open(const struct source_class *class, const struct source_request *request, struct sql_error *error) {
     const struct stream_context *context = exec_source_context(request->engine, class);
     struct file_source *source = calloc(1, sizeof *source);
@@ -154,7 +167,7 @@ static struct source *file_open(const struct source_class *class, const struct s
     copy_request(source, request);
     bool good = check_options(source, error) && resolve_paths(source, request, error);
     if (good && !data_files_find(source->store, &source->arena, source->paths, source->path_count, &source->options, &source->files, &problem)) {
-        good = sql_error_from(error, &problem);
+        good = not_found(source, request, error) || sql_error_from(error, &problem);
     }
     if (good && request->user_schema != NULL) {
         source->file_schema = type_copy(&source->arena, request->user_schema);

@@ -40,9 +40,13 @@ static struct column *kernel_from_json(struct evaluation *evaluation, struct col
     const struct from_json *state = evaluation->call->state;
     struct json_reader *reader = json_readers_take(state->readers);
     struct error cause = {0};
+    struct format_report report = {0};
     struct column *result = json_reader_parse(
-        reader, evaluation->arena, arguments[0], evaluation->row_count, NULL, &cause);
+        reader, evaluation->arena, arguments[0], evaluation->row_count, &report, &cause);
     json_readers_give(state->readers, reader);
+    if (evaluation->settings->reports != NULL) {
+        format_reports_add(evaluation->settings->reports, &report);
+    }
     if (result == NULL && state->fail_fast) {
         evaluation_failed(evaluation, raise_malformed_record_in_parsing_without_suggestion(
             evaluation->error, arena_strdup(evaluation->error->arena, cause.message), "FAILFAST"));
