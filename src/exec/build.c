@@ -185,6 +185,9 @@ static bool build_node(struct compile *compile, const struct relation *relation,
     case RELATION_SORT:
         return build_breaker(compile, op_sort_create(compile, relation, -1, 0), relation_sort_of(relation)->input,
             chain, depth);
+    case RELATION_WINDOWS:
+        return build_breaker(compile, op_window_create(compile, relation), relation_windows_of(relation)->input, chain,
+            depth);
     case RELATION_REPARTITION:
         return build_breaker(compile, op_exchange_create(compile, relation), relation_repartition_of(relation)->input,
             chain, depth);

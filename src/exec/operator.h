@@ -97,6 +97,8 @@ bool exec_memory_add(struct op_run *run, int64_t size, struct sql_error *error);
 
 struct world *exec_run_world(struct exec_run *exec);
 struct exec_engine *exec_run_engine(struct exec_run *exec);
+/* Memory that lives as long as the run; from begin, finish and end only. */
+struct arena *exec_run_arena(struct exec_run *exec);
 bool exec_run_is_cancelled(const struct exec_run *exec);
 /* The shared state of another operator of the query: what a join's build side made. */
 void *exec_run_shared(struct exec_run *exec, const struct operator *operator);

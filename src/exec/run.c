@@ -22,6 +22,10 @@ struct exec_engine *exec_run_engine(struct exec_run *run) {
     return run->engine;
 }
 
+struct arena *exec_run_arena(struct exec_run *run) {
+    return &run->arena;
+}
+
 bool exec_run_is_cancelled(const struct exec_run *run) {
     return __atomic_load_n(&run->failed, __ATOMIC_ACQUIRE) || __atomic_load_n(&run->cancelled, __ATOMIC_ACQUIRE) ||
         __atomic_load_n(&run->enough, __ATOMIC_ACQUIRE);
