@@ -95,7 +95,7 @@ def write_docs(rows, out):
 
 
 def write_examples(rows, out):
-    out.write("# Made by tools/generate_functions.py: the published example of each function.\n")
+    out.write("zone America/Los_Angeles\n# Made by tools/generate_functions.py: the published example of each function.\n")
     for row in rows:
         if row.example:
             out.write(f"\n{row.example}\n----\n{row.expected}\n")

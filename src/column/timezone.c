@@ -348,7 +348,7 @@ const struct timezone *timezone_get(struct world *world, struct bytes name, stru
 
 void timezone_setup(struct world *world) {
     world_mutex_lock(&zones_lock);
-    zone_world = world;
+    zone_world = world != NULL ? world : zone_world;
     world_mutex_unlock(&zones_lock);
 }
 

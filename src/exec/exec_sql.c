@@ -7,6 +7,7 @@
 #include "exec/exec.h"
 #include "exec/program.h"
 #include "exec/show.h"
+#include "column/text.h"
 #include "sql/sql.h"
 
 struct shell {
@@ -16,7 +17,10 @@ struct shell {
 };
 
 static const char *setting(void *context, const char *name) {
-    return strcmp(name, "spark.sql.session.timeZone") == 0 ? "UTC" : NULL;
+    if (strcmp(name, "spark.sql.session.timeZone") == 0) {
+        return getenv("SQL_ZONE") != NULL ? getenv("SQL_ZONE") : "UTC";
+    }
+    return NULL;
 }
 
 static bool evaluate(void *context, struct arena *arena, const struct expression *expression,
@@ -44,6 +48,26 @@ static void finished(void *argument, const struct sql_error *error) {
     sem_post(&waiting->done);
 }
 
+/* SQL_TEST=1: rows as lines of tab-separated values, then a line that ends the answer, for tests/sql. */
+static void print_rows(const struct shell *shell, struct batch *const *batches, size_t count) {
+    struct buffer out = {0};
+    for (size_t b = 0; b < count; b++) {
+        for (size_t row = 0; row < batches[b]->row_count; row++) {
+            for (size_t i = 0; i < batches[b]->column_count; i++) {
+                buffer_append_text(&out, i > 0 ? "\t" : "");
+                if (column_is_null(batches[b]->columns[i], row)) {
+                    buffer_append_text(&out, "NULL");
+                } else {
+                    value_format(batches[b]->columns[i], row, shell->settings.zone, &out);
+                }
+            }
+            buffer_append_byte(&out, '\n');
+        }
+    }
+    fwrite(out.data, 1, out.size, stdout);
+    buffer_free(&out);
+}
+
 static bool run(struct shell *shell, const struct relation *plan, struct sql_error *error) {
     struct exec_query *query = exec_query_create(shell->engine, plan, &shell->settings, error);
     if (query == NULL) {
@@ -57,11 +81,15 @@ static bool run(struct shell *shell, const struct relation *plan, struct sql_err
     sem_destroy(&waiting.done);
     if (error->condition == 0) {
         struct buffer out = {0};
-        const char *rows = getenv("ROWS");
-        show_string(exec_query_schema(query), waiting.batches.items, waiting.batches.count,
-            rows == NULL ? 20 : (size_t)strtol(rows, NULL, 10), false, 0, false, shell->settings.zone, &out);
-        fwrite(out.data, 1, out.size, stdout);
-        buffer_free(&out);
+        if (getenv("SQL_TEST") != NULL) {
+            print_rows(shell, waiting.batches.items, waiting.batches.count);
+        } else {
+            const char *rows = getenv("ROWS");
+            show_string(exec_query_schema(query), waiting.batches.items, waiting.batches.count,
+                rows == NULL ? 20 : (size_t)strtol(rows, NULL, 10), false, 0, false, shell->settings.zone, &out);
+            fwrite(out.data, 1, out.size, stdout);
+            buffer_free(&out);
+        }
     }
     if (getenv("PROGRESS") != NULL) {
         for (size_t i = 0; i < exec_query_operator_count(query); i++) {
@@ -93,6 +121,9 @@ static void statement(struct shell *shell, struct bytes text) {
     if (plan == NULL || !run(shell, plan, &error)) {
         printf("%s\n", sql_error_message(&error));
     }
+    if (getenv("SQL_TEST") != NULL) {
+        printf("\x01\n");
+    }
     fflush(stdout);
     arena_destroy(&arena);
 }
@@ -105,6 +136,9 @@ int main(int argument_count, char **arguments) {
     struct shell shell = {.engine = exec_engine_create(&options, &error)};
     exec_settings_default(&shell.settings);
     shell.settings.now_us = world_wall_us(world);
+    if (getenv("SQL_ZONE") != NULL) {
+        shell.settings.zone = timezone_get(world, bytes_from_text(getenv("SQL_ZONE")), &error);
+    }
     struct sql_environment environment = {
         .world = world, .context = &shell, .setting = setting, .evaluate = evaluate, .user = "test"};
     shell.session = sql_session_create(&environment);

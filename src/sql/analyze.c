@@ -570,7 +570,8 @@ const struct expression *sql_analyze_expression(struct sql_session *session, str
     struct scope scope;
     analyzer_init(&analyzer, session, arena, error);
     scope_init(&analyzer, &scope, input);
-    return resolve(&analyzer, &scope, expression);
+    const struct expression *resolved = resolve(&analyzer, &scope, expression);
+    return resolved == NULL ? NULL : without_shown(arena, resolved);
 }
 
 const struct type *relation_schema(struct arena *arena, const struct relation *relation) {

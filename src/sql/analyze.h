@@ -125,6 +125,8 @@ const struct expression *resolve_condition(struct analyzer *analyzer, const stru
 const struct expression *name_expression(struct analyzer *analyzer, const struct expression *written, const struct expression *resolved);
 /* The value of an expression without columns; NULL (no error) when it is none or cannot be computed. */
 const struct column *constant_value(struct analyzer *analyzer, const struct expression *expression);
+/* Without the nodes that only names need: what the engine may be given. */
+const struct expression *without_shown(struct arena *arena, const struct expression *expression);
 bool is_foldable(const struct expression *expression);
 bool constant_text(struct analyzer *analyzer, const struct expression *expression, struct bytes *text);
 
@@ -166,6 +168,10 @@ struct resolution {
     bool nullable, nullable_set;
     const void *extra;
     const struct expression *replaced; /* the whole call becomes this */
+    /* as the user wrote it, for names */
+    const struct expression *const *written;
+    size_t written_count;
+    struct bytes written_name;
 };
 typedef bool resolver(struct resolution *resolution);
 resolver *resolver_of(int function_id); /* NULL: the table's columns say all */

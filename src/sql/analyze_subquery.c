@@ -253,8 +253,15 @@ static const struct relation *decorrelate(
 static const struct expression *in_condition(struct analyzer *analyzer, const struct expression_subquery *subquery, const struct relation *plan, bool negated) {
     const struct expression *condition = NULL;
     struct expression_list values = subquery->values;
-    if (values.count == 1 && plan->output_count > 1 && values.items[0]->type->kind == TYPE_STRUCT)
-        values = expression_call_of(values.items[0])->arguments;
+    const struct expression *row = values.count == 1 ? expression_strip(values.items[0]) : NULL;
+    if (row != NULL && plan->output_count > 1 && row->node.tag == EXPRESSION_CALL && expression_call_of(row)->function->id == FUNCTION_NAMED_STRUCT) {
+        /* (a, b) IN (SELECT …): names and values alternate. */
+        struct expression_list cells = expression_call_of(row)->arguments;
+        const struct expression **items = arena_allocate(analyzer->arena, cells.count * sizeof *items);
+        for (size_t i = 0; i < cells.count / 2; i++)
+            items[i] = cells.items[2 * i + 1];
+        values = (struct expression_list){items, cells.count / 2};
+    }
     for (size_t i = 0; i < values.count && i < plan->output_count; i++) {
         const struct expression *column = column_of(analyzer->arena, &plan->output[i]);
         const struct expression *equal = make_call(analyzer, &subquery->base.node, "=", 2, values.items[i], column);

@@ -17,7 +17,7 @@ static bool can_fold(const struct expression *expression) {
     case EXPRESSION_CALL: {
         const struct expression_call *call = expression_call_of(expression);
         return call->function->kind == FUNCTION_SCALAR && call->function->volatility == VOLATILITY_IMMUTABLE && all_literals(call->arguments) &&
-               call->function->id != FUNCTION_RAISE_ERROR && call->function->id != FUNCTION_ASSERT_TRUE;
+               call->function->id != FUNCTION_RAISE_ERROR;
     }
     default:
         return false;

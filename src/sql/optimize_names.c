@@ -1,4 +1,4 @@
-/* Aliases of relations have done their work once names are resolved. */
+/* Aliases of relations, and texts kept for column names, have done their work once names are resolved. */
 #include "sql/optimize.h"
 
 static const struct relation *remove_name(struct optimizer *optimizer, const struct relation *relation) {
@@ -10,6 +10,12 @@ static const struct relation *remove_name(struct optimizer *optimizer, const str
     return relation;
 }
 
+static const struct expression *remove_text(struct optimizer *optimizer, const struct expression *expression) {
+    (void)optimizer;
+    return expression->node.tag == EXPRESSION_SHOWN ? expression_shown_of(expression)->child : expression;
+}
+
 const struct relation *optimize_remove_names(struct optimizer *optimizer, const struct relation *relation) {
-    return map_relations(optimizer, relation, remove_name);
+    relation = map_relations(optimizer, relation, remove_name);
+    return relation == NULL ? NULL : map_expressions(optimizer, relation, remove_text);
 }

@@ -88,7 +88,7 @@ static const struct expression *keyword_arguments(struct parser *parser, const c
     parser_expect_symbol(parser, ")");
     const struct expression *node;
     if (swapped && strcmp(name, "instr") == 0 && items.count == 2)
-        node = function_call(parser->arena, "instr", (size_t)2, items.items[1], items.items[0]);
+        node = function_call(parser->arena, "locate", (size_t)3, items.items[0], items.items[1], literal_int(parser->arena, 1));
     else
         node = function_of(parser, name, items.items, items.count);
     VECTOR_FREE(&items);
@@ -179,7 +179,7 @@ static const struct expression *frame_bound(struct parser *parser, bool *unbound
         return literal_int(parser->arena, 0);
     const struct expression *value = parser_value_expression(parser);
     if (parser_accept(parser, "PRECEDING"))
-        return function_call(parser->arena, "negative", (size_t)1, value);
+        return function_call(parser->arena, "unary_minus", (size_t)1, value);
     parser_expect(parser, "FOLLOWING");
     return value;
 }

@@ -170,7 +170,7 @@ bool expression_is_literal(const struct expression *expression);
 bool expression_is_null_literal(const struct expression *expression);
 /* A function by name, unresolved. */
 const struct expression *function_call(struct arena *arena, const char *name, size_t count, ...);
-/* The expression below aliases. */
+/* The expression below aliases and shown texts. */
 const struct expression *expression_strip(const struct expression *expression);
 
 #endif

@@ -167,6 +167,13 @@ static bool shows_as_call(const struct function *function, struct bytes name) {
 }
 
 static void print_call(struct printer *printer, const struct function *function, struct bytes name, struct expression_list items, bool distinct) {
+    if (function->id == FUNCTION_CEIL || function->id == FUNCTION_FLOOR)
+        if (items.count == 2) {
+            print_plain_call(printer, function->name, strlen(function->name), items, distinct);
+            return;
+        }
+    if (function->id == FUNCTION_RAND || function->id == FUNCTION_UNARY_PLUS)
+        name = BYTES_NULL; /* these never show another name */
     bool own_name = name.data == NULL || bytes_equal_ignore_case(name, bytes_from_text(function->name)) || strcmp(function->symbol, function->name) != 0;
     if (shows_as_call(function, name)) {
         print_plain_call(printer, (const char *)name.data, name.size, items, distinct);
@@ -178,11 +185,12 @@ static void print_call(struct printer *printer, const struct function *function,
     switch (function->display) {
     case DISPLAY_INFIX:
         if (items.count == 2) {
-            text(printer, "(");
+            bool bare = function->id == FUNCTION_TIME_PLUS_INTERVAL || function->id == FUNCTION_TIME_MINUS_INTERVAL;
+            text(printer, bare ? "" : "(");
             print(printer, items.items[0]);
             buffer_printf(printer->out, " %s ", function->symbol);
             print(printer, items.items[1]);
-            text(printer, ")");
+            text(printer, bare ? "" : ")");
             return;
         }
         break;
@@ -251,14 +259,17 @@ static void print_bound(struct printer *printer, const struct expression *bound,
         text(printer, lower ? "UNBOUNDED PRECEDING" : "UNBOUNDED FOLLOWING");
         return;
     }
+    if (bound->node.tag == EXPRESSION_CALL && expression_call_of(bound)->function->id == FUNCTION_UNARY_MINUS) {
+        print(printer, expression_call_of(bound)->arguments.items[0]);
+        text(printer, " PRECEDING");
+        return;
+    }
     struct buffer value = {0};
     struct printer inner = {&value, printer->plan};
     print(&inner, bound);
     struct bytes view = buffer_view(&value);
     if (bytes_equal_text(view, "0"))
         text(printer, "CURRENT ROW");
-    else if (view.size > 0 && view.data[0] == '-')
-        buffer_printf(printer->out, "%.*s PRECEDING", (int)view.size - 1, (const char *)view.data + 1);
     else
         buffer_printf(printer->out, "%.*s FOLLOWING", BYTES_ARGS(view));
     buffer_free(&value);
@@ -434,6 +445,9 @@ static void print(struct printer *printer, const struct expression *expression) 
         break;
     case EXPRESSION_SUBQUERY:
         print_subquery(printer, expression_subquery_of(expression));
+        break;
+    case EXPRESSION_SHOWN:
+        buffer_append_bytes(printer->out, expression_shown_of(expression)->text);
         break;
     case EXPRESSION_OUTER:
         text(printer, "outer(");

@@ -318,6 +318,16 @@ bool is_foldable(const struct expression *expression) {
     return foldable;
 }
 
+static const struct node *remove_shown(struct arena *arena, const struct node *node, void *context) {
+    if (node->tag == EXPRESSION_SHOWN)
+        return remove_shown(arena, &((const struct expression_shown *)node)->child->node, context);
+    return node_map(arena, node, remove_shown, context);
+}
+
+const struct expression *without_shown(struct arena *arena, const struct expression *expression) {
+    return (const struct expression *)remove_shown(arena, &expression->node, NULL);
+}
+
 const struct column *constant_value(struct analyzer *analyzer, const struct expression *expression) {
     expression = expression_strip(expression);
     if (expression_is_literal(expression))
@@ -326,7 +336,7 @@ const struct column *constant_value(struct analyzer *analyzer, const struct expr
     const struct column *value = NULL;
     struct sql_error ignored = {.arena = analyzer->arena};
     if (!is_foldable(expression) || environment->evaluate == NULL ||
-        !environment->evaluate(environment->context, analyzer->arena, expression, &value, &ignored))
+        !environment->evaluate(environment->context, analyzer->arena, without_shown(analyzer->arena, expression), &value, &ignored))
         return NULL;
     return value;
 }
@@ -362,12 +372,5 @@ const struct expression *name_expression(struct analyzer *analyzer, const struct
         struct bytes_list parts = expression_attribute_of(written)->parts;
         return make_alias(analyzer, resolved, parts.items[parts.count - 1]);
     }
-    /* Functions that the analyzer replaced show what the user wrote. */
-    const struct expression *shown = resolved;
-    if (written->node.tag == EXPRESSION_FUNCTION) {
-        const struct function *function = function_find(expression_function_of(written)->name);
-        bool kept = function == NULL || function->kind != FUNCTION_REWRITTEN || function->id == FUNCTION_NOT_EQUAL;
-        shown = kept ? resolved : written;
-    }
-    return make_alias(analyzer, resolved, bytes_from_text(pretty_name(analyzer->arena, shown)));
+    return make_alias(analyzer, resolved, bytes_from_text(pretty_name(analyzer->arena, resolved)));
 }

@@ -396,6 +396,13 @@ static struct bytes lower_name(struct arena *arena, struct bytes name) {
     return bytes_make(copy, name.size);
 }
 
+static struct bytes last_part(struct bytes name) {
+    size_t dot = SIZE_MAX, next = 0;
+    while ((next = bytes_find(name, '.', next)) != SIZE_MAX)
+        dot = next++;
+    return dot == SIZE_MAX || name.size == 1 ? name : bytes_slice(name, dot + 1, name.size - dot - 1);
+}
+
 static const struct expression *aggregate_call(struct resolution *resolution) {
     struct analyzer *analyzer = resolution->analyzer;
     const struct expression_function *source = resolution->source;
@@ -405,10 +412,17 @@ static const struct expression *aggregate_call(struct resolution *resolution) {
     call->ansi = analyzer->ansi;
     call->base.type = resolution->type;
     call->base.nullable = nullable_by_rule(resolution) && resolution->function->nulls != NULLS_NEVER;
+    int id = call->function->id;
+    if ((id == FUNCTION_FIRST || id == FUNCTION_LAST || id == FUNCTION_ANY_VALUE) && resolution->count == 2) {
+        /* first(x, true) is first(x) IGNORE NULLS, and is shown as first(x). */
+        const struct column *flag = constant_value(analyzer, resolution->arguments[1]);
+        call->ignore_nulls = flag != NULL && !column_is_null(flag, 0) && *(const uint8_t *)flag->values;
+        call->arguments.count = 1;
+    }
     if (source != NULL) {
         call->name = lower_name(analyzer->arena, source->name);
         call->distinct = source->distinct;
-        call->ignore_nulls = source->ignore_nulls;
+        call->ignore_nulls |= source->ignore_nulls;
         if (source->filter != NULL && (call->filter = resolve_condition(analyzer, resolution->scope, source->filter)) == NULL)
             return NULL;
         const struct expression **order = arena_allocate(analyzer->arena, source->order.count * sizeof *order);
@@ -421,9 +435,41 @@ static const struct expression *aggregate_call(struct resolution *resolution) {
     return &call->base;
 }
 
+/* Calls that names show as written although the engine runs something else. */
+static bool shows_itself(const struct resolution *resolution) {
+    int id = resolution->function->id;
+    bool operator= strcmp(resolution->function->family, "operator") == 0;
+    return resolution->source != NULL && !operator && id != FUNCTION_GROUPING && id != FUNCTION_GROUPING_ID &&
+           id != FUNCTION_CURDATE && strncmp(resolution->function->name, "try_", 4) * (id != FUNCTION_TRY_TO_DATE && id != FUNCTION_TRY_TO_TIMESTAMP) != 0 &&
+           !(resolution->replaced->node.tag == EXPRESSION_CAST && expression_cast_of(resolution->replaced)->implicit &&
+               resolution->function->kind == FUNCTION_REWRITTEN);
+}
+
+static const struct expression *shown(struct resolution *resolution) {
+    struct arena *arena = resolution->analyzer->arena;
+    struct expression_shown *node = expression_shown_new(arena);
+    bool from = resolution->function->id == FUNCTION_EXTRACT || resolution->function->id == FUNCTION_DATEPART;
+    struct bytes name = resolution->written_name;
+    const char *text = arena_printf(arena, "%.*s(", BYTES_ARGS(name));
+    for (size_t i = 0; i < resolution->written_count; i++)
+        text = arena_printf(arena, "%s%s%s", text, i == 0 ? "" : from ? " FROM " : ", ", pretty_name(arena, resolution->written[i]));
+    node->child = resolution->replaced;
+    node->text = bytes_from_text(arena_printf(arena, "%s)", text));
+    node->base.type = node->child->type;
+    node->base.nullable = node->child->nullable;
+    node->base.node.origin = resolution->place->origin;
+    return &node->base;
+}
+
 static const struct expression *finish_call(struct resolution *resolution) {
     struct analyzer *analyzer = resolution->analyzer;
     resolver *own = resolver_of(resolution->function->id);
+    resolution->written = expressions_make(analyzer->arena, resolution->arguments, resolution->count).items;
+    resolution->written_count = resolution->count;
+    if (resolution->source != NULL)
+        resolution->written_name = strcmp(resolution->function->symbol, resolution->function->name) != 0
+                                       ? bytes_from_text(resolution->function->symbol)
+                                       : lower_name(analyzer->arena, last_part(resolution->source->name));
     bool custom = strcmp(resolution->function->arguments, "custom") == 0;
     if (!custom && !resolve_by_table(resolution))
         return NULL;
@@ -434,7 +480,7 @@ static const struct expression *finish_call(struct resolution *resolution) {
         return NULL;
     }
     if (resolution->replaced != NULL)
-        return resolution->replaced;
+        return shows_itself(resolution) ? shown(resolution) : resolution->replaced;
     ASSERT(resolution->type != NULL);
     if (resolution->function->kind == FUNCTION_AGGREGATE)
         return aggregate_call(resolution);
@@ -531,13 +577,6 @@ static bool named_arguments_refused(struct analyzer *analyzer, const struct expr
         return true;
     }
     return false;
-}
-
-static struct bytes last_part(struct bytes name) {
-    size_t dot = SIZE_MAX, next = 0;
-    while ((next = bytes_find(name, '.', next)) != SIZE_MAX)
-        dot = next++;
-    return dot == SIZE_MAX || name.size == 1 ? name : bytes_slice(name, dot + 1, name.size - dot - 1);
 }
 
 const struct expression *resolve_function(struct analyzer *analyzer, const struct scope *scope, const struct expression_function *source) {

@@ -1,6 +1,24 @@
 /* Argument rules of the operators: arithmetic (numbers, decimals, dates, intervals), comparison, IN, bits, CASE. */
 #include "sql/analyze.h"
 
+/* try_add and its kin follow the rules of the operator. */
+static int operator_of(int id) {
+    switch (id) {
+    case FUNCTION_TRY_ADD:
+        return FUNCTION_PLUS;
+    case FUNCTION_TRY_SUBTRACT:
+        return FUNCTION_MINUS;
+    case FUNCTION_TRY_MULTIPLY:
+        return FUNCTION_TIMES;
+    case FUNCTION_TRY_DIVIDE:
+        return FUNCTION_DIVIDE;
+    case FUNCTION_TRY_MOD:
+        return FUNCTION_MOD;
+    default:
+        return id;
+    }
+}
+
 static const struct type *decimal_result(struct arena *arena, int precision, int scale) {
     if (precision > 38) {
         int whole = precision - scale, least = scale < 6 ? scale : 6;
@@ -52,7 +70,7 @@ static bool replace(struct resolution *resolution, const char *name, const struc
 /* date ± days, time ± interval, date - date: calls of functions of the date family. */
 static bool time_arithmetic(struct resolution *resolution, bool *handled) {
     const struct expression *left = resolution->arguments[0], *right = resolution->arguments[1];
-    int id = resolution->function->id;
+    int id = operator_of(resolution->function->id);
     *handled = true;
     if (id == FUNCTION_PLUS && is_time(right->type) && !is_time(left->type)) {
         const struct expression *swap = left;
@@ -118,7 +136,7 @@ static bool decimal_operands(struct resolution *resolution) {
     const struct type *left = arguments[0]->type, *right = arguments[1]->type;
     if (left->kind == TYPE_DECIMAL && right->kind == TYPE_DECIMAL) {
         resolution->type = resolution->function->id == FUNCTION_DIV ? type_simple(TYPE_LONG)
-                                                                     : decimal_arithmetic(analyzer->arena, resolution->function->id, left, right);
+                                                                     : decimal_arithmetic(analyzer->arena, operator_of(resolution->function->id), left, right);
         return true;
     }
     for (size_t i = 0; i < 2; i++)
@@ -130,7 +148,7 @@ static bool decimal_operands(struct resolution *resolution) {
 bool resolve_arithmetic(struct resolution *resolution) {
     struct analyzer *analyzer = resolution->analyzer;
     const struct expression **arguments = resolution->arguments;
-    int id = resolution->function->id;
+    int id = operator_of(resolution->function->id);
     if (resolution->count == 1 && (id == FUNCTION_MINUS || id == FUNCTION_PLUS)) {
         resolution->replaced = make_call(analyzer, resolution->place, id == FUNCTION_MINUS ? "unary_minus" : "unary_plus", 1, arguments[0]);
         return resolution->replaced != NULL;
@@ -144,9 +162,9 @@ bool resolve_arithmetic(struct resolution *resolution) {
         return false;
     const struct type *left = arguments[0]->type, *right = arguments[1]->type;
     bool divides = id == FUNCTION_DIVIDE || id == FUNCTION_DIV || id == FUNCTION_MOD || id == FUNCTION_PMOD;
-    resolution->nullable = arguments[0]->nullable || arguments[1]->nullable || divides || left->kind == TYPE_DECIMAL ||
+    resolution->nullable = arguments[0]->nullable || arguments[1]->nullable || divides || id != resolution->function->id || left->kind == TYPE_DECIMAL ||
                            right->kind == TYPE_DECIMAL;
-    if (analyzer->ansi && !divides)
+    if (analyzer->ansi && !divides && id == resolution->function->id)
         resolution->nullable = arguments[0]->nullable || arguments[1]->nullable;
     resolution->nullable_set = true;
     if (is_interval(left)) {

@@ -2,6 +2,7 @@
 #include "sql/analyze.h"
 
 #include <ctype.h>
+#include "sql/pretty.h"
 
 static bool replace_by(struct resolution *resolution, const struct expression *expression) {
     resolution->replaced = expression;
@@ -38,6 +39,18 @@ static bool resolve_zeroifnull(struct resolution *resolution) {
 
 static bool resolve_equal_null(struct resolution *resolution) {
     return replace_by(resolution, make(resolution, "<=>", 2, resolution->arguments[0], resolution->arguments[1], NULL));
+}
+
+/* assert_true(condition[, text]): an error with the text where the condition is not true. */
+static bool resolve_assert_true(struct resolution *resolution) {
+    struct arena *arena = resolution->analyzer->arena;
+    if (resolution->count < 1 || resolution->count > 2)
+        return wrong_count(resolution, "[1, 2]");
+    const struct expression *text = resolution->count == 2
+                                        ? resolution->arguments[1]
+                                        : literal_string(arena, bytes_from_text(arena_printf(arena, "'%s' is not true!", pretty_name(arena, resolution->arguments[0]))));
+    const struct expression *failure = make(resolution, "raise_error", 1, text, NULL, NULL);
+    return failure != NULL && replace_by(resolution, make(resolution, "if", 3, resolution->arguments[0], literal_null(arena, type_simple(TYPE_NULL)), failure));
 }
 
 static bool resolve_iff(struct resolution *resolution) {
@@ -205,25 +218,6 @@ static bool resolve_reverse(struct resolution *resolution) {
     return true;
 }
 
-/* The decimal that a number format can hold: its digits, and those after the point. */
-static bool resolve_to_number(struct resolution *resolution) {
-    struct bytes format;
-    int precision = 0, scale = 0;
-    bool point = false;
-    if (!constant_text(resolution->analyzer, resolution->arguments[1], &format)) {
-        resolution->type = type_decimal(resolution->analyzer->arena, 38, 0);
-        return true;
-    }
-    for (size_t i = 0; i < format.size; i++) {
-        int byte = toupper(format.data[i]);
-        point |= byte == '.' || byte == 'D';
-        precision += byte == '0' || byte == '9';
-        scale += point && (byte == '0' || byte == '9');
-    }
-    resolution->type = type_decimal(resolution->analyzer->arena, precision < 1 ? 1 : precision > 38 ? 38 : precision, scale > 38 ? 38 : scale);
-    return true;
-}
-
 /* ---- Dates ---- */
 
 static bool resolve_date_part(struct resolution *resolution) {
@@ -336,7 +330,7 @@ static bool resolve_unix_timestamp(struct resolution *resolution) {
     return true;
 }
 
-/* ---- JSON and CSV ---- */
+/* ---- JSON ---- */
 
 /* map('mode', 'FAILFAST') as names and values. */
 static bool options_argument(struct resolution *resolution, size_t index, struct option_list *options) {
@@ -396,8 +390,7 @@ static bool resolve_from_text(struct resolution *resolution) {
     const struct type *type = sql_parse_schema(analyzer->arena, schema, analyzer->error);
     if (type == NULL)
         return fail_at(analyzer, resolution->place);
-    bool json = resolution->function->id == FUNCTION_FROM_JSON;
-    if (type->kind != TYPE_STRUCT && !(json && (type->kind == TYPE_ARRAY || type->kind == TYPE_MAP))) {
+    if (type->kind != TYPE_STRUCT && type->kind != TYPE_ARRAY && type->kind != TYPE_MAP) {
         raise_datatype_mismatch_invalid_json_schema(analyzer->error, call_text(resolution), quote_type(analyzer->arena, type));
         return fail_at(analyzer, resolution->place);
     }
@@ -416,9 +409,8 @@ static bool resolve_to_text(struct resolution *resolution) {
     if (!options_argument(resolution, 1, options))
         return false;
     enum type_kind kind = resolution->arguments[0]->type->kind;
-    bool json = resolution->function->id == FUNCTION_TO_JSON;
-    if (kind != TYPE_STRUCT && !(json && (kind == TYPE_ARRAY || kind == TYPE_MAP)))
-        return wrong_type(resolution, 0, json ? "(\"STRUCT\" or \"ARRAY\" or \"MAP\")" : "\"STRUCT\"");
+    if (kind != TYPE_STRUCT && kind != TYPE_ARRAY && kind != TYPE_MAP)
+        return wrong_type(resolution, 0, "(\"STRUCT\" or \"ARRAY\" or \"MAP\")");
     resolution->type = type_simple(TYPE_STRING);
     resolution->extra = options;
     return true;
@@ -452,6 +444,7 @@ static bool resolve_cast_function(struct resolution *resolution) {
     cast->child = resolution->arguments[0];
     cast->target = type_parse_name(analyzer->arena, bytes_from_text(resolution->function->name), &cause);
     cast->mode = CAST_UNSET;
+    cast->implicit = true;
     cast->base.node.origin = resolution->place->origin;
     return replace_by(resolution, resolve(analyzer, &scope, &cast->base));
 }
@@ -506,17 +499,17 @@ static resolver *const resolvers[FUNCTION_COUNT_OF_ALL] = {
     [FUNCTION_BIT_OR_OPERATOR] = resolve_bits, [FUNCTION_BIT_XOR_OPERATOR] = resolve_bits, [FUNCTION_SHIFT_LEFT] = resolve_shift,
     [FUNCTION_SHIFT_RIGHT] = resolve_shift, [FUNCTION_SHIFT_RIGHT_UNSIGNED] = resolve_shift, [FUNCTION_CASE_WHEN] = resolve_case_when,
     [FUNCTION_IFNULL] = resolve_nvl, [FUNCTION_NVL2] = resolve_nvl2, [FUNCTION_NULLIF] = resolve_nullif, [FUNCTION_NULLIFZERO] = resolve_nullif,
-    [FUNCTION_ZEROIFNULL] = resolve_zeroifnull, [FUNCTION_EQUAL_NULL] = resolve_equal_null, [FUNCTION_IFF] = resolve_iff,
+    [FUNCTION_ZEROIFNULL] = resolve_zeroifnull, [FUNCTION_EQUAL_NULL] = resolve_equal_null, [FUNCTION_IFF] = resolve_iff, [FUNCTION_ASSERT_TRUE] = resolve_assert_true,
     [FUNCTION_ROUND] = resolve_round, [FUNCTION_BROUND] = resolve_round, [FUNCTION_CEIL] = resolve_ceil, [FUNCTION_CEILING] = resolve_ceil,
     [FUNCTION_FLOOR] = resolve_ceil, [FUNCTION_CONCAT] = resolve_concat, [FUNCTION_DECODE] = resolve_decode, [FUNCTION_HEX] = resolve_hex,
-    [FUNCTION_REVERSE] = resolve_reverse, [FUNCTION_TO_NUMBER] = resolve_to_number, [FUNCTION_TRY_TO_NUMBER] = resolve_to_number,
+    [FUNCTION_REVERSE] = resolve_reverse, 
     [FUNCTION_DATE_PART] = resolve_date_part, [FUNCTION_DATEPART] = resolve_date_part, [FUNCTION_EXTRACT] = resolve_date_part,
     [FUNCTION_INTERVAL_PART] = resolve_interval_part, [FUNCTION_TIME_PLUS_INTERVAL] = resolve_time_interval,
     [FUNCTION_TIME_MINUS_INTERVAL] = resolve_time_interval, [FUNCTION_CURDATE] = resolve_curdate, [FUNCTION_TO_DATE] = resolve_to_time,
     [FUNCTION_TRY_TO_DATE] = resolve_to_time, [FUNCTION_TO_TIMESTAMP] = resolve_to_time, [FUNCTION_TO_TIMESTAMP_LTZ] = resolve_to_time,
     [FUNCTION_TO_TIMESTAMP_NTZ] = resolve_to_time, [FUNCTION_TRY_TO_TIMESTAMP] = resolve_to_time, [FUNCTION_UNIX_TIMESTAMP] = resolve_unix_timestamp,
-    [FUNCTION_TO_UNIX_TIMESTAMP] = resolve_unix_timestamp, [FUNCTION_FROM_JSON] = resolve_from_text, [FUNCTION_FROM_CSV] = resolve_from_text,
-    [FUNCTION_TO_JSON] = resolve_to_text, [FUNCTION_TO_CSV] = resolve_to_text, [FUNCTION_SCHEMA_OF_JSON] = resolve_schema_of_json,
+    [FUNCTION_TO_UNIX_TIMESTAMP] = resolve_unix_timestamp, [FUNCTION_FROM_JSON] = resolve_from_text,
+    [FUNCTION_TO_JSON] = resolve_to_text, [FUNCTION_SCHEMA_OF_JSON] = resolve_schema_of_json,
     [FUNCTION_STRING] = resolve_cast_function, [FUNCTION_DATE] = resolve_cast_function, [FUNCTION_TIMESTAMP] = resolve_cast_function,
     [FUNCTION_BOOLEAN] = resolve_cast_function, [FUNCTION_TINYINT] = resolve_cast_function, [FUNCTION_SMALLINT] = resolve_cast_function,
     [FUNCTION_INT] = resolve_cast_function, [FUNCTION_BIGINT] = resolve_cast_function, [FUNCTION_FLOAT] = resolve_cast_function,

@@ -115,7 +115,7 @@ static void names_and_types(void **state) {
         {"SELECT name FROM t GROUP BY name ORDER BY count(*)", "name string not null"},
         {"SELECT * FROM range(3)", "id bigint not null"},
         {"SELECT id FROM t EXCEPT SELECT id FROM u", "id int not null"},
-        {"SELECT extract(YEAR FROM DATE '2020-01-01')", "extract(YEAR, DATE '2020-01-01') int not null"},
+        {"SELECT extract(YEAR FROM DATE '2020-01-01')", "extract(YEAR FROM DATE '2020-01-01') int not null"},
         {"SELECT INTERVAL '1' DAY, INTERVAL '1-2' YEAR TO MONTH", "INTERVAL '1' DAY interval day not null, INTERVAL '1-2' YEAR TO MONTH interval year to month not null"},
     };
     check(list, ARRAY_COUNT(list));

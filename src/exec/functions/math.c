@@ -25,6 +25,11 @@ static double degrees(double x) {
 static double radians(double x) {
     return x * (M_PI / 180.0);
 }
+/* libm's result may be off by one place: one Newton step makes cubes exact. */
+static double cube_root(double x) {
+    double root = cbrt(x), square = root * root;
+    return x == 0 || !isfinite(x) ? root : root - (square * root - x) / (3 * square);
+}
 static double sign(double x) {
     return x > 0 ? 1 : x < 0 ? -1 : x;
 }
@@ -36,7 +41,7 @@ static const struct unary {
     bool bounded;
 } unaries[] = {
     {"acos", acos}, {"acosh", acosh}, {"asin", asin}, {"asinh", asinh}, {"atan", atan}, {"atanh", atanh}, {"cbrt",
-        cbrt}, {"cos", cos},
+        cube_root}, {"cos", cos},
     {"cosh", cosh}, {"cot", cotangent}, {"csc", cosecant}, {"degrees", degrees}, {"exp", exp}, {"expm1", expm1},
         {"radians", radians},
     {"rint", rint}, {"sec", secant}, {"sign", sign}, {"sin", sin}, {"sinh", sinh}, {"sqrt", sqrt}, {"tan", tan},

@@ -485,6 +485,53 @@ ROW_KERNEL(parse_url)
 
 /* ---- Others ---- */
 
+static bool raise_text(struct evaluation *evaluation, struct column *const *arguments, size_t row, void *out) {
+    return evaluation_failed(evaluation, raise_user_raised_exception(evaluation->error, arena_text(evaluation->error->arena, string_view_bytes(TEXT_AT(0)))));
+}
+ROW_KERNEL(raise_text)
+
+static bool validate_utf8(struct evaluation *evaluation, struct column *const *arguments, size_t row, void *out) {
+    struct string_view text = TEXT_AT(0);
+    if (bytes_is_utf8(string_view_bytes(text)))
+        return rows_slice(text, 0, text.size, out);
+    struct buffer hex = {0};
+    for (size_t i = 0; i < text.size && i < 64; i++)
+        buffer_printf(&hex, "\\x%02X", text.data[i]);
+    const char *shown = arena_text(evaluation->error->arena, buffer_view(&hex));
+    buffer_free(&hex);
+    return evaluation_failed(evaluation, raise_invalid_utf8_string(evaluation->error, shown));
+}
+ROW_KERNEL(validate_utf8)
+
+/* to_binary(text, 'hex' | 'utf-8' | 'base64') */
+static bool to_binary(struct evaluation *evaluation, struct column *const *arguments, size_t row, void *out) {
+    struct bytes text = string_view_bytes(TEXT_AT(0)), format = string_view_bytes(TEXT_AT(1));
+    struct buffer buffer = {0};
+    bool good = true;
+    if (bytes_equal_ignore_case(format, BYTES("utf-8")) || bytes_equal_ignore_case(format, BYTES("utf8"))) {
+        buffer_append_bytes(&buffer, text);
+    } else if (bytes_equal_ignore_case(format, BYTES("base64"))) {
+        good = buffer_append_base64_decoded(&buffer, text);
+    } else {
+        for (size_t i = 0; i < text.size && good; i++) {
+            good = isxdigit(text.data[i]);
+            int digit = isdigit(text.data[i]) ? text.data[i] - '0' : (text.data[i] | 0x20) - 'a' + 10;
+            if (i == 0 || (text.size - i) % 2 == 0)
+                buffer_append_byte(&buffer, (uint8_t)digit);
+            else
+                buffer.data[buffer.size - 1] = (uint8_t)(buffer.data[buffer.size - 1] << 4 | digit);
+        }
+    }
+    if (good)
+        return rows_take_buffer(evaluation, &buffer, out);
+    buffer_free(&buffer);
+    struct arena *arena = evaluation->error->arena;
+    if (evaluation->call->entry->name[1] == 'r')
+        return false;
+    return evaluation_failed(evaluation, raise_conversion_invalid_input(evaluation->error, quote_text(arena, text), quote_text(arena, format), "\"BINARY\"", "`try_to_binary`"));
+}
+ROW_KERNEL(to_binary)
+
 static bool quote(struct evaluation *evaluation, struct column *const *arguments, size_t row, void *out) {
     struct string_view text = TEXT_AT(0);
     struct buffer buffer = {0};
@@ -547,6 +594,10 @@ static const struct kernel_entry entries[] = {
     {"try_url_decode", {S}, 1, SAFE, kernel_url_decode},
     {"parse_url", {S, S, S}, 3, KERNEL_VARIADIC, kernel_parse_url},
     {"try_parse_url", {S, S, S}, 3, KERNEL_VARIADIC | SAFE, kernel_parse_url},
+    {"raise_error", {S}, 1, KERNEL_NOT_FOLDED, kernel_raise_text},
+    {"validate_utf8", {S}, 1, 0, kernel_validate_utf8},
+    {"to_binary", {S, S}, 2, 0, kernel_to_binary},
+    {"try_to_binary", {S, S}, 2, KERNEL_NEVER_FAILS, kernel_to_binary},
     {"quote", {S}, 1, SAFE, kernel_quote},
     {"mask", {S, S, S, S, S}, 5, SAFE, kernel_mask},
 };
