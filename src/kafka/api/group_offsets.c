@@ -49,10 +49,9 @@ static int16_t check_partition(struct api_request *request, const struct topic *
 }
 
 /* Fills the answers with per-partition errors, or `code` for all; what is fine goes into the batch. */
-static void commit_all(struct api_request *request, struct group *group, int16_t code, struct group_batch *batch) {
+static void commit_all(struct api_request *request, int16_t code, int64_t now, struct group_batch *batch) {
     const struct kafka_offset_commit_request *body = request->body;
     struct kafka_offset_commit_reply *reply = request->reply;
-    int64_t now = world_wall_ms(request->broker->world);
     WIRE_ARRAY(&request->arena, &reply->topics, &kafka_offset_commit_reply_topic_struct, body->topics.count);
     for (int32_t i = 0; i < body->topics.count; i++) {
         const struct kafka_offset_commit_request_topic *wanted = &body->topics.items[i];
@@ -67,11 +66,30 @@ static void commit_all(struct api_request *request, struct group *group, int16_t
             commit_answer *result = &answer->partitions.items[j];
             result->index = partition->index;
             result->error_code = code != KAFKA_NONE ? code : check_partition(request, topic, partition);
-            if (result->error_code == KAFKA_NONE)
-                group_batch_offset(batch,
-                    group_set_offset(group, bytes_from_text(topic->name), partition->index, partition->offset,
-                        partition->leader_epoch, partition->metadata, now),
-                    false);
+            if (result->error_code == KAFKA_NONE) {
+                struct committed_offset offset = {.topic = topic->name,
+                    .partition = partition->index,
+                    .offset = partition->offset,
+                    .leader_epoch = partition->leader_epoch,
+                    .metadata = arena_text(&request->arena, partition->metadata),
+                    .commit_ms = now};
+                group_batch_offset(batch, &offset, false);
+            }
+        }
+    }
+}
+
+/* The records are in the log: the offsets count from now on. */
+static void apply_all(struct api_request *request, struct group *group, int64_t now) {
+    const struct kafka_offset_commit_request *body = request->body;
+    const struct kafka_offset_commit_reply *reply = request->reply;
+    for (int32_t i = 0; i < body->topics.count; i++) {
+        const struct topic *topic = commit_topic(request, &body->topics.items[i]);
+        for (int32_t j = 0; topic && j < body->topics.items[i].partitions.count; j++) {
+            const struct kafka_offset_commit_request_partition *partition = &body->topics.items[i].partitions.items[j];
+            if (reply->topics.items[i].partitions.items[j].error_code == KAFKA_NONE)
+                group_set_offset(group, bytes_from_text(topic->name), partition->index, partition->offset,
+                    partition->leader_epoch, partition->metadata, now);
         }
     }
 }
@@ -106,12 +124,15 @@ void handle_offset_commit(struct api_request *request) {
     struct group_batch batch;
     struct partition_log *log = NULL;
     int64_t last_offset = -1;
+    int64_t now = world_wall_ms(request->broker->world);
     int16_t code = check_commit(groups, request->body, &group);
     group_batch_begin(&batch, groups, group);
-    commit_all(request, group, code, &batch);
+    commit_all(request, code, now, &batch);
     code = group_batch_commit(&batch, &log, &last_offset);
     if (code != KAFKA_NONE)
         fail_commit(request, KAFKA_COORDINATOR_NOT_AVAILABLE);
+    else
+        apply_all(request, group, now);
     if (code != KAFKA_NONE || !log || log_high_watermark(log) > last_offset) {
         api_reply(request);
         return;
