@@ -134,6 +134,10 @@ static void rebalance_for(
     snprintf(reason, sizeof reason, "%s %.200s; client reason: %.*s", why, member->id,
         body->reason.size ? (int)(body->reason.size < 300 ? body->reason.size : 300) : 12,
         body->reason.size ? (const char *)body->reason.data : "not provided");
+    /* The client's own words go into the log: one line, whatever they hold. */
+    for (char *at = reason; *at; at++)
+        if ((uint8_t)*at < 0x20 || *at == 0x7f)
+            *at = ' ';
     if (group->state == GROUP_PREPARING && group->initial_delay) {
         /* Another of the first members: wait for one more delay, at most its own rebalance timeout in all. */
         int64_t delay = config_integer(&groups->broker->config, "group.initial.rebalance.delay.ms");
