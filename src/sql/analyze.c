@@ -40,7 +40,8 @@ struct expression_list columns_of(struct arena *arena, const struct relation *re
     return (struct expression_list){items, relation->output_count};
 }
 
-const struct expression *make_alias_id(struct analyzer *analyzer, const struct expression *child, struct bytes name, uint32_t id) {
+const struct expression *make_alias_id(
+    struct analyzer *analyzer, const struct expression *child, struct bytes name, uint32_t id) {
     struct expression_alias *alias = expression_alias_new(analyzer->arena);
     alias->child = child;
     alias->names = names_make(analyzer->arena, &name, 1);
@@ -63,7 +64,8 @@ static struct attribute attribute_in(const struct relation *input, const struct 
         attribute.name = alias->names.items[0];
         attribute.metadata = alias->metadata;
         const struct expression *child = expression_strip(named);
-        for (size_t i = 0; attribute.metadata.data == NULL && child->node.tag == EXPRESSION_COLUMN && i < input->output_count; i++)
+        for (size_t i = 0;
+             attribute.metadata.data == NULL && child->node.tag == EXPRESSION_COLUMN && i < input->output_count; i++)
             if (input->output[i].id == expression_column_of(child)->id)
                 attribute.metadata = input->output[i].metadata;
         return attribute;
@@ -80,7 +82,8 @@ static struct attribute attribute_in(const struct relation *input, const struct 
     return attribute;
 }
 
-const struct relation *make_project(struct analyzer *analyzer, const struct relation *input, struct expression_list columns) {
+const struct relation *make_project(
+    struct analyzer *analyzer, const struct relation *input, struct expression_list columns) {
     struct relation_project *project = relation_project_new(analyzer->arena);
     struct attribute *output = ARENA_ARRAY(analyzer->arena, struct attribute, columns.count);
     for (size_t i = 0; i < columns.count; i++)
@@ -93,7 +96,8 @@ const struct relation *make_project(struct analyzer *analyzer, const struct rela
     return &project->base;
 }
 
-const struct relation *make_filter(struct analyzer *analyzer, const struct relation *input, const struct expression *condition) {
+const struct relation *make_filter(
+    struct analyzer *analyzer, const struct relation *input, const struct expression *condition) {
     struct relation_filter *filter = relation_filter_new(analyzer->arena);
     filter->input = input;
     filter->condition = condition;
@@ -101,12 +105,16 @@ const struct relation *make_filter(struct analyzer *analyzer, const struct relat
     return &filter->base;
 }
 
-const struct relation *make_local(struct arena *arena, uint32_t *next_id, const struct type *schema, struct batch *const *batches, size_t count) {
+const struct relation *make_local(
+    struct arena *arena, uint32_t *next_id, const struct type *schema, struct batch *const *batches, size_t count) {
     struct relation_local *local = relation_local_new(arena);
     struct attribute *output = ARENA_ARRAY(arena, struct attribute, schema->field_count);
     for (size_t i = 0; i < schema->field_count; i++)
-        output[i] = (struct attribute){.id = (*next_id)++, .name = schema->fields[i].name, .type = schema->fields[i].type,
-            .nullable = schema->fields[i].nullable, .metadata = schema->fields[i].metadata};
+        output[i] = (struct attribute){.id = (*next_id)++,
+            .name = schema->fields[i].name,
+            .type = schema->fields[i].type,
+            .nullable = schema->fields[i].nullable,
+            .metadata = schema->fields[i].metadata};
     local->schema = schema;
     local->batches = plan_batches(arena, batches, count);
     local->base.analyzed = true;
@@ -150,7 +158,8 @@ static const struct relation *visible(struct analyzer *analyzer, const struct re
     for (size_t i = 0; i < relation->output_count; i++)
         if (!relation->output[i].hidden)
             VECTOR_PUSH(&items, column_of(analyzer->arena, &relation->output[i]));
-    const struct relation *project = make_project(analyzer, relation, expressions_make(analyzer->arena, items.items, items.count));
+    const struct relation *project =
+        make_project(analyzer, relation, expressions_make(analyzer->arena, items.items, items.count));
     VECTOR_FREE(&items);
     return project;
 }
@@ -188,7 +197,8 @@ static const struct node *renumber_node(struct arena *arena, const struct node *
     } else if (copy->tag == EXPRESSION_ALIAS) {
         ((struct expression_alias *)copy)->id = renumbered(renumber, ((struct expression_alias *)copy)->id);
     } else if (copy->tag == EXPRESSION_LAMBDA_VARIABLE) {
-        ((struct expression_lambda_variable *)copy)->id = renumbered(renumber, ((struct expression_lambda_variable *)copy)->id);
+        ((struct expression_lambda_variable *)copy)->id =
+            renumbered(renumber, ((struct expression_lambda_variable *)copy)->id);
     }
     return copy;
 }
@@ -231,7 +241,8 @@ static enum walk search_aggregate(const struct node *node, void *context) {
         return WALK_ABORT;
     }
     if (node->tag == EXPRESSION_CALL &&
-        (((const struct expression_call *)node)->function->id == FUNCTION_GROUPING || ((const struct expression_call *)node)->function->id == FUNCTION_GROUPING_ID)) {
+        (((const struct expression_call *)node)->function->id == FUNCTION_GROUPING ||
+            ((const struct expression_call *)node)->function->id == FUNCTION_GROUPING_ID)) {
         *found = true;
         return WALK_ABORT;
     }
@@ -259,7 +270,8 @@ bool has_aggregate(const struct expression *expression) {
 
 static enum walk search_generator(const struct node *node, void *context) {
     bool *found = context;
-    *found = *found || (node->tag == EXPRESSION_CALL && ((const struct expression_call *)node)->function->kind == FUNCTION_GENERATOR);
+    *found = *found || (node->tag == EXPRESSION_CALL &&
+                           ((const struct expression_call *)node)->function->kind == FUNCTION_GENERATOR);
     return *found ? WALK_ABORT : node_family(node) == NODE_RELATION ? WALK_PRUNE : WALK_CONTINUE;
 }
 
@@ -275,12 +287,14 @@ static bool check_alias(struct analyzer *analyzer, const struct expression *name
     const struct expression_alias *alias = expression_alias_of(named);
     const char *names = "";
     for (size_t i = 0; i < alias->names.count; i++)
-        names = arena_printf(analyzer->arena, "%s%s%s", names, i > 0 ? ", " : "", quote_name(analyzer->arena, alias->names.items[i]));
+        names = arena_printf(
+            analyzer->arena, "%s%s%s", names, i > 0 ? ", " : "", quote_name(analyzer->arena, alias->names.items[i]));
     raise_multi_alias_without_generator(analyzer->error, names, quote_expression(analyzer->arena, alias->child));
     return fail_at(analyzer, &named->node);
 }
 
-bool select_columns(struct analyzer *analyzer, const struct relation *input, struct expression_list written, struct expression_list *named) {
+bool select_columns(struct analyzer *analyzer, const struct relation *input, struct expression_list written,
+    struct expression_list *named) {
     struct scope scope;
     struct expression_list expanded;
     scope_init(analyzer, &scope, input);
@@ -303,10 +317,12 @@ bool select_columns(struct analyzer *analyzer, const struct relation *input, str
     return true;
 }
 
-const struct relation *finish_select(struct analyzer *analyzer, const struct relation *input, struct expression_list columns) {
+const struct relation *finish_select(
+    struct analyzer *analyzer, const struct relation *input, struct expression_list columns) {
     const struct expression **items = expressions_make(analyzer->arena, columns.items, columns.count).items;
     columns.items = items;
-    if (!extract_generators(analyzer, &input, &columns) || !lower_subqueries(analyzer, &input, columns.items, columns.count) ||
+    if (!extract_generators(analyzer, &input, &columns) ||
+        !lower_subqueries(analyzer, &input, columns.items, columns.count) ||
         !extract_windows(analyzer, &input, &columns))
         return NULL;
     return make_project(analyzer, input, columns);
@@ -354,7 +370,8 @@ static bool limit_value(struct analyzer *analyzer, const struct expression *writ
     if (column == NULL)
         raise_invalid_limit_like_expression_is_unfoldable(analyzer->error, text, name);
     else if (!type_is_integral(column->type) || column->type->kind == TYPE_LONG)
-        raise_invalid_limit_like_expression_data_type(analyzer->error, text, name, quote_type(analyzer->arena, column->type));
+        raise_invalid_limit_like_expression_data_type(
+            analyzer->error, text, name, quote_type(analyzer->arena, column->type));
     else if (column_is_null(column, 0))
         raise_invalid_limit_like_expression_is_null(analyzer->error, text, name);
     else {
@@ -363,7 +380,8 @@ static bool limit_value(struct analyzer *analyzer, const struct expression *writ
                                                     : *(int8_t *)column->values;
         if (*value >= 0)
             return true;
-        raise_invalid_limit_like_expression_is_negative(analyzer->error, text, name, arena_printf(analyzer->arena, "%lld", (long long)*value));
+        raise_invalid_limit_like_expression_is_negative(
+            analyzer->error, text, name, arena_printf(analyzer->arena, "%lld", (long long)*value));
     }
     return fail_at(analyzer, &written->node);
 }
@@ -376,7 +394,8 @@ static const struct relation *analyze_limit(struct analyzer *analyzer, const str
         return NULL;
     if (written->count_expression != NULL && !limit_value(analyzer, written->count_expression, "limit", &limit->count))
         return NULL;
-    if (written->offset_expression != NULL && !limit_value(analyzer, written->offset_expression, "offset", &limit->offset))
+    if (written->offset_expression != NULL &&
+        !limit_value(analyzer, written->offset_expression, "offset", &limit->offset))
         return NULL;
     limit->count_expression = limit->offset_expression = NULL;
     same_output(&limit->base, limit->input);
@@ -403,7 +422,8 @@ static const struct relation *analyze_alias(struct analyzer *analyzer, const str
     const struct relation *input = alias->input;
     if (written->columns.count > 0) {
         if (written->columns.count != input->output_count) {
-            raise_assignment_arity_mismatch(analyzer->error, arena_printf(analyzer->arena, "%zu", written->columns.count),
+            raise_assignment_arity_mismatch(analyzer->error,
+                arena_printf(analyzer->arena, "%zu", written->columns.count),
                 arena_printf(analyzer->arena, "%zu", input->output_count));
             fail_at(analyzer, &written->base.node);
             return NULL;
@@ -453,7 +473,8 @@ static const struct relation *analyze_sql(struct analyzer *analyzer, const struc
     return analyze(analyzer, (const struct relation *)statement);
 }
 
-static const struct relation *analyze_same(struct analyzer *analyzer, const struct relation *written, size_t input_offset) {
+static const struct relation *analyze_same(
+    struct analyzer *analyzer, const struct relation *written, size_t input_offset) {
     struct relation *copy = (struct relation *)node_clone(analyzer->arena, &written->node);
     const struct relation **input = (const struct relation **)((char *)copy + input_offset);
     *input = analyze(analyzer, *input);
@@ -491,7 +512,8 @@ static const struct relation *analyze_kind(struct analyzer *analyzer, const stru
         return analyze_group_by(analyzer, relation_group_by_of(relation));
     case RELATION_LOCAL: {
         const struct relation_local *local = relation_local_of(relation);
-        return make_local(analyzer->arena, &analyzer->session->next_id, local->schema, local->batches.items, local->batches.count);
+        return make_local(
+            analyzer->arena, &analyzer->session->next_id, local->schema, local->batches.items, local->batches.count);
     }
     case RELATION_RANGE:
         return analyze_range(analyzer, relation_range_of(relation));
@@ -543,29 +565,33 @@ const struct relation *analyze(struct analyzer *analyzer, const struct relation 
     }
     if (relation->has_plan_id) {
         struct plan_output *output = ARENA_NEW(analyzer->arena, struct plan_output);
-        *output = (struct plan_output){analyzer->plan_outputs, relation->plan_id, analyzed->output, analyzed->output_count};
+        *output =
+            (struct plan_output){analyzer->plan_outputs, relation->plan_id, analyzed->output, analyzed->output_count};
         analyzer->plan_outputs = output;
     }
-    if (relation->node.tag != RELATION_FILTER && relation->node.tag != RELATION_SORT && relation->node.tag != RELATION_LIMIT &&
-        relation->node.tag != RELATION_JOIN && relation->node.tag != RELATION_HINT && relation->node.tag != RELATION_SUBQUERY_ALIAS)
+    if (relation->node.tag != RELATION_FILTER && relation->node.tag != RELATION_SORT &&
+        relation->node.tag != RELATION_LIMIT && relation->node.tag != RELATION_JOIN &&
+        relation->node.tag != RELATION_HINT && relation->node.tag != RELATION_SUBQUERY_ALIAS)
         return visible(analyzer, analyzed);
     return analyzed;
 }
 
-static void analyzer_init(struct analyzer *analyzer, struct sql_session *session, struct arena *arena, struct sql_error *error) {
+static void analyzer_init(
+    struct analyzer *analyzer, struct sql_session *session, struct arena *arena, struct sql_error *error) {
     *analyzer = (struct analyzer){.session = session, .arena = arena, .error = error};
     analyzer->ansi = sql_setting_is_true(session, "spark.sql.ansi.enabled");
 }
 
-const struct relation *sql_analyze(struct sql_session *session, struct arena *arena, const struct relation *relation, struct sql_error *error) {
+const struct relation *sql_analyze(
+    struct sql_session *session, struct arena *arena, const struct relation *relation, struct sql_error *error) {
     struct analyzer analyzer;
     analyzer_init(&analyzer, session, arena, error);
     const struct relation *analyzed = analyze(&analyzer, relation);
     return analyzed == NULL ? NULL : visible(&analyzer, analyzed);
 }
 
-const struct expression *sql_analyze_expression(struct sql_session *session, struct arena *arena, const struct expression *expression,
-    const struct relation *input, struct sql_error *error) {
+const struct expression *sql_analyze_expression(struct sql_session *session, struct arena *arena,
+    const struct expression *expression, const struct relation *input, struct sql_error *error) {
     struct analyzer analyzer;
     struct scope scope;
     analyzer_init(&analyzer, session, arena, error);
@@ -577,8 +603,8 @@ const struct expression *sql_analyze_expression(struct sql_session *session, str
 const struct type *relation_schema(struct arena *arena, const struct relation *relation) {
     struct type_field *fields = ARENA_ARRAY(arena, struct type_field, relation->output_count);
     for (size_t i = 0; i < relation->output_count; i++)
-        fields[i] = (struct type_field){
-            relation->output[i].name, relation->output[i].type, relation->output[i].nullable, relation->output[i].metadata};
+        fields[i] = (struct type_field){relation->output[i].name, relation->output[i].type,
+            relation->output[i].nullable, relation->output[i].metadata};
     return type_struct(arena, fields, relation->output_count);
 }
 

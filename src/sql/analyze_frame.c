@@ -1,4 +1,5 @@
-/* Relations that only DataFrames make: dropDuplicates, toDF, withColumns, withColumnRenamed, drop, to(schema), repartition, na.*, describe, unpivot. */
+/* Relations that only DataFrames make: dropDuplicates, toDF, withColumns, withColumnRenamed, drop, to(schema),
+ * repartition, na.*, describe, unpivot. */
 #include "sql/analyze.h"
 
 #include "base/vector.h"
@@ -12,7 +13,8 @@ static bool name_in(struct bytes_list names, struct bytes name) {
 }
 
 /* The column of that name, or the usual error. */
-static const struct expression *column_named(struct analyzer *analyzer, const struct relation *input, struct bytes name, const struct node *place) {
+static const struct expression *column_named(
+    struct analyzer *analyzer, const struct relation *input, struct bytes name, const struct node *place) {
     struct expression_attribute *attribute = expression_attribute_new(analyzer->arena);
     struct scope scope;
     scope_init(analyzer, &scope, input);
@@ -39,11 +41,13 @@ static const struct relation *deduplicate(struct analyzer *analyzer, const struc
         size_t shown = 0;
         for (size_t i = 0; i < input->output_count; i++)
             shown += !input->output[i].hidden;
-        const struct relation *distinct = make_distinct(analyzer, shown == input->output_count ? input : make_prefix(analyzer, input, shown));
+        const struct relation *distinct =
+            make_distinct(analyzer, shown == input->output_count ? input : make_prefix(analyzer, input, shown));
         for (size_t i = 0; i < distinct->output_count; i++) {
             if (distinct->output[i].type->kind == TYPE_MAP) {
-                raise_group_expression_type_is_not_orderable(
-                    analyzer->error, quote_name(analyzer->arena, distinct->output[i].name), quote_type(analyzer->arena, distinct->output[i].type));
+                raise_group_expression_type_is_not_orderable(analyzer->error,
+                    quote_name(analyzer->arena, distinct->output[i].name),
+                    quote_type(analyzer->arena, distinct->output[i].type));
                 return NULL;
             }
         }
@@ -67,7 +71,8 @@ static const struct relation *deduplicate(struct analyzer *analyzer, const struc
     for (size_t i = 0; i < input->output_count; i++) {
         if (name_in(written->columns, input->output[i].name))
             continue;
-        VECTOR_PUSH(&calls, make_call(analyzer, &written->base.node, "first", 1, column_of(analyzer->arena, &input->output[i])));
+        VECTOR_PUSH(&calls,
+            make_call(analyzer, &written->base.node, "first", 1, column_of(analyzer->arena, &input->output[i])));
         output[count++] = input->output[i];
     }
     aggregate->input = input;
@@ -125,7 +130,8 @@ static const struct relation *with_columns(struct analyzer *analyzer, const stru
     return finish_select(analyzer, input, columns);
 }
 
-static const struct relation *with_columns_renamed(struct analyzer *analyzer, const struct relation_with_columns_renamed *written) {
+static const struct relation *with_columns_renamed(
+    struct analyzer *analyzer, const struct relation_with_columns_renamed *written) {
     const struct relation *input = analyze(analyzer, written->input);
     if (input == NULL)
         return NULL;
@@ -161,7 +167,8 @@ static const struct relation *drop(struct analyzer *analyzer, const struct relat
         if (!gone)
             VECTOR_PUSH(&items, column_of(analyzer->arena, &input->output[i]));
     }
-    const struct relation *result = make_project(analyzer, input, expressions_make(analyzer->arena, items.items, items.count));
+    const struct relation *result =
+        make_project(analyzer, input, expressions_make(analyzer->arena, items.items, items.count));
     VECTOR_FREE(&items);
     return result;
 }
@@ -223,9 +230,11 @@ const struct relation *analyze_frame(struct analyzer *analyzer, const struct rel
     case RELATION_REPARTITION:
         return repartition(analyzer, relation_repartition_of(relation));
     case RELATION_WITH_WATERMARK: {
-        struct relation_with_watermark *copy = (struct relation_with_watermark *)node_clone(analyzer->arena, &relation->node);
+        struct relation_with_watermark *copy =
+            (struct relation_with_watermark *)node_clone(analyzer->arena, &relation->node);
         copy->input = analyze(analyzer, copy->input);
-        const struct expression *column = copy->input == NULL ? NULL : column_named(analyzer, copy->input, copy->column, &relation->node);
+        const struct expression *column =
+            copy->input == NULL ? NULL : column_named(analyzer, copy->input, copy->column, &relation->node);
         if (column == NULL)
             return NULL;
         if (column->type->kind != TYPE_TIMESTAMP && column->type->kind != TYPE_TIMESTAMP_NTZ) {
@@ -259,22 +268,25 @@ static const struct relation *fill_na(struct analyzer *analyzer, const struct re
     if (input == NULL)
         return NULL;
     const struct expression **items = columns_of(analyzer->arena, input).items;
-    bool per_column = written->values.count > 1 || (written->values.count == written->columns.count && written->values.count == 1);
+    bool per_column =
+        written->values.count > 1 || (written->values.count == written->columns.count && written->values.count == 1);
     for (size_t j = 0; j < written->columns.count; j++)
         if (column_named(analyzer, input, written->columns.items[j], &written->base.node) == NULL)
             return NULL;
     for (size_t i = 0; i < input->output_count; i++) {
         const struct attribute *attribute = &input->output[i];
         for (size_t j = 0; j < written->values.count; j++) {
-            bool wanted = per_column ? bytes_equal_ignore_case(written->columns.items[j], attribute->name) : is_target(written->columns, attribute);
+            bool wanted = per_column ? bytes_equal_ignore_case(written->columns.items[j], attribute->name)
+                                     : is_target(written->columns, attribute);
             const struct expression *value = written->values.items[j];
             if (!wanted || !fill_fits(attribute->type, value->type))
                 continue;
             const struct expression *column = column_of(analyzer->arena, attribute);
             if (attribute->type->kind == TYPE_DOUBLE || attribute->type->kind == TYPE_FLOAT)
-                column = make_call(analyzer, &written->base.node, "nanvl", 2, column, literal_null(analyzer->arena, attribute->type));
-            const struct expression *filled =
-                make_call(analyzer, &written->base.node, "coalesce", 2, column, cast_to(analyzer, value, attribute->type));
+                column = make_call(
+                    analyzer, &written->base.node, "nanvl", 2, column, literal_null(analyzer->arena, attribute->type));
+            const struct expression *filled = make_call(
+                analyzer, &written->base.node, "coalesce", 2, column, cast_to(analyzer, value, attribute->type));
             if (filled == NULL)
                 return NULL;
             items[i] = make_alias(analyzer, filled, attribute->name);
@@ -296,8 +308,8 @@ static const struct relation *drop_na(struct analyzer *analyzer, const struct re
     for (size_t i = 0; i < input->output_count; i++)
         if (is_target(written->columns, &input->output[i]))
             VECTOR_PUSH(&items, column_of(analyzer->arena, &input->output[i]));
-    const struct expression *condition = make_call_list(
-        analyzer, &written->base.node, BYTES("at_least_n_non_nulls"), expressions_make(analyzer->arena, items.items, items.count));
+    const struct expression *condition = make_call_list(analyzer, &written->base.node, BYTES("at_least_n_non_nulls"),
+        expressions_make(analyzer->arena, items.items, items.count));
     VECTOR_FREE(&items);
     return condition == NULL ? NULL : make_filter(analyzer, input, condition);
 }
@@ -317,13 +329,14 @@ static const struct relation *replace(struct analyzer *analyzer, const struct re
             const struct expression *old = written->old.items[j];
             if (old->type->kind != TYPE_NULL && !fill_fits(attribute->type, old->type))
                 continue;
-            VECTOR_PUSH(&branches, make_call(analyzer, &written->base.node, "<=>", 2, column, cast_to(analyzer, old, attribute->type)));
+            VECTOR_PUSH(&branches,
+                make_call(analyzer, &written->base.node, "<=>", 2, column, cast_to(analyzer, old, attribute->type)));
             VECTOR_PUSH(&branches, cast_to(analyzer, written->new.items[j], attribute->type));
         }
         if (branches.count > 0) {
             VECTOR_PUSH(&branches, column);
-            const struct expression *chosen = make_call_list(
-                analyzer, &written->base.node, BYTES("case_when"), expressions_make(analyzer->arena, branches.items, branches.count));
+            const struct expression *chosen = make_call_list(analyzer, &written->base.node, BYTES("case_when"),
+                expressions_make(analyzer->arena, branches.items, branches.count));
             items[i] = chosen == NULL ? NULL : make_alias(analyzer, chosen, attribute->name);
         }
         VECTOR_FREE(&branches);
@@ -347,28 +360,33 @@ struct statistic {
     const char *name, *function;
     double percentile;
 };
-static const struct statistic statistics[] = {{"count", "count", 0}, {"mean", "avg", 0}, {"stddev", "stddev_samp", 0}, {"min", "min", 0},
-    {"25%", "percentile_approx", 0.25}, {"50%", "percentile_approx", 0.5}, {"75%", "percentile_approx", 0.75}, {"max", "max", 0},
-    {"count_distinct", "count", -1}};
+static const struct statistic statistics[] = {{"count", "count", 0}, {"mean", "avg", 0}, {"stddev", "stddev_samp", 0},
+    {"min", "min", 0}, {"25%", "percentile_approx", 0.25}, {"50%", "percentile_approx", 0.5},
+    {"75%", "percentile_approx", 0.75}, {"max", "max", 0}, {"count_distinct", "count", -1}};
 
-static const struct expression *statistic_of(struct analyzer *analyzer, const struct node *place, const struct statistic *statistic, const struct expression *column) {
+static const struct expression *statistic_of(struct analyzer *analyzer, const struct node *place,
+    const struct statistic *statistic, const struct expression *column) {
     bool number = type_is_numeric(column->type);
-    if (!number && statistic->percentile == 0 && (strcmp(statistic->name, "mean") == 0 || strcmp(statistic->name, "stddev") == 0))
+    if (!number && statistic->percentile == 0 &&
+        (strcmp(statistic->name, "mean") == 0 || strcmp(statistic->name, "stddev") == 0))
         column = make_alias(analyzer, literal_null(analyzer->arena, type_simple(TYPE_DOUBLE)), BYTES("x"));
     column = expression_strip(column);
     if (statistic->percentile > 0)
-        return number ? make_call(analyzer, place, statistic->function, 2, column, literal_double(analyzer->arena, statistic->percentile))
+        return number ? make_call(analyzer, place, statistic->function, 2, column,
+                            literal_double(analyzer->arena, statistic->percentile))
                       : literal_null(analyzer->arena, type_simple(TYPE_STRING));
     return make_call(analyzer, place, statistic->function, 1, column);
 }
 
 const struct relation *analyze_statistics(struct analyzer *analyzer, const struct relation *relation) {
     bool summary = relation->node.tag == RELATION_SUMMARY;
-    struct bytes_list wanted = summary ? relation_summary_of(relation)->statistics : names_of(analyzer->arena, 5, "count", "mean", "stddev", "min", "max");
+    struct bytes_list wanted = summary ? relation_summary_of(relation)->statistics
+                                       : names_of(analyzer->arena, 5, "count", "mean", "stddev", "min", "max");
     struct bytes_list names = summary ? (struct bytes_list){0} : relation_describe_of(relation)->columns;
     if (summary && wanted.count == 0)
         wanted = names_of(analyzer->arena, 8, "count", "mean", "stddev", "min", "25%", "50%", "75%", "max");
-    const struct relation *input = analyze(analyzer, summary ? relation_summary_of(relation)->input : relation_describe_of(relation)->input);
+    const struct relation *input =
+        analyze(analyzer, summary ? relation_summary_of(relation)->input : relation_describe_of(relation)->input);
     if (input == NULL)
         return NULL;
     VECTOR(const struct expression *) columns = {0};
@@ -385,7 +403,8 @@ const struct relation *analyze_statistics(struct analyzer *analyzer, const struc
                 statistic = &statistics[i];
         struct bytes label = wanted.items[s];
         if (statistic == NULL) {
-            unsupported(analyzer, relation->node.origin, arena_printf(analyzer->arena, "The statistic '%.*s'", BYTES_ARGS(label)), "");
+            unsupported(analyzer, relation->node.origin,
+                arena_printf(analyzer->arena, "The statistic '%.*s'", BYTES_ARGS(label)), "");
             return NULL;
         }
         VECTOR_PUSH(&calls, make_alias(analyzer, literal_string(analyzer->arena, label), BYTES("summary")));
@@ -394,18 +413,21 @@ const struct relation *analyze_statistics(struct analyzer *analyzer, const struc
             if (one == NULL)
                 return NULL;
             if (statistic->percentile < 0) {
-                struct expression_aggregate_call *distinct = (struct expression_aggregate_call *)node_clone(analyzer->arena, &one->node);
+                struct expression_aggregate_call *distinct =
+                    (struct expression_aggregate_call *)node_clone(analyzer->arena, &one->node);
                 distinct->distinct = true;
                 one = &distinct->base;
             }
-            VECTOR_PUSH(&calls, make_alias(analyzer, cast_to(analyzer, one, type_simple(TYPE_STRING)), expression_column_of(columns.items[i])->name));
+            VECTOR_PUSH(&calls, make_alias(analyzer, cast_to(analyzer, one, type_simple(TYPE_STRING)),
+                                    expression_column_of(columns.items[i])->name));
         }
     }
     struct expression_list all = expressions_make(analyzer->arena, calls.items, calls.count);
     size_t width = columns.count + 1;
     VECTOR_FREE(&columns);
     VECTOR_FREE(&calls);
-    const struct relation *aggregate = make_aggregate_select(analyzer, input, (struct expression_list){0}, all, NULL, NULL);
+    const struct relation *aggregate =
+        make_aggregate_select(analyzer, input, (struct expression_list){0}, all, NULL, NULL);
     if (aggregate == NULL)
         return NULL;
     /* One wide row to one row per statistic. */
@@ -440,7 +462,8 @@ const struct relation *analyze_unpivot(struct analyzer *analyzer, const struct r
         for (size_t i = 0; i < input->output_count; i++) {
             bool is_id = false;
             for (size_t j = 0; j < ids.count; j++)
-                is_id |= ids.items[j]->node.tag == EXPRESSION_COLUMN && expression_column_of(ids.items[j])->id == input->output[i].id;
+                is_id |= ids.items[j]->node.tag == EXPRESSION_COLUMN &&
+                         expression_column_of(ids.items[j])->id == input->output[i].id;
             if (!is_id)
                 items[values.count++] = column_of(analyzer->arena, &input->output[i]);
         }
@@ -463,11 +486,14 @@ const struct relation *analyze_unpivot(struct analyzer *analyzer, const struct r
         output[i] = shape->output[i];
         output[i].id = analyzer_new_id(analyzer);
     }
-    output[ids.count] = (struct attribute){.id = analyzer_new_id(analyzer), .name = written->variable_name, .type = type_simple(TYPE_STRING)};
-    output[ids.count + 1] = (struct attribute){.id = analyzer_new_id(analyzer), .name = written->value_name, .type = type, .nullable = true};
+    output[ids.count] = (struct attribute){
+        .id = analyzer_new_id(analyzer), .name = written->variable_name, .type = type_simple(TYPE_STRING)};
+    output[ids.count + 1] = (struct attribute){
+        .id = analyzer_new_id(analyzer), .name = written->value_name, .type = type, .nullable = true};
     for (size_t v = 0; v < values.count; v++) {
         const struct expression *value = values.items[v];
-        struct bytes name = value->node.tag == EXPRESSION_COLUMN ? expression_column_of(value)->name : expression_alias_of(value)->names.items[0];
+        struct bytes name = value->node.tag == EXPRESSION_COLUMN ? expression_column_of(value)->name
+                                                                 : expression_alias_of(value)->names.items[0];
         for (size_t i = 0; i < ids.count; i++)
             cells[v * width + i] = expression_strip(ids.items[i]);
         cells[v * width + ids.count] = literal_string(analyzer->arena, name);

@@ -1,5 +1,6 @@
-/* GROUP BY: groupings by expression, position and alias, ROLLUP, CUBE and GROUPING SETS through expand, pivot through filtered aggregates; the split of a
- * select list into what the aggregate computes and what is computed from its output. */
+/* GROUP BY: groupings by expression, position and alias, ROLLUP, CUBE and GROUPING SETS through expand, pivot through
+ * filtered aggregates; the split of a select list into what the aggregate computes and what is computed from its
+ * output. */
 #include "sql/analyze.h"
 
 #include <stdlib.h>
@@ -20,7 +21,8 @@ static const struct attribute *output_of_call(struct split *split, const struct 
     for (size_t i = 0; i < split->calls.count; i++)
         if (node_equal(&split->calls.items[i]->node, &call->node))
             return &split->call_outputs.items[i];
-    struct attribute attribute = {.id = analyzer_new_id(split->analyzer), .type = call->type, .nullable = call->nullable};
+    struct attribute attribute = {
+        .id = analyzer_new_id(split->analyzer), .type = call->type, .nullable = call->nullable};
     attribute.name = bytes_from_text(pretty_name(split->analyzer->arena, call));
     VECTOR_PUSH(&split->calls, call);
     VECTOR_PUSH(&split->call_outputs, attribute);
@@ -41,16 +43,20 @@ static const struct expression *grouping_bit(struct split *split, const struct e
         if (!node_equal(&split->groupings.items[i]->node, &call->arguments.items[0]->node))
             continue;
         int32_t shift = (int32_t)(split->groupings.count - 1 - i);
-        const struct expression *shifted = make_call(analyzer, &call->base.node, ">>", 2, id, literal_int(analyzer->arena, shift));
-        const struct expression *bit = make_call(analyzer, &call->base.node, "&", 2, shifted, literal_long(analyzer->arena, 1));
+        const struct expression *shifted =
+            make_call(analyzer, &call->base.node, ">>", 2, id, literal_int(analyzer->arena, shift));
+        const struct expression *bit =
+            make_call(analyzer, &call->base.node, "&", 2, shifted, literal_long(analyzer->arena, 1));
         return cast_to(analyzer, bit, type_simple(TYPE_BYTE));
     }
-    raise_grouping_column_mismatch(analyzer->error, quote_expression(analyzer->arena, call->arguments.items[0]), "grouping columns");
+    raise_grouping_column_mismatch(
+        analyzer->error, quote_expression(analyzer->arena, call->arguments.items[0]), "grouping columns");
     split->failed = true;
     return NULL;
 }
 
-/* Replaces groupings and aggregate calls by columns of the aggregate's output. A column that is neither is MISSING_AGGREGATION. */
+/* Replaces groupings and aggregate calls by columns of the aggregate's output. A column that is neither is
+ * MISSING_AGGREGATION. */
 static const struct node *split_node(struct arena *arena, const struct node *node, void *context) {
     struct split *split = context;
     if (split->failed)
@@ -73,8 +79,9 @@ static const struct node *split_node(struct arena *arena, const struct node *nod
         /* The window's function stays; what it is computed from comes from the aggregate. */
         struct expression_window *window = (struct expression_window *)node_clone(arena, node);
         struct node *function = node_clone(arena, &window->function->node);
-        struct expression_list *arguments = function->tag == EXPRESSION_AGGREGATE_CALL ? &((struct expression_aggregate_call *)function)->arguments
-                                                                                       : &((struct expression_call *)function)->arguments;
+        struct expression_list *arguments = function->tag == EXPRESSION_AGGREGATE_CALL
+                                                ? &((struct expression_aggregate_call *)function)->arguments
+                                                : &((struct expression_call *)function)->arguments;
         struct expression_list *lists[3] = {arguments, &window->partition, &window->order};
         window->function = (const struct expression *)function;
         for (size_t i = 0; i < 3; i++) {
@@ -145,13 +152,15 @@ static void name_groupings(struct split *split, struct attribute *outputs, const
     }
 }
 
-static const struct relation *make_aggregate(struct split *split, const struct relation *input, struct expression_list groupings) {
+static const struct relation *make_aggregate(
+    struct split *split, const struct relation *input, struct expression_list groupings) {
     struct arena *arena = split->analyzer->arena;
     struct relation_aggregate *aggregate = relation_aggregate_new(arena);
     size_t count = groupings.count + split->calls.count;
     struct attribute *output = ARENA_ARRAY(arena, struct attribute, count);
     for (size_t i = 0; i < groupings.count; i++)
-        output[i] = split->grouping_id != NULL && i + 1 == groupings.count ? *split->grouping_id : split->grouping_outputs[i];
+        output[i] =
+            split->grouping_id != NULL && i + 1 == groupings.count ? *split->grouping_id : split->grouping_outputs[i];
     for (size_t i = 0; i < split->calls.count; i++)
         output[groupings.count + i] = split->call_outputs.items[i];
     aggregate->input = input;
@@ -180,8 +189,8 @@ static void rollup_sets(struct sets *sets, size_t count, bool cube) {
 }
 
 /* input × sets: the input's columns, then the groupings (null where the set leaves them out), then the grouping id. */
-static const struct relation *make_expand(
-    struct split *split, const struct relation *input, const struct sets *sets, struct attribute *outputs, struct attribute *grouping_id) {
+static const struct relation *make_expand(struct split *split, const struct relation *input, const struct sets *sets,
+    struct attribute *outputs, struct attribute *grouping_id) {
     struct analyzer *analyzer = split->analyzer;
     size_t width = input->output_count + split->groupings.count + 1;
     struct relation_expand *expand = relation_expand_new(analyzer->arena);
@@ -195,7 +204,8 @@ static const struct relation *make_expand(
         outputs[i].nullable = true;
         output[input->output_count + i] = outputs[i];
     }
-    *grouping_id = (struct attribute){.id = analyzer_new_id(analyzer), .name = BYTES("spark_grouping_id"), .type = type_simple(TYPE_LONG)};
+    *grouping_id = (struct attribute){
+        .id = analyzer_new_id(analyzer), .name = BYTES("spark_grouping_id"), .type = type_simple(TYPE_LONG)};
     output[width - 1] = *grouping_id;
     for (size_t set = 0; set < sets->masks.count; set++) {
         const struct expression **row = cells + set * width;
@@ -203,7 +213,8 @@ static const struct relation *make_expand(
             row[i] = columns.items[i];
         for (size_t i = 0; i < split->groupings.count; i++) {
             bool left_out = sets->masks.items[set] >> (split->groupings.count - 1 - i) & 1;
-            row[input->output_count + i] = left_out ? literal_null(analyzer->arena, split->groupings.items[i]->type) : split->groupings.items[i];
+            row[input->output_count + i] =
+                left_out ? literal_null(analyzer->arena, split->groupings.items[i]->type) : split->groupings.items[i];
         }
         row[width - 1] = literal_long(analyzer->arena, (int64_t)sets->masks.items[set]);
     }
@@ -215,8 +226,9 @@ static const struct relation *make_expand(
     return &expand->base;
 }
 
-static const struct relation *aggregate_select(struct analyzer *analyzer, const struct relation *input, struct expression_list groupings,
-    struct expression_list columns, const struct expression *having, const struct sets *sets) {
+static const struct relation *aggregate_select(struct analyzer *analyzer, const struct relation *input,
+    struct expression_list groupings, struct expression_list columns, const struct expression *having,
+    const struct sets *sets) {
     struct split split = {.analyzer = analyzer, .groupings = groupings};
     struct attribute *outputs = ARENA_ARRAY(analyzer->arena, struct attribute, groupings.count + 1), grouping_id;
     const struct relation *result = NULL;
@@ -254,33 +266,38 @@ static const struct relation *aggregate_select(struct analyzer *analyzer, const 
     return result;
 }
 
-const struct relation *make_aggregate_select(struct analyzer *analyzer, const struct relation *input, struct expression_list groupings,
-    struct expression_list columns, const struct expression *having, struct expression_list *orders) {
+const struct relation *make_aggregate_select(struct analyzer *analyzer, const struct relation *input,
+    struct expression_list groupings, struct expression_list columns, const struct expression *having,
+    struct expression_list *orders) {
     ASSERT(orders == NULL);
     return aggregate_select(analyzer, input, groupings, columns, having, NULL);
 }
 
 /* ---- What is grouped by ---- */
 
-static const struct expression *grouping_at(struct analyzer *analyzer, const struct expression *written, int32_t position, struct expression_list columns) {
+static const struct expression *grouping_at(
+    struct analyzer *analyzer, const struct expression *written, int32_t position, struct expression_list columns) {
     struct arena *arena = analyzer->arena;
     if (position < 1 || (size_t)position > columns.count) {
-        raise_group_by_pos_out_of_range(analyzer->error, arena_printf(arena, "%d", position), arena_printf(arena, "%zu", columns.count));
+        raise_group_by_pos_out_of_range(
+            analyzer->error, arena_printf(arena, "%d", position), arena_printf(arena, "%zu", columns.count));
         fail_at(analyzer, &written->node);
         return NULL;
     }
     const struct expression *column = expression_strip(columns.items[position - 1]);
     if (!has_aggregate(column))
         return column;
-    raise_group_by_pos_aggregate(analyzer->error, arena_printf(arena, "%d", position), pretty_name(arena, columns.items[position - 1]));
+    raise_group_by_pos_aggregate(
+        analyzer->error, arena_printf(arena, "%d", position), pretty_name(arena, columns.items[position - 1]));
     fail_at(analyzer, &written->node);
     return NULL;
 }
 
 /* By position, by name over the input, or by alias of the select list. */
-static const struct expression *resolve_grouping(
-    struct analyzer *analyzer, const struct scope *scope, const struct expression *written, struct expression_list columns, bool sql) {
-    if (sql && expression_is_literal(written) && written->type->kind == TYPE_INTEGER && !expression_is_null_literal(written))
+static const struct expression *resolve_grouping(struct analyzer *analyzer, const struct scope *scope,
+    const struct expression *written, struct expression_list columns, bool sql) {
+    if (sql && expression_is_literal(written) && written->type->kind == TYPE_INTEGER &&
+        !expression_is_null_literal(written))
         return grouping_at(analyzer, written, *(const int32_t *)expression_literal_of(written)->value->values, columns);
     const struct expression *grouping = resolve(analyzer, scope, written);
     if (grouping == NULL)
@@ -300,8 +317,9 @@ static const struct expression *resolve_grouping(
     return grouping;
 }
 
-static bool resolve_groupings(struct analyzer *analyzer, const struct relation_group_by *group, const struct scope *scope,
-    struct expression_list written, struct expression_list columns, struct expression_list *groupings) {
+static bool resolve_groupings(struct analyzer *analyzer, const struct relation_group_by *group,
+    const struct scope *scope, struct expression_list written, struct expression_list columns,
+    struct expression_list *groupings) {
     struct expression_list expanded;
     if (!expand_stars(analyzer, scope, written, &expanded))
         return false;
@@ -318,8 +336,8 @@ static bool resolve_groupings(struct analyzer *analyzer, const struct relation_g
 }
 
 /* GROUPING SETS: the distinct members become the groupings; each set a mask. */
-static bool resolve_sets(struct analyzer *analyzer, const struct relation_group_by *group, const struct scope *scope, struct expression_list columns,
-    struct expression_list *groupings, struct sets *sets) {
+static bool resolve_sets(struct analyzer *analyzer, const struct relation_group_by *group, const struct scope *scope,
+    struct expression_list columns, struct expression_list *groupings, struct sets *sets) {
     struct expression_list members;
     if (!resolve_groupings(analyzer, group, scope, group->set_items, columns, &members))
         return false;
@@ -350,9 +368,11 @@ static bool resolve_sets(struct analyzer *analyzer, const struct relation_group_
 }
 
 /* pivot(column, values).agg(…): each aggregate once per value, over the rows that have it. */
-static bool pivot_aggregates(struct analyzer *analyzer, const struct relation_group_by *group, struct expression_list *aggregates) {
+static bool pivot_aggregates(
+    struct analyzer *analyzer, const struct relation_group_by *group, struct expression_list *aggregates) {
     if (group->pivot_values.count == 0)
-        return unsupported(analyzer, group->base.node.origin, "pivot() without a list of values", "Give the values: pivot(\"column\", [\"a\", \"b\"]).");
+        return unsupported(analyzer, group->base.node.origin, "pivot() without a list of values",
+            "Give the values: pivot(\"column\", [\"a\", \"b\"]).");
     VECTOR(const struct expression *) items = {0};
     for (size_t i = 0; i < group->pivot_values.count; i++) {
         const struct expression *value = expression_strip(group->pivot_values.items[i]);
@@ -363,11 +383,16 @@ static bool pivot_aggregates(struct analyzer *analyzer, const struct relation_gr
             const struct expression *written = expression_strip(group->aggregates.items[j]);
             if (written->node.tag != EXPRESSION_FUNCTION) {
                 VECTOR_FREE(&items);
-                return unsupported(analyzer, written->node.origin, "pivot() with an expression around its aggregate", "Compute it after the pivot.");
+                return unsupported(analyzer, written->node.origin, "pivot() with an expression around its aggregate",
+                    "Compute it after the pivot.");
             }
-            struct expression_function *function = (struct expression_function *)node_clone(analyzer->arena, &written->node);
-            const struct expression *same = function_call(analyzer->arena, "<=>", (size_t)2, group->pivot_column, value);
-            function->filter = function->filter == NULL ? same : function_call(analyzer->arena, "and", (size_t)2, function->filter, same);
+            struct expression_function *function =
+                (struct expression_function *)node_clone(analyzer->arena, &written->node);
+            const struct expression *same =
+                function_call(analyzer->arena, "<=>", (size_t)2, group->pivot_column, value);
+            function->filter = function->filter == NULL
+                                   ? same
+                                   : function_call(analyzer->arena, "and", (size_t)2, function->filter, same);
             struct expression_alias *alias = expression_alias_new(analyzer->arena);
             alias->child = &function->base;
             struct bytes full = name;
@@ -375,7 +400,8 @@ static bool pivot_aggregates(struct analyzer *analyzer, const struct relation_gr
                 struct bytes suffix = group->aggregates.items[j]->node.tag == EXPRESSION_ALIAS
                                           ? expression_alias_of(group->aggregates.items[j])->names.items[0]
                                           : bytes_from_text(pretty_name(analyzer->arena, written));
-                full = bytes_from_text(arena_printf(analyzer->arena, "%.*s_%.*s", BYTES_ARGS(name), BYTES_ARGS(suffix)));
+                full =
+                    bytes_from_text(arena_printf(analyzer->arena, "%.*s_%.*s", BYTES_ARGS(name), BYTES_ARGS(suffix)));
             }
             alias->names = names_make(analyzer->arena, &full, 1);
             VECTOR_PUSH(&items, &alias->base);
@@ -417,13 +443,15 @@ const struct relation *analyze_group_by(struct analyzer *analyzer, const struct 
     bool good = true;
     if (group->type == GROUP_ROLLUP || group->type == GROUP_CUBE) {
         if (groupings.count > 12)
-            good = unsupported(analyzer, group->base.node.origin, "CUBE or ROLLUP of more than 12 columns", "Use GROUPING SETS.");
+            good = unsupported(
+                analyzer, group->base.node.origin, "CUBE or ROLLUP of more than 12 columns", "Use GROUPING SETS.");
         else
             rollup_sets(&sets, groupings.count, group->type == GROUP_CUBE);
     } else if (group->type == GROUP_SETS) {
         good = resolve_sets(analyzer, group, &scope, columns, &groupings, &sets);
     }
-    const struct expression *having = group->having == NULL || !good ? NULL : resolve_condition(analyzer, &scope, group->having);
+    const struct expression *having =
+        group->having == NULL || !good ? NULL : resolve_condition(analyzer, &scope, group->having);
     if (good && (group->having == NULL || having != NULL))
         result = aggregate_select(analyzer, input, groupings, columns, having, sets.masks.count > 0 ? &sets : NULL);
     VECTOR_FREE(&sets.masks);

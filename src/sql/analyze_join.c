@@ -3,8 +3,8 @@
 
 #include "base/vector.h"
 
-static const struct relation *make_join(struct analyzer *analyzer, const struct relation *left, const struct relation *right, enum join_type type,
-    const struct expression *condition) {
+static const struct relation *make_join(struct analyzer *analyzer, const struct relation *left,
+    const struct relation *right, enum join_type type, const struct expression *condition) {
     struct relation_join *join = relation_join_new(analyzer->arena);
     bool only_left = type == JOIN_LEFT_SEMI || type == JOIN_LEFT_ANTI || type == JOIN_EXISTENCE;
     size_t count = left->output_count + (type == JOIN_EXISTENCE ? 1 : only_left ? 0 : right->output_count);
@@ -18,7 +18,8 @@ static const struct relation *make_join(struct analyzer *analyzer, const struct 
         output[i].nullable |= type == JOIN_LEFT || type == JOIN_FULL || type == JOIN_LEFT_SINGLE;
     }
     if (type == JOIN_EXISTENCE)
-        output[count - 1] = (struct attribute){.id = analyzer_new_id(analyzer), .name = BYTES("exists"), .type = type_simple(TYPE_BOOLEAN)};
+        output[count - 1] = (struct attribute){
+            .id = analyzer_new_id(analyzer), .name = BYTES("exists"), .type = type_simple(TYPE_BOOLEAN)};
     join->left = left;
     join->right = right;
     join->type = type;
@@ -29,12 +30,13 @@ static const struct relation *make_join(struct analyzer *analyzer, const struct 
     return &join->base;
 }
 
-const struct relation *new_join(struct analyzer *analyzer, const struct relation *left, const struct relation *right, enum join_type type,
-    const struct expression *condition) {
+const struct relation *new_join(struct analyzer *analyzer, const struct relation *left, const struct relation *right,
+    enum join_type type, const struct expression *condition) {
     return make_join(analyzer, left, right, type, condition);
 }
 
-static const struct attribute *using_column(struct analyzer *analyzer, const struct relation *side, struct bytes name, const char *which, const struct node *place) {
+static const struct attribute *using_column(struct analyzer *analyzer, const struct relation *side, struct bytes name,
+    const char *which, const struct node *place) {
     const struct attribute *found = NULL;
     size_t matches = 0;
     for (size_t i = 0; i < side->output_count; i++) {
@@ -46,11 +48,13 @@ static const struct attribute *using_column(struct analyzer *analyzer, const str
     if (matches == 1)
         return found;
     if (matches > 1) {
-        raise_ambiguous_reference(analyzer->error, quote_name(analyzer->arena, name), arena_printf(analyzer->arena, "[%s]", quote_name(analyzer->arena, name)));
+        raise_ambiguous_reference(analyzer->error, quote_name(analyzer->arena, name),
+            arena_printf(analyzer->arena, "[%s]", quote_name(analyzer->arena, name)));
     } else {
         const char *names = "";
         for (size_t i = 0; i < side->output_count; i++)
-            names = arena_printf(analyzer->arena, "%s%s%s", names, i > 0 ? ", " : "", quote_name(analyzer->arena, side->output[i].name));
+            names = arena_printf(
+                analyzer->arena, "%s%s%s", names, i > 0 ? ", " : "", quote_name(analyzer->arena, side->output[i].name));
         raise_unresolved_using_column_for_join(analyzer->error, quote_name(analyzer->arena, name), which, names);
     }
     fail_at(analyzer, place);
@@ -64,9 +68,11 @@ static bool is_using(const struct attribute *attribute, const struct attribute *
     return false;
 }
 
-/* The project above a USING join: the shared columns once, then the rest of both sides, then the other side's shared columns, hidden. */
-static const struct relation *project_using(struct analyzer *analyzer, const struct relation *join, const struct relation *left, enum join_type type,
-    const struct attribute *const *lefts, const struct attribute *const *rights, size_t count) {
+/* The project above a USING join: the shared columns once, then the rest of both sides, then the other side's shared
+ * columns, hidden. */
+static const struct relation *project_using(struct analyzer *analyzer, const struct relation *join,
+    const struct relation *left, enum join_type type, const struct attribute *const *lefts,
+    const struct attribute *const *rights, size_t count) {
     bool only_left = type == JOIN_LEFT_SEMI || type == JOIN_LEFT_ANTI;
     VECTOR(const struct expression *) items = {0};
     VECTOR(bool) hidden = {0};
@@ -96,7 +102,8 @@ static const struct relation *project_using(struct analyzer *analyzer, const str
             VECTOR_PUSH(&hidden, pass == 1 || attribute->hidden);
         }
     }
-    const struct relation *project = make_project(analyzer, join, expressions_make(analyzer->arena, items.items, items.count));
+    const struct relation *project =
+        make_project(analyzer, join, expressions_make(analyzer->arena, items.items, items.count));
     struct attribute *output = (struct attribute *)(uintptr_t)project->output;
     for (size_t i = 0; i < items.count; i++)
         output[i].hidden = hidden.items[i];
@@ -105,17 +112,19 @@ static const struct relation *project_using(struct analyzer *analyzer, const str
     return project;
 }
 
-static const struct relation *join_using(
-    struct analyzer *analyzer, const struct relation_join *written, const struct relation *left, const struct relation *right, struct bytes_list names) {
+static const struct relation *join_using(struct analyzer *analyzer, const struct relation_join *written,
+    const struct relation *left, const struct relation *right, struct bytes_list names) {
     const struct attribute **lefts = arena_allocate(analyzer->arena, names.count * sizeof *lefts);
     const struct attribute **rights = arena_allocate(analyzer->arena, names.count * sizeof *rights);
     const struct expression *condition = NULL;
     for (size_t i = 0; i < names.count; i++) {
         lefts[i] = using_column(analyzer, left, names.items[i], "left", &written->base.node);
-        rights[i] = lefts[i] == NULL ? NULL : using_column(analyzer, right, names.items[i], "right", &written->base.node);
+        rights[i] =
+            lefts[i] == NULL ? NULL : using_column(analyzer, right, names.items[i], "right", &written->base.node);
         if (rights[i] == NULL)
             return NULL;
-        const struct expression *equal = make_call(analyzer, &written->base.node, "=", 2, column_of(analyzer->arena, lefts[i]), column_of(analyzer->arena, rights[i]));
+        const struct expression *equal = make_call(analyzer, &written->base.node, "=", 2,
+            column_of(analyzer->arena, lefts[i]), column_of(analyzer->arena, rights[i]));
         if (equal == NULL)
             return NULL;
         condition = condition == NULL ? equal : make_call(analyzer, &written->base.node, "and", 2, condition, equal);
@@ -125,11 +134,13 @@ static const struct relation *join_using(
     return project_using(analyzer, join, left, type, lefts, rights, names.count);
 }
 
-static struct bytes_list natural_names(struct analyzer *analyzer, const struct relation *left, const struct relation *right) {
+static struct bytes_list natural_names(
+    struct analyzer *analyzer, const struct relation *left, const struct relation *right) {
     VECTOR(struct bytes) names = {0};
     for (size_t i = 0; i < left->output_count; i++)
         for (size_t j = 0; j < right->output_count; j++)
-            if (!left->output[i].hidden && !right->output[j].hidden && bytes_equal_ignore_case(left->output[i].name, right->output[j].name))
+            if (!left->output[i].hidden && !right->output[j].hidden &&
+                bytes_equal_ignore_case(left->output[i].name, right->output[j].name))
                 VECTOR_PUSH(&names, left->output[i].name);
     struct bytes_list list = names_make(analyzer->arena, names.items, names.count);
     VECTOR_FREE(&names);
@@ -161,24 +172,27 @@ const struct relation *analyze_join(struct analyzer *analyzer, const struct rela
         if (condition == NULL)
             return NULL;
         if (has_tag(condition, EXPRESSION_SUBQUERY)) {
-            unsupported(analyzer, written->condition->node.origin, "A subquery in a join condition", "Join with the subquery itself.");
+            unsupported(analyzer, written->condition->node.origin, "A subquery in a join condition",
+                "Join with the subquery itself.");
             return NULL;
         }
     }
-    return make_join(analyzer, left, right, written->type == JOIN_CROSS && condition != NULL ? JOIN_INNER : written->type, condition);
+    return make_join(analyzer, left, right,
+        written->type == JOIN_CROSS && condition != NULL ? JOIN_INNER : written->type, condition);
 }
 
 /* ---- Set operations ---- */
 
 static const char *set_name(const struct relation_set_operation *operation) {
-    return operation->kind == SET_UNION ? "UNION" : operation->kind == SET_INTERSECT ? (operation->all ? "INTERSECT ALL" : "INTERSECT")
-                                        : operation->all                             ? "EXCEPT ALL"
-                                                                                     : "EXCEPT";
+    return operation->kind == SET_UNION       ? "UNION"
+           : operation->kind == SET_INTERSECT ? (operation->all ? "INTERSECT ALL" : "INTERSECT")
+           : operation->all                   ? "EXCEPT ALL"
+                                              : "EXCEPT";
 }
 
 /* The right side's columns in the left side's order of names; missing ones null when that is allowed. */
-static const struct relation *by_name(
-    struct analyzer *analyzer, const struct relation_set_operation *operation, const struct relation *left, const struct relation *right) {
+static const struct relation *by_name(struct analyzer *analyzer, const struct relation_set_operation *operation,
+    const struct relation *left, const struct relation *right) {
     VECTOR(const struct expression *) items = {0};
     for (size_t i = 0; i < left->output_count; i++) {
         const struct expression *found = NULL;
@@ -190,8 +204,10 @@ static const struct relation *by_name(
         if (found == NULL) {
             const char *names = "";
             for (size_t j = 0; j < right->output_count; j++)
-                names = arena_printf(analyzer->arena, "%s%s%s", names, j > 0 ? ", " : "", quote_name(analyzer->arena, right->output[j].name));
-            raise_unresolved_column_with_suggestion(analyzer->error, quote_name(analyzer->arena, left->output[i].name), names);
+                names = arena_printf(analyzer->arena, "%s%s%s", names, j > 0 ? ", " : "",
+                    quote_name(analyzer->arena, right->output[j].name));
+            raise_unresolved_column_with_suggestion(
+                analyzer->error, quote_name(analyzer->arena, left->output[i].name), names);
             VECTOR_FREE(&items);
             return NULL;
         }
@@ -204,13 +220,15 @@ static const struct relation *by_name(
         if (!known)
             VECTOR_PUSH(&items, column_of(analyzer->arena, &right->output[j]));
     }
-    const struct relation *project = make_project(analyzer, right, expressions_make(analyzer->arena, items.items, items.count));
+    const struct relation *project =
+        make_project(analyzer, right, expressions_make(analyzer->arena, items.items, items.count));
     VECTOR_FREE(&items);
     return project;
 }
 
 /* The left side with null columns for what only the right one has. */
-static const struct relation *with_missing(struct analyzer *analyzer, const struct relation *left, const struct relation *right) {
+static const struct relation *with_missing(
+    struct analyzer *analyzer, const struct relation *left, const struct relation *right) {
     VECTOR(const struct expression *) items = {0};
     struct expression_list columns = columns_of(analyzer->arena, left);
     for (size_t i = 0; i < columns.count; i++)
@@ -220,16 +238,19 @@ static const struct relation *with_missing(struct analyzer *analyzer, const stru
         for (size_t i = 0; i < left->output_count; i++)
             known |= bytes_equal_ignore_case(left->output[i].name, right->output[j].name);
         if (!known)
-            VECTOR_PUSH(&items, make_alias(analyzer, literal_null(analyzer->arena, right->output[j].type), right->output[j].name));
+            VECTOR_PUSH(&items,
+                make_alias(analyzer, literal_null(analyzer->arena, right->output[j].type), right->output[j].name));
     }
-    const struct relation *project = items.count == left->output_count
-                                         ? left
-                                         : make_project(analyzer, left, expressions_make(analyzer->arena, items.items, items.count));
+    const struct relation *project =
+        items.count == left->output_count
+            ? left
+            : make_project(analyzer, left, expressions_make(analyzer->arena, items.items, items.count));
     VECTOR_FREE(&items);
     return project;
 }
 
-static const struct relation *cast_columns(struct analyzer *analyzer, const struct relation *relation, const struct type *const *types) {
+static const struct relation *cast_columns(
+    struct analyzer *analyzer, const struct relation *relation, const struct type *const *types) {
     const struct expression **items = columns_of(analyzer->arena, relation).items;
     bool changed = false;
     for (size_t i = 0; i < relation->output_count; i++) {
@@ -238,11 +259,14 @@ static const struct relation *cast_columns(struct analyzer *analyzer, const stru
         items[i] = make_alias(analyzer, cast_to(analyzer, items[i], types[i]), relation->output[i].name);
         changed = true;
     }
-    return changed ? make_project(analyzer, relation, (struct expression_list){items, relation->output_count}) : relation;
+    return changed ? make_project(analyzer, relation, (struct expression_list){items, relation->output_count})
+                   : relation;
 }
 
-static bool common_columns(struct analyzer *analyzer, const struct relation_set_operation *operation, const struct relation **left, const struct relation **right) {
-    static const char *const ordinals[] = {"first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth"};
+static bool common_columns(struct analyzer *analyzer, const struct relation_set_operation *operation,
+    const struct relation **left, const struct relation **right) {
+    static const char *const ordinals[] = {
+        "first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth"};
     struct arena *arena = analyzer->arena;
     size_t count = (*left)->output_count;
     if ((*right)->output_count != count) {
@@ -255,7 +279,8 @@ static bool common_columns(struct analyzer *analyzer, const struct relation_set_
         types[i] = common_type(analyzer, (*left)->output[i].type, (*right)->output[i].type);
         if (types[i] != NULL)
             continue;
-        raise_incompatible_column_type(analyzer->error, set_name(operation), i < 10 ? ordinals[i] : arena_printf(arena, "%zuth", i + 1), "second",
+        raise_incompatible_column_type(analyzer->error, set_name(operation),
+            i < 10 ? ordinals[i] : arena_printf(arena, "%zuth", i + 1), "second",
             quote_type(arena, (*right)->output[i].type), quote_type(arena, (*left)->output[i].type), "");
         return fail_at(analyzer, &operation->base.node);
     }
@@ -264,7 +289,8 @@ static bool common_columns(struct analyzer *analyzer, const struct relation_set_
     return true;
 }
 
-static const struct relation *make_union(struct analyzer *analyzer, const struct relation *left, const struct relation *right) {
+static const struct relation *make_union(
+    struct analyzer *analyzer, const struct relation *left, const struct relation *right) {
     struct relation_union *node = relation_union_new(analyzer->arena);
     VECTOR(const struct relation *) inputs = {0};
     const struct relation_union *flat = left->node.tag == RELATION_UNION ? relation_union_of(left) : NULL;
@@ -288,7 +314,8 @@ static const struct relation *make_union(struct analyzer *analyzer, const struct
     return &node->base;
 }
 
-const struct relation *analyze_set_operation(struct analyzer *analyzer, const struct relation_set_operation *operation) {
+const struct relation *analyze_set_operation(
+    struct analyzer *analyzer, const struct relation_set_operation *operation) {
     const struct relation *left = analyze(analyzer, operation->left);
     const struct relation *right = left == NULL ? NULL : analyze(analyzer, operation->right);
     if (right == NULL)
@@ -307,16 +334,18 @@ const struct relation *analyze_set_operation(struct analyzer *analyzer, const st
         return operation->all ? all : make_distinct(analyzer, all);
     }
     if (operation->all) {
-        unsupported(analyzer, operation->base.node.origin, set_name(operation), "Use the form without ALL, or count rows per value and join.");
+        unsupported(analyzer, operation->base.node.origin, set_name(operation),
+            "Use the form without ALL, or count rows per value and join.");
         return NULL;
     }
     const struct expression *condition = NULL;
     for (size_t i = 0; i < left->output_count; i++) {
-        const struct expression *same = make_call(analyzer, &operation->base.node, "<=>", 2, column_of(analyzer->arena, &left->output[i]),
-            column_of(analyzer->arena, &right->output[i]));
+        const struct expression *same = make_call(analyzer, &operation->base.node, "<=>", 2,
+            column_of(analyzer->arena, &left->output[i]), column_of(analyzer->arena, &right->output[i]));
         if (same == NULL)
             return NULL;
         condition = condition == NULL ? same : make_call(analyzer, &operation->base.node, "and", 2, condition, same);
     }
-    return make_distinct(analyzer, make_join(analyzer, left, right, operation->kind == SET_INTERSECT ? JOIN_LEFT_SEMI : JOIN_LEFT_ANTI, condition));
+    return make_distinct(analyzer, make_join(analyzer, left, right,
+                                       operation->kind == SET_INTERSECT ? JOIN_LEFT_SEMI : JOIN_LEFT_ANTI, condition));
 }

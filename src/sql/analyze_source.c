@@ -1,17 +1,23 @@
-/* Where rows come from: sources, views, VALUES, table functions, generators; ORDER BY, which may look below its select list. */
+/* Where rows come from: sources, views, VALUES, table functions, generators; ORDER BY, which may look below its select
+ * list. */
 #include "sql/analyze.h"
 
 #include "base/vector.h"
 #include "sql/pretty.h"
 
-static const struct relation *make_scan(struct analyzer *analyzer, const struct relation_read *read, const struct source_description *source) {
+static const struct relation *make_scan(
+    struct analyzer *analyzer, const struct relation_read *read, const struct source_description *source) {
     struct relation_scan *scan = relation_scan_new(analyzer->arena);
     struct attribute *output = ARENA_ARRAY(analyzer->arena, struct attribute, source->schema->field_count);
     struct bytes *names = ARENA_ARRAY(analyzer->arena, struct bytes, source->schema->field_count);
     for (size_t i = 0; i < source->schema->field_count; i++) {
         const struct type_field *field = &source->schema->fields[i];
         names[i] = field->name;
-        output[i] = (struct attribute){.id = analyzer_new_id(analyzer), .name = field->name, .type = field->type, .nullable = field->nullable, .metadata = field->metadata};
+        output[i] = (struct attribute){.id = analyzer_new_id(analyzer),
+            .name = field->name,
+            .type = field->type,
+            .nullable = field->nullable,
+            .metadata = field->metadata};
     }
     scan->format = read->format;
     scan->options = read->options;
@@ -104,7 +110,8 @@ const struct relation *analyze_values(struct analyzer *analyzer, const struct re
         struct expression_list list = {cells, values->cells.count};
         const struct type *type = common_type_of(analyzer, list, column, width);
         if (type == NULL) {
-            raise_incompatible_column_type(analyzer->error, "VALUES", arena_printf(analyzer->arena, "%zu", column + 1), "second", "", "", "");
+            raise_incompatible_column_type(
+                analyzer->error, "VALUES", arena_printf(analyzer->arena, "%zu", column + 1), "second", "", "", "");
             fail_at(analyzer, &values->base.node);
             return NULL;
         }
@@ -134,8 +141,10 @@ static bool range_argument(struct analyzer *analyzer, const struct expression *w
     struct scope scope;
     scope_init(analyzer, &scope, NULL);
     const struct expression *expression = resolve(analyzer, &scope, written);
-    const struct column *column = expression == NULL ? NULL : constant_value(analyzer, cast_to(analyzer, expression, type_simple(TYPE_LONG)));
-    if (expression != NULL && column == NULL && expression_is_literal(expression) && type_is_integral(expression->type) && expression->type->kind == TYPE_INTEGER) {
+    const struct column *column =
+        expression == NULL ? NULL : constant_value(analyzer, cast_to(analyzer, expression, type_simple(TYPE_LONG)));
+    if (expression != NULL && column == NULL && expression_is_literal(expression) &&
+        type_is_integral(expression->type) && expression->type->kind == TYPE_INTEGER) {
         *value = *(const int32_t *)expression_literal_of(expression)->value->values;
         return true;
     }
@@ -147,13 +156,16 @@ static bool range_argument(struct analyzer *analyzer, const struct expression *w
     return true;
 }
 
-const struct relation *analyze_table_function(struct analyzer *analyzer, const struct relation_table_function *function) {
+const struct relation *analyze_table_function(
+    struct analyzer *analyzer, const struct relation_table_function *function) {
     const struct function *known = function_find(function->name);
-    if (bytes_equal_ignore_case(function->name, BYTES("range")) && function->arguments.count >= 1 && function->arguments.count <= 4) {
+    if (bytes_equal_ignore_case(function->name, BYTES("range")) && function->arguments.count >= 1 &&
+        function->arguments.count <= 4) {
         struct relation_range *range = relation_range_new(analyzer->arena);
         int64_t values[4] = {0, 0, 1, 0};
         for (size_t i = 0; i < function->arguments.count; i++)
-            if (!range_argument(analyzer, function->arguments.items[i], &values[function->arguments.count == 1 ? 1 : i]))
+            if (!range_argument(
+                    analyzer, function->arguments.items[i], &values[function->arguments.count == 1 ? 1 : i]))
                 return NULL;
         range->start = values[0];
         range->end = values[1];
@@ -177,14 +189,15 @@ const struct relation *analyze_table_function(struct analyzer *analyzer, const s
 /* ---- Generators ---- */
 
 /* What a generator gives per row: a STRUCT type was set as the call's type by its resolver. */
-static const struct relation *make_generate(
-    struct analyzer *analyzer, const struct relation *input, const struct expression *call, bool outer, struct bytes alias, struct bytes_list names) {
+static const struct relation *make_generate(struct analyzer *analyzer, const struct relation *input,
+    const struct expression *call, bool outer, struct bytes alias, struct bytes_list names) {
     const struct type *type = call->type;
     struct relation_generate *generate = relation_generate_new(analyzer->arena);
     size_t count = input->output_count + type->field_count;
     struct attribute *output = ARENA_ARRAY(analyzer->arena, struct attribute, count);
     if (names.count > 0 && names.count != type->field_count) {
-        raise_udtf_alias_number_mismatch(analyzer->error, arena_printf(analyzer->arena, "%zu", type->field_count), quote_names(analyzer->arena, names));
+        raise_udtf_alias_number_mismatch(analyzer->error, arena_printf(analyzer->arena, "%zu", type->field_count),
+            quote_names(analyzer->arena, names));
         fail_at(analyzer, &call->node);
         return NULL;
     }
@@ -216,7 +229,9 @@ static bool is_outer(const struct expression *call) {
 }
 
 const struct relation *analyze_generate(struct analyzer *analyzer, const struct relation_generate *written) {
-    const struct relation *input = written->input == NULL ? analyze(analyzer, &relation_one_row_new(analyzer->arena)->base) : analyze(analyzer, written->input);
+    const struct relation *input = written->input == NULL
+                                       ? analyze(analyzer, &relation_one_row_new(analyzer->arena)->base)
+                                       : analyze(analyzer, written->input);
     struct scope scope;
     if (input == NULL)
         return NULL;
@@ -225,7 +240,8 @@ const struct relation *analyze_generate(struct analyzer *analyzer, const struct 
     if (call == NULL)
         return NULL;
     if (call->node.tag != EXPRESSION_CALL || expression_call_of(call)->function->kind != FUNCTION_GENERATOR) {
-        raise_unsupported_generator_not_generator(analyzer->error, quote_expression(analyzer->arena, call), "Expression");
+        raise_unsupported_generator_not_generator(
+            analyzer->error, quote_expression(analyzer->arena, call), "Expression");
         fail_at(analyzer, &written->base.node);
         return NULL;
     }
@@ -240,16 +256,20 @@ bool extract_generators(struct analyzer *analyzer, const struct relation **input
         if (!has_generator(stripped))
             continue;
         generators++;
-        texts = arena_printf(analyzer->arena, "%s%s%s", texts, generators > 1 ? ", " : "", quote_expression(analyzer->arena, stripped));
-        if (stripped->node.tag != EXPRESSION_CALL || expression_call_of(stripped)->function->kind != FUNCTION_GENERATOR) {
-            raise_unsupported_generator_nested_in_expressions(analyzer->error, quote_expression(analyzer->arena, stripped));
+        texts = arena_printf(
+            analyzer->arena, "%s%s%s", texts, generators > 1 ? ", " : "", quote_expression(analyzer->arena, stripped));
+        if (stripped->node.tag != EXPRESSION_CALL ||
+            expression_call_of(stripped)->function->kind != FUNCTION_GENERATOR) {
+            raise_unsupported_generator_nested_in_expressions(
+                analyzer->error, quote_expression(analyzer->arena, stripped));
             return fail_at(analyzer, &stripped->node);
         }
     }
     if (generators == 0)
         return true;
     if (generators > 1) {
-        raise_unsupported_generator_multi_generator(analyzer->error, arena_printf(analyzer->arena, "%zu", generators), texts);
+        raise_unsupported_generator_multi_generator(
+            analyzer->error, arena_printf(analyzer->arena, "%zu", generators), texts);
         return false;
     }
     VECTOR(const struct expression *) items = {0};
@@ -262,9 +282,11 @@ bool extract_generators(struct analyzer *analyzer, const struct relation **input
         }
         const struct expression_alias *alias = expression_alias_of(columns->items[i]);
         /* A name that the user gave; the generated one is the call's text. */
-        bool own = alias->names.count > 1 || !bytes_equal_text(alias->names.items[0], pretty_name(analyzer->arena, stripped));
+        bool own =
+            alias->names.count > 1 || !bytes_equal_text(alias->names.items[0], pretty_name(analyzer->arena, stripped));
         size_t before = (*input)->output_count;
-        const struct relation *generate = make_generate(analyzer, *input, stripped, is_outer(stripped), BYTES_NULL, own ? alias->names : (struct bytes_list){0});
+        const struct relation *generate = make_generate(
+            analyzer, *input, stripped, is_outer(stripped), BYTES_NULL, own ? alias->names : (struct bytes_list){0});
         good = generate != NULL;
         for (size_t j = before; good && j < generate->output_count; j++)
             VECTOR_PUSH(&items, column_of(analyzer->arena, &generate->output[j]));
@@ -277,7 +299,8 @@ bool extract_generators(struct analyzer *analyzer, const struct relation **input
 
 /* ---- ORDER BY ---- */
 
-static const struct relation *make_sort(struct analyzer *analyzer, const struct relation *input, struct expression_list orders, bool global) {
+static const struct relation *make_sort(
+    struct analyzer *analyzer, const struct relation *input, struct expression_list orders, bool global) {
     struct relation_sort *sort = relation_sort_new(analyzer->arena);
     sort->input = input;
     sort->orders = orders;
@@ -286,8 +309,10 @@ static const struct relation *make_sort(struct analyzer *analyzer, const struct 
     return &sort->base;
 }
 
-static const struct expression *order_like(struct analyzer *analyzer, const struct expression_sort_order *written, const struct expression *child) {
-    struct expression_sort_order *order = (struct expression_sort_order *)node_clone(analyzer->arena, &written->base.node);
+static const struct expression *order_like(
+    struct analyzer *analyzer, const struct expression_sort_order *written, const struct expression *child) {
+    struct expression_sort_order *order =
+        (struct expression_sort_order *)node_clone(analyzer->arena, &written->base.node);
     order->child = child;
     order->base.type = child->type;
     order->base.nullable = child->nullable;
@@ -295,7 +320,8 @@ static const struct expression *order_like(struct analyzer *analyzer, const stru
 }
 
 /* ORDER BY 2 */
-static const struct expression *order_at(struct analyzer *analyzer, const struct expression_sort_order *written, const struct relation *input) {
+static const struct expression *order_at(
+    struct analyzer *analyzer, const struct expression_sort_order *written, const struct relation *input) {
     int32_t position = *(const int32_t *)expression_literal_of(written->child)->value->values;
     size_t shown = 0;
     for (size_t i = 0; i < input->output_count; i++) {
@@ -303,16 +329,20 @@ static const struct expression *order_at(struct analyzer *analyzer, const struct
         if (!input->output[i].hidden && shown == (size_t)position && position > 0)
             return order_like(analyzer, written, column_of(analyzer->arena, &input->output[i]));
     }
-    raise_order_by_pos_out_of_range(analyzer->error, arena_printf(analyzer->arena, "%d", position), arena_printf(analyzer->arena, "%zu", shown));
+    raise_order_by_pos_out_of_range(
+        analyzer->error, arena_printf(analyzer->arena, "%d", position), arena_printf(analyzer->arena, "%zu", shown));
     fail_at(analyzer, &written->child->node);
     return NULL;
 }
 
-/* The select list below with the expressions of `orders` that only its input knows appended, the sort, and a project that takes them away again. */
-static const struct relation *sort_with_missing(struct analyzer *analyzer, const struct relation_sort *sort, const struct expression *const *known) {
+/* The select list below with the expressions of `orders` that only its input knows appended, the sort, and a project
+ * that takes them away again. */
+static const struct relation *sort_with_missing(
+    struct analyzer *analyzer, const struct relation_sort *sort, const struct expression *const *known) {
     const struct relation *written = sort->input;
     bool group = written->node.tag == RELATION_GROUP_BY;
-    struct expression_list list = group ? relation_group_by_of(written)->aggregates : relation_project_of(written)->columns;
+    struct expression_list list =
+        group ? relation_group_by_of(written)->aggregates : relation_project_of(written)->columns;
     VECTOR(const struct expression *) items = {0};
     for (size_t i = 0; i < list.count; i++)
         VECTOR_PUSH(&items, list.items[i]);
@@ -350,10 +380,12 @@ static const struct relation *sort_with_missing(struct analyzer *analyzer, const
         if (orders[i] == NULL)
             return NULL;
     }
-    return make_prefix(analyzer, make_sort(analyzer, input, (struct expression_list){orders, sort->orders.count}, sort->global), kept);
+    return make_prefix(
+        analyzer, make_sort(analyzer, input, (struct expression_list){orders, sort->orders.count}, sort->global), kept);
 }
 
-static struct expression_list order_by_all(struct analyzer *analyzer, const struct relation_sort *sort, const struct relation *input) {
+static struct expression_list order_by_all(
+    struct analyzer *analyzer, const struct relation_sort *sort, const struct relation *input) {
     if (sort->orders.count != 1)
         return sort->orders;
     const struct expression_sort_order *order = expression_sort_order_of(sort->orders.items[0]);
@@ -379,13 +411,15 @@ const struct relation *analyze_sort(struct analyzer *analyzer, const struct rela
     scope_init(analyzer, &scope, input);
     struct expression_list written = order_by_all(analyzer, sort, input);
     const struct expression **orders = arena_allocate(analyzer->arena, written.count * sizeof *orders);
-    bool select = sort->input->node.tag == RELATION_PROJECT || (sort->input->node.tag == RELATION_GROUP_BY && relation_group_by_of(sort->input)->sql);
+    bool select = sort->input->node.tag == RELATION_PROJECT ||
+                  (sort->input->node.tag == RELATION_GROUP_BY && relation_group_by_of(sort->input)->sql);
     bool missing = false;
     struct sql_error first = {0};
     for (size_t i = 0; i < written.count; i++) {
         const struct expression_sort_order *order = expression_sort_order_of(written.items[i]);
         struct sql_error *error = analyzer->error, trial = {.arena = error->arena};
-        if (expression_is_literal(order->child) && order->child->type->kind == TYPE_INTEGER && !expression_is_null_literal(order->child)) {
+        if (expression_is_literal(order->child) && order->child->type->kind == TYPE_INTEGER &&
+            !expression_is_null_literal(order->child)) {
             if ((orders[i] = order_at(analyzer, order, input)) == NULL)
                 return NULL;
             continue;
@@ -411,6 +445,7 @@ const struct relation *analyze_sort(struct analyzer *analyzer, const struct rela
     if (!lower_subqueries(analyzer, &input, orders, written.count))
         return NULL;
     size_t width = scope.count;
-    const struct relation *result = make_sort(analyzer, input, (struct expression_list){orders, written.count}, sort->global);
+    const struct relation *result =
+        make_sort(analyzer, input, (struct expression_list){orders, written.count}, sort->global);
     return input->output_count == width ? result : make_prefix(analyzer, result, width);
 }

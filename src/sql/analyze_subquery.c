@@ -1,6 +1,7 @@
-/* Subqueries become joins. EXISTS and IN as a whole condition of WHERE are semi and anti joins; elsewhere they are existence joins, and scalar subqueries are
- * LEFT_SINGLE joins, whose column takes the place of the expression. Conditions of the subquery on columns of the enclosing query move into the
- * join's condition (decorrelation): through filters, projections, aliases, inner joins and aggregates, where they must be equalities. */
+/* Subqueries become joins. EXISTS and IN as a whole condition of WHERE are semi and anti joins; elsewhere they are
+ * existence joins, and scalar subqueries are LEFT_SINGLE joins, whose column takes the place of the expression.
+ * Conditions of the subquery on columns of the enclosing query move into the join's condition (decorrelation): through
+ * filters, projections, aliases, inner joins and aggregates, where they must be equalities. */
 #include "sql/analyze.h"
 
 #include "base/vector.h"
@@ -22,7 +23,8 @@ static bool uses_outer(const struct expression *expression) {
     return has_tag(expression, EXPRESSION_OUTER);
 }
 
-static void conjuncts(const struct expression *condition, const struct expression ***items, size_t *count, size_t *capacity) {
+static void conjuncts(
+    const struct expression *condition, const struct expression ***items, size_t *count, size_t *capacity) {
     if (condition->node.tag == EXPRESSION_CALL && expression_call_of(condition)->function->id == FUNCTION_AND) {
         conjuncts(expression_call_of(condition)->arguments.items[0], items, count, capacity);
         conjuncts(expression_call_of(condition)->arguments.items[1], items, count, capacity);
@@ -32,14 +34,16 @@ static void conjuncts(const struct expression *condition, const struct expressio
     (*items)[(*count)++] = condition;
 }
 
-static const struct expression *both(struct analyzer *analyzer, const struct expression *left, const struct expression *right) {
+static const struct expression *both(
+    struct analyzer *analyzer, const struct expression *left, const struct expression *right) {
     return left == NULL ? right : right == NULL ? left : make_call(analyzer, &right->node, "and", 2, left, right);
 }
 
 static const struct relation *pull(struct correlated *correlated, const struct relation *relation);
 
 static bool refuse(struct correlated *correlated, const struct node *place) {
-    raise_unsupported_subquery_expression_category_accessing_outer_query_column_is_not_allowed(correlated->analyzer->error, node_name(place));
+    raise_unsupported_subquery_expression_category_accessing_outer_query_column_is_not_allowed(
+        correlated->analyzer->error, node_name(place));
     correlated->failed = true;
     return fail_at(correlated->analyzer, place);
 }
@@ -65,7 +69,8 @@ static bool has_output(const struct relation *relation, uint32_t id) {
 }
 
 /* The inner columns that the pulled conditions need and relation does not put out. */
-static void missing_columns(struct correlated *correlated, const struct relation *relation, struct column_collector *missing) {
+static void missing_columns(
+    struct correlated *correlated, const struct relation *relation, struct column_collector *missing) {
     struct column_collector all = {0};
     for (size_t i = 0; i < correlated->conditions.count; i++)
         node_walk(&correlated->conditions.items[i]->node, collect_column, NULL, &all);
@@ -112,7 +117,8 @@ static const struct relation *pull_project(struct correlated *correlated, const 
         }
     }
     struct column_collector missing = {0};
-    const struct relation *kept = make_project(analyzer, input, (struct expression_list){columns, project->columns.count});
+    const struct relation *kept =
+        make_project(analyzer, input, (struct expression_list){columns, project->columns.count});
     missing_columns(correlated, kept, &missing);
     if (missing.columns.count > 0) {
         VECTOR(const struct expression *) items = {0};
@@ -127,21 +133,24 @@ static const struct relation *pull_project(struct correlated *correlated, const 
     return kept;
 }
 
-static const struct relation *pull_aggregate(struct correlated *correlated, const struct relation_aggregate *aggregate) {
+static const struct relation *pull_aggregate(
+    struct correlated *correlated, const struct relation_aggregate *aggregate) {
     struct analyzer *analyzer = correlated->analyzer;
     size_t before = correlated->conditions.count;
     const struct relation *input = pull(correlated, aggregate->input);
     if (input == NULL)
         return NULL;
     if (correlated->conditions.count == before) {
-        struct relation_aggregate *copy = (struct relation_aggregate *)node_clone(analyzer->arena, &aggregate->base.node);
+        struct relation_aggregate *copy =
+            (struct relation_aggregate *)node_clone(analyzer->arena, &aggregate->base.node);
         copy->input = input;
         return &copy->base;
     }
     for (size_t i = before; i < correlated->conditions.count; i++) {
         const struct expression *one = correlated->conditions.items[i];
-        bool equality = one->node.tag == EXPRESSION_CALL &&
-                        (expression_call_of(one)->function->id == FUNCTION_EQUAL || expression_call_of(one)->function->id == FUNCTION_EQUAL_NULL_SAFE);
+        bool equality =
+            one->node.tag == EXPRESSION_CALL && (expression_call_of(one)->function->id == FUNCTION_EQUAL ||
+                                                    expression_call_of(one)->function->id == FUNCTION_EQUAL_NULL_SAFE);
         if (!equality) {
             raise_unsupported_subquery_expression_category_correlated_column_is_not_allowed_in_predicate(
                 analyzer->error, quote_expression(analyzer->arena, one));
@@ -166,7 +175,8 @@ static const struct relation *pull_aggregate(struct correlated *correlated, cons
     for (size_t i = 0; i < keys.columns.count; i++) {
         const struct expression_column *column = expression_column_of(keys.columns.items[i]);
         VECTOR_PUSH(&groupings, keys.columns.items[i]);
-        struct attribute attribute = {.id = column->id, .name = column->name, .type = column->base.type, .nullable = column->base.nullable};
+        struct attribute attribute = {
+            .id = column->id, .name = column->name, .type = column->base.type, .nullable = column->base.nullable};
         VECTOR_PUSH(&output, attribute);
     }
     for (size_t i = 0; i < aggregate->calls.count; i++)
@@ -249,12 +259,15 @@ static const struct relation *decorrelate(
     return pulled;
 }
 
-/* value IN (subquery): the equality of each value with its column. NOT IN must also reject rows where the comparison is null. */
-static const struct expression *in_condition(struct analyzer *analyzer, const struct expression_subquery *subquery, const struct relation *plan, bool negated) {
+/* value IN (subquery): the equality of each value with its column. NOT IN must also reject rows where the comparison is
+ * null. */
+static const struct expression *in_condition(
+    struct analyzer *analyzer, const struct expression_subquery *subquery, const struct relation *plan, bool negated) {
     const struct expression *condition = NULL;
     struct expression_list values = subquery->values;
     const struct expression *row = values.count == 1 ? expression_strip(values.items[0]) : NULL;
-    if (row != NULL && plan->output_count > 1 && row->node.tag == EXPRESSION_CALL && expression_call_of(row)->function->id == FUNCTION_NAMED_STRUCT) {
+    if (row != NULL && plan->output_count > 1 && row->node.tag == EXPRESSION_CALL &&
+        expression_call_of(row)->function->id == FUNCTION_NAMED_STRUCT) {
         /* (a, b) IN (SELECT …): names and values alternate. */
         struct expression_list cells = expression_call_of(row)->arguments;
         const struct expression **items = arena_allocate(analyzer->arena, cells.count * sizeof *items);
@@ -268,15 +281,16 @@ static const struct expression *in_condition(struct analyzer *analyzer, const st
         if (equal == NULL)
             return NULL;
         if (negated && equal->nullable)
-            equal = make_call(analyzer, &subquery->base.node, "or", 2, equal, make_call(analyzer, &subquery->base.node, "isnull", 1, equal));
+            equal = make_call(analyzer, &subquery->base.node, "or", 2, equal,
+                make_call(analyzer, &subquery->base.node, "isnull", 1, equal));
         condition = both(analyzer, condition, equal);
     }
     return condition;
 }
 
 /* input joined with an EXISTS or IN subquery. */
-static const struct relation *join_predicate(
-    struct analyzer *analyzer, const struct relation *input, const struct expression_subquery *subquery, enum join_type type, bool negated) {
+static const struct relation *join_predicate(struct analyzer *analyzer, const struct relation *input,
+    const struct expression_subquery *subquery, enum join_type type, bool negated) {
     const struct expression *condition;
     bool counts;
     const struct relation *plan = decorrelate(analyzer, subquery->plan, &condition, &counts);
@@ -326,7 +340,8 @@ static const struct node *lower_node(struct arena *arena, const struct node *nod
     if (subquery->kind == SUBQUERY_SCALAR) {
         result = scalar(lowering, subquery);
     } else {
-        const struct relation *join = join_predicate(lowering->analyzer, lowering->input, subquery, JOIN_EXISTENCE, false);
+        const struct relation *join =
+            join_predicate(lowering->analyzer, lowering->input, subquery, JOIN_EXISTENCE, false);
         if (join != NULL) {
             lowering->input = join;
             result = column_of(arena, &join->output[join->output_count - 1]);
@@ -338,7 +353,8 @@ static const struct node *lower_node(struct arena *arena, const struct node *nod
     return result == NULL ? NULL : &result->node;
 }
 
-bool lower_subqueries(struct analyzer *analyzer, const struct relation **input, const struct expression **items, size_t count) {
+bool lower_subqueries(
+    struct analyzer *analyzer, const struct relation **input, const struct expression **items, size_t count) {
     struct lowering lowering = {.analyzer = analyzer, .input = *input};
     for (size_t i = 0; i < count; i++) {
         if (!has_tag(items[i], EXPRESSION_SUBQUERY))
@@ -361,7 +377,8 @@ static const struct expression_subquery *predicate_subquery(const struct express
     return expression_subquery_of(condition);
 }
 
-const struct relation *filter_with_subqueries(struct analyzer *analyzer, const struct relation *input, const struct expression *condition) {
+const struct relation *filter_with_subqueries(
+    struct analyzer *analyzer, const struct relation *input, const struct expression *condition) {
     if (!has_tag(condition, EXPRESSION_SUBQUERY))
         return make_filter(analyzer, input, condition);
     const struct expression **items = NULL, *rest = NULL;

@@ -1,4 +1,5 @@
-/* Window expressions of a select list become one `windows` relation below it per nesting level; the engine sorts by partition and order. */
+/* Window expressions of a select list become one `windows` relation below it per nesting level; the engine sorts by
+ * partition and order. */
 #include "sql/analyze.h"
 
 #include "base/vector.h"
@@ -20,7 +21,8 @@ static const struct node *extract_node(struct arena *arena, const struct node *n
     for (size_t i = 0; i < extraction->functions.count; i++)
         if (node_equal(&extraction->functions.items[i]->node, node))
             return &column_of(arena, &extraction->outputs.items[i])->node;
-    struct attribute output = {.id = analyzer_new_id(extraction->analyzer), .type = window->type, .nullable = window->nullable};
+    struct attribute output = {
+        .id = analyzer_new_id(extraction->analyzer), .type = window->type, .nullable = window->nullable};
     output.name = bytes_from_text(pretty_name(arena, window));
     VECTOR_PUSH(&extraction->functions, window);
     VECTOR_PUSH(&extraction->outputs, output);

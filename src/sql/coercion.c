@@ -1,4 +1,5 @@
-/* Types: least common types, what casts implicitly, what can be cast at all. Spark's rules with spark.sql.ansi.enabled on and off. */
+/* Types: least common types, what casts implicitly, what can be cast at all. Spark's rules with spark.sql.ansi.enabled
+ * on and off. */
 #include "sql/analyze.h"
 
 static int numeric_rank(enum type_kind kind) {
@@ -37,7 +38,8 @@ const struct type *decimal_of_type(struct arena *arena, const struct type *type)
 }
 
 const struct type *decimal_for(struct arena *arena, const struct expression *expression) {
-    if (!type_is_integral(expression->type) || !expression_is_literal(expression) || expression_is_null_literal(expression))
+    if (!type_is_integral(expression->type) || !expression_is_literal(expression) ||
+        expression_is_null_literal(expression))
         return decimal_of_type(arena, expression->type);
     const struct column *column = expression_literal_of(expression)->value;
     int64_t value = column->type->kind == TYPE_LONG      ? *(const int64_t *)column->values
@@ -124,7 +126,8 @@ const struct type *common_type(struct analyzer *analyzer, const struct type *lef
     if (left->kind == TYPE_STRING && right->kind == TYPE_STRING)
         return type_simple(TYPE_STRING);
     if (type_is_numeric(left) && type_is_numeric(right)) {
-        bool mixed = (left->kind == TYPE_FLOAT && type_is_integral(right)) || (right->kind == TYPE_FLOAT && type_is_integral(left));
+        bool mixed = (left->kind == TYPE_FLOAT && type_is_integral(right)) ||
+                     (right->kind == TYPE_FLOAT && type_is_integral(left));
         return mixed && analyzer->ansi ? type_simple(TYPE_DOUBLE) : wider_numeric(analyzer->arena, left, right);
     }
     if (is_datetime(left) && is_datetime(right)) {
@@ -157,7 +160,8 @@ bool casts_implicitly(struct analyzer *analyzer, const struct type *from, const 
     if (is_datetime(from) && is_datetime(to))
         return true;
     if (from->kind == TYPE_STRING)
-        return is_atomic(to) && to->kind != TYPE_BINARY ? (analyzer->ansi || to->kind != TYPE_BOOLEAN) : to->kind == TYPE_BINARY;
+        return is_atomic(to) && to->kind != TYPE_BINARY ? (analyzer->ansi || to->kind != TYPE_BOOLEAN)
+                                                        : to->kind == TYPE_BINARY;
     if (to->kind == TYPE_STRING)
         return is_atomic(from) && (from->kind != TYPE_BINARY || !analyzer->ansi);
     if (from->kind == to->kind && from->kind == TYPE_ARRAY)
@@ -189,7 +193,8 @@ static bool can_cast_from_number(const struct type *from, const struct type *to,
         return from->kind != TYPE_BOOLEAN || !ansi;
     if (to->kind == TYPE_BINARY)
         return type_is_integral(from) && !ansi;
-    return (to->kind == TYPE_DAY_TIME_INTERVAL || to->kind == TYPE_YEAR_MONTH_INTERVAL) && from->kind != TYPE_BOOLEAN && !is_fractional(from);
+    return (to->kind == TYPE_DAY_TIME_INTERVAL || to->kind == TYPE_YEAR_MONTH_INTERVAL) && from->kind != TYPE_BOOLEAN &&
+           !is_fractional(from);
 }
 
 bool can_cast(const struct type *from, const struct type *to, bool ansi) {
@@ -212,9 +217,11 @@ bool can_cast(const struct type *from, const struct type *to, bool ansi) {
     case TYPE_DECIMAL:
         return can_cast_from_number(from, to, ansi);
     case TYPE_DATE:
-        return to->kind == TYPE_TIMESTAMP || to->kind == TYPE_TIMESTAMP_NTZ || (!ansi && (type_is_numeric(to) || to->kind == TYPE_BOOLEAN));
+        return to->kind == TYPE_TIMESTAMP || to->kind == TYPE_TIMESTAMP_NTZ ||
+               (!ansi && (type_is_numeric(to) || to->kind == TYPE_BOOLEAN));
     case TYPE_TIMESTAMP:
-        return to->kind == TYPE_DATE || to->kind == TYPE_TIMESTAMP_NTZ || type_is_numeric(to) || (!ansi && to->kind == TYPE_BOOLEAN);
+        return to->kind == TYPE_DATE || to->kind == TYPE_TIMESTAMP_NTZ || type_is_numeric(to) ||
+               (!ansi && to->kind == TYPE_BOOLEAN);
     case TYPE_TIMESTAMP_NTZ:
         return to->kind == TYPE_DATE || to->kind == TYPE_TIMESTAMP;
     case TYPE_DAY_TIME_INTERVAL:
@@ -257,7 +264,8 @@ bool cast_may_give_null(const struct type *from, const struct type *to) {
     return (is_fractional(from) || from->kind == TYPE_DECIMAL) && type_is_integral(to);
 }
 
-const struct expression *cast_to(struct analyzer *analyzer, const struct expression *expression, const struct type *type) {
+const struct expression *cast_to(
+    struct analyzer *analyzer, const struct expression *expression, const struct type *type) {
     if (type_equal(expression->type, type))
         return expression;
     if (expression_is_null_literal(expression))

@@ -1,4 +1,5 @@
-/* Commands of SQL text and catalog listings: both answer with local relations in the layout that Spark's clients expect. */
+/* Commands of SQL text and catalog listings: both answer with local relations in the layout that Spark's clients
+ * expect. */
 #include "sql/session.h"
 
 #include <fnmatch.h>
@@ -47,8 +48,10 @@ static const struct relation *listing_finish(struct listing *listing, struct sql
     return local;
 }
 
-#define TEXT_FIELD(field, null) {.name = {(const uint8_t *)(field), sizeof(field) - 1}, .type = type_simple(TYPE_STRING), .nullable = (null)}
-#define BOOLEAN_FIELD(field) {.name = {(const uint8_t *)(field), sizeof(field) - 1}, .type = type_simple(TYPE_BOOLEAN)}
+#define TEXT_FIELD(field, null)                                                                                        \
+    { .name = {(const uint8_t *)(field), sizeof(field) - 1}, .type = type_simple(TYPE_STRING), .nullable = (null) }
+#define BOOLEAN_FIELD(field)                                                                                           \
+    { .name = {(const uint8_t *)(field), sizeof(field) - 1}, .type = type_simple(TYPE_BOOLEAN) }
 
 /* Spark's patterns: * for anything, | between alternatives, case does not matter. */
 static bool pattern_matches(struct arena *arena, struct bytes pattern, struct bytes name) {
@@ -86,8 +89,8 @@ static struct view **sorted_views(struct sql_session *session, struct arena *are
 
 const struct relation *sql_list_tables(struct sql_session *session, struct arena *arena, struct bytes pattern) {
     struct listing listing;
-    struct type_field fields[] = {TEXT_FIELD("name", true), TEXT_FIELD("catalog", true), TEXT_FIELD("namespace", true), TEXT_FIELD("description", true),
-        TEXT_FIELD("tableType", true), BOOLEAN_FIELD("isTemporary")};
+    struct type_field fields[] = {TEXT_FIELD("name", true), TEXT_FIELD("catalog", true), TEXT_FIELD("namespace", true),
+        TEXT_FIELD("description", true), TEXT_FIELD("tableType", true), BOOLEAN_FIELD("isTemporary")};
     fields[2].type = type_array(arena, type_simple(TYPE_STRING), true);
     listing_init(&listing, arena, ARRAY_COUNT(fields), fields);
     size_t count;
@@ -108,8 +111,8 @@ const struct relation *sql_list_tables(struct sql_session *session, struct arena
 
 const struct relation *sql_list_functions(struct sql_session *session, struct arena *arena, struct bytes pattern) {
     struct listing listing;
-    struct type_field fields[] = {TEXT_FIELD("name", true), TEXT_FIELD("catalog", true), TEXT_FIELD("namespace", true), TEXT_FIELD("description", true),
-        TEXT_FIELD("className", true), BOOLEAN_FIELD("isTemporary")};
+    struct type_field fields[] = {TEXT_FIELD("name", true), TEXT_FIELD("catalog", true), TEXT_FIELD("namespace", true),
+        TEXT_FIELD("description", true), TEXT_FIELD("className", true), BOOLEAN_FIELD("isTemporary")};
     fields[2].type = type_array(arena, type_simple(TYPE_STRING), true);
     listing_init(&listing, arena, ARRAY_COUNT(fields), fields);
     for (int id = 0; id < FUNCTION_COUNT_OF_ALL; id++) {
@@ -129,11 +132,12 @@ const struct relation *sql_list_functions(struct sql_session *session, struct ar
 
 const struct relation *sql_list_databases(struct sql_session *session, struct arena *arena, struct bytes pattern) {
     struct listing listing;
-    struct type_field fields[] = {
-        TEXT_FIELD("name", true), TEXT_FIELD("catalog", true), TEXT_FIELD("description", true), TEXT_FIELD("locationUri", true)};
+    struct type_field fields[] = {TEXT_FIELD("name", true), TEXT_FIELD("catalog", true),
+        TEXT_FIELD("description", true), TEXT_FIELD("locationUri", true)};
     listing_init(&listing, arena, ARRAY_COUNT(fields), fields);
     if (pattern_matches(arena, pattern, BYTES("default"))) {
-        static const char *const row[] = {"default", "spark_catalog", "The only database; it holds temporary views.", ""};
+        static const char *const row[] = {
+            "default", "spark_catalog", "The only database; it holds temporary views.", ""};
         for (size_t i = 0; i < ARRAY_COUNT(row); i++)
             put_text(&listing, i, row[i]);
         listing.row_count++;
@@ -148,11 +152,13 @@ static const struct view *view_or_error(struct sql_session *session, struct byte
     return view;
 }
 
-const struct relation *sql_list_columns(struct sql_session *session, struct arena *arena, struct bytes_list table, struct sql_error *error) {
+const struct relation *sql_list_columns(
+    struct sql_session *session, struct arena *arena, struct bytes_list table, struct sql_error *error) {
     const struct view *view = view_or_error(session, table, error);
     struct listing listing;
-    struct type_field fields[] = {TEXT_FIELD("name", true), TEXT_FIELD("description", true), TEXT_FIELD("dataType", true), BOOLEAN_FIELD("nullable"),
-        BOOLEAN_FIELD("isPartition"), BOOLEAN_FIELD("isBucket"), BOOLEAN_FIELD("isCluster")};
+    struct type_field fields[] = {TEXT_FIELD("name", true), TEXT_FIELD("description", true),
+        TEXT_FIELD("dataType", true), BOOLEAN_FIELD("nullable"), BOOLEAN_FIELD("isPartition"),
+        BOOLEAN_FIELD("isBucket"), BOOLEAN_FIELD("isCluster")};
     if (view == NULL)
         return NULL;
     listing_init(&listing, arena, ARRAY_COUNT(fields), fields);
@@ -179,7 +185,8 @@ static const struct relation *no_rows(struct sql_session *session, struct arena 
     return listing_finish(&listing, session);
 }
 
-static const struct relation *create_view(struct sql_session *session, struct arena *arena, const struct command_create_view *command, struct sql_error *error) {
+static const struct relation *create_view(struct sql_session *session, struct arena *arena,
+    const struct command_create_view *command, struct sql_error *error) {
     const struct relation *query = command->query;
     if (command->columns.count > 0) {
         struct relation_to_df *named = relation_to_df_new(arena);
@@ -188,10 +195,13 @@ static const struct relation *create_view(struct sql_session *session, struct ar
         query = &named->base;
     }
     struct bytes name = command->parts.items[command->parts.count - 1];
-    return sql_create_view(session, name, query, command->text, command->replace, command->global, error) ? no_rows(session, arena) : NULL;
+    return sql_create_view(session, name, query, command->text, command->replace, command->global, error)
+               ? no_rows(session, arena)
+               : NULL;
 }
 
-static const struct relation *drop_view(struct sql_session *session, struct arena *arena, const struct command_drop_view *command, struct sql_error *error) {
+static const struct relation *drop_view(struct sql_session *session, struct arena *arena,
+    const struct command_drop_view *command, struct sql_error *error) {
     bool global = command->parts.count == 2 && bytes_equal_ignore_case(command->parts.items[0], BYTES("global_temp"));
     struct bytes name = command->parts.items[command->parts.count - 1];
     bool dropped = (global || command->parts.count == 1) && sql_drop_view(session, name, global);
@@ -201,10 +211,13 @@ static const struct relation *drop_view(struct sql_session *session, struct aren
     return NULL;
 }
 
-static const struct relation *show_tables(struct sql_session *session, struct arena *arena, const struct command_show *command) {
+static const struct relation *show_tables(
+    struct sql_session *session, struct arena *arena, const struct command_show *command) {
     struct listing listing;
-    struct type_field tables[] = {TEXT_FIELD("namespace", false), TEXT_FIELD("tableName", false), BOOLEAN_FIELD("isTemporary")};
-    struct type_field views[] = {TEXT_FIELD("namespace", false), TEXT_FIELD("viewName", false), BOOLEAN_FIELD("isTemporary")};
+    struct type_field tables[] = {
+        TEXT_FIELD("namespace", false), TEXT_FIELD("tableName", false), BOOLEAN_FIELD("isTemporary")};
+    struct type_field views[] = {
+        TEXT_FIELD("namespace", false), TEXT_FIELD("viewName", false), BOOLEAN_FIELD("isTemporary")};
     bool global = command->parts.count == 1 && bytes_equal_ignore_case(command->parts.items[0], BYTES("global_temp"));
     listing_init(&listing, arena, 3, command->kind == SHOW_TABLES ? tables : views);
     for (int pass = global ? 0 : 1; pass < 2; pass++) {
@@ -226,7 +239,8 @@ static int compare_texts(const void *left, const void *right) {
     return strcmp(*(const char *const *)left, *(const char *const *)right);
 }
 
-static const struct relation *show_functions(struct sql_session *session, struct arena *arena, const struct command_show *command) {
+static const struct relation *show_functions(
+    struct sql_session *session, struct arena *arena, const struct command_show *command) {
     struct listing listing;
     listing_init(&listing, arena, 1, (const struct type_field[]){TEXT_FIELD("function", false)});
     VECTOR(const char *) names = {0};
@@ -246,7 +260,8 @@ static const struct relation *show_functions(struct sql_session *session, struct
     return listing_finish(&listing, session);
 }
 
-static const struct relation *show(struct sql_session *session, struct arena *arena, const struct command_show *command, struct sql_error *error) {
+static const struct relation *show(
+    struct sql_session *session, struct arena *arena, const struct command_show *command, struct sql_error *error) {
     struct listing listing;
     switch (command->kind) {
     case SHOW_TABLES:
@@ -282,9 +297,12 @@ static const struct relation *show(struct sql_session *session, struct arena *ar
     return listing_finish(&listing, session);
 }
 
-static const struct relation *describe_output(struct sql_session *session, struct arena *arena, const struct relation *plan) {
+static const struct relation *describe_output(
+    struct sql_session *session, struct arena *arena, const struct relation *plan) {
     struct listing listing;
-    listing_init(&listing, arena, 3, (const struct type_field[]){TEXT_FIELD("col_name", false), TEXT_FIELD("data_type", false), TEXT_FIELD("comment", true)});
+    listing_init(&listing, arena, 3,
+        (const struct type_field[]){
+            TEXT_FIELD("col_name", false), TEXT_FIELD("data_type", false), TEXT_FIELD("comment", true)});
     for (size_t i = 0; i < plan->output_count; i++) {
         struct buffer type = {0};
         type_format_simple(plan->output[i].type, &type);
@@ -297,7 +315,8 @@ static const struct relation *describe_output(struct sql_session *session, struc
     return listing_finish(&listing, session);
 }
 
-static const struct relation *describe_function(struct sql_session *session, struct arena *arena, const struct command_describe_function *command, struct sql_error *error) {
+static const struct relation *describe_function(struct sql_session *session, struct arena *arena,
+    const struct command_describe_function *command, struct sql_error *error) {
     const struct function *function = function_find(command->name);
     struct listing listing;
     if (function == NULL) {
@@ -306,16 +325,21 @@ static const struct relation *describe_function(struct sql_session *session, str
     }
     listing_init(&listing, arena, 1, (const struct type_field[]){TEXT_FIELD("function_desc", false)});
     put_text(&listing, 0, arena_printf(arena, "Function: %s", function->name));
-    put_text(&listing, 0, arena_printf(arena, "Usage: %s(%s) - %s", function->name, strcmp(function->arguments, "custom") == 0 ? "…" : function->arguments, function->text));
+    put_text(&listing, 0,
+        arena_printf(arena, "Usage: %s(%s) - %s", function->name,
+            strcmp(function->arguments, "custom") == 0 ? "…" : function->arguments, function->text));
     listing.row_count = 2;
     if (command->extended && function->example[0] != '\0') {
-        put_text(&listing, 0, arena_printf(arena, "Extended Usage:\n    Examples:\n      > %s\n       %s", function->example, function->expected));
+        put_text(&listing, 0,
+            arena_printf(
+                arena, "Extended Usage:\n    Examples:\n      > %s\n       %s", function->example, function->expected));
         listing.row_count++;
     }
     return listing_finish(&listing, session);
 }
 
-static const struct relation *set(struct sql_session *session, struct arena *arena, const struct command_set *command, struct sql_error *error) {
+static const struct relation *set(
+    struct sql_session *session, struct arena *arena, const struct command_set *command, struct sql_error *error) {
     struct listing listing;
     const char *key = arena_text(arena, command->key);
     if (command->value.data != NULL) {
@@ -338,7 +362,8 @@ static const struct relation *set(struct sql_session *session, struct arena *are
     return listing_finish(&listing, session);
 }
 
-static const struct relation *explain(struct sql_session *session, struct arena *arena, const struct command_explain *command, struct sql_error *error) {
+static const struct relation *explain(
+    struct sql_session *session, struct arena *arena, const struct command_explain *command, struct sql_error *error) {
     struct buffer text = {0};
     struct listing listing;
     if (!sql_explain(session, arena, command->query, command->mode, &text, error)) {
@@ -352,7 +377,8 @@ static const struct relation *explain(struct sql_session *session, struct arena 
     return listing_finish(&listing, session);
 }
 
-static const struct relation *use(struct sql_session *session, struct arena *arena, const struct command_use *command, struct sql_error *error) {
+static const struct relation *use(
+    struct sql_session *session, struct arena *arena, const struct command_use *command, struct sql_error *error) {
     struct bytes last = command->parts.items[command->parts.count - 1];
     if (bytes_equal_ignore_case(last, BYTES("default")) || bytes_equal_ignore_case(last, BYTES("spark_catalog")))
         return no_rows(session, arena);
@@ -361,15 +387,18 @@ static const struct relation *use(struct sql_session *session, struct arena *are
 }
 
 /* CACHE TABLE x AS query makes the view; keeping results is not done, reading again gives the same rows. */
-static const struct relation *cache(struct sql_session *session, struct arena *arena, const struct command_cache *command, struct sql_error *error) {
+static const struct relation *cache(
+    struct sql_session *session, struct arena *arena, const struct command_cache *command, struct sql_error *error) {
     if (command->parts.count > 0 && command->query == NULL && view_or_error(session, command->parts, error) == NULL)
         return NULL;
-    if (command->query != NULL && !sql_create_view(session, command->parts.items[command->parts.count - 1], command->query, BYTES_NULL, false, false, error))
+    if (command->query != NULL && !sql_create_view(session, command->parts.items[command->parts.count - 1],
+                                      command->query, BYTES_NULL, false, false, error))
         return NULL;
     return no_rows(session, arena);
 }
 
-const struct relation *sql_run_command(struct sql_session *session, struct arena *arena, const struct command *command, struct sql_error *error) {
+const struct relation *sql_run_command(
+    struct sql_session *session, struct arena *arena, const struct command *command, struct sql_error *error) {
     switch (command->node.tag) {
     case COMMAND_CREATE_VIEW:
         return create_view(session, arena, command_create_view_of(command), error);
@@ -391,7 +420,8 @@ const struct relation *sql_run_command(struct sql_session *session, struct arena
         return set(session, arena, command_set_of(command), error);
     case COMMAND_RESET: {
         const struct sql_environment *environment = &session->environment;
-        const char *key = command_reset_of(command)->key.data != NULL ? arena_text(arena, command_reset_of(command)->key) : NULL;
+        const char *key =
+            command_reset_of(command)->key.data != NULL ? arena_text(arena, command_reset_of(command)->key) : NULL;
         if (environment->set_setting != NULL && !environment->set_setting(environment->context, key, NULL, error))
             return NULL;
         return no_rows(session, arena);

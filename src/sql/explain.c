@@ -1,5 +1,5 @@
-/* EXPLAIN in Spark's layout: "+- " and ":- " trees, one operator per line, the operators' names those that Spark's users know. The logical halves print the
- * relations as they are, the physical half what the engine runs for them. */
+/* EXPLAIN in Spark's layout: "+- " and ":- " trees, one operator per line, the operators' names those that Spark's
+ * users know. The logical halves print the relations as they are, the physical half what the engine runs for them. */
 #include "sql/sql.h"
 
 #include "sql/function.h"
@@ -24,7 +24,8 @@ static void expressions(struct buffer *out, struct expression_list list) {
 }
 
 static void attribute(struct buffer *out, const struct attribute *attribute) {
-    buffer_printf(out, "%.*s#%u%s", BYTES_ARGS(attribute->name), attribute->id, attribute->type->kind == TYPE_LONG ? "L" : "");
+    buffer_printf(
+        out, "%.*s#%u%s", BYTES_ARGS(attribute->name), attribute->id, attribute->type->kind == TYPE_LONG ? "L" : "");
 }
 
 static void attributes(struct buffer *out, const struct attribute *list, size_t count) {
@@ -42,7 +43,8 @@ static void names(struct buffer *out, struct bytes_list list) {
 }
 
 static const char *join_name(enum join_type type) {
-    static const char *const texts[] = {"Inner", "LeftOuter", "RightOuter", "FullOuter", "Cross", "LeftSemi", "LeftAnti", "LeftSingle", "ExistenceJoin"};
+    static const char *const texts[] = {"Inner", "LeftOuter", "RightOuter", "FullOuter", "Cross", "LeftSemi",
+        "LeftAnti", "LeftSingle", "ExistenceJoin"};
     return texts[type];
 }
 
@@ -115,14 +117,15 @@ static void print_limit(struct buffer *out, const struct relation_limit *limit, 
     if (limit->count < 0)
         buffer_printf(out, "%s %lld", physical ? "CollectLimit offset" : "Offset", (long long)limit->offset);
     else if (limit->offset > 0)
-        buffer_printf(out, "%s %lld, %lld", physical ? "CollectLimit" : "GlobalLimit", (long long)limit->count, (long long)limit->offset);
+        buffer_printf(out, "%s %lld, %lld", physical ? "CollectLimit" : "GlobalLimit", (long long)limit->count,
+            (long long)limit->offset);
     else
         buffer_printf(out, "%s %lld", physical ? "CollectLimit" : "GlobalLimit", (long long)limit->count);
 }
 
 static void print_range(struct buffer *out, const struct relation_range *range) {
-    buffer_printf(out, "Range (%lld, %lld, step=%lld%s", (long long)range->start, (long long)range->end, (long long)range->step,
-        range->partitions > 0 ? ", splits=" : "");
+    buffer_printf(out, "Range (%lld, %lld, step=%lld%s", (long long)range->start, (long long)range->end,
+        (long long)range->step, range->partitions > 0 ? ", splits=" : "");
     if (range->partitions > 0)
         buffer_printf(out, "%d", range->partitions);
     buffer_append_byte(out, ')');
@@ -169,7 +172,9 @@ static void print_relation(struct tree *tree, const struct relation *relation) {
         print_scan(out, relation_scan_of(relation), physical);
         break;
     case RELATION_LOCAL:
-        buffer_append_text(out, relation->output_count == 0 ? (physical ? "Scan OneRowRelation" : "OneRowRelation") : physical ? "LocalTableScan " : "LocalRelation ");
+        buffer_append_text(out, relation->output_count == 0 ? (physical ? "Scan OneRowRelation" : "OneRowRelation")
+                                : physical                  ? "LocalTableScan "
+                                                            : "LocalRelation ");
         if (relation->output_count > 0)
             attributes(out, relation->output, relation->output_count);
         break;
@@ -226,14 +231,16 @@ static void print_relation(struct tree *tree, const struct relation *relation) {
         expressions(out, relation_windows_of(relation)->functions);
         break;
     case RELATION_SAMPLE:
-        buffer_printf(out, "Sample %g, %g, %s, %lld", relation_sample_of(relation)->lower, relation_sample_of(relation)->upper,
-            relation_sample_of(relation)->with_replacement ? "true" : "false", (long long)relation_sample_of(relation)->seed);
+        buffer_printf(out, "Sample %g, %g, %s, %lld", relation_sample_of(relation)->lower,
+            relation_sample_of(relation)->upper, relation_sample_of(relation)->with_replacement ? "true" : "false",
+            (long long)relation_sample_of(relation)->seed);
         break;
     case RELATION_SUBQUERY_ALIAS:
         buffer_printf(out, "%sSubqueryAlias %.*s", mark, BYTES_ARGS(relation_subquery_alias_of(relation)->alias));
         break;
     case RELATION_REPARTITION:
-        buffer_printf(out, physical ? "Exchange %s(%d)" : "Repartition%s %d", physical ? "RoundRobinPartitioning" : "", relation_repartition_of(relation)->partitions);
+        buffer_printf(out, physical ? "Exchange %s(%d)" : "Repartition%s %d", physical ? "RoundRobinPartitioning" : "",
+            relation_repartition_of(relation)->partitions);
         break;
     case RELATION_TABLE:
         buffer_append_text(out, "'UnresolvedRelation [");
@@ -295,8 +302,8 @@ void sql_explain_physical(const struct relation *relation, struct buffer *out) {
     buffer_append_byte(out, '\n');
 }
 
-bool sql_explain(struct sql_session *session, struct arena *arena, const struct relation *relation, enum explain_mode mode, struct buffer *out,
-    struct sql_error *error) {
+bool sql_explain(struct sql_session *session, struct arena *arena, const struct relation *relation,
+    enum explain_mode mode, struct buffer *out, struct sql_error *error) {
     bool extended = mode == EXPLAIN_EXTENDED || mode == EXPLAIN_COST;
     if (mode == EXPLAIN_EXTENDED) {
         buffer_append_text(out, "== Parsed Logical Plan ==\n");

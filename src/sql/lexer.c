@@ -1,5 +1,5 @@
-/* SQL text to tokens, by Spark's lexical rules: identifiers may contain any letter beyond ASCII, strings have C-like escapes and doubled quotes,
- * comments are "-- …" and nested slash-star. */
+/* SQL text to tokens, by Spark's lexical rules: identifiers may contain any letter beyond ASCII, strings have C-like
+ * escapes and doubled quotes, comments are "-- …" and nested slash-star. */
 #include "sql/lexer.h"
 
 #include "base/vector.h"
@@ -135,7 +135,8 @@ static enum token_kind read_number(struct lexer *lexer) {
 }
 
 static size_t symbol_size(const struct lexer *lexer) {
-    static const char *const symbols[] = {">>>", "<=>", "<=", ">=", "<>", "!=", "==", "<<", ">>", "||", "::", "->", "=>", "|>"};
+    static const char *const symbols[] = {
+        ">>>", "<=>", "<=", ">=", "<>", "!=", "==", "<<", ">>", "||", "::", "->", "=>", "|>"};
     struct bytes rest = bytes_slice(lexer->text, lexer->position, lexer->text.size - lexer->position);
     for (size_t i = 0; i < ARRAY_COUNT(symbols); i++)
         if (bytes_starts_with(rest, symbols[i]))
@@ -162,7 +163,8 @@ static bool read_token(struct lexer *lexer, struct token *token) {
         token->kind = TOKEN_QUOTED;
         if (!read_quoted(lexer, false))
             return false;
-    } else if (is_digit(byte) || (byte == '.' && is_digit(peek(lexer, 1)) && (start == 0 || !is_word(lexer->text.data[start - 1])))) {
+    } else if (is_digit(byte) ||
+               (byte == '.' && is_digit(peek(lexer, 1)) && (start == 0 || !is_word(lexer->text.data[start - 1])))) {
         token->kind = read_number(lexer);
     } else if (is_word_start(byte)) {
         token->kind = TOKEN_WORD;
@@ -181,7 +183,8 @@ static bool read_token(struct lexer *lexer, struct token *token) {
     return true;
 }
 
-struct token *lexer_run(struct arena *arena, struct bytes text, const struct origin_text *origin, size_t *count, struct sql_error *error) {
+struct token *lexer_run(
+    struct arena *arena, struct bytes text, const struct origin_text *origin, size_t *count, struct sql_error *error) {
     struct lexer lexer = {.text = text, .origin = origin, .error = error};
     if (text.size > SQL_TEXT_SIZE_MAX) {
         fail(&lexer, 0, "text of more than 64 MiB");
@@ -246,8 +249,8 @@ static size_t append_escape(struct bytes text, size_t i, struct buffer *out) {
     int byte = text.data[i];
     if (byte == 'u' && read_code(text, i + 1, 4, 16, &code)) {
         uint32_t low;
-        if (code >= 0xD800 && code < 0xDC00 && i + 6 < text.size && text.data[i + 5] == '\\' && text.data[i + 6] == 'u' &&
-            read_code(text, i + 7, 4, 16, &low)) {
+        if (code >= 0xD800 && code < 0xDC00 && i + 6 < text.size && text.data[i + 5] == '\\' &&
+            text.data[i + 6] == 'u' && read_code(text, i + 7, 4, 16, &low)) {
             append_code_point(out, 0x10000 + ((code - 0xD800) << 10) + (low - 0xDC00));
             return 11;
         }

@@ -25,7 +25,8 @@ struct token {
 enum { SQL_TEXT_SIZE_MAX = 64 << 20 };
 
 /* All tokens, TOKEN_END last; NULL with the error. */
-struct token *lexer_run(struct arena *arena, struct bytes text, const struct origin_text *origin, size_t *count, struct sql_error *error);
+struct token *lexer_run(
+    struct arena *arena, struct bytes text, const struct origin_text *origin, size_t *count, struct sql_error *error);
 /* The value of a string token or the name in a quoted identifier. */
 struct bytes lexer_string_value(struct arena *arena, const struct token *token);
 struct bytes lexer_name(struct arena *arena, const struct token *token);

@@ -20,7 +20,8 @@ static optimizer_rule *const rules[] = {
     optimize_bind,
 };
 
-const struct relation *sql_optimize(struct sql_session *session, struct arena *arena, const struct relation *relation, struct sql_error *error) {
+const struct relation *sql_optimize(
+    struct sql_session *session, struct arena *arena, const struct relation *relation, struct sql_error *error) {
     struct optimizer optimizer = {session, arena, error, false};
     for (size_t i = 0; i < ARRAY_COUNT(rules) && relation != NULL; i++) {
         relation = rules[i](&optimizer, relation);
@@ -143,7 +144,8 @@ struct origin_check {
 
 static enum walk check_column(const struct node *node, void *context) {
     struct origin_check *check = context;
-    if (node->tag == EXPRESSION_COLUMN && !relation_has_column(check->relation, ((const struct expression_column *)node)->id))
+    if (node->tag == EXPRESSION_COLUMN &&
+        !relation_has_column(check->relation, ((const struct expression_column *)node)->id))
         check->good = false;
     return check->good ? WALK_CONTINUE : WALK_ABORT;
 }
@@ -165,7 +167,8 @@ static const struct node *substitute_node(struct arena *arena, const struct node
     return node;
 }
 
-const struct expression *substitute(struct optimizer *optimizer, const struct expression *expression, struct expression_list columns) {
+const struct expression *substitute(
+    struct optimizer *optimizer, const struct expression *expression, struct expression_list columns) {
     return (const struct expression *)substitute_node(optimizer->arena, &expression->node, &columns);
 }
 
@@ -173,7 +176,8 @@ struct relation *clone_relation(struct optimizer *optimizer, const struct relati
     return (struct relation *)node_clone(optimizer->arena, &relation->node);
 }
 
-const struct relation *new_filter(struct optimizer *optimizer, const struct relation *input, const struct expression *condition) {
+const struct relation *new_filter(
+    struct optimizer *optimizer, const struct relation *input, const struct expression *condition) {
     if (condition == NULL)
         return input;
     struct relation_filter *filter = relation_filter_new(optimizer->arena);

@@ -1,4 +1,5 @@
-/* The last step: every column reference gets its position in the operator's input (of a join: left, then right; of a scan's filters: its own output). */
+/* The last step: every column reference gets its position in the operator's input (of a join: left, then right; of a
+ * scan's filters: its own output). */
 #include "sql/optimize.h"
 
 struct frame {
@@ -47,7 +48,8 @@ static const struct node *bind(struct arena *arena, const struct node *node, voi
             return &column->base.node;
         }
     }
-    raise_internal_error(frame->optimizer->error, arena_printf(arena, "Column %.*s#%u is not in its operator's input.", BYTES_ARGS(column->name), column->id));
+    raise_internal_error(frame->optimizer->error,
+        arena_printf(arena, "Column %.*s#%u is not in its operator's input.", BYTES_ARGS(column->name), column->id));
     frame->optimizer->failed = true;
     return NULL;
 }

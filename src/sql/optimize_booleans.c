@@ -2,7 +2,8 @@
 #include "sql/optimize.h"
 
 static bool is_constant(const struct expression *expression, bool wanted) {
-    if (!expression_is_literal(expression) || expression_is_null_literal(expression) || expression->type->kind != TYPE_BOOLEAN)
+    if (!expression_is_literal(expression) || expression_is_null_literal(expression) ||
+        expression->type->kind != TYPE_BOOLEAN)
         return false;
     return *(const uint8_t *)expression_literal_of(expression)->value->values == wanted;
 }
@@ -22,18 +23,22 @@ static const struct expression *simplify(struct optimizer *optimizer, const stru
             if (is_constant(arguments[i], !neutral) && !is_volatile(arguments[1 - i]))
                 return arguments[i];
         }
-        return node_equal(&arguments[0]->node, &arguments[1]->node) && !is_volatile(arguments[0]) ? arguments[0] : expression;
+        return node_equal(&arguments[0]->node, &arguments[1]->node) && !is_volatile(arguments[0]) ? arguments[0]
+                                                                                                  : expression;
     }
     case FUNCTION_NOT:
         if (is_constant(arguments[0], true) || is_constant(arguments[0], false))
             return literal_boolean(optimizer->arena, is_constant(arguments[0], false));
-        return is_call_of(arguments[0], FUNCTION_NOT) ? expression_call_of(arguments[0])->arguments.items[0] : expression;
+        return is_call_of(arguments[0], FUNCTION_NOT) ? expression_call_of(arguments[0])->arguments.items[0]
+                                                      : expression;
     case FUNCTION_ISNULL:
         return arguments[0]->nullable ? expression : literal_boolean(optimizer->arena, false);
     case FUNCTION_ISNOTNULL:
         return arguments[0]->nullable ? expression : literal_boolean(optimizer->arena, true);
     case FUNCTION_IF:
-        return is_constant(arguments[0], true) ? arguments[1] : is_constant(arguments[0], false) ? arguments[2] : expression;
+        return is_constant(arguments[0], true)    ? arguments[1]
+               : is_constant(arguments[0], false) ? arguments[2]
+                                                  : expression;
     default:
         return expression;
     }

@@ -1,5 +1,6 @@
-/* Only columns that something above uses are read, computed and carried: from the top down with the set of wanted ids. Also inside from_json: fields of
- * its struct that nobody takes are not parsed (only without options, as a mode may ask to look at the whole record). */
+/* Only columns that something above uses are read, computed and carried: from the top down with the set of wanted ids.
+ * Also inside from_json: fields of its struct that nobody takes are not parsed (only without options, as a mode may ask
+ * to look at the whole record). */
 #include "sql/optimize.h"
 
 #include "base/vector.h"
@@ -46,14 +47,15 @@ static void want_same(struct wanted *wanted, const struct wanted *other) {
         want(wanted, other->ids.items[i]);
 }
 
-static const struct relation *prune(struct optimizer *optimizer, const struct relation *relation, const struct wanted *wanted);
+static const struct relation *prune(
+    struct optimizer *optimizer, const struct relation *relation, const struct wanted *wanted);
 
 /* ---- from_json ---- */
 
 struct field_uses {
     uint32_t id;
-    bool *used;   /* by ordinal */
-    bool whole;   /* the struct itself is used */
+    bool *used; /* by ordinal */
+    bool whole; /* the struct itself is used */
     int32_t *new_ordinals;
     const struct type *type;
 };
@@ -88,14 +90,17 @@ static const struct node *renumber_field(struct arena *arena, const struct node 
 
 static bool can_shrink(const struct expression *expression) {
     const struct expression *child = expression_strip(expression);
-    if (expression->node.tag != EXPRESSION_ALIAS || !is_call_of(child, FUNCTION_FROM_JSON) || child->type->kind != TYPE_STRUCT)
+    if (expression->node.tag != EXPRESSION_ALIAS || !is_call_of(child, FUNCTION_FROM_JSON) ||
+        child->type->kind != TYPE_STRUCT)
         return false;
     return expression_call_of(child)->arguments.count == 1;
 }
 
 /* upper over lower: shrinks one from_json of lower, rewrites upper's columns. */
-static void shrink_json(struct optimizer *optimizer, struct relation_project *upper, struct relation_project *lower, size_t index) {
-    struct expression_alias *alias = (struct expression_alias *)node_clone(optimizer->arena, &lower->columns.items[index]->node);
+static void shrink_json(
+    struct optimizer *optimizer, struct relation_project *upper, struct relation_project *lower, size_t index) {
+    struct expression_alias *alias =
+        (struct expression_alias *)node_clone(optimizer->arena, &lower->columns.items[index]->node);
     struct expression_call *call = (struct expression_call *)node_clone(optimizer->arena, &alias->child->node);
     const struct type *type = call->base.type;
     struct field_uses uses = {.id = alias->id, .used = ARENA_ARRAY(optimizer->arena, bool, type->field_count + 1)};
@@ -115,7 +120,8 @@ static void shrink_json(struct optimizer *optimizer, struct relation_project *up
     uses.type = type_struct(optimizer->arena, fields, kept);
     call->base.type = alias->base.type = uses.type;
     alias->child = &call->base;
-    const struct expression **columns = expressions_make(optimizer->arena, lower->columns.items, lower->columns.count).items;
+    const struct expression **columns =
+        expressions_make(optimizer->arena, lower->columns.items, lower->columns.count).items;
     columns[index] = &alias->base;
     lower->columns.items = columns;
     struct attribute *output = ARENA_ARRAY(optimizer->arena, struct attribute, lower->base.output_count);
@@ -140,7 +146,8 @@ static void shrink_all_json(struct optimizer *optimizer, struct relation_project
 
 /* ---- Relations ---- */
 
-static const struct relation *prune_project(struct optimizer *optimizer, const struct relation_project *project, const struct wanted *wanted) {
+static const struct relation *prune_project(
+    struct optimizer *optimizer, const struct relation_project *project, const struct wanted *wanted) {
     struct relation_project *copy = (struct relation_project *)clone_relation(optimizer, &project->base);
     const struct expression **columns = arena_allocate(optimizer->arena, project->columns.count * sizeof *columns);
     struct attribute *output = ARENA_ARRAY(optimizer->arena, struct attribute, project->columns.count);
@@ -162,14 +169,16 @@ static const struct relation *prune_project(struct optimizer *optimizer, const s
     return &copy->base;
 }
 
-static const struct relation *prune_scan(struct optimizer *optimizer, const struct relation_scan *scan, const struct wanted *wanted) {
+static const struct relation *prune_scan(
+    struct optimizer *optimizer, const struct relation_scan *scan, const struct wanted *wanted) {
     struct relation_scan *copy = (struct relation_scan *)clone_relation(optimizer, &scan->base);
     struct bytes *names = ARENA_ARRAY(optimizer->arena, struct bytes, scan->columns.count);
     struct attribute *output = ARENA_ARRAY(optimizer->arena, struct attribute, scan->columns.count);
     size_t count = 0, cheapest = 0;
     for (size_t i = 0; i < scan->columns.count; i++) {
-        if (type_value_size(scan->base.output[i].type) > 0 && (type_value_size(scan->base.output[i].type) < type_value_size(scan->base.output[cheapest].type) ||
-                                                                   type_value_size(scan->base.output[cheapest].type) == 0))
+        if (type_value_size(scan->base.output[i].type) > 0 &&
+            (type_value_size(scan->base.output[i].type) < type_value_size(scan->base.output[cheapest].type) ||
+                type_value_size(scan->base.output[cheapest].type) == 0))
             cheapest = i;
         if (!is_wanted(wanted, scan->base.output[i].id))
             continue;
@@ -187,7 +196,8 @@ static const struct relation *prune_scan(struct optimizer *optimizer, const stru
     return &copy->base;
 }
 
-static const struct relation *prune_aggregate(struct optimizer *optimizer, const struct relation_aggregate *aggregate, const struct wanted *wanted) {
+static const struct relation *prune_aggregate(
+    struct optimizer *optimizer, const struct relation_aggregate *aggregate, const struct wanted *wanted) {
     struct relation_aggregate *copy = (struct relation_aggregate *)clone_relation(optimizer, &aggregate->base);
     size_t groups = aggregate->groupings.count, count = groups;
     const struct expression **calls = arena_allocate(optimizer->arena, aggregate->calls.count * sizeof *calls);
@@ -211,7 +221,8 @@ static const struct relation *prune_aggregate(struct optimizer *optimizer, const
     return &copy->base;
 }
 
-static const struct relation *prune_join(struct optimizer *optimizer, const struct relation_join *join, const struct wanted *wanted) {
+static const struct relation *prune_join(
+    struct optimizer *optimizer, const struct relation_join *join, const struct wanted *wanted) {
     struct relation_join *copy = (struct relation_join *)clone_relation(optimizer, &join->base);
     struct wanted below = {0};
     want_same(&below, wanted);
@@ -241,7 +252,8 @@ static const struct relation *prune_join(struct optimizer *optimizer, const stru
 }
 
 /* Exactly the columns with these ids, in this order. */
-static const struct relation *exactly(struct optimizer *optimizer, const struct relation *relation, const struct attribute *const *attributes, size_t count) {
+static const struct relation *exactly(struct optimizer *optimizer, const struct relation *relation,
+    const struct attribute *const *attributes, size_t count) {
     bool same = relation->output_count == count;
     for (size_t i = 0; i < count && same; i++)
         same = relation->output[i].id == attributes[i]->id;
@@ -268,7 +280,8 @@ static const struct relation *exactly(struct optimizer *optimizer, const struct 
     return &project->base;
 }
 
-static const struct relation *prune_union(struct optimizer *optimizer, const struct relation_union *node, const struct wanted *wanted) {
+static const struct relation *prune_union(
+    struct optimizer *optimizer, const struct relation_union *node, const struct wanted *wanted) {
     struct relation_union *copy = (struct relation_union *)clone_relation(optimizer, &node->base);
     const struct relation **inputs = arena_allocate(optimizer->arena, node->inputs.count * sizeof *inputs);
     struct attribute *output = ARENA_ARRAY(optimizer->arena, struct attribute, node->base.output_count);
@@ -297,7 +310,8 @@ static const struct relation *prune_union(struct optimizer *optimizer, const str
     return &copy->base;
 }
 
-static const struct relation *prune_expand(struct optimizer *optimizer, const struct relation_expand *expand, const struct wanted *wanted) {
+static const struct relation *prune_expand(
+    struct optimizer *optimizer, const struct relation_expand *expand, const struct wanted *wanted) {
     struct relation_expand *copy = (struct relation_expand *)clone_relation(optimizer, &expand->base);
     size_t width = expand->base.output_count, rows = expand->columns.count / width, count = 0;
     struct attribute *output = ARENA_ARRAY(optimizer->arena, struct attribute, width);
@@ -323,7 +337,8 @@ static const struct relation *prune_expand(struct optimizer *optimizer, const st
 }
 
 /* generate and windows: the input's columns, then their own. */
-static const struct relation *prune_wider(struct optimizer *optimizer, const struct relation *relation, const struct relation *input, size_t offset, struct wanted *below) {
+static const struct relation *prune_wider(struct optimizer *optimizer, const struct relation *relation,
+    const struct relation *input, size_t offset, struct wanted *below) {
     struct relation *copy = clone_relation(optimizer, relation);
     const struct relation *pruned = prune(optimizer, input, below);
     size_t own = relation->output_count - input->output_count;
@@ -340,7 +355,8 @@ static const struct relation *prune_wider(struct optimizer *optimizer, const str
 }
 
 /* One input whose columns all pass. */
-static const struct relation *prune_same(struct optimizer *optimizer, const struct relation *relation, const struct relation *input, size_t offset, struct wanted *below) {
+static const struct relation *prune_same(struct optimizer *optimizer, const struct relation *relation,
+    const struct relation *input, size_t offset, struct wanted *below) {
     struct relation *copy = clone_relation(optimizer, relation);
     const struct relation *pruned = prune(optimizer, input, below);
     *(const struct relation **)((char *)copy + offset) = pruned;
@@ -350,7 +366,8 @@ static const struct relation *prune_same(struct optimizer *optimizer, const stru
     return copy;
 }
 
-static const struct relation *prune(struct optimizer *optimizer, const struct relation *relation, const struct wanted *wanted) {
+static const struct relation *prune(
+    struct optimizer *optimizer, const struct relation *relation, const struct wanted *wanted) {
     struct wanted below = {0};
     switch (relation->node.tag) {
     case RELATION_PROJECT:
@@ -368,32 +385,40 @@ static const struct relation *prune(struct optimizer *optimizer, const struct re
     case RELATION_FILTER:
         want_same(&below, wanted);
         want_expression(&below, relation_filter_of(relation)->condition);
-        return prune_same(optimizer, relation, relation_filter_of(relation)->input, offsetof(struct relation_filter, input), &below);
+        return prune_same(
+            optimizer, relation, relation_filter_of(relation)->input, offsetof(struct relation_filter, input), &below);
     case RELATION_SORT:
         want_same(&below, wanted);
         want_list(&below, relation_sort_of(relation)->orders);
-        return prune_same(optimizer, relation, relation_sort_of(relation)->input, offsetof(struct relation_sort, input), &below);
+        return prune_same(
+            optimizer, relation, relation_sort_of(relation)->input, offsetof(struct relation_sort, input), &below);
     case RELATION_REPARTITION:
         want_same(&below, wanted);
         want_list(&below, relation_repartition_of(relation)->expressions);
-        return prune_same(optimizer, relation, relation_repartition_of(relation)->input, offsetof(struct relation_repartition, input), &below);
+        return prune_same(optimizer, relation, relation_repartition_of(relation)->input,
+            offsetof(struct relation_repartition, input), &below);
     case RELATION_LIMIT:
         want_same(&below, wanted);
-        return prune_same(optimizer, relation, relation_limit_of(relation)->input, offsetof(struct relation_limit, input), &below);
+        return prune_same(
+            optimizer, relation, relation_limit_of(relation)->input, offsetof(struct relation_limit, input), &below);
     case RELATION_TAIL:
         want_same(&below, wanted);
-        return prune_same(optimizer, relation, relation_tail_of(relation)->input, offsetof(struct relation_tail, input), &below);
+        return prune_same(
+            optimizer, relation, relation_tail_of(relation)->input, offsetof(struct relation_tail, input), &below);
     case RELATION_SAMPLE:
         want_same(&below, wanted);
-        return prune_same(optimizer, relation, relation_sample_of(relation)->input, offsetof(struct relation_sample, input), &below);
+        return prune_same(
+            optimizer, relation, relation_sample_of(relation)->input, offsetof(struct relation_sample, input), &below);
     case RELATION_GENERATE:
         want_same(&below, wanted);
         want_expression(&below, relation_generate_of(relation)->generator);
-        return prune_wider(optimizer, relation, relation_generate_of(relation)->input, offsetof(struct relation_generate, input), &below);
+        return prune_wider(optimizer, relation, relation_generate_of(relation)->input,
+            offsetof(struct relation_generate, input), &below);
     case RELATION_WINDOWS:
         want_same(&below, wanted);
         want_list(&below, relation_windows_of(relation)->functions);
-        return prune_wider(optimizer, relation, relation_windows_of(relation)->input, offsetof(struct relation_windows, input), &below);
+        return prune_wider(optimizer, relation, relation_windows_of(relation)->input,
+            offsetof(struct relation_windows, input), &below);
     default:
         return relation;
     }
@@ -405,7 +430,8 @@ const struct relation *optimize_prune_columns(struct optimizer *optimizer, const
     for (size_t i = 0; i < relation->output_count; i++)
         attributes[i] = &relation->output[i];
     want_output(&all, relation);
-    const struct relation *pruned = exactly(optimizer, prune(optimizer, relation, &all), attributes, relation->output_count);
+    const struct relation *pruned =
+        exactly(optimizer, prune(optimizer, relation, &all), attributes, relation->output_count);
     VECTOR_FREE(&all.ids);
     return pruned;
 }

@@ -1,4 +1,5 @@
-/* Expressions without columns are computed once. An expression that fails stays: it may stand in a branch that no row takes, so its error belongs to the run. */
+/* Expressions without columns are computed once. An expression that fails stays: it may stand in a branch that no row
+ * takes, so its error belongs to the run. */
 #include "sql/optimize.h"
 
 static bool all_literals(struct expression_list list) {
@@ -16,8 +17,8 @@ static bool can_fold(const struct expression *expression) {
         return expression_is_literal(expression_field_of(expression)->child);
     case EXPRESSION_CALL: {
         const struct expression_call *call = expression_call_of(expression);
-        return call->function->kind == FUNCTION_SCALAR && call->function->volatility == VOLATILITY_IMMUTABLE && all_literals(call->arguments) &&
-               call->function->id != FUNCTION_RAISE_ERROR;
+        return call->function->kind == FUNCTION_SCALAR && call->function->volatility == VOLATILITY_IMMUTABLE &&
+               all_literals(call->arguments) && call->function->id != FUNCTION_RAISE_ERROR;
     }
     default:
         return false;

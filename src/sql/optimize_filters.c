@@ -1,11 +1,12 @@
-/* Conditions move towards the sources: through projections (with what the columns stand for), aliases, sorts, unions and repartitions, below aggregates when they
- * only look at groupings, into the side of a join that they are about, and as hints into scans. A filter without columns' side effects only:
- * volatile expressions stay where they are. */
+/* Conditions move towards the sources: through projections (with what the columns stand for), aliases, sorts, unions
+ * and repartitions, below aggregates when they only look at groupings, into the side of a join that they are about, and
+ * as hints into scans. A filter without columns' side effects only: volatile expressions stay where they are. */
 #include "sql/optimize.h"
 
 #include "base/vector.h"
 
-static const struct relation *push(struct optimizer *optimizer, const struct relation *input, struct expression_list conditions);
+static const struct relation *push(
+    struct optimizer *optimizer, const struct relation *input, struct expression_list conditions);
 
 struct parts {
     VECTOR(const struct expression *) below, above;
@@ -20,7 +21,8 @@ static void parts_free(struct parts *parts) {
     VECTOR_FREE(&parts->above);
 }
 
-static const struct relation *through_project(struct optimizer *optimizer, const struct relation_project *project, struct expression_list conditions) {
+static const struct relation *through_project(
+    struct optimizer *optimizer, const struct relation_project *project, struct expression_list conditions) {
     struct parts parts = {0};
     bool movable = true;
     for (size_t i = 0; i < project->columns.count; i++)
@@ -33,12 +35,14 @@ static const struct relation *through_project(struct optimizer *optimizer, const
     }
     struct relation_project *copy = (struct relation_project *)clone_relation(optimizer, &project->base);
     copy->input = push(optimizer, project->input, take(optimizer, parts.below.items, parts.below.count));
-    const struct relation *result = new_filter(optimizer, &copy->base, join_conjuncts(optimizer, take(optimizer, parts.above.items, parts.above.count)));
+    const struct relation *result = new_filter(
+        optimizer, &copy->base, join_conjuncts(optimizer, take(optimizer, parts.above.items, parts.above.count)));
     parts_free(&parts);
     return result;
 }
 
-static const struct relation *through_aggregate(struct optimizer *optimizer, const struct relation_aggregate *aggregate, struct expression_list conditions) {
+static const struct relation *through_aggregate(
+    struct optimizer *optimizer, const struct relation_aggregate *aggregate, struct expression_list conditions) {
     struct parts parts = {0};
     /* The groupings as a projection: output column i is grouping i. */
     const struct expression **aliases = arena_allocate(optimizer->arena, aggregate->groupings.count * sizeof *aliases);
@@ -51,27 +55,32 @@ static const struct relation *through_aggregate(struct optimizer *optimizer, con
         aliases[i] = &alias->base;
     }
     for (size_t i = 0; i < conditions.count; i++) {
-        if (aggregate->groupings.count > 0 && !is_volatile(conditions.items[i]) && columns_from(conditions.items[i], groups))
-            VECTOR_PUSH(&parts.below, substitute(optimizer, conditions.items[i], (struct expression_list){aliases, aggregate->groupings.count}));
+        if (aggregate->groupings.count > 0 && !is_volatile(conditions.items[i]) &&
+            columns_from(conditions.items[i], groups))
+            VECTOR_PUSH(&parts.below, substitute(optimizer, conditions.items[i],
+                                          (struct expression_list){aliases, aggregate->groupings.count}));
         else
             VECTOR_PUSH(&parts.above, conditions.items[i]);
     }
     struct relation_aggregate *copy = (struct relation_aggregate *)clone_relation(optimizer, &aggregate->base);
     copy->input = push(optimizer, aggregate->input, take(optimizer, parts.below.items, parts.below.count));
-    const struct relation *result = new_filter(optimizer, &copy->base, join_conjuncts(optimizer, take(optimizer, parts.above.items, parts.above.count)));
+    const struct relation *result = new_filter(
+        optimizer, &copy->base, join_conjuncts(optimizer, take(optimizer, parts.above.items, parts.above.count)));
     parts_free(&parts);
     return result;
 }
 
 /* Which sides a condition above or on a join may move to. */
-static const struct relation *through_join(struct optimizer *optimizer, const struct relation_join *join, struct expression_list conditions) {
+static const struct relation *through_join(
+    struct optimizer *optimizer, const struct relation_join *join, struct expression_list conditions) {
     VECTOR(const struct expression *) left = {0};
     VECTOR(const struct expression *) right = {0};
     VECTOR(const struct expression *) on = {0};
     VECTOR(const struct expression *) above = {0};
     enum join_type type = join->type;
     bool inner = type == JOIN_INNER || type == JOIN_CROSS;
-    bool keeps_left = inner || type == JOIN_LEFT || type == JOIN_LEFT_SEMI || type == JOIN_LEFT_ANTI || type == JOIN_LEFT_SINGLE || type == JOIN_EXISTENCE;
+    bool keeps_left = inner || type == JOIN_LEFT || type == JOIN_LEFT_SEMI || type == JOIN_LEFT_ANTI ||
+                      type == JOIN_LEFT_SINGLE || type == JOIN_EXISTENCE;
     bool keeps_right = inner || type == JOIN_RIGHT;
     for (size_t i = 0; i < conditions.count; i++) {
         const struct expression *one = conditions.items[i];
@@ -88,7 +97,8 @@ static const struct relation *through_join(struct optimizer *optimizer, const st
     }
     struct expression_list written = split_conjuncts(optimizer, join->condition);
     bool on_left = inner || type == JOIN_RIGHT || type == JOIN_LEFT_SEMI;
-    bool on_right = inner || type == JOIN_LEFT || type == JOIN_LEFT_SEMI || type == JOIN_LEFT_ANTI || type == JOIN_EXISTENCE;
+    bool on_right =
+        inner || type == JOIN_LEFT || type == JOIN_LEFT_SEMI || type == JOIN_LEFT_ANTI || type == JOIN_EXISTENCE;
     for (size_t i = 0; i < written.count; i++) {
         const struct expression *one = written.items[i];
         if (on_left && !is_volatile(one) && columns_from(one, join->left))
@@ -104,7 +114,8 @@ static const struct relation *through_join(struct optimizer *optimizer, const st
     copy->condition = join_conjuncts(optimizer, take(optimizer, on.items, on.count));
     if (type == JOIN_CROSS && copy->condition != NULL)
         copy->type = JOIN_INNER;
-    const struct relation *result = new_filter(optimizer, &copy->base, join_conjuncts(optimizer, take(optimizer, above.items, above.count)));
+    const struct relation *result =
+        new_filter(optimizer, &copy->base, join_conjuncts(optimizer, take(optimizer, above.items, above.count)));
     VECTOR_FREE(&left);
     VECTOR_FREE(&right);
     VECTOR_FREE(&on);
@@ -112,7 +123,8 @@ static const struct relation *through_join(struct optimizer *optimizer, const st
     return result;
 }
 
-static const struct relation *through_union(struct optimizer *optimizer, const struct relation_union *node, struct expression_list conditions) {
+static const struct relation *through_union(
+    struct optimizer *optimizer, const struct relation_union *node, struct expression_list conditions) {
     struct relation_union *copy = (struct relation_union *)clone_relation(optimizer, &node->base);
     const struct relation **inputs = arena_allocate(optimizer->arena, node->inputs.count * sizeof *inputs);
     struct parts parts = {0};
@@ -139,16 +151,19 @@ static const struct relation *through_union(struct optimizer *optimizer, const s
         }
         const struct expression **mapped = arena_allocate(optimizer->arena, parts.below.count * sizeof *mapped);
         for (size_t j = 0; j < parts.below.count; j++)
-            mapped[j] = substitute(optimizer, parts.below.items[j], (struct expression_list){aliases, input->output_count});
+            mapped[j] =
+                substitute(optimizer, parts.below.items[j], (struct expression_list){aliases, input->output_count});
         inputs[i] = push(optimizer, input, (struct expression_list){mapped, parts.below.count});
     }
     copy->inputs.items = inputs;
-    const struct relation *result = new_filter(optimizer, &copy->base, join_conjuncts(optimizer, take(optimizer, parts.above.items, parts.above.count)));
+    const struct relation *result = new_filter(
+        optimizer, &copy->base, join_conjuncts(optimizer, take(optimizer, parts.above.items, parts.above.count)));
     parts_free(&parts);
     return result;
 }
 
-static const struct relation *into_scan(struct optimizer *optimizer, const struct relation_scan *scan, struct expression_list conditions) {
+static const struct relation *into_scan(
+    struct optimizer *optimizer, const struct relation_scan *scan, struct expression_list conditions) {
     struct relation_scan *copy = (struct relation_scan *)clone_relation(optimizer, &scan->base);
     VECTOR(const struct expression *) filters = {0};
     for (size_t i = 0; i < scan->filters.count; i++)
@@ -162,14 +177,16 @@ static const struct relation *into_scan(struct optimizer *optimizer, const struc
 }
 
 /* One input below, whose columns all pass through. */
-static const struct relation *below(struct optimizer *optimizer, const struct relation *relation, size_t offset, struct expression_list conditions) {
+static const struct relation *below(
+    struct optimizer *optimizer, const struct relation *relation, size_t offset, struct expression_list conditions) {
     struct relation *copy = clone_relation(optimizer, relation);
     const struct relation **input = (const struct relation **)((char *)copy + offset);
     *input = push(optimizer, *input, conditions);
     return copy;
 }
 
-static const struct relation *push(struct optimizer *optimizer, const struct relation *input, struct expression_list conditions) {
+static const struct relation *push(
+    struct optimizer *optimizer, const struct relation *input, struct expression_list conditions) {
     switch (input->node.tag) {
     case RELATION_FILTER: {
         const struct relation_filter *filter = relation_filter_of(input);
@@ -204,8 +221,10 @@ static const struct relation *push(struct optimizer *optimizer, const struct rel
     case RELATION_WITH_WATERMARK: {
         /* Not through; what is below still gets its own filters moved. */
         static const size_t offsets[NODE_TAG_COUNT] = {[RELATION_LIMIT] = offsetof(struct relation_limit, input),
-            [RELATION_TAIL] = offsetof(struct relation_tail, input), [RELATION_SAMPLE] = offsetof(struct relation_sample, input),
-            [RELATION_EXPAND] = offsetof(struct relation_expand, input), [RELATION_GENERATE] = offsetof(struct relation_generate, input),
+            [RELATION_TAIL] = offsetof(struct relation_tail, input),
+            [RELATION_SAMPLE] = offsetof(struct relation_sample, input),
+            [RELATION_EXPAND] = offsetof(struct relation_expand, input),
+            [RELATION_GENERATE] = offsetof(struct relation_generate, input),
             [RELATION_WINDOWS] = offsetof(struct relation_windows, input),
             [RELATION_WITH_WATERMARK] = offsetof(struct relation_with_watermark, input)};
         const struct relation *inner = below(optimizer, input, offsets[input->node.tag], (struct expression_list){0});

@@ -1,4 +1,5 @@
-/* The engine builds its hash table from the right side: an inner join whose left side is known to be the smaller one is turned round. */
+/* The engine builds its hash table from the right side: an inner join whose left side is known to be the smaller one is
+ * turned round. */
 #include "sql/optimize.h"
 
 /* Rows at most, or -1 when nothing is known. */
@@ -25,7 +26,9 @@ static int64_t row_estimate(const struct relation *relation) {
     case RELATION_SORT:
         return row_estimate(relation_sort_of(relation)->input);
     case RELATION_AGGREGATE:
-        return relation_aggregate_of(relation)->groupings.count == 0 ? 1 : row_estimate(relation_aggregate_of(relation)->input);
+        return relation_aggregate_of(relation)->groupings.count == 0
+                   ? 1
+                   : row_estimate(relation_aggregate_of(relation)->input);
     case RELATION_LIMIT:
         return relation_limit_of(relation)->count;
     default:

@@ -1,4 +1,5 @@
-/* Limits: nested ones become one, and a scan that only rows' projections stand above learns how many rows are wanted. */
+/* Limits: nested ones become one, and a scan that only rows' projections stand above learns how many rows are wanted.
+ */
 #include "sql/optimize.h"
 
 static const struct relation *tell_scan(struct optimizer *optimizer, const struct relation *relation, int64_t rows) {

@@ -1,4 +1,5 @@
-/* A project over a project becomes one, unless that would compute something costly or volatile more than once. A project that changes nothing goes. */
+/* A project over a project becomes one, unless that would compute something costly or volatile more than once. A
+ * project that changes nothing goes. */
 #include "sql/optimize.h"
 
 struct usage {
@@ -34,7 +35,8 @@ static bool can_merge(struct expression_list upper, struct expression_list lower
     return true;
 }
 
-static const struct expression *merged(struct optimizer *optimizer, const struct expression *named, struct expression_list lower) {
+static const struct expression *merged(
+    struct optimizer *optimizer, const struct expression *named, struct expression_list lower) {
     if (named->node.tag == EXPRESSION_COLUMN) {
         uint32_t id = expression_column_of(named)->id;
         for (size_t i = 0; i < lower.count; i++)
@@ -61,7 +63,8 @@ static const struct relation *collapse(struct optimizer *optimizer, const struct
     if (relation->node.tag != RELATION_PROJECT)
         return relation;
     const struct relation_project *upper = relation_project_of(relation);
-    if (upper->input->node.tag == RELATION_PROJECT && can_merge(upper->columns, relation_project_of(upper->input)->columns)) {
+    if (upper->input->node.tag == RELATION_PROJECT &&
+        can_merge(upper->columns, relation_project_of(upper->input)->columns)) {
         const struct relation_project *lower = relation_project_of(upper->input);
         struct relation_project *copy = (struct relation_project *)clone_relation(optimizer, relation);
         const struct expression **columns = arena_allocate(optimizer->arena, upper->columns.count * sizeof *columns);

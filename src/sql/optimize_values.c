@@ -18,7 +18,8 @@ static bool is_literal_row(const struct relation *relation) {
     return true;
 }
 
-static const struct relation *local_of_rows(struct optimizer *optimizer, const struct relation *shape, const struct relation *const *rows, size_t row_count) {
+static const struct relation *local_of_rows(
+    struct optimizer *optimizer, const struct relation *shape, const struct relation *const *rows, size_t row_count) {
     struct relation_local *local = relation_local_new(optimizer->arena);
     const struct type *schema = relation_schema(optimizer->arena, shape);
     struct batch *batch = batch_create(schema);

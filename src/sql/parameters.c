@@ -18,14 +18,15 @@ static const struct node *bind(struct arena *arena, const struct node *node, voi
         if (same)
             return &binding->values.items[i]->node;
     }
-    raise_unbound_sql_parameter(binding->error, parameter->name.data != NULL ? arena_text(arena, parameter->name)
-                                                                              : arena_printf(arena, "_%d", node->origin.start));
+    raise_unbound_sql_parameter(binding->error, parameter->name.data != NULL
+                                                    ? arena_text(arena, parameter->name)
+                                                    : arena_printf(arena, "_%d", node->origin.start));
     sql_error_at(binding->error, node->origin);
     return NULL;
 }
 
-const struct node *sql_bind_parameters(struct arena *arena, const struct node *statement, struct bytes_list names, struct expression_list values,
-    struct sql_error *error) {
+const struct node *sql_bind_parameters(struct arena *arena, const struct node *statement, struct bytes_list names,
+    struct expression_list values, struct sql_error *error) {
     struct binding binding = {names, values, error};
     if (values.count == 0)
         return statement;

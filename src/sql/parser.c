@@ -105,16 +105,17 @@ void parser_place(struct parser *parser, const struct node *node, size_t mark) {
         return;
     const struct token *last = &parser->tokens[parser->index - 1];
     struct node *place = (struct node *)(uintptr_t)node;
-    place->origin = (struct origin){
-        parser->origin, parser->tokens[mark].start, last->start + (int32_t)(last->text.size > 0 ? last->text.size : 1) - 1};
+    place->origin = (struct origin){parser->origin, parser->tokens[mark].start,
+        last->start + (int32_t)(last->text.size > 0 ? last->text.size : 1) - 1};
 }
 
 /* Words that cannot be a column or an alias without AS: they begin the next clause. */
 bool parser_is_reserved(const struct parser *parser, size_t ahead) {
-    static const char *const words[] = {"SELECT", "FROM", "WHERE", "GROUP", "HAVING", "ORDER", "SORT", "CLUSTER", "DISTRIBUTE",
-        "LIMIT", "OFFSET", "UNION", "INTERSECT", "EXCEPT", "MINUS", "JOIN", "INNER", "LEFT", "RIGHT", "FULL", "CROSS", "NATURAL",
-        "SEMI", "ANTI", "LATERAL", "ON", "USING", "WHEN", "THEN", "ELSE", "END", "AND", "OR", "AS", "WINDOW", "PIVOT", "UNPIVOT",
-        "TABLESAMPLE", "BETWEEN", "IN", "IS", "LIKE", "ILIKE", "RLIKE", "REGEXP", "DIV", "OVER", "WITHIN", "WITH", "QUALIFY"};
+    static const char *const words[] = {"SELECT", "FROM", "WHERE", "GROUP", "HAVING", "ORDER", "SORT", "CLUSTER",
+        "DISTRIBUTE", "LIMIT", "OFFSET", "UNION", "INTERSECT", "EXCEPT", "MINUS", "JOIN", "INNER", "LEFT", "RIGHT",
+        "FULL", "CROSS", "NATURAL", "SEMI", "ANTI", "LATERAL", "ON", "USING", "WHEN", "THEN", "ELSE", "END", "AND",
+        "OR", "AS", "WINDOW", "PIVOT", "UNPIVOT", "TABLESAMPLE", "BETWEEN", "IN", "IS", "LIKE", "ILIKE", "RLIKE",
+        "REGEXP", "DIV", "OVER", "WITHIN", "WITH", "QUALIFY"};
     for (size_t i = 0; i < ARRAY_COUNT(words); i++)
         if (parser_is_ahead(parser, ahead, words[i]))
             return true;
@@ -187,7 +188,8 @@ static void skip_angles(struct parser *parser) {
             break;
         if (token->kind == TOKEN_SYMBOL && token->text.data[0] == '<' && token->text.size == 1)
             depth++;
-        else if (token->kind == TOKEN_SYMBOL && token->text.data[0] == '>' && token->text.data[token->text.size - 1] == '>')
+        else if (token->kind == TOKEN_SYMBOL && token->text.data[0] == '>' &&
+                 token->text.data[token->text.size - 1] == '>')
             depth -= (int)token->text.size;
         parser->index++;
     } while (depth > 0);
@@ -216,7 +218,8 @@ const struct type *parser_type(struct parser *parser) {
         parser->index++;
     } else if (parser_accept_symbol(parser, "(")) {
         while (!parser->failed && !parser_accept_symbol(parser, ")")) {
-            if (parser_token(parser, 0)->kind != TOKEN_INTEGER && !parser_is_symbol(parser, ",") && !parser_is_symbol(parser, "-"))
+            if (parser_token(parser, 0)->kind != TOKEN_INTEGER && !parser_is_symbol(parser, ",") &&
+                !parser_is_symbol(parser, "-"))
                 parser_fail(parser);
             parser->index += !parser->failed;
         }
@@ -224,8 +227,8 @@ const struct type *parser_type(struct parser *parser) {
     if (parser->failed)
         return none;
     const struct token *first = &parser->tokens[mark], *last = &parser->tokens[parser->index - 1];
-    struct bytes text = bytes_slice(
-        parser->origin->text, (size_t)first->start, (size_t)(last->start - first->start) + last->text.size);
+    struct bytes text =
+        bytes_slice(parser->origin->text, (size_t)first->start, (size_t)(last->start - first->start) + last->text.size);
     struct error cause = {0};
     const struct type *type = type_parse_name(parser->arena, text, &cause);
     if (type != NULL)

@@ -1,7 +1,7 @@
 /* parser.h: what the parser's files share. Internal to sql/.
  *
- * A recursive-descent parser over the token array. The first error is raised, then the position jumps to the end, so that every loop ends; functions then
- * give a dummy node, never NULL, and only the entry points look at `failed`. */
+ * A recursive-descent parser over the token array. The first error is raised, then the position jumps to the end, so
+ * that every loop ends; functions then give a dummy node, never NULL, and only the entry points look at `failed`. */
 #ifndef SQL_PARSER_H
 #define SQL_PARSER_H
 
@@ -59,10 +59,11 @@ const struct expression *parser_interval(struct parser *parser, bool negative); 
 const struct expression *parser_expression(struct parser *parser);
 const struct expression *parser_value_expression(struct parser *parser); /* without boolean operators */
 const struct expression *parser_named_expression(struct parser *parser); /* with alias, or star */
-struct expression_list parser_expressions(struct parser *parser); /* a, b, c */
+struct expression_list parser_expressions(struct parser *parser);        /* a, b, c */
 const struct expression *parser_sort_item(struct parser *parser);
 struct expression_list parser_sort_items(struct parser *parser);
-const struct expression *parser_special_call(struct parser *parser); /* CASE, CAST, EXTRACT, TRIM …; NULL when none starts here */
+const struct expression *parser_special_call(
+    struct parser *parser); /* CASE, CAST, EXTRACT, TRIM …; NULL when none starts here */
 const struct expression *parser_window(struct parser *parser, const struct expression *function); /* after OVER */
 void parser_window_clause(struct parser *parser);
 

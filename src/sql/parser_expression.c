@@ -1,4 +1,5 @@
-/* Expressions with Spark's precedence, from loosest to tightest: OR, AND, NOT, predicates (BETWEEN, IN, LIKE, IS), comparison, |, ^, &, shifts,
+/* Expressions with Spark's precedence, from loosest to tightest: OR, AND, NOT, predicates (BETWEEN, IN, LIKE, IS),
+ * comparison, |, ^, &, shifts,
  * + - ||, * / % DIV, unary + - ~, then postfix . [] :: on a primary. */
 #include "sql/parser.h"
 
@@ -6,14 +7,15 @@
 
 typedef const struct expression *(*operand_parser)(struct parser *parser);
 
-static const struct expression *call(struct parser *parser, size_t mark, const char *name, size_t count, const struct expression *first,
-    const struct expression *second) {
+static const struct expression *call(struct parser *parser, size_t mark, const char *name, size_t count,
+    const struct expression *first, const struct expression *second) {
     const struct expression *node = function_call(parser->arena, name, count, first, second);
     parser_place(parser, &node->node, mark);
     return node;
 }
 
-static const struct expression *negate(struct parser *parser, size_t mark, bool negated, const struct expression *child) {
+static const struct expression *negate(
+    struct parser *parser, size_t mark, bool negated, const struct expression *child) {
     return negated ? call(parser, mark, "not", 1, child, NULL) : child;
 }
 
@@ -27,7 +29,8 @@ static const struct expression *balance(
     return call(parser, mark, name, 2, left, right);
 }
 
-static const struct expression *chain(struct parser *parser, const char *keyword, const char *name, operand_parser operand) {
+static const struct expression *chain(
+    struct parser *parser, const char *keyword, const char *name, operand_parser operand) {
     size_t mark = parser->index;
     const struct expression *first = operand(parser);
     if (!parser_is(parser, keyword))
@@ -56,7 +59,8 @@ struct operator_level {
     } operators[10];
 };
 static const struct operator_level levels[] = {
-    {{{"=", "="}, {"==", "="}, {"<=>", "<=>"}, {"<>", "!="}, {"!=", "!="}, {"<", "<"}, {"<=", "<="}, {">", ">"}, {">=", ">="}}},
+    {{{"=", "="}, {"==", "="}, {"<=>", "<=>"}, {"<>", "!="}, {"!=", "!="}, {"<", "<"}, {"<=", "<="}, {">", ">"},
+        {">=", ">="}}},
     {{{"|", "|"}}},
     {{{"^", "^"}}},
     {{{"&", "&"}}},
@@ -69,7 +73,8 @@ static const struct expression *unary(struct parser *parser);
 
 static const char *accept_operator(struct parser *parser, const struct operator_level *level) {
     for (size_t i = 0; i < ARRAY_COUNT(level->operators) && level->operators[i].symbol != NULL; i++)
-        if (parser_accept_symbol(parser, level->operators[i].symbol) || parser_accept(parser, level->operators[i].symbol))
+        if (parser_accept_symbol(parser, level->operators[i].symbol) ||
+            parser_accept(parser, level->operators[i].symbol))
             return level->operators[i].name;
     return NULL;
 }
@@ -98,7 +103,8 @@ const struct expression *parser_value_expression(struct parser *parser) {
 
 /* ---- Predicates ---- */
 
-static const struct expression *function_of(struct parser *parser, size_t mark, const char *name, const struct expression *const *items, size_t count) {
+static const struct expression *function_of(
+    struct parser *parser, size_t mark, const char *name, const struct expression *const *items, size_t count) {
     struct expression_function *function = expression_function_new(parser->arena);
     function->name = bytes_from_text(name);
     function->arguments = expressions_make(parser->arena, items, count);
@@ -134,14 +140,16 @@ static const struct expression *in_predicate(struct parser *parser, size_t mark,
 }
 
 /* After LIKE or ILIKE: a pattern with an escape, or ANY | SOME | ALL (patterns). */
-static const struct expression *like_predicate(struct parser *parser, size_t mark, const char *name, const struct expression *value, bool negated) {
+static const struct expression *like_predicate(
+    struct parser *parser, size_t mark, const char *name, const struct expression *value, bool negated) {
     bool all = parser_accept(parser, "ALL");
     if (all || ((parser_is(parser, "ANY") || parser_is(parser, "SOME")) && parser_is_symbol_ahead(parser, 1, "("))) {
         parser->index += !all;
         parser_expect_symbol(parser, "(");
         const struct expression *result = NULL;
         do {
-            const struct expression *one = negate(parser, mark, negated, call(parser, mark, name, 2, value, parser_expression(parser)));
+            const struct expression *one =
+                negate(parser, mark, negated, call(parser, mark, name, 2, value, parser_expression(parser)));
             result = result == NULL ? one : call(parser, mark, all ? "and" : "or", 2, result, one);
         } while (parser_accept_symbol(parser, ","));
         parser_expect_symbol(parser, ")");
@@ -163,7 +171,8 @@ static const struct expression *is_predicate(struct parser *parser, size_t mark,
     if (parser_accept(parser, "TRUE"))
         return negate(parser, mark, negated, call(parser, mark, "<=>", 2, value, literal_boolean(parser->arena, true)));
     if (parser_accept(parser, "FALSE"))
-        return negate(parser, mark, negated, call(parser, mark, "<=>", 2, value, literal_boolean(parser->arena, false)));
+        return negate(
+            parser, mark, negated, call(parser, mark, "<=>", 2, value, literal_boolean(parser->arena, false)));
     parser_expect(parser, "DISTINCT");
     parser_expect(parser, "FROM");
     return negate(parser, mark, !negated, call(parser, mark, "<=>", 2, value, parser_value_expression(parser)));
@@ -174,8 +183,9 @@ static const struct expression *predicate(struct parser *parser) {
     const struct expression *value = parser_value_expression(parser);
     for (;;) {
         bool negated = parser_is(parser, "NOT") &&
-                       (parser_is_ahead(parser, 1, "BETWEEN") || parser_is_ahead(parser, 1, "IN") || parser_is_ahead(parser, 1, "LIKE") ||
-                           parser_is_ahead(parser, 1, "ILIKE") || parser_is_ahead(parser, 1, "RLIKE") || parser_is_ahead(parser, 1, "REGEXP"));
+                       (parser_is_ahead(parser, 1, "BETWEEN") || parser_is_ahead(parser, 1, "IN") ||
+                           parser_is_ahead(parser, 1, "LIKE") || parser_is_ahead(parser, 1, "ILIKE") ||
+                           parser_is_ahead(parser, 1, "RLIKE") || parser_is_ahead(parser, 1, "REGEXP"));
         parser->index += negated;
         if (parser_accept(parser, "BETWEEN")) {
             const struct expression *items[3] = {value, parser_value_expression(parser), NULL};
@@ -189,7 +199,8 @@ static const struct expression *predicate(struct parser *parser) {
         } else if (parser_accept(parser, "ILIKE")) {
             value = like_predicate(parser, mark, "ilike", value, negated);
         } else if (parser_accept(parser, "RLIKE") || parser_accept(parser, "REGEXP")) {
-            value = negate(parser, mark, negated, call(parser, mark, "rlike", 2, value, parser_value_expression(parser)));
+            value =
+                negate(parser, mark, negated, call(parser, mark, "rlike", 2, value, parser_value_expression(parser)));
         } else if (parser_accept(parser, "IS")) {
             value = is_predicate(parser, mark, value);
         } else {
@@ -258,7 +269,8 @@ static const struct expression *lambda(struct parser *parser) {
 const struct expression *parser_expression(struct parser *parser) {
     if (!parser_enter(parser))
         return parser_dummy(parser);
-    const struct expression *expression = is_lambda(parser) ? lambda(parser) : chain(parser, "OR", "or", and_expression);
+    const struct expression *expression =
+        is_lambda(parser) ? lambda(parser) : chain(parser, "OR", "or", and_expression);
     parser_leave(parser);
     return expression;
 }
@@ -352,7 +364,8 @@ static const struct expression *function_tail(struct parser *parser, size_t mark
     parser_expect_symbol(parser, "(");
     if (parser_accept(parser, "DISTINCT"))
         function->distinct = true;
-    else if (parser_is(parser, "ALL") && !parser_is_symbol_ahead(parser, 1, ")") && !parser_is_symbol_ahead(parser, 1, ","))
+    else if (parser_is(parser, "ALL") && !parser_is_symbol_ahead(parser, 1, ")") &&
+             !parser_is_symbol_ahead(parser, 1, ","))
         parser->index++;
     if (!parser_is_symbol(parser, ")")) {
         do {
@@ -377,8 +390,8 @@ static struct bytes join_names(struct parser *parser, struct bytes_list names) {
 
 /* Words that begin a clause after an expression and are names where an expression begins: Kafka's column `offset`. */
 static bool may_be_column(const struct parser *parser) {
-    static const char *const words[] = {"OFFSET", "WINDOW", "SORT", "CLUSTER", "DISTRIBUTE", "PIVOT", "UNPIVOT", "TABLESAMPLE",
-        "WITHIN", "OVER", "QUALIFY", "LIMIT", "MINUS", "SEMI", "ANTI", "LATERAL", "DIV", "REGEXP"};
+    static const char *const words[] = {"OFFSET", "WINDOW", "SORT", "CLUSTER", "DISTRIBUTE", "PIVOT", "UNPIVOT",
+        "TABLESAMPLE", "WITHIN", "OVER", "QUALIFY", "LIMIT", "MINUS", "SEMI", "ANTI", "LATERAL", "DIV", "REGEXP"};
     for (size_t i = 0; i < ARRAY_COUNT(words); i++)
         if (parser_is(parser, words[i]))
             return true;
@@ -395,7 +408,8 @@ static const struct expression *name_or_call(struct parser *parser) {
         return parser_dummy(parser);
     }
     for (size_t i = 0; i < ARRAY_COUNT(without_parentheses); i++) {
-        if (!parser_is_symbol_ahead(parser, 1, "(") && !parser_is_symbol_ahead(parser, 1, ".") && parser_accept(parser, without_parentheses[i]))
+        if (!parser_is_symbol_ahead(parser, 1, "(") && !parser_is_symbol_ahead(parser, 1, ".") &&
+            parser_accept(parser, without_parentheses[i]))
             return function_of(parser, mark, without_parentheses[i], NULL, 0);
     }
     struct bytes_list names = parser_names(parser);
@@ -473,7 +487,8 @@ static const struct expression *primary(struct parser *parser) {
     return name_or_call(parser);
 }
 
-static const struct expression *extract(struct parser *parser, size_t mark, const struct expression *child, const struct expression *key) {
+static const struct expression *extract(
+    struct parser *parser, size_t mark, const struct expression *child, const struct expression *key) {
     struct expression_extract *node = expression_extract_new(parser->arena);
     node->child = child;
     node->key = key;

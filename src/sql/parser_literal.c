@@ -37,7 +37,8 @@ static const struct expression *decimal_literal(struct parser *parser, struct by
         scale += point;
     }
     int64_t exponent = 0;
-    if (i + 1 < digits.size && bytes_to_int64(bytes_slice(digits, i + 1, digits.size - i - 1), &exponent) && llabs(exponent) < 76)
+    if (i + 1 < digits.size && bytes_to_int64(bytes_slice(digits, i + 1, digits.size - i - 1), &exponent) &&
+        llabs(exponent) < 76)
         scale -= (int)exponent;
     for (; scale < 0 && precision < 38; scale++, precision += unscaled != 0)
         unscaled *= 10;
@@ -95,7 +96,8 @@ const struct expression *parser_number(struct parser *parser, bool negative) {
         bytes_to_double(last == 'd' || last == 'f' ? without_suffix(text, 1) : text, &value);
         value = negative ? -value : value;
         float single = (float)value;
-        literal = last == 'f' ? literal_value(parser->arena, type_simple(TYPE_FLOAT), &single) : literal_double(parser->arena, value);
+        literal = last == 'f' ? literal_value(parser->arena, type_simple(TYPE_FLOAT), &single)
+                              : literal_double(parser->arena, value);
     } else {
         return NULL;
     }
@@ -114,7 +116,8 @@ static bool hex_digit(uint8_t byte, int *value) {
 }
 
 static const struct expression *typed_error(struct parser *parser, const char *type, struct bytes text, size_t mark) {
-    raise_invalid_typed_literal(parser->error, arena_printf(parser->arena, "\"%s\"", type), quote_text(parser->arena, text));
+    raise_invalid_typed_literal(
+        parser->error, arena_printf(parser->arena, "\"%s\"", type), quote_text(parser->arena, text));
     parser_failed(parser, mark);
     return parser_dummy(parser);
 }
@@ -160,7 +163,8 @@ static const struct expression *typed_literal(struct parser *parser) {
         return literal_value(parser->arena, type_simple(TYPE_TIMESTAMP_NTZ), &microseconds);
     }
     if (parser_accept(parser, "TIMESTAMP") || parser_accept(parser, "TIMESTAMP_LTZ"))
-        return function_call(parser->arena, "timestamp_literal", (size_t)1, literal_string(parser->arena, parser_string(parser)));
+        return function_call(
+            parser->arena, "timestamp_literal", (size_t)1, literal_string(parser->arena, parser_string(parser)));
     if (parser_accept(parser, "X"))
         return binary_literal(parser, mark);
     return NULL;
@@ -195,7 +199,18 @@ const struct expression *parser_literal(struct parser *parser) {
 
 /* ---- Intervals ---- */
 
-enum unit { UNIT_YEAR, UNIT_MONTH, UNIT_WEEK, UNIT_DAY, UNIT_HOUR, UNIT_MINUTE, UNIT_SECOND, UNIT_MILLISECOND, UNIT_MICROSECOND, UNIT_COUNT };
+enum unit {
+    UNIT_YEAR,
+    UNIT_MONTH,
+    UNIT_WEEK,
+    UNIT_DAY,
+    UNIT_HOUR,
+    UNIT_MINUTE,
+    UNIT_SECOND,
+    UNIT_MILLISECOND,
+    UNIT_MICROSECOND,
+    UNIT_COUNT
+};
 static const struct {
     const char *name;
     int64_t months, microseconds;
@@ -255,7 +270,8 @@ static void add_unit(struct interval_sum *sum, struct bytes text, enum unit unit
         sum->has_time = true;
         sum->good = sum->good && !__builtin_mul_overflow(value, units[unit].microseconds, &scaled) &&
                     !__builtin_add_overflow(scaled, fraction, &part);
-        sum->good = sum->good && !__builtin_add_overflow(sum->microseconds, negative ? -part : part, &sum->microseconds);
+        sum->good =
+            sum->good && !__builtin_add_overflow(sum->microseconds, negative ? -part : part, &sum->microseconds);
     }
     int field = (int)units[unit].field;
     sum->from = field < sum->from ? field : sum->from;
@@ -281,7 +297,8 @@ static const struct expression *interval_value(struct parser *parser, const stru
         return interval_error(parser, mark);
     if (sum->has_months) {
         int32_t months = (int32_t)sum->months;
-        return literal_value(parser->arena, interval_type(parser->arena, TYPE_YEAR_MONTH_INTERVAL, sum->from, sum->to), &months);
+        return literal_value(
+            parser->arena, interval_type(parser->arena, TYPE_YEAR_MONTH_INTERVAL, sum->from, sum->to), &months);
     }
     return literal_value(
         parser->arena, interval_type(parser->arena, TYPE_DAY_TIME_INTERVAL, sum->from, sum->to), &sum->microseconds);
@@ -310,8 +327,10 @@ static void add_words(struct interval_sum *sum, struct bytes text) {
     VECTOR_FREE(&words);
 }
 
-/* '1-2' YEAR TO MONTH, '1 02:03:04.5' DAY TO SECOND and the shorter ones: the fields from `from` to `to`, one after the other. */
-static const struct expression *range_interval(struct parser *parser, struct bytes text, bool negative, enum unit from, enum unit to, size_t mark) {
+/* '1-2' YEAR TO MONTH, '1 02:03:04.5' DAY TO SECOND and the shorter ones: the fields from `from` to `to`, one after the
+ * other. */
+static const struct expression *range_interval(
+    struct parser *parser, struct bytes text, bool negative, enum unit from, enum unit to, size_t mark) {
     struct interval_sum sum = {.from = (int)units[from].field, .to = (int)units[to].field, .good = true};
     text = bytes_trim(text);
     if (text.size > 0 && (text.data[0] == '-' || text.data[0] == '+')) {
@@ -350,7 +369,8 @@ const struct expression *parser_interval(struct parser *parser, bool negative) {
             break;
         }
         struct bytes value = text ? lexer_string_value(parser->arena, token) : token->text;
-        enum unit unit = parser_token(parser, 1)->kind == TOKEN_WORD ? unit_named(parser_token(parser, 1)->text) : UNIT_COUNT;
+        enum unit unit =
+            parser_token(parser, 1)->kind == TOKEN_WORD ? unit_named(parser_token(parser, 1)->text) : UNIT_COUNT;
         if (unit == UNIT_COUNT) {
             if (!first || !text) {
                 parser->index = start;

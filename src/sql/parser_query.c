@@ -14,7 +14,8 @@ static const struct relation *placed(struct parser *parser, const struct relatio
     return node;
 }
 
-static const struct relation *filter(struct parser *parser, const struct relation *input, const struct expression *condition, size_t mark) {
+static const struct relation *filter(
+    struct parser *parser, const struct relation *input, const struct expression *condition, size_t mark) {
     struct relation_filter *node = relation_filter_new(parser->arena);
     node->input = input;
     node->condition = condition;
@@ -24,9 +25,11 @@ static const struct relation *filter(struct parser *parser, const struct relatio
 bool parser_starts_query(const struct parser *parser, size_t ahead) {
     while (parser_is_symbol_ahead(parser, ahead, "("))
         ahead++;
-    if (parser_is_ahead(parser, ahead, "VALUES") || parser_is_ahead(parser, ahead, "TABLE") || parser_is_ahead(parser, ahead, "WITH"))
+    if (parser_is_ahead(parser, ahead, "VALUES") || parser_is_ahead(parser, ahead, "TABLE") ||
+        parser_is_ahead(parser, ahead, "WITH"))
         return parser_token(parser, ahead + 1)->kind != TOKEN_SYMBOL || parser_is_symbol_ahead(parser, ahead + 1, "(");
-    return parser_is_ahead(parser, ahead, "SELECT") || (parser_is_ahead(parser, ahead, "FROM") && parser_is_identifier(parser, ahead + 1));
+    return parser_is_ahead(parser, ahead, "SELECT") ||
+           (parser_is_ahead(parser, ahead, "FROM") && parser_is_identifier(parser, ahead + 1));
 }
 
 /* ---- FROM ---- */
@@ -225,7 +228,8 @@ static const struct relation *from_clause(struct parser *parser) {
     size_t mark = parser->index;
     const struct relation *result = NULL;
     do {
-        bool lateral = parser_is(parser, "LATERAL") && !parser_is_ahead(parser, 1, "VIEW") && parser_accept(parser, "LATERAL");
+        bool lateral =
+            parser_is(parser, "LATERAL") && !parser_is_ahead(parser, 1, "VIEW") && parser_accept(parser, "LATERAL");
         const struct relation *next = relation(parser);
         if (result == NULL) {
             result = next;
@@ -271,7 +275,8 @@ static void grouping_sets(struct parser *parser, struct relation_group_by *node)
 }
 
 static void group_clause(struct parser *parser, struct relation_group_by *node) {
-    if (parser_is(parser, "ALL") && !parser_is_symbol_ahead(parser, 1, ".") && !parser_is_symbol_ahead(parser, 1, "(")) {
+    if (parser_is(parser, "ALL") && !parser_is_symbol_ahead(parser, 1, ".") &&
+        !parser_is_symbol_ahead(parser, 1, "(")) {
         parser->index++;
         node->all = true;
         return;
@@ -377,8 +382,8 @@ static const struct relation *query_primary(struct parser *parser) {
     return select(parser);
 }
 
-static const struct relation *set_operation(
-    struct parser *parser, const struct relation *left, enum set_kind kind, const struct relation *(*operand)(struct parser *), size_t mark) {
+static const struct relation *set_operation(struct parser *parser, const struct relation *left, enum set_kind kind,
+    const struct relation *(*operand)(struct parser *), size_t mark) {
     struct relation_set_operation *node = relation_set_operation_new(parser->arena);
     node->left = left;
     node->kind = kind;
@@ -424,7 +429,8 @@ static const struct relation *sorted(
     return placed(parser, &node->base, mark);
 }
 
-static const struct relation *distributed(struct parser *parser, const struct relation *input, struct expression_list by, size_t mark) {
+static const struct relation *distributed(
+    struct parser *parser, const struct relation *input, struct expression_list by, size_t mark) {
     struct relation_repartition *node = relation_repartition_new(parser->arena);
     node->input = input;
     node->expressions = by;
@@ -479,13 +485,15 @@ const struct relation *parser_query(struct parser *parser) {
         VECTOR(const struct relation *) plans = {0};
         with = relation_with_new(parser->arena);
         if (parser_is(parser, "RECURSIVE") && parser_is_identifier(parser, 1)) {
-            raise_unsupported_feature_not_in_this_program(parser->error, "WITH RECURSIVE", "Write the steps as separate queries.");
+            raise_unsupported_feature_not_in_this_program(
+                parser->error, "WITH RECURSIVE", "Write the steps as separate queries.");
             parser_failed(parser, parser->index);
         }
         do {
             size_t start = parser->index;
             struct bytes name = parser_identifier(parser);
-            struct bytes_list columns = parser_is_symbol(parser, "(") ? parser_identifier_list(parser) : (struct bytes_list){0};
+            struct bytes_list columns =
+                parser_is_symbol(parser, "(") ? parser_identifier_list(parser) : (struct bytes_list){0};
             parser_accept(parser, "AS");
             parser_expect_symbol(parser, "(");
             struct relation_subquery_alias *alias = relation_subquery_alias_new(parser->arena);

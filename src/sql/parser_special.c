@@ -1,9 +1,11 @@
-/* Expressions with their own syntax: CASE, CAST, EXTRACT, TRIM, SUBSTRING … FROM, window specifications, aliases, sort items. */
+/* Expressions with their own syntax: CASE, CAST, EXTRACT, TRIM, SUBSTRING … FROM, window specifications, aliases, sort
+ * items. */
 #include "sql/parser.h"
 
 #include "base/vector.h"
 
-static const struct expression *function_of(struct parser *parser, const char *name, const struct expression *const *items, size_t count) {
+static const struct expression *function_of(
+    struct parser *parser, const char *name, const struct expression *const *items, size_t count) {
     struct expression_function *function = expression_function_new(parser->arena);
     function->name = bytes_from_text(name);
     function->arguments = expressions_make(parser->arena, items, count);
@@ -15,7 +17,8 @@ static const struct expression *case_expression(struct parser *parser) {
     const struct expression *operand = parser_is(parser, "WHEN") ? NULL : parser_expression(parser);
     while (parser_accept(parser, "WHEN")) {
         const struct expression *condition = parser_expression(parser);
-        VECTOR_PUSH(&items, operand == NULL ? condition : function_call(parser->arena, "=", (size_t)2, operand, condition));
+        VECTOR_PUSH(
+            &items, operand == NULL ? condition : function_call(parser->arena, "=", (size_t)2, operand, condition));
         parser_expect(parser, "THEN");
         VECTOR_PUSH(&items, parser_expression(parser));
     }
@@ -42,7 +45,8 @@ static const struct expression *cast(struct parser *parser, enum cast_mode mode)
 
 static const struct expression *extract_field(struct parser *parser) {
     parser_expect_symbol(parser, "(");
-    struct bytes field = parser_token(parser, 0)->kind == TOKEN_STRING ? parser_string(parser) : parser_identifier(parser);
+    struct bytes field =
+        parser_token(parser, 0)->kind == TOKEN_STRING ? parser_string(parser) : parser_identifier(parser);
     parser_expect(parser, "FROM");
     const struct expression *source = parser_value_expression(parser);
     parser_expect_symbol(parser, ")");
@@ -52,7 +56,9 @@ static const struct expression *extract_field(struct parser *parser) {
 /* TRIM([BOTH | LEADING | TRAILING] [characters] FROM text) */
 static const struct expression *trim(struct parser *parser) {
     parser_expect_symbol(parser, "(");
-    const char *name = parser_accept(parser, "LEADING") ? "ltrim" : parser_accept(parser, "TRAILING") ? "rtrim" : "trim";
+    const char *name = parser_accept(parser, "LEADING")    ? "ltrim"
+                       : parser_accept(parser, "TRAILING") ? "rtrim"
+                                                           : "trim";
     parser_accept(parser, "BOTH");
     const struct expression *characters = parser_is(parser, "FROM") ? NULL : parser_expression(parser);
     if (parser_accept(parser, "FROM")) {
@@ -70,7 +76,8 @@ static const struct expression *trim(struct parser *parser) {
 }
 
 /* name(a KEYWORD b [FOR c]) or name(a, b, …) */
-static const struct expression *keyword_arguments(struct parser *parser, const char *name, const char *const *keywords, bool swapped) {
+static const struct expression *keyword_arguments(
+    struct parser *parser, const char *name, const char *const *keywords, bool swapped) {
     VECTOR(const struct expression *) items = {0};
     parser_expect_symbol(parser, "(");
     VECTOR_PUSH(&items, parser_value_expression(parser));
@@ -88,7 +95,8 @@ static const struct expression *keyword_arguments(struct parser *parser, const c
     parser_expect_symbol(parser, ")");
     const struct expression *node;
     if (swapped && strcmp(name, "instr") == 0 && items.count == 2)
-        node = function_call(parser->arena, "locate", (size_t)3, items.items[0], items.items[1], literal_int(parser->arena, 1));
+        node = function_call(
+            parser->arena, "locate", (size_t)3, items.items[0], items.items[1], literal_int(parser->arena, 1));
     else
         node = function_of(parser, name, items.items, items.count);
     VECTOR_FREE(&items);
@@ -101,9 +109,11 @@ static const struct expression *unit_call(struct parser *parser) {
         const char *word, *name;
     } calls[] = {{"TIMESTAMPADD", "timestampadd"}, {"DATEADD", "timestampadd"}, {"DATE_ADD", "timestampadd"},
         {"TIMESTAMPDIFF", "timestampdiff"}, {"DATEDIFF", "timestampdiff"}, {"DATE_DIFF", "timestampdiff"}};
-    static const char *const units[] = {"YEAR", "QUARTER", "MONTH", "WEEK", "DAY", "DAYOFYEAR", "HOUR", "MINUTE", "SECOND", "MILLISECOND", "MICROSECOND"};
+    static const char *const units[] = {"YEAR", "QUARTER", "MONTH", "WEEK", "DAY", "DAYOFYEAR", "HOUR", "MINUTE",
+        "SECOND", "MILLISECOND", "MICROSECOND"};
     for (size_t i = 0; i < ARRAY_COUNT(calls); i++) {
-        if (!parser_is(parser, calls[i].word) || !parser_is_symbol_ahead(parser, 1, "(") || !parser_is_symbol_ahead(parser, 3, ","))
+        if (!parser_is(parser, calls[i].word) || !parser_is_symbol_ahead(parser, 1, "(") ||
+            !parser_is_symbol_ahead(parser, 3, ","))
             continue;
         for (size_t j = 0; j < ARRAY_COUNT(units); j++) {
             if (!parser_is_ahead(parser, 2, units[j]))
@@ -113,7 +123,8 @@ static const struct expression *unit_call(struct parser *parser) {
             parser_expect_symbol(parser, ",");
             const struct expression *second = parser_expression(parser);
             parser_expect_symbol(parser, ")");
-            return function_call(parser->arena, calls[i].name, (size_t)3, literal_string(parser->arena, bytes_from_text(units[j])), first, second);
+            return function_call(parser->arena, calls[i].name, (size_t)3,
+                literal_string(parser->arena, bytes_from_text(units[j])), first, second);
         }
     }
     return NULL;
@@ -124,14 +135,15 @@ const struct expression *parser_special_call(struct parser *parser) {
     static const char *const placing[] = {"PLACING", "FROM", "FOR", NULL};
     static const char *const in[] = {"IN", NULL};
     bool call = parser_is_symbol_ahead(parser, 1, "(");
-    if (!parser_is_symbol_ahead(parser, 1, ".") && !parser_is_symbol_ahead(parser, 1, ",") && parser_token(parser, 1)->kind != TOKEN_END &&
-        !call && parser_accept(parser, "CASE"))
+    if (!parser_is_symbol_ahead(parser, 1, ".") && !parser_is_symbol_ahead(parser, 1, ",") &&
+        parser_token(parser, 1)->kind != TOKEN_END && !call && parser_accept(parser, "CASE"))
         return case_expression(parser);
     if (call && parser_accept(parser, "CASE"))
         return case_expression(parser);
     enum token_kind next = parser_token(parser, 1)->kind;
-    if (parser_is(parser, "INTERVAL") && (next == TOKEN_STRING || next == TOKEN_INTEGER || next == TOKEN_DECIMAL || next == TOKEN_RAW_STRING ||
-                                             parser_is_symbol_ahead(parser, 1, "-") || parser_is_symbol_ahead(parser, 1, "+"))) {
+    if (parser_is(parser, "INTERVAL") &&
+        (next == TOKEN_STRING || next == TOKEN_INTEGER || next == TOKEN_DECIMAL || next == TOKEN_RAW_STRING ||
+            parser_is_symbol_ahead(parser, 1, "-") || parser_is_symbol_ahead(parser, 1, "+"))) {
         parser->index++;
         return parser_interval(parser, false);
     }
@@ -209,7 +221,8 @@ static void window_specification(struct parser *parser, struct expression_window
     parser_expect_symbol(parser, ")");
 }
 
-/* OVER name: the WINDOW clause comes after the select list, so its tokens are looked for from here on, at this level of parentheses. */
+/* OVER name: the WINDOW clause comes after the select list, so its tokens are looked for from here on, at this level of
+ * parentheses. */
 static bool seek_window(struct parser *parser, struct bytes name) {
     int depth = 0;
     bool seen = false;
@@ -217,7 +230,8 @@ static bool seek_window(struct parser *parser, struct bytes name) {
         parser->index = i;
         depth += parser_is_symbol(parser, "(") ? 1 : parser_is_symbol(parser, ")") ? -1 : 0;
         seen = seen || (depth == 0 && parser_is(parser, "WINDOW"));
-        if (seen && depth == 0 && parser_is_identifier(parser, 0) && parser_is_ahead(parser, 1, "AS") && parser_is_symbol_ahead(parser, 2, "(") &&
+        if (seen && depth == 0 && parser_is_identifier(parser, 0) && parser_is_ahead(parser, 1, "AS") &&
+            parser_is_symbol_ahead(parser, 2, "(") &&
             bytes_equal_ignore_case(lexer_name(parser->arena, parser_token(parser, 0)), name)) {
             parser->index += 2;
             return true;

@@ -1,4 +1,5 @@
-/* Statements other than queries: views, SHOW, DESCRIBE, SET, EXPLAIN, USE, CACHE. Everything else that Spark knows is refused by name. */
+/* Statements other than queries: views, SHOW, DESCRIBE, SET, EXPLAIN, USE, CACHE. Everything else that Spark knows is
+ * refused by name. */
 #include "sql/parser.h"
 
 static const struct node *create_view(struct parser *parser) {
@@ -8,8 +9,8 @@ static const struct node *create_view(struct parser *parser) {
     size_t mark = parser->index;
     bool temporary = parser_accept(parser, "TEMP") || parser_accept(parser, "TEMPORARY");
     if (!temporary || !parser_is(parser, "VIEW")) {
-        raise_unsupported_feature_not_in_this_program(
-            parser->error, "CREATE of anything but TEMPORARY VIEW", "There is no catalog of tables: write files and read them by path.");
+        raise_unsupported_feature_not_in_this_program(parser->error, "CREATE of anything but TEMPORARY VIEW",
+            "There is no catalog of tables: write files and read them by path.");
         parser_failed(parser, mark);
         return &command->base.node;
     }
@@ -35,7 +36,8 @@ static const struct node *create_view(struct parser *parser) {
 static const struct node *drop_view(struct parser *parser) {
     struct command_drop_view *command = command_drop_view_new(parser->arena);
     if (!parser_accept(parser, "VIEW")) {
-        raise_unsupported_feature_not_in_this_program(parser->error, "DROP of anything but VIEW", "There is no catalog of tables.");
+        raise_unsupported_feature_not_in_this_program(
+            parser->error, "DROP of anything but VIEW", "There is no catalog of tables.");
         parser_failed(parser, parser->index);
     }
     command->if_exists = parser_accept2(parser, "IF", "EXISTS");
@@ -47,8 +49,9 @@ static const struct node *show(struct parser *parser) {
     static const struct {
         const char *word;
         enum show_kind kind;
-    } kinds[] = {{"TABLES", SHOW_TABLES}, {"VIEWS", SHOW_VIEWS}, {"DATABASES", SHOW_DATABASES}, {"SCHEMAS", SHOW_DATABASES},
-        {"NAMESPACES", SHOW_DATABASES}, {"COLUMNS", SHOW_COLUMNS}, {"FUNCTIONS", SHOW_FUNCTIONS}, {"CATALOGS", SHOW_CATALOGS}};
+    } kinds[] = {{"TABLES", SHOW_TABLES}, {"VIEWS", SHOW_VIEWS}, {"DATABASES", SHOW_DATABASES},
+        {"SCHEMAS", SHOW_DATABASES}, {"NAMESPACES", SHOW_DATABASES}, {"COLUMNS", SHOW_COLUMNS},
+        {"FUNCTIONS", SHOW_FUNCTIONS}, {"CATALOGS", SHOW_CATALOGS}};
     struct command_show *command = command_show_new(parser->arena);
     if (parser_is_ahead(parser, 1, "FUNCTIONS"))
         parser->index++; /* SHOW ALL | USER | SYSTEM FUNCTIONS */
@@ -113,7 +116,8 @@ static const struct node *set(struct parser *parser) {
         parser->index++;
     if (parser_is_symbol(parser, ";"))
         end = (size_t)parser_token(parser, 0)->start;
-    struct bytes text = bytes_trim(bytes_slice(parser->origin->text, from < end ? from : end, end - (from < end ? from : end)));
+    struct bytes text =
+        bytes_trim(bytes_slice(parser->origin->text, from < end ? from : end, end - (from < end ? from : end)));
     size_t equal = bytes_find(text, '=', 0);
     command->key = bytes_trim(bytes_slice(text, 0, equal == SIZE_MAX ? text.size : equal));
     command->value = equal == SIZE_MAX ? BYTES_NULL : bytes_trim(bytes_slice(text, equal + 1, text.size - equal - 1));
@@ -129,7 +133,8 @@ static const struct node *reset(struct parser *parser) {
     if (parser_is_identifier(parser, 0)) {
         parser_names(parser);
         const struct token *first = &parser->tokens[mark], *last = &parser->tokens[parser->index - 1];
-        command->key = bytes_slice(parser->origin->text, (size_t)first->start, (size_t)(last->start - first->start) + last->text.size);
+        command->key = bytes_slice(
+            parser->origin->text, (size_t)first->start, (size_t)(last->start - first->start) + last->text.size);
     }
     return &command->base.node;
 }
@@ -138,7 +143,8 @@ static const struct node *explain(struct parser *parser) {
     static const struct {
         const char *word;
         enum explain_mode mode;
-    } modes[] = {{"EXTENDED", EXPLAIN_EXTENDED}, {"FORMATTED", EXPLAIN_FORMATTED}, {"CODEGEN", EXPLAIN_CODEGEN}, {"COST", EXPLAIN_COST}, {"LOGICAL", EXPLAIN_EXTENDED}};
+    } modes[] = {{"EXTENDED", EXPLAIN_EXTENDED}, {"FORMATTED", EXPLAIN_FORMATTED}, {"CODEGEN", EXPLAIN_CODEGEN},
+        {"COST", EXPLAIN_COST}, {"LOGICAL", EXPLAIN_EXTENDED}};
     struct command_explain *command = command_explain_new(parser->arena);
     for (size_t i = 0; i < ARRAY_COUNT(modes); i++)
         if (parser_accept(parser, modes[i].word))
@@ -170,14 +176,15 @@ static const struct node *use(struct parser *parser) {
 }
 
 static const struct node *refused(struct parser *parser, const char *name) {
-    raise_unsupported_feature_not_in_this_program(parser->error, name, "Use the DataFrame reader and writer with paths.");
+    raise_unsupported_feature_not_in_this_program(
+        parser->error, name, "Use the DataFrame reader and writer with paths.");
     parser_failed(parser, parser->index);
     return &relation_one_row_new(parser->arena)->base.node;
 }
 
 const struct node *parser_statement(struct parser *parser) {
-    static const char *const known[] = {"INSERT", "MERGE", "UPDATE", "DELETE", "ALTER", "TRUNCATE", "LOAD", "MSCK", "ANALYZE", "GRANT",
-        "REVOKE", "CALL", "DECLARE", "EXECUTE", "BEGIN", "ADD", "LIST", "COMMENT", "REPAIR"};
+    static const char *const known[] = {"INSERT", "MERGE", "UPDATE", "DELETE", "ALTER", "TRUNCATE", "LOAD", "MSCK",
+        "ANALYZE", "GRANT", "REVOKE", "CALL", "DECLARE", "EXECUTE", "BEGIN", "ADD", "LIST", "COMMENT", "REPAIR"};
     if (parser_accept(parser, "CREATE"))
         return create_view(parser);
     if (parser_accept(parser, "DROP"))

@@ -438,8 +438,8 @@ static void print_level(const struct node *node, int level, struct buffer *out) 
         const struct relation *relation = (const struct relation *)node;
         buffer_append_text(out, " -> [");
         for (size_t i = 0; i < relation->output_count; i++)
-            buffer_printf(out, "%s%.*s#%u", i > 0 ? ", " : "", BYTES_ARGS(relation->output[i].name),
-                relation->output[i].id);
+            buffer_printf(
+                out, "%s%.*s#%u", i > 0 ? ", " : "", BYTES_ARGS(relation->output[i].name), relation->output[i].id);
         buffer_append_byte(out, ']');
     }
     buffer_append_byte(out, '\n');

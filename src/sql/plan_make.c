@@ -138,6 +138,7 @@ const struct expression *function_call(struct arena *arena, const char *name, si
 
 const struct expression *expression_strip(const struct expression *expression) {
     while (expression->node.tag == EXPRESSION_ALIAS || expression->node.tag == EXPRESSION_SHOWN)
-        expression = expression->node.tag == EXPRESSION_ALIAS ? expression_alias_of(expression)->child : expression_shown_of(expression)->child;
+        expression = expression->node.tag == EXPRESSION_ALIAS ? expression_alias_of(expression)->child
+                                                              : expression_shown_of(expression)->child;
     return expression;
 }

@@ -1,5 +1,6 @@
-/* Expressions as text, by Spark's rules: operators in parentheses, casts as written by the user, string literals without quotes. One walk serves two
- * readers: column names and error messages (names only) and EXPLAIN (names with ids). */
+/* Expressions as text, by Spark's rules: operators in parentheses, casts as written by the user, string literals
+ * without quotes. One walk serves two readers: column names and error messages (names only) and EXPLAIN (names with
+ * ids). */
 #include "sql/pretty.h"
 
 #include <ctype.h>
@@ -105,7 +106,8 @@ static void print_case(struct printer *printer, struct expression_list items) {
     text(printer, " END");
 }
 
-static void print_special(struct printer *printer, const struct function *function, struct bytes name, struct expression_list items) {
+static void print_special(
+    struct printer *printer, const struct function *function, struct bytes name, struct expression_list items) {
     switch (function->id) {
     case FUNCTION_CASE_WHEN:
         print_case(printer, items);
@@ -151,22 +153,27 @@ static void print_special(struct printer *printer, const struct function *functi
     }
 }
 
-static void print_plain_call(struct printer *printer, const char *name, size_t size, struct expression_list items, bool distinct) {
+static void print_plain_call(
+    struct printer *printer, const char *name, size_t size, struct expression_list items, bool distinct) {
     buffer_append(printer->out, name, size);
     text(printer, distinct ? "(DISTINCT " : "(");
     list(printer, items, 0, ", ");
     text(printer, ")");
 }
 
-/* An operator written as one shows its symbol; written as a function under another name (mod, negative), it shows that name. */
+/* An operator written as one shows its symbol; written as a function under another name (mod, negative), it shows that
+ * name. */
 static bool shows_as_call(const struct function *function, struct bytes name) {
-    if (function->display == DISPLAY_CALL || function->display == DISPLAY_SPECIAL || function->display == DISPLAY_POSTFIX)
+    if (function->display == DISPLAY_CALL || function->display == DISPLAY_SPECIAL ||
+        function->display == DISPLAY_POSTFIX)
         return false;
-    return name.data != NULL && name.size > 0 && isalpha(name.data[0]) && !bytes_equal_ignore_case(name, bytes_from_text(function->name)) &&
+    return name.data != NULL && name.size > 0 && isalpha(name.data[0]) &&
+           !bytes_equal_ignore_case(name, bytes_from_text(function->name)) &&
            !bytes_equal_ignore_case(name, bytes_from_text(function->symbol));
 }
 
-static void print_call(struct printer *printer, const struct function *function, struct bytes name, struct expression_list items, bool distinct) {
+static void print_call(struct printer *printer, const struct function *function, struct bytes name,
+    struct expression_list items, bool distinct) {
     if (function->id == FUNCTION_CEIL || function->id == FUNCTION_FLOOR)
         if (items.count == 2) {
             print_plain_call(printer, function->name, strlen(function->name), items, distinct);
@@ -174,13 +181,14 @@ static void print_call(struct printer *printer, const struct function *function,
         }
     if (function->id == FUNCTION_RAND || function->id == FUNCTION_UNARY_PLUS)
         name = BYTES_NULL; /* these never show another name */
-    bool own_name = name.data == NULL || bytes_equal_ignore_case(name, bytes_from_text(function->name)) || strcmp(function->symbol, function->name) != 0;
+    bool own_name = name.data == NULL || bytes_equal_ignore_case(name, bytes_from_text(function->name)) ||
+                    strcmp(function->symbol, function->name) != 0;
     if (shows_as_call(function, name)) {
         print_plain_call(printer, (const char *)name.data, name.size, items, distinct);
         return;
     }
-    if (strcmp(function->family, "json") == 0 && function->kind == FUNCTION_SCALAR && items.count == 2 && items.items[1]->type != NULL &&
-        items.items[1]->type->kind == TYPE_MAP)
+    if (strcmp(function->family, "json") == 0 && function->kind == FUNCTION_SCALAR && items.count == 2 &&
+        items.items[1]->type != NULL && items.items[1]->type->kind == TYPE_MAP)
         items.count = 1; /* options are not shown */
     switch (function->display) {
     case DISPLAY_INFIX:
@@ -237,7 +245,8 @@ static void print_function(struct printer *printer, const struct expression_func
         return;
     }
     text(printer, printer->plan ? "'" : "");
-    print_plain_call(printer, (const char *)function->name.data, function->name.size, function->arguments, function->distinct);
+    print_plain_call(
+        printer, (const char *)function->name.data, function->name.size, function->arguments, function->distinct);
 }
 
 static void print_aggregate(struct printer *printer, const struct expression_aggregate_call *call) {

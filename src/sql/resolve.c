@@ -6,7 +6,8 @@
 #include "column/timezone.h"
 #include "sql/pretty.h"
 
-static bool resolve_list(struct analyzer *analyzer, const struct scope *scope, struct expression_list list, struct expression_list *resolved) {
+static bool resolve_list(struct analyzer *analyzer, const struct scope *scope, struct expression_list list,
+    struct expression_list *resolved) {
     const struct expression **items = arena_allocate(analyzer->arena, list.count * sizeof *items);
     for (size_t i = 0; i < list.count; i++)
         if ((items[i] = resolve(analyzer, scope, list.items[i])) == NULL)
@@ -15,7 +16,8 @@ static bool resolve_list(struct analyzer *analyzer, const struct scope *scope, s
     return true;
 }
 
-static const struct expression *resolve_cast(struct analyzer *analyzer, const struct scope *scope, const struct expression_cast *written) {
+static const struct expression *resolve_cast(
+    struct analyzer *analyzer, const struct scope *scope, const struct expression_cast *written) {
     const struct expression *child = resolve(analyzer, scope, written->child);
     if (child == NULL)
         return NULL;
@@ -36,13 +38,14 @@ static const struct expression *resolve_cast(struct analyzer *analyzer, const st
         raise_datatype_mismatch_cast_with_conf_suggestion(analyzer->error, quote_expression(arena, &cast->base),
             quote_type(arena, child->type), quote_type(arena, cast->target), "\"spark.sql.ansi.enabled\"", "'false'");
     else
-        raise_datatype_mismatch_cast_without_suggestion(
-            analyzer->error, quote_expression(arena, &cast->base), quote_type(arena, child->type), quote_type(arena, cast->target));
+        raise_datatype_mismatch_cast_without_suggestion(analyzer->error, quote_expression(arena, &cast->base),
+            quote_type(arena, child->type), quote_type(arena, cast->target));
     fail_at(analyzer, &written->base.node);
     return NULL;
 }
 
-static const struct expression *resolve_alias(struct analyzer *analyzer, const struct scope *scope, const struct expression_alias *written) {
+static const struct expression *resolve_alias(
+    struct analyzer *analyzer, const struct scope *scope, const struct expression_alias *written) {
     const struct expression *child = resolve(analyzer, scope, written->child);
     if (child == NULL)
         return NULL;
@@ -55,7 +58,8 @@ static const struct expression *resolve_alias(struct analyzer *analyzer, const s
     return &alias->base;
 }
 
-static const struct expression *resolve_sort_order(struct analyzer *analyzer, const struct scope *scope, const struct expression_sort_order *written) {
+static const struct expression *resolve_sort_order(
+    struct analyzer *analyzer, const struct scope *scope, const struct expression_sort_order *written) {
     struct expression_sort_order *order = expression_sort_order_new(analyzer->arena);
     *order = *written;
     order->child = resolve(analyzer, scope, written->child);
@@ -65,13 +69,14 @@ static const struct expression *resolve_sort_order(struct analyzer *analyzer, co
     order->base.nullable = order->child->nullable;
     if (type_is_orderable(order->child->type) || order->child->type->kind == TYPE_NULL)
         return &order->base;
-    raise_datatype_mismatch_invalid_ordering_type(analyzer->error, quote_expression(analyzer->arena, &order->base), "`sortorder`",
-        quote_type(analyzer->arena, order->child->type));
+    raise_datatype_mismatch_invalid_ordering_type(analyzer->error, quote_expression(analyzer->arena, &order->base),
+        "`sortorder`", quote_type(analyzer->arena, order->child->type));
     fail_at(analyzer, &written->base.node);
     return NULL;
 }
 
-static const struct expression *resolve_window(struct analyzer *analyzer, const struct scope *scope, const struct expression_window *written) {
+static const struct expression *resolve_window(
+    struct analyzer *analyzer, const struct scope *scope, const struct expression_window *written) {
     struct expression_window *window = expression_window_new(analyzer->arena);
     struct scope inner = *scope;
     inner.in_window = true;
@@ -85,7 +90,8 @@ static const struct expression *resolve_window(struct analyzer *analyzer, const 
     if (written->upper != NULL && (window->upper = resolve(analyzer, scope, written->upper)) == NULL)
         return NULL;
     bool aggregate = window->function->node.tag == EXPRESSION_AGGREGATE_CALL;
-    bool call = window->function->node.tag == EXPRESSION_CALL && expression_call_of(window->function)->function->kind == FUNCTION_WINDOW;
+    bool call = window->function->node.tag == EXPRESSION_CALL &&
+                expression_call_of(window->function)->function->kind == FUNCTION_WINDOW;
     if (!aggregate && !call) {
         raise_unsupported_expr_for_window(analyzer->error, quote_expression(analyzer->arena, window->function));
         fail_at(analyzer, &written->base.node);
@@ -95,7 +101,9 @@ static const struct expression *resolve_window(struct analyzer *analyzer, const 
     if (window->frame == FRAME_NONE) {
         bool ordered = window->order.count > 0;
         window->frame = call || !ordered ? FRAME_ROWS : FRAME_RANGE;
-        window->upper = ordered || (call && expression_call_of(window->function)->function->id == FUNCTION_ROW_NUMBER) ? literal_int(analyzer->arena, 0) : NULL;
+        window->upper = ordered || (call && expression_call_of(window->function)->function->id == FUNCTION_ROW_NUMBER)
+                            ? literal_int(analyzer->arena, 0)
+                            : NULL;
         if (!call && !ordered)
             window->upper = NULL;
     }
@@ -105,7 +113,8 @@ static const struct expression *resolve_window(struct analyzer *analyzer, const 
 }
 
 /* TIMESTAMP '…' in the session's time zone. */
-static const struct expression *timestamp_literal(struct analyzer *analyzer, const struct expression_function *function) {
+static const struct expression *timestamp_literal(
+    struct analyzer *analyzer, const struct expression_function *function) {
     const struct string_view *view = expression_literal_of(function->arguments.items[0])->value->values;
     struct bytes text = bytes_trim(bytes_make(view->data, view->size));
     struct error cause = {0};
@@ -119,14 +128,15 @@ static const struct expression *timestamp_literal(struct analyzer *analyzer, con
     return NULL;
 }
 
-static const struct expression *resolve_update_fields(struct analyzer *analyzer, const struct scope *scope, const struct expression_update_fields *update) {
+static const struct expression *resolve_update_fields(
+    struct analyzer *analyzer, const struct scope *scope, const struct expression_update_fields *update) {
     const struct expression *child = resolve(analyzer, scope, update->child);
     const struct expression *value = update->value == NULL ? NULL : resolve(analyzer, scope, update->value);
     if (child == NULL || (update->value != NULL && value == NULL))
         return NULL;
     if (child->type->kind != TYPE_STRUCT) {
-        raise_datatype_mismatch_unexpected_input_type(analyzer->error, quote_expression(analyzer->arena, &update->base), "first", "\"STRUCT\"",
-            quote_expression(analyzer->arena, child), quote_type(analyzer->arena, child->type));
+        raise_datatype_mismatch_unexpected_input_type(analyzer->error, quote_expression(analyzer->arena, &update->base),
+            "first", "\"STRUCT\"", quote_expression(analyzer->arena, child), quote_type(analyzer->arena, child->type));
         fail_at(analyzer, &update->base.node);
         return NULL;
     }
@@ -139,7 +149,9 @@ static const struct expression *resolve_update_fields(struct analyzer *analyzer,
         if (same && value == NULL)
             continue;
         VECTOR_PUSH(&items, literal_string(analyzer->arena, field->name));
-        VECTOR_PUSH(&items, same ? value : resolve_extract(analyzer, &update->base.node, child, literal_string(analyzer->arena, field->name)));
+        VECTOR_PUSH(&items,
+            same ? value
+                 : resolve_extract(analyzer, &update->base.node, child, literal_string(analyzer->arena, field->name)));
     }
     if (!replaced && value != NULL) {
         VECTOR_PUSH(&items, literal_string(analyzer->arena, update->field));
@@ -154,7 +166,8 @@ static const struct expression *resolve_update_fields(struct analyzer *analyzer,
     return make_call(analyzer, &update->base.node, "if", 3, test, literal_null(analyzer->arena, made->type), made);
 }
 
-static const struct expression *resolve_subquery(struct analyzer *analyzer, const struct scope *scope, const struct expression_subquery *written) {
+static const struct expression *resolve_subquery(
+    struct analyzer *analyzer, const struct scope *scope, const struct expression_subquery *written) {
     struct expression_subquery *subquery = expression_subquery_new(analyzer->arena);
     *subquery = *written;
     if (!resolve_list(analyzer, scope, written->values, &subquery->values))
@@ -178,8 +191,10 @@ static const struct expression *resolve_subquery(struct analyzer *analyzer, cons
     } else if (written->kind == SUBQUERY_IN) {
         subquery->base.nullable = true;
         if (subquery->values.count == 1 && subquery->plan->output_count != 1) {
-            raise_datatype_mismatch_in_subquery_length_mismatch(analyzer->error, quote_expression(analyzer->arena, &subquery->base),
-                arena_printf(analyzer->arena, "%zu", subquery->values.count), quote_expression(analyzer->arena, subquery->values.items[0]),
+            raise_datatype_mismatch_in_subquery_length_mismatch(analyzer->error,
+                quote_expression(analyzer->arena, &subquery->base),
+                arena_printf(analyzer->arena, "%zu", subquery->values.count),
+                quote_expression(analyzer->arena, subquery->values.items[0]),
                 arena_printf(analyzer->arena, "%zu", subquery->plan->output_count), "");
             fail_at(analyzer, &written->base.node);
             return NULL;
@@ -196,13 +211,15 @@ static const struct expression *refuse(struct analyzer *analyzer, const struct e
         break;
     case EXPRESSION_PYTHON_UDF:
         unsupported(analyzer, expression->node.origin,
-            arena_printf(analyzer->arena, "The Python function `%.*s`", BYTES_ARGS(expression_python_udf_of(expression)->name)),
+            arena_printf(
+                analyzer->arena, "The Python function `%.*s`", BYTES_ARGS(expression_python_udf_of(expression)->name)),
             "Write it with built-in functions.");
         break;
     case EXPRESSION_PARAMETER: {
         struct bytes name = expression_parameter_of(expression)->name;
-        raise_unbound_sql_parameter(analyzer->error,
-            name.data != NULL ? arena_text(analyzer->arena, name) : arena_printf(analyzer->arena, "_%d", expression->node.origin.start));
+        raise_unbound_sql_parameter(
+            analyzer->error, name.data != NULL ? arena_text(analyzer->arena, name)
+                                               : arena_printf(analyzer->arena, "_%d", expression->node.origin.start));
         break;
     }
     case EXPRESSION_LAMBDA:
@@ -215,7 +232,8 @@ static const struct expression *refuse(struct analyzer *analyzer, const struct e
     return NULL;
 }
 
-static const struct expression *resolve_kind(struct analyzer *analyzer, const struct scope *scope, const struct expression *expression) {
+static const struct expression *resolve_kind(
+    struct analyzer *analyzer, const struct scope *scope, const struct expression *expression) {
     switch (expression->node.tag) {
     case EXPRESSION_LITERAL:
     case EXPRESSION_COLUMN:
@@ -225,7 +243,8 @@ static const struct expression *resolve_kind(struct analyzer *analyzer, const st
         return resolve_attribute(analyzer, scope, expression_attribute_of(expression), false);
     case EXPRESSION_FUNCTION: {
         const struct expression_function *function = expression_function_of(expression);
-        if (bytes_equal_text(function->name, "timestamp_literal") && function->arguments.count == 1 && expression_is_literal(function->arguments.items[0]))
+        if (bytes_equal_text(function->name, "timestamp_literal") && function->arguments.count == 1 &&
+            expression_is_literal(function->arguments.items[0]))
             return timestamp_literal(analyzer, function);
         return resolve_function(analyzer, scope, function);
     }
@@ -261,7 +280,8 @@ static const struct expression *resolve_kind(struct analyzer *analyzer, const st
     }
 }
 
-const struct expression *resolve(struct analyzer *analyzer, const struct scope *scope, const struct expression *expression) {
+const struct expression *resolve(
+    struct analyzer *analyzer, const struct scope *scope, const struct expression *expression) {
     if (++analyzer->depth > PLAN_DEPTH_MAX) {
         raise_failed_to_parse_too_complex(analyzer->error);
         fail_at(analyzer, &expression->node);
@@ -270,13 +290,14 @@ const struct expression *resolve(struct analyzer *analyzer, const struct scope *
     }
     const struct expression *resolved = resolve_kind(analyzer, scope, expression);
     analyzer->depth--;
-    if (resolved != NULL && resolved->node.origin.text == NULL && expression->node.origin.text != NULL && resolved != expression &&
-        resolved->node.tag != EXPRESSION_LITERAL)
+    if (resolved != NULL && resolved->node.origin.text == NULL && expression->node.origin.text != NULL &&
+        resolved != expression && resolved->node.tag != EXPRESSION_LITERAL)
         ((struct node *)(uintptr_t)&resolved->node)->origin = expression->node.origin;
     return resolved;
 }
 
-const struct expression *resolve_condition(struct analyzer *analyzer, const struct scope *scope, const struct expression *expression) {
+const struct expression *resolve_condition(
+    struct analyzer *analyzer, const struct scope *scope, const struct expression *expression) {
     const struct expression *resolved = resolve(analyzer, scope, expression);
     if (resolved == NULL)
         return NULL;
@@ -336,7 +357,8 @@ const struct column *constant_value(struct analyzer *analyzer, const struct expr
     const struct column *value = NULL;
     struct sql_error ignored = {.arena = analyzer->arena};
     if (!is_foldable(expression) || environment->evaluate == NULL ||
-        !environment->evaluate(environment->context, analyzer->arena, without_shown(analyzer->arena, expression), &value, &ignored))
+        !environment->evaluate(
+            environment->context, analyzer->arena, without_shown(analyzer->arena, expression), &value, &ignored))
         return NULL;
     return value;
 }
@@ -352,7 +374,8 @@ bool constant_text(struct analyzer *analyzer, const struct expression *expressio
 
 /* ---- Names of select items ---- */
 
-const struct expression *name_expression(struct analyzer *analyzer, const struct expression *written, const struct expression *resolved) {
+const struct expression *name_expression(
+    struct analyzer *analyzer, const struct expression *written, const struct expression *resolved) {
     if (resolved->node.tag == EXPRESSION_ALIAS || resolved->node.tag == EXPRESSION_COLUMN)
         return resolved;
     if (resolved->node.tag == EXPRESSION_OUTER)

@@ -24,10 +24,10 @@ bool resolve_sum(struct resolution *resolution) {
     if (!number(resolution))
         return false;
     const struct type *type = resolution->arguments[0]->type;
-    resolution->type = type_is_integral(type)          ? type_simple(TYPE_LONG)
-                       : type->kind == TYPE_DECIMAL    ? decimal_plus(resolution->analyzer->arena, type, 10, 0)
-                       : type_is_numeric(type)         ? type_simple(TYPE_DOUBLE)
-                                                       : type;
+    resolution->type = type_is_integral(type)       ? type_simple(TYPE_LONG)
+                       : type->kind == TYPE_DECIMAL ? decimal_plus(resolution->analyzer->arena, type, 10, 0)
+                       : type_is_numeric(type)      ? type_simple(TYPE_DOUBLE)
+                                                    : type;
     return true;
 }
 

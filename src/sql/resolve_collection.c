@@ -19,13 +19,14 @@ static bool is_lambda(const struct resolution *resolution, size_t index) {
 bool resolve_array_grown(struct resolution *resolution) {
     const struct expression *element = resolution->arguments[resolution->count - 1];
     const struct type *array = argument_type(resolution, 0);
-    resolution->type = type_array(
-        resolution->analyzer->arena, array->element, array->contains_null || element->nullable || resolution->function->id == FUNCTION_ARRAY_INSERT);
+    resolution->type = type_array(resolution->analyzer->arena, array->element,
+        array->contains_null || element->nullable || resolution->function->id == FUNCTION_ARRAY_INSERT);
     return true;
 }
 
 bool resolve_array_repeat(struct resolution *resolution) {
-    resolution->type = type_array(resolution->analyzer->arena, argument_type(resolution, 0), resolution->arguments[0]->nullable);
+    resolution->type =
+        type_array(resolution->analyzer->arena, argument_type(resolution, 0), resolution->arguments[0]->nullable);
     return true;
 }
 
@@ -36,9 +37,9 @@ bool resolve_arrays_zip(struct resolution *resolution) {
         if (!is_kind(resolution, i, TYPE_ARRAY, "\"ARRAY\""))
             return false;
         const struct expression *argument = resolution->arguments[i];
-        struct bytes name = argument->node.tag == EXPRESSION_COLUMN   ? expression_column_of(argument)->name
+        struct bytes name = argument->node.tag == EXPRESSION_COLUMN  ? expression_column_of(argument)->name
                             : argument->node.tag == EXPRESSION_FIELD ? expression_field_of(argument)->name
-                                                                      : bytes_from_text(arena_printf(arena, "%zu", i));
+                                                                     : bytes_from_text(arena_printf(arena, "%zu", i));
         fields[i] = (struct type_field){.name = name, .type = argument->type->element, .nullable = true};
     }
     resolution->type = type_array(arena, type_struct(arena, fields, resolution->count), false);
@@ -111,7 +112,8 @@ bool resolve_array_lambda(struct resolution *resolution) {
     return true;
 }
 
-static struct expression *with_body(struct analyzer *analyzer, const struct expression *lambda, const struct expression *body) {
+static struct expression *with_body(
+    struct analyzer *analyzer, const struct expression *lambda, const struct expression *body) {
     struct expression_lambda *copy = (struct expression_lambda *)node_clone(analyzer->arena, &lambda->node);
     copy->body = body;
     copy->base.type = body->type;
@@ -186,8 +188,10 @@ bool resolve_map_zip_with(struct resolution *resolution) {
     const struct type *key = common_type(resolution->analyzer, left->key, right->key);
     if (key == NULL)
         return wrong_type(resolution, 1, quote_type(arena, left->key));
-    resolution->arguments[0] = cast_to(resolution->analyzer, resolution->arguments[0], type_map(arena, key, left->element, left->contains_null));
-    resolution->arguments[1] = cast_to(resolution->analyzer, resolution->arguments[1], type_map(arena, key, right->element, right->contains_null));
+    resolution->arguments[0] = cast_to(
+        resolution->analyzer, resolution->arguments[0], type_map(arena, key, left->element, left->contains_null));
+    resolution->arguments[1] = cast_to(
+        resolution->analyzer, resolution->arguments[1], type_map(arena, key, right->element, right->contains_null));
     const struct type *types[3] = {key, left->element, right->element};
     bool nullable[3] = {false, true, true};
     if (!resolve_lambda(resolution, 2, types, nullable, 3, 3))
@@ -205,7 +209,8 @@ bool resolve_zip_with(struct resolution *resolution) {
     bool nullable[2] = {true, true};
     if (!resolve_lambda(resolution, 2, types, nullable, 2, 2))
         return false;
-    resolution->type = type_array(resolution->analyzer->arena, argument_type(resolution, 2), resolution->arguments[2]->nullable);
+    resolution->type =
+        type_array(resolution->analyzer->arena, argument_type(resolution, 2), resolution->arguments[2]->nullable);
     return true;
 }
 
@@ -317,8 +322,8 @@ bool resolve_named_struct(struct resolution *resolution) {
     for (size_t i = 0; i < resolution->count; i += 2) {
         struct bytes name;
         if (!constant_text(analyzer, resolution->arguments[i], &name)) {
-            raise_datatype_mismatch_create_named_struct_without_foldable_string(
-                analyzer->error, call_text(resolution), arena_printf(analyzer->arena, "[%s]", quote_expression(analyzer->arena, resolution->arguments[i])));
+            raise_datatype_mismatch_create_named_struct_without_foldable_string(analyzer->error, call_text(resolution),
+                arena_printf(analyzer->arena, "[%s]", quote_expression(analyzer->arena, resolution->arguments[i])));
             return fail_at(analyzer, resolution->place);
         }
         const struct expression *value = expression_strip(resolution->arguments[i + 1]);
@@ -337,12 +342,14 @@ bool resolve_struct(struct resolution *resolution) {
         const struct expression *value = resolution->arguments[i];
         struct bytes name = value->node.tag == EXPRESSION_ALIAS    ? expression_alias_of(value)->names.items[0]
                             : value->node.tag == EXPRESSION_COLUMN ? expression_column_of(value)->name
-                            : value->node.tag == EXPRESSION_FIELD  ? expression_field_of(value)->name
-                                                                   : bytes_from_text(arena_printf(analyzer->arena, "col%zu", i + 1));
+                            : value->node.tag == EXPRESSION_FIELD
+                                ? expression_field_of(value)->name
+                                : bytes_from_text(arena_printf(analyzer->arena, "col%zu", i + 1));
         items[2 * i] = literal_string(analyzer->arena, name);
         items[2 * i + 1] = expression_strip(value);
     }
-    resolution->replaced = make_call_list(analyzer, resolution->place, BYTES("named_struct"), (struct expression_list){items, 2 * resolution->count});
+    resolution->replaced = make_call_list(
+        analyzer, resolution->place, BYTES("named_struct"), (struct expression_list){items, 2 * resolution->count});
     return resolution->replaced != NULL;
 }
 
@@ -351,8 +358,10 @@ bool resolve_sequence(struct resolution *resolution) {
     if (resolution->count < 2 || resolution->count > 3)
         return wrong_count(resolution, "[2, 3]");
     const struct type *type = common_type(analyzer, argument_type(resolution, 0), argument_type(resolution, 1));
-    bool time = type != NULL && (type->kind == TYPE_DATE || type->kind == TYPE_TIMESTAMP || type->kind == TYPE_TIMESTAMP_NTZ);
-    if (type != NULL && type_is_integral(type) && resolution->count == 3 && type_is_integral(argument_type(resolution, 2)))
+    bool time =
+        type != NULL && (type->kind == TYPE_DATE || type->kind == TYPE_TIMESTAMP || type->kind == TYPE_TIMESTAMP_NTZ);
+    if (type != NULL && type_is_integral(type) && resolution->count == 3 &&
+        type_is_integral(argument_type(resolution, 2)))
         type = common_type(analyzer, type, argument_type(resolution, 2));
     if (type == NULL || (!type_is_integral(type) && !time))
         return wrong_type(resolution, 0, "(\"INTEGRAL\" or \"DATE\" or \"TIMESTAMP\")");
@@ -375,12 +384,15 @@ bool resolve_explode(struct resolution *resolution) {
     struct type_field *fields = ARENA_ARRAY(arena, struct type_field, 3);
     size_t count = 0;
     if (position)
-        fields[count++] = (struct type_field){.name = BYTES("pos"), .type = type_simple(TYPE_INTEGER), .nullable = outer};
+        fields[count++] =
+            (struct type_field){.name = BYTES("pos"), .type = type_simple(TYPE_INTEGER), .nullable = outer};
     if (type->kind == TYPE_MAP) {
         fields[count++] = (struct type_field){.name = BYTES("key"), .type = type->key, .nullable = outer};
-        fields[count++] = (struct type_field){.name = BYTES("value"), .type = type->element, .nullable = outer || type->contains_null};
+        fields[count++] = (struct type_field){
+            .name = BYTES("value"), .type = type->element, .nullable = outer || type->contains_null};
     } else if (type->kind == TYPE_ARRAY) {
-        fields[count++] = (struct type_field){.name = BYTES("col"), .type = type->element, .nullable = outer || type->contains_null};
+        fields[count++] =
+            (struct type_field){.name = BYTES("col"), .type = type->element, .nullable = outer || type->contains_null};
     } else {
         return wrong_type(resolution, 0, "(\"ARRAY\" or \"MAP\")");
     }
@@ -405,14 +417,16 @@ bool resolve_stack(struct resolution *resolution) {
     const struct column *rows = constant_value(analyzer, resolution->arguments[0]);
     if (rows == NULL || rows->type->kind != TYPE_INTEGER || column_is_null(rows, 0) || *(int32_t *)rows->values <= 0)
         return wrong_type(resolution, 0, "\"INT\"");
-    size_t row_count = (size_t)*(int32_t *)rows->values, cells = resolution->count - 1, width = (cells + row_count - 1) / row_count;
+    size_t row_count = (size_t) * (int32_t *)rows->values, cells = resolution->count - 1,
+           width = (cells + row_count - 1) / row_count;
     struct type_field *fields = ARENA_ARRAY(analyzer->arena, struct type_field, width);
     struct expression_list list = {resolution->arguments, resolution->count};
     for (size_t i = 0; i < width; i++) {
         const struct type *type = common_type_of(analyzer, list, 1 + i, width);
         if (type == NULL)
             return wrong_type(resolution, 1 + i, "the same type in every row");
-        fields[i] = (struct type_field){.name = bytes_from_text(arena_printf(analyzer->arena, "col%zu", i)), .type = type, .nullable = true};
+        fields[i] = (struct type_field){
+            .name = bytes_from_text(arena_printf(analyzer->arena, "col%zu", i)), .type = type, .nullable = true};
         for (size_t j = 1 + i; j < resolution->count; j += width)
             resolution->arguments[j] = cast_to(analyzer, resolution->arguments[j], type);
     }
@@ -430,8 +444,9 @@ bool resolve_json_tuple(struct resolution *resolution) {
             return wrong_type(resolution, i, "\"STRING\"");
         resolution->arguments[i] = cast_to(analyzer, resolution->arguments[i], type_simple(TYPE_STRING));
         if (i > 0)
-            fields[i - 1] = (struct type_field){
-                .name = bytes_from_text(arena_printf(analyzer->arena, "c%zu", i - 1)), .type = type_simple(TYPE_STRING), .nullable = true};
+            fields[i - 1] = (struct type_field){.name = bytes_from_text(arena_printf(analyzer->arena, "c%zu", i - 1)),
+                .type = type_simple(TYPE_STRING),
+                .nullable = true};
     }
     resolution->type = type_struct(analyzer->arena, fields, resolution->count - 1);
     return true;

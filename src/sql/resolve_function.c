@@ -1,5 +1,5 @@
-/* Calls: looks the function up, resolves its arguments, casts them to what its row of the table asks for, and finds the result type. The row's small
- * language of argument types is described in schema/functions/README.md. */
+/* Calls: looks the function up, resolves its arguments, casts them to what its row of the table asks for, and finds the
+ * result type. The row's small language of argument types is described in schema/functions/README.md. */
 #include "sql/analyze.h"
 
 #include <ctype.h>
@@ -72,9 +72,10 @@ static const struct type *simple_type_named(struct arena *arena, const char *nam
     static const struct {
         const char *name;
         enum type_kind kind;
-    } names[] = {{"boolean", TYPE_BOOLEAN}, {"byte", TYPE_BYTE}, {"short", TYPE_SHORT}, {"int", TYPE_INTEGER}, {"long", TYPE_LONG},
-        {"float", TYPE_FLOAT}, {"double", TYPE_DOUBLE}, {"string", TYPE_STRING}, {"binary", TYPE_BINARY}, {"date", TYPE_DATE},
-        {"timestamp", TYPE_TIMESTAMP}, {"timestamp_ntz", TYPE_TIMESTAMP_NTZ}, {"day_time", TYPE_DAY_TIME_INTERVAL},
+    } names[] = {{"boolean", TYPE_BOOLEAN}, {"byte", TYPE_BYTE}, {"short", TYPE_SHORT}, {"int", TYPE_INTEGER},
+        {"long", TYPE_LONG}, {"float", TYPE_FLOAT}, {"double", TYPE_DOUBLE}, {"string", TYPE_STRING},
+        {"binary", TYPE_BINARY}, {"date", TYPE_DATE}, {"timestamp", TYPE_TIMESTAMP},
+        {"timestamp_ntz", TYPE_TIMESTAMP_NTZ}, {"day_time", TYPE_DAY_TIME_INTERVAL},
         {"year_month", TYPE_YEAR_MONTH_INTERVAL}, {"calendar_interval", TYPE_CALENDAR_INTERVAL}, {"void", TYPE_NULL}};
     for (size_t i = 0; i < ARRAY_COUNT(names); i++)
         if (strcmp(names[i].name, name) == 0)
@@ -111,9 +112,11 @@ static bool is_interval(enum type_kind kind) {
 static const char *required_text(struct arena *arena, const char *name) {
     static const struct {
         const char *name, *text;
-    } texts[] = {{"numeric", "\"NUMERIC\""}, {"N", "\"NUMERIC\""}, {"integral", "\"INTEGRAL\""}, {"text", "(\"STRING\" or \"BINARY\")"},
-        {"array", "\"ARRAY\""}, {"map", "\"MAP\""}, {"struct", "\"STRUCT\""}, {"time", "(\"TIMESTAMP\" or \"TIMESTAMP_NTZ\" or \"DATE\")"},
-        {"number_or_interval", "(\"NUMERIC\" or \"INTERVAL DAY TO SECOND\" or \"INTERVAL YEAR TO MONTH\" or \"INTERVAL\")"},
+    } texts[] = {{"numeric", "\"NUMERIC\""}, {"N", "\"NUMERIC\""}, {"integral", "\"INTEGRAL\""},
+        {"text", "(\"STRING\" or \"BINARY\")"}, {"array", "\"ARRAY\""}, {"map", "\"MAP\""}, {"struct", "\"STRUCT\""},
+        {"time", "(\"TIMESTAMP\" or \"TIMESTAMP_NTZ\" or \"DATE\")"},
+        {"number_or_interval",
+            "(\"NUMERIC\" or \"INTERVAL DAY TO SECOND\" or \"INTERVAL YEAR TO MONTH\" or \"INTERVAL\")"},
         {"lambda", "\"LAMBDA\""}, {"interval", "\"INTERVAL\""}, {"collection", "(\"ARRAY\" or \"MAP\")"}};
     for (size_t i = 0; i < ARRAY_COUNT(texts); i++)
         if (strcmp(texts[i].name, name) == 0)
@@ -136,14 +139,16 @@ static const struct type *fit_class(struct analyzer *analyzer, const char *name,
     if (strcmp(name, "integral") == 0)
         return type_is_integral(type) ? type : string || null ? type_simple(TYPE_INTEGER) : NULL;
     if (strcmp(name, "number_or_interval") == 0)
-        return type_is_numeric(type) || is_interval(type->kind) ? type : string || null ? type_simple(TYPE_DOUBLE) : NULL;
+        return type_is_numeric(type) || is_interval(type->kind) ? type
+               : string || null                                 ? type_simple(TYPE_DOUBLE)
+                                                                : NULL;
     if (strcmp(name, "interval") == 0)
         return is_interval(type->kind) ? type : NULL;
     if (strcmp(name, "text") == 0)
-        return string ? type_simple(TYPE_STRING)
-               : type->kind == TYPE_BINARY ? type
+        return string                                                               ? type_simple(TYPE_STRING)
+               : type->kind == TYPE_BINARY                                          ? type
                : null || casts_implicitly(analyzer, type, type_simple(TYPE_STRING)) ? type_simple(TYPE_STRING)
-                                                                                     : NULL;
+                                                                                    : NULL;
     if (strcmp(name, "time") == 0)
         return is_time(type->kind) ? type : string || null ? type_simple(TYPE_TIMESTAMP) : NULL;
     if (strcmp(name, "array") == 0)
@@ -164,7 +169,8 @@ static const struct type *fit_class(struct analyzer *analyzer, const char *name,
     return casts_implicitly(analyzer, type, simple) ? simple : NULL;
 }
 
-static bool bind_letter(struct analyzer *analyzer, struct variables *variables, char letter, const struct type *type, bool null) {
+static bool bind_letter(
+    struct analyzer *analyzer, struct variables *variables, char letter, const struct type *type, bool null) {
     bool *nulls;
     const struct type **bound = variable(variables, letter, &nulls);
     *nulls |= null;
@@ -177,7 +183,8 @@ static bool bind_letter(struct analyzer *analyzer, struct variables *variables, 
 }
 
 /* First pass: letters take the common type of everything that stands at them. */
-static bool bind_spec(struct analyzer *analyzer, struct variables *variables, const char *name, const struct expression *argument) {
+static bool bind_spec(
+    struct analyzer *analyzer, struct variables *variables, const char *name, const struct expression *argument) {
     const struct type *type = argument->type;
     if (is_letter(name))
         return bind_letter(analyzer, variables, name[0], type, argument->nullable);
@@ -197,31 +204,38 @@ static bool bind_spec(struct analyzer *analyzer, struct variables *variables, co
     return fit_class(analyzer, name, type) != NULL;
 }
 
-/* Second pass and results: the type that a spec stands for now. */
-static const struct type *spec_type(struct analyzer *analyzer, struct variables *variables, const char *name, const struct type *given) {
+/* Second pass and results: the type that a spec stands for at this point. */
+static const struct type *spec_type(
+    struct analyzer *analyzer, struct variables *variables, const char *name, const struct type *given) {
     bool *null;
     if (is_letter(name))
         return *variable(variables, name[0], &null);
     if (strncmp(name, "array<", 6) == 0) {
         if (name[7] == '>') {
             const struct type *element = *variable(variables, name[6], &null);
-            return element == NULL ? given : type_array(analyzer->arena, element, given != NULL && given->kind == TYPE_ARRAY ? given->contains_null : *null);
+            return element == NULL ? given
+                                   : type_array(analyzer->arena, element,
+                                         given != NULL && given->kind == TYPE_ARRAY ? given->contains_null : *null);
         }
         char inner[24] = {0};
         memcpy(inner, name + 6, strlen(name) - 7);
-        return type_array(analyzer->arena, simple_type_named(analyzer->arena, inner), given != NULL && given->kind == TYPE_ARRAY ? given->contains_null : false);
+        return type_array(analyzer->arena, simple_type_named(analyzer->arena, inner),
+            given != NULL && given->kind == TYPE_ARRAY ? given->contains_null : false);
     }
     if (strncmp(name, "map<", 4) == 0) {
         const struct type *key = *variable(variables, name[4], &null), *value = *variable(variables, name[6], &null);
-        return key == NULL || value == NULL ? given
-                                            : type_map(analyzer->arena, key, value, given != NULL && given->kind == TYPE_MAP ? given->contains_null : *null);
+        return key == NULL || value == NULL
+                   ? given
+                   : type_map(analyzer->arena, key, value,
+                         given != NULL && given->kind == TYPE_MAP ? given->contains_null : *null);
     }
     return fit_class(analyzer, name, given);
 }
 
 bool wrong_count(struct resolution *resolution, const char *expected) {
     struct arena *arena = resolution->analyzer->arena;
-    raise_wrong_num_args_without_suggestion(resolution->analyzer->error, arena_printf(arena, "`%s`", resolution->function->name), expected,
+    raise_wrong_num_args_without_suggestion(resolution->analyzer->error,
+        arena_printf(arena, "`%s`", resolution->function->name), expected,
         arena_printf(arena, "%zu", resolution->count), "https://spark.apache.org/docs/latest");
     return fail_at(resolution->analyzer, resolution->place);
 }
@@ -231,11 +245,13 @@ const char *call_text(struct resolution *resolution) {
     struct arena *arena = resolution->analyzer->arena;
     struct expression_list arguments = expressions_make(arena, resolution->arguments, resolution->count);
     struct bytes name = resolution->source != NULL ? resolution->source->name : BYTES_NULL;
-    return quote_expression(arena, new_call(arena, (enum function_id)resolution->function->id, name, arguments, type_simple(TYPE_NULL), true, false));
+    return quote_expression(arena, new_call(arena, (enum function_id)resolution->function->id, name, arguments,
+                                       type_simple(TYPE_NULL), true, false));
 }
 
 bool wrong_type(struct resolution *resolution, size_t index, const char *required) {
-    static const char *const ordinals[] = {"first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth"};
+    static const char *const ordinals[] = {
+        "first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth"};
     struct arena *arena = resolution->analyzer->arena;
     const struct expression *argument = resolution->arguments[index];
     raise_datatype_mismatch_unexpected_input_type(resolution->analyzer->error, call_text(resolution),
@@ -248,7 +264,8 @@ static bool different_types(struct resolution *resolution) {
     struct arena *arena = resolution->analyzer->arena;
     const char *types = resolution->count == 2 ? "(" : "(";
     for (size_t i = 0; i < resolution->count; i++)
-        types = arena_printf(arena, "%s%s%s", types, i > 0 ? " or " : "", quote_type(arena, resolution->arguments[i]->type));
+        types = arena_printf(
+            arena, "%s%s%s", types, i > 0 ? " or " : "", quote_type(arena, resolution->arguments[i]->type));
     raise_datatype_mismatch_data_diff_types(resolution->analyzer->error, call_text(resolution),
         arena_printf(arena, "`%s`", resolution->function->name), arena_printf(arena, "%s)", types));
     return fail_at(resolution->analyzer, resolution->place);
@@ -270,7 +287,8 @@ static bool check_constant(struct resolution *resolution, const struct argument_
     if (!spec->constant || is_foldable(resolution->arguments[index]))
         return true;
     raise_datatype_mismatch_non_foldable_input(resolution->analyzer->error, call_text(resolution),
-        arena_printf(arena, "`%s`", spec->name), required_text(arena, spec->name), quote_expression(arena, resolution->arguments[index]));
+        arena_printf(arena, "`%s`", spec->name), required_text(arena, spec->name),
+        quote_expression(arena, resolution->arguments[index]));
     return fail_at(resolution->analyzer, resolution->place);
 }
 
@@ -280,7 +298,8 @@ static const struct type *result_type(struct resolution *resolution, struct vari
     if (result[0] == '$')
         return resolution->arguments[result[1] - '1']->type;
     if (strcmp(result, "element") == 0)
-        return resolution->arguments[0]->type->element != NULL ? resolution->arguments[0]->type->element : type_simple(TYPE_NULL);
+        return resolution->arguments[0]->type->element != NULL ? resolution->arguments[0]->type->element
+                                                               : type_simple(TYPE_NULL);
     const struct type *simple = simple_type_named(analyzer->arena, result);
     if (simple != NULL)
         return simple;
@@ -301,7 +320,8 @@ static const struct type *result_type(struct resolution *resolution, struct vari
 /* Optional arguments that are left out, as far as they have a default: 'text', number, true. */
 static void fill_defaults(struct resolution *resolution, const struct signature *signature) {
     struct arena *arena = resolution->analyzer->arena;
-    const struct expression **arguments = arena_allocate(arena, (signature->count + resolution->count + 4) * sizeof *arguments);
+    const struct expression **arguments =
+        arena_allocate(arena, (signature->count + resolution->count + 4) * sizeof *arguments);
     for (size_t i = 0; i < resolution->count; i++)
         arguments[i] = resolution->arguments[i];
     for (size_t i = resolution->count; i < signature->count && signature->specs[i].value != NULL; i++) {
@@ -333,13 +353,15 @@ static bool resolve_by_table(struct resolution *resolution) {
     for (size_t i = 0; i < resolution->count; i++) {
         const struct argument_spec *spec = spec_at(&signature, i);
         if (!bind_spec(analyzer, &variables, spec->name, resolution->arguments[i]))
-            return is_letter(spec->name) && spec->name[0] != 'N' ? different_types(resolution)
-                                                                 : wrong_type(resolution, i, required_text(analyzer->arena, spec->name));
+            return is_letter(spec->name) && spec->name[0] != 'N'
+                       ? different_types(resolution)
+                       : wrong_type(resolution, i, required_text(analyzer->arena, spec->name));
         if (!check_constant(resolution, spec, i))
             return false;
     }
     for (size_t i = 0; i < resolution->count; i++) {
-        const struct type *type = spec_type(analyzer, &variables, spec_at(&signature, i)->name, resolution->arguments[i]->type);
+        const struct type *type =
+            spec_type(analyzer, &variables, spec_at(&signature, i)->name, resolution->arguments[i]->type);
         ASSERT(type != NULL);
         if (!type_equal_ignoring_nullability(type, resolution->arguments[i]->type))
             resolution->arguments[i] = cast_to(analyzer, resolution->arguments[i], type);
@@ -361,7 +383,8 @@ static bool nullable_by_rule(const struct resolution *resolution) {
                 return true;
         return false;
     case NULLS_CUSTOM:
-        if (resolution->function->id == FUNCTION_AND || resolution->function->id == FUNCTION_OR || resolution->function->id == FUNCTION_IF)
+        if (resolution->function->id == FUNCTION_AND || resolution->function->id == FUNCTION_OR ||
+            resolution->function->id == FUNCTION_IF)
             for (size_t i = resolution->function->id == FUNCTION_IF; i < resolution->count; i++)
                 if (resolution->arguments[i]->nullable)
                     return true;
@@ -371,14 +394,15 @@ static bool nullable_by_rule(const struct resolution *resolution) {
                     return false;
             return true;
         }
-        return resolution->function->id != FUNCTION_AND && resolution->function->id != FUNCTION_OR && resolution->function->id != FUNCTION_IF;
+        return resolution->function->id != FUNCTION_AND && resolution->function->id != FUNCTION_OR &&
+               resolution->function->id != FUNCTION_IF;
     default:
         return true;
     }
 }
 
-const struct expression *new_call(struct arena *arena, enum function_id id, struct bytes name, struct expression_list arguments,
-    const struct type *type, bool nullable, bool ansi) {
+const struct expression *new_call(struct arena *arena, enum function_id id, struct bytes name,
+    struct expression_list arguments, const struct type *type, bool nullable, bool ansi) {
     struct expression_call *call = expression_call_new(arena);
     call->function = function_get(id);
     call->name = name;
@@ -423,7 +447,8 @@ static const struct expression *aggregate_call(struct resolution *resolution) {
         call->name = lower_name(analyzer->arena, source->name);
         call->distinct = source->distinct;
         call->ignore_nulls |= source->ignore_nulls;
-        if (source->filter != NULL && (call->filter = resolve_condition(analyzer, resolution->scope, source->filter)) == NULL)
+        if (source->filter != NULL &&
+            (call->filter = resolve_condition(analyzer, resolution->scope, source->filter)) == NULL)
             return NULL;
         const struct expression **order = arena_allocate(analyzer->arena, source->order.count * sizeof *order);
         for (size_t i = 0; i < source->order.count; i++)
@@ -439,8 +464,11 @@ static const struct expression *aggregate_call(struct resolution *resolution) {
 static bool shows_itself(const struct resolution *resolution) {
     int id = resolution->function->id;
     bool operator= strcmp(resolution->function->family, "operator") == 0;
-    return resolution->source != NULL && !operator && id != FUNCTION_GROUPING && id != FUNCTION_GROUPING_ID &&
-           id != FUNCTION_CURDATE && strncmp(resolution->function->name, "try_", 4) * (id != FUNCTION_TRY_TO_DATE && id != FUNCTION_TRY_TO_TIMESTAMP) != 0 &&
+    return resolution->source != NULL &&
+           !operator&& id != FUNCTION_GROUPING && id != FUNCTION_GROUPING_ID && id != FUNCTION_CURDATE &&
+                   strncmp(resolution->function->name, "try_", 4) *
+                   (id != FUNCTION_TRY_TO_DATE && id != FUNCTION_TRY_TO_TIMESTAMP) !=
+               0 &&
            !(resolution->replaced->node.tag == EXPRESSION_CAST && expression_cast_of(resolution->replaced)->implicit &&
                resolution->function->kind == FUNCTION_REWRITTEN);
 }
@@ -452,7 +480,11 @@ static const struct expression *shown(struct resolution *resolution) {
     struct bytes name = resolution->written_name;
     const char *text = arena_printf(arena, "%.*s(", BYTES_ARGS(name));
     for (size_t i = 0; i < resolution->written_count; i++)
-        text = arena_printf(arena, "%s%s%s", text, i == 0 ? "" : from ? " FROM " : ", ", pretty_name(arena, resolution->written[i]));
+        text = arena_printf(arena, "%s%s%s", text,
+            i == 0 ? ""
+            : from ? " FROM "
+                   : ", ",
+            pretty_name(arena, resolution->written[i]));
     node->child = resolution->replaced;
     node->text = bytes_from_text(arena_printf(arena, "%s)", text));
     node->base.type = node->child->type;
@@ -497,15 +529,18 @@ static const struct expression *finish_call(struct resolution *resolution) {
     return &call->base;
 }
 
-const struct expression *make_call_list(struct analyzer *analyzer, const struct node *place, struct bytes name, struct expression_list arguments) {
+const struct expression *make_call_list(
+    struct analyzer *analyzer, const struct node *place, struct bytes name, struct expression_list arguments) {
     const struct function *function = function_find(name);
     ASSERT(function != NULL);
-    struct resolution resolution = {.analyzer = analyzer, .function = function, .place = place, .count = arguments.count};
+    struct resolution resolution = {
+        .analyzer = analyzer, .function = function, .place = place, .count = arguments.count};
     resolution.arguments = expressions_make(analyzer->arena, arguments.items, arguments.count).items;
     return finish_call(&resolution);
 }
 
-const struct expression *make_call(struct analyzer *analyzer, const struct node *place, const char *name, size_t count, ...) {
+const struct expression *make_call(
+    struct analyzer *analyzer, const struct node *place, const char *name, size_t count, ...) {
     const struct expression *items[8];
     ASSERT(count <= ARRAY_COUNT(items));
     va_list arguments;
@@ -516,7 +551,8 @@ const struct expression *make_call(struct analyzer *analyzer, const struct node 
     return make_call_list(analyzer, place, bytes_from_text(name), (struct expression_list){items, count});
 }
 
-bool resolve_lambda(struct resolution *resolution, size_t index, const struct type *const *types, const bool *nullable, size_t minimum, size_t maximum) {
+bool resolve_lambda(struct resolution *resolution, size_t index, const struct type *const *types, const bool *nullable,
+    size_t minimum, size_t maximum) {
     struct analyzer *analyzer = resolution->analyzer;
     const struct expression *written = resolution->arguments[index];
     if (written->node.tag != EXPRESSION_LAMBDA) {
@@ -525,8 +561,8 @@ bool resolve_lambda(struct resolution *resolution, size_t index, const struct ty
     const struct expression_lambda *lambda = expression_lambda_of(written);
     size_t count = lambda->parameters.count;
     if (count < minimum || count > maximum) {
-        raise_invalid_lambda_function_call_num_args_mismatch(
-            analyzer->error, arena_printf(analyzer->arena, "%zu", count), arena_printf(analyzer->arena, "%zu", maximum));
+        raise_invalid_lambda_function_call_num_args_mismatch(analyzer->error,
+            arena_printf(analyzer->arena, "%zu", count), arena_printf(analyzer->arena, "%zu", maximum));
         return fail_at(analyzer, &written->node);
     }
     const struct expression **variables = arena_allocate(analyzer->arena, count * sizeof *variables);
@@ -554,11 +590,11 @@ bool resolve_lambda(struct resolution *resolution, size_t index, const struct ty
 }
 
 /* count(*) → count(1); other stars among arguments stand for their columns. */
-static bool expand_arguments(struct analyzer *analyzer, const struct scope *scope, const struct expression_function *source, const struct function *function,
-    struct expression_list *arguments) {
+static bool expand_arguments(struct analyzer *analyzer, const struct scope *scope,
+    const struct expression_function *source, const struct function *function, struct expression_list *arguments) {
     *arguments = source->arguments;
-    if (function->id == FUNCTION_COUNT && arguments->count == 1 && arguments->items[0]->node.tag == EXPRESSION_STAR && !source->distinct &&
-        expression_star_of(arguments->items[0])->target.count == 0) {
+    if (function->id == FUNCTION_COUNT && arguments->count == 1 && arguments->items[0]->node.tag == EXPRESSION_STAR &&
+        !source->distinct && expression_star_of(arguments->items[0])->target.count == 0) {
         *arguments = expressions_of(analyzer->arena, 1, literal_int(analyzer->arena, 1));
         return true;
     }
@@ -579,7 +615,8 @@ static bool named_arguments_refused(struct analyzer *analyzer, const struct expr
     return false;
 }
 
-const struct expression *resolve_function(struct analyzer *analyzer, const struct scope *scope, const struct expression_function *source) {
+const struct expression *resolve_function(
+    struct analyzer *analyzer, const struct scope *scope, const struct expression_function *source) {
     const struct function *function = function_find(last_part(source->name));
     if (function == NULL || function->kind == FUNCTION_TABLE) {
         raise_unresolved_routine(analyzer->error, quote_name(analyzer->arena, source->name), SQL_SEARCH_PATH);
@@ -597,8 +634,12 @@ const struct expression *resolve_function(struct analyzer *analyzer, const struc
     struct scope inner = *scope;
     inner.in_aggregate = scope->in_aggregate || (function->kind == FUNCTION_AGGREGATE && !scope->in_window);
     inner.in_window = false;
-    struct resolution resolution = {
-        .analyzer = analyzer, .scope = &inner, .function = function, .source = source, .place = &source->base.node, .count = written.count};
+    struct resolution resolution = {.analyzer = analyzer,
+        .scope = &inner,
+        .function = function,
+        .source = source,
+        .place = &source->base.node,
+        .count = written.count};
     resolution.arguments = arena_allocate(analyzer->arena, (written.count + 4) * sizeof *resolution.arguments);
     for (size_t i = 0; i < written.count; i++) {
         bool lambda = written.items[i]->node.tag == EXPRESSION_LAMBDA;

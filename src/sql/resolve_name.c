@@ -1,4 +1,5 @@
-/* Names: columns with or without qualifier, fields of structs, lambda variables, aliases to the left, columns of the enclosing query, stars. */
+/* Names: columns with or without qualifier, fields of structs, lambda variables, aliases to the left, columns of the
+ * enclosing query, stars. */
 #include "sql/analyze.h"
 
 #include <ctype.h>
@@ -35,9 +36,10 @@ static size_t distance(struct arena *arena, struct bytes a, struct bytes b) {
     return row[b.size];
 }
 
-/* The five nearest names by edit distance, as Spark orders them; "" when there is no column. Qualifiers are left out when all columns share them and
- * the name has none. */
-static const char *suggestions(struct arena *arena, const struct attribute *attributes, size_t count, struct bytes_list parts) {
+/* The five nearest names by edit distance, as Spark orders them; "" when there is no column. Qualifiers are left out
+ * when all columns share them and the name has none. */
+static const char *suggestions(
+    struct arena *arena, const struct attribute *attributes, size_t count, struct bytes_list parts) {
     enum { SUGGESTIONS_MAX = 5, LOOKED_AT_MAX = 1000 };
     bool strip = parts.count == 1;
     for (size_t i = 1; i < count && strip; i++) {
@@ -50,8 +52,8 @@ static const char *suggestions(struct arena *arena, const struct attribute *attr
     size_t distances[SUGGESTIONS_MAX], kept = 0;
     for (size_t i = 0; i < count && i < LOOKED_AT_MAX; i++) {
         struct bytes_list qualifier = {attributes[i].qualifier, strip ? 0 : attributes[i].qualifier_count};
-        const char *text = arena_printf(
-            arena, "%s%s%s", quote_names(arena, qualifier), qualifier.count > 0 ? "." : "", quote_name(arena, attributes[i].name));
+        const char *text = arena_printf(arena, "%s%s%s", quote_names(arena, qualifier), qualifier.count > 0 ? "." : "",
+            quote_name(arena, attributes[i].name));
         size_t steps = distance(arena, wanted, bytes_from_text(text)), place = kept;
         while (place > 0 && distances[place - 1] > steps)
             place--;
@@ -70,7 +72,8 @@ static const char *suggestions(struct arena *arena, const struct attribute *attr
     return joined;
 }
 
-static const struct expression *unresolved(struct analyzer *analyzer, const struct scope *scope, const struct expression_attribute *attribute) {
+static const struct expression *unresolved(
+    struct analyzer *analyzer, const struct scope *scope, const struct expression_attribute *attribute) {
     const char *name = quote_names(analyzer->arena, attribute->parts);
     if (scope->count == 0)
         raise_unresolved_column_without_suggestion(analyzer->error, name);
@@ -94,35 +97,40 @@ static bool qualifier_matches(const struct attribute *attribute, struct bytes_li
     return true;
 }
 
-static const struct expression *ambiguous(struct analyzer *analyzer, const struct expression_attribute *attribute, const struct attribute *const *found, size_t count) {
+static const struct expression *ambiguous(struct analyzer *analyzer, const struct expression_attribute *attribute,
+    const struct attribute *const *found, size_t count) {
     const char *names = "";
     for (size_t i = 0; i < count; i++) {
         struct bytes_list qualifier = {found[i]->qualifier, found[i]->qualifier_count};
-        names = arena_printf(analyzer->arena, "%s%s%s%s%s", names, i > 0 ? ", " : "", quote_names(analyzer->arena, qualifier),
-            qualifier.count > 0 ? "." : "", quote_name(analyzer->arena, found[i]->name));
+        names = arena_printf(analyzer->arena, "%s%s%s%s%s", names, i > 0 ? ", " : "",
+            quote_names(analyzer->arena, qualifier), qualifier.count > 0 ? "." : "",
+            quote_name(analyzer->arena, found[i]->name));
     }
-    raise_ambiguous_reference(analyzer->error, quote_names(analyzer->arena, attribute->parts), arena_printf(analyzer->arena, "[%s]", names));
+    raise_ambiguous_reference(
+        analyzer->error, quote_names(analyzer->arena, attribute->parts), arena_printf(analyzer->arena, "[%s]", names));
     fail_at(analyzer, &attribute->base.node);
     return NULL;
 }
 
-static const struct expression *nested_fields(
-    struct analyzer *analyzer, const struct expression_attribute *attribute, const struct expression *base, size_t from) {
+static const struct expression *nested_fields(struct analyzer *analyzer, const struct expression_attribute *attribute,
+    const struct expression *base, size_t from) {
     for (size_t i = from; base != NULL && i < attribute->parts.count; i++)
-        base = resolve_extract(analyzer, &attribute->base.node, base, literal_string(analyzer->arena, attribute->parts.items[i]));
+        base = resolve_extract(
+            analyzer, &attribute->base.node, base, literal_string(analyzer->arena, attribute->parts.items[i]));
     return base;
 }
 
 /* Looks the name up among attributes. *found is set when something matched, even if it turned out wrong. */
-static const struct expression *among(
-    struct analyzer *analyzer, const struct attribute *attributes, size_t count, const struct expression_attribute *attribute, bool *found) {
+static const struct expression *among(struct analyzer *analyzer, const struct attribute *attributes, size_t count,
+    const struct expression_attribute *attribute, bool *found) {
     struct bytes_list parts = attribute->parts;
     size_t most = parts.count - 1 < 3 ? parts.count - 1 : 3;
     *found = false;
     for (size_t qualified = most + 1; qualified-- > 0;) {
         VECTOR(const struct attribute *) matches = {0};
         for (size_t i = 0; i < count; i++) {
-            if (!bytes_equal_ignore_case(attributes[i].name, parts.items[qualified]) || (qualified == 0 && attributes[i].hidden))
+            if (!bytes_equal_ignore_case(attributes[i].name, parts.items[qualified]) ||
+                (qualified == 0 && attributes[i].hidden))
                 continue;
             bool known = matches.count > 0 && matches.items[0]->id == attributes[i].id;
             if (!known && qualifier_matches(&attributes[i], parts, qualified))
@@ -141,16 +149,19 @@ static const struct expression *among(
     return NULL;
 }
 
-static const struct expression *lambda_variable(struct analyzer *analyzer, const struct scope *scope, const struct expression_attribute *attribute) {
+static const struct expression *lambda_variable(
+    struct analyzer *analyzer, const struct scope *scope, const struct expression_attribute *attribute) {
     for (const struct lambda_scope *frame = scope->lambdas; frame != NULL; frame = frame->next)
         for (size_t i = 0; i < frame->variables.count; i++)
-            if (bytes_equal_ignore_case(expression_lambda_variable_of(frame->variables.items[i])->name, attribute->parts.items[0]))
+            if (bytes_equal_ignore_case(
+                    expression_lambda_variable_of(frame->variables.items[i])->name, attribute->parts.items[0]))
                 return frame->variables.items[i];
     return NULL;
 }
 
 /* df["a"]: the column that the named DataFrame had, if it is still there. */
-static const struct expression *of_dataframe(struct analyzer *analyzer, const struct scope *scope, const struct expression_attribute *attribute) {
+static const struct expression *of_dataframe(
+    struct analyzer *analyzer, const struct scope *scope, const struct expression_attribute *attribute) {
     const struct expression *result = NULL;
     bool known = false, found;
     for (const struct plan_output *plan = analyzer->plan_outputs; plan != NULL; plan = plan->next) {
@@ -192,7 +203,8 @@ static const struct expression *of_dataframe(struct analyzer *analyzer, const st
 }
 
 /* An alias written to the left in the same select list stands for its expression. */
-static const struct expression *lateral_alias(struct analyzer *analyzer, const struct scope *scope, const struct expression_attribute *attribute, bool *found) {
+static const struct expression *lateral_alias(
+    struct analyzer *analyzer, const struct scope *scope, const struct expression_attribute *attribute, bool *found) {
     for (size_t i = scope->alias_count; i-- > 0;) {
         const struct expression_alias *alias = expression_alias_of(scope->aliases[i]);
         if (!bytes_equal_ignore_case(alias->names.items[0], attribute->parts.items[0]))
@@ -204,7 +216,8 @@ static const struct expression *lateral_alias(struct analyzer *analyzer, const s
     return NULL;
 }
 
-static const struct expression *of_outer_query(struct analyzer *analyzer, const struct scope *scope, const struct expression_attribute *attribute) {
+static const struct expression *of_outer_query(
+    struct analyzer *analyzer, const struct scope *scope, const struct expression_attribute *attribute) {
     if (scope->outer == NULL)
         return NULL;
     const struct expression *column = resolve_attribute(analyzer, scope->outer, attribute, true);
@@ -217,7 +230,8 @@ static const struct expression *of_outer_query(struct analyzer *analyzer, const 
     return &outer->base;
 }
 
-const struct expression *resolve_attribute(struct analyzer *analyzer, const struct scope *scope, const struct expression_attribute *attribute, bool optional) {
+const struct expression *resolve_attribute(
+    struct analyzer *analyzer, const struct scope *scope, const struct expression_attribute *attribute, bool optional) {
     bool found;
     const struct expression *variable = lambda_variable(analyzer, scope, attribute);
     if (variable != NULL)
@@ -245,7 +259,8 @@ const struct expression *resolve_attribute(struct analyzer *analyzer, const stru
 
 /* ---- child.name, child[key] ---- */
 
-static const struct expression *extract_field(struct analyzer *analyzer, const struct node *place, const struct expression *child, struct bytes name) {
+static const struct expression *extract_field(
+    struct analyzer *analyzer, const struct node *place, const struct expression *child, struct bytes name) {
     const struct type *type = child->type->kind == TYPE_ARRAY ? child->type->element : child->type;
     size_t matches = 0, index = 0;
     for (size_t i = 0; i < type->field_count; i++) {
@@ -257,7 +272,8 @@ static const struct expression *extract_field(struct analyzer *analyzer, const s
     if (matches != 1) {
         const char *fields = "";
         for (size_t i = 0; i < type->field_count; i++)
-            fields = arena_printf(analyzer->arena, "%s%s%s", fields, i > 0 ? ", " : "", quote_name(analyzer->arena, type->fields[i].name));
+            fields = arena_printf(analyzer->arena, "%s%s%s", fields, i > 0 ? ", " : "",
+                quote_name(analyzer->arena, type->fields[i].name));
         if (matches == 0)
             raise_field_not_found(analyzer->error, quote_name(analyzer->arena, name), fields);
         else
@@ -268,9 +284,12 @@ static const struct expression *extract_field(struct analyzer *analyzer, const s
     }
     const struct type_field *field = &type->fields[index];
     if (child->type->kind == TYPE_ARRAY) {
-        struct expression_list arguments = expressions_of(analyzer->arena, 2, child, literal_int(analyzer->arena, (int32_t)index));
-        const struct type *result = type_array(analyzer->arena, field->type, child->type->contains_null || field->nullable);
-        return new_call(analyzer->arena, FUNCTION_ARRAY_STRUCT_FIELD, field->name, arguments, result, child->nullable, analyzer->ansi);
+        struct expression_list arguments =
+            expressions_of(analyzer->arena, 2, child, literal_int(analyzer->arena, (int32_t)index));
+        const struct type *result =
+            type_array(analyzer->arena, field->type, child->type->contains_null || field->nullable);
+        return new_call(analyzer->arena, FUNCTION_ARRAY_STRUCT_FIELD, field->name, arguments, result, child->nullable,
+            analyzer->ansi);
     }
     struct expression_field *node = expression_field_new(analyzer->arena);
     node->child = child;
@@ -282,9 +301,11 @@ static const struct expression *extract_field(struct analyzer *analyzer, const s
     return &node->base;
 }
 
-const struct expression *resolve_extract(struct analyzer *analyzer, const struct node *place, const struct expression *child, const struct expression *key) {
+const struct expression *resolve_extract(
+    struct analyzer *analyzer, const struct node *place, const struct expression *child, const struct expression *key) {
     const struct type *type = child->type;
-    bool structs = type->kind == TYPE_STRUCT || (type->kind == TYPE_ARRAY && type->element->kind == TYPE_STRUCT && key->type->kind == TYPE_STRING);
+    bool structs = type->kind == TYPE_STRUCT ||
+                   (type->kind == TYPE_ARRAY && type->element->kind == TYPE_STRUCT && key->type->kind == TYPE_STRING);
     struct bytes name;
     if (structs && constant_text(analyzer, key, &name))
         return extract_field(analyzer, place, child, name);
@@ -297,7 +318,8 @@ const struct expression *resolve_extract(struct analyzer *analyzer, const struct
         return make_call(analyzer, place, "get_array_item", 2, child, key);
     if (type->kind == TYPE_MAP)
         return make_call(analyzer, place, "get_map_value", 2, child, key);
-    raise_invalid_extract_base_field_type(analyzer->error, quote_expression(analyzer->arena, child), quote_type(analyzer->arena, type));
+    raise_invalid_extract_base_field_type(
+        analyzer->error, quote_expression(analyzer->arena, child), quote_type(analyzer->arena, type));
     fail_at(analyzer, place);
     return NULL;
 }
@@ -315,7 +337,8 @@ static bool excepted(const struct expression_star *star, struct bytes name) {
     return false;
 }
 
-static bool star_of_struct(struct analyzer *analyzer, const struct scope *scope, const struct expression_star *star, struct expansion *expansion) {
+static bool star_of_struct(struct analyzer *analyzer, const struct scope *scope, const struct expression_star *star,
+    struct expansion *expansion) {
     struct expression_attribute *attribute = expression_attribute_new(analyzer->arena);
     attribute->parts = star->target;
     attribute->plan_id = star->plan_id;
@@ -326,7 +349,8 @@ static bool star_of_struct(struct analyzer *analyzer, const struct scope *scope,
     if (base == NULL || base->type->kind != TYPE_STRUCT) {
         const char *columns = "";
         for (size_t i = 0; i < scope->count; i++)
-            columns = arena_printf(analyzer->arena, "%s%s%s", columns, i > 0 ? ", " : "", quote_name(analyzer->arena, scope->attributes[i].name));
+            columns = arena_printf(analyzer->arena, "%s%s%s", columns, i > 0 ? ", " : "",
+                quote_name(analyzer->arena, scope->attributes[i].name));
         raise_cannot_resolve_star_expand(analyzer->error, quote_names(analyzer->arena, star->target), columns);
         return fail_at(analyzer, &star->base.node);
     }
@@ -345,11 +369,13 @@ static bool star_of_struct(struct analyzer *analyzer, const struct scope *scope,
     return true;
 }
 
-static bool expand_star(struct analyzer *analyzer, const struct scope *scope, const struct expression_star *star, struct expansion *expansion) {
+static bool expand_star(struct analyzer *analyzer, const struct scope *scope, const struct expression_star *star,
+    struct expansion *expansion) {
     size_t before = expansion->items.count;
     for (size_t i = 0; i < scope->count; i++) {
         const struct attribute *attribute = &scope->attributes[i];
-        if (star->target.count > 0 ? !qualifier_matches(attribute, star->target, star->target.count) : attribute->hidden)
+        if (star->target.count > 0 ? !qualifier_matches(attribute, star->target, star->target.count)
+                                   : attribute->hidden)
             continue;
         if (star->plan_id >= 0) {
             bool of_plan = false;
@@ -368,13 +394,16 @@ static bool expand_star(struct analyzer *analyzer, const struct scope *scope, co
 }
 
 /* Names that match the whole pattern; backquotes around it are the client's. */
-static bool expand_regex(struct analyzer *analyzer, const struct scope *scope, const struct expression_regex *regex, struct expansion *expansion) {
+static bool expand_regex(struct analyzer *analyzer, const struct scope *scope, const struct expression_regex *regex,
+    struct expansion *expansion) {
     struct bytes pattern = regex->pattern;
     if (pattern.size >= 2 && pattern.data[0] == '`' && pattern.data[pattern.size - 1] == '`')
         pattern = bytes_slice(pattern, 1, pattern.size - 2);
     regex_t compiled;
-    if (regcomp(&compiled, arena_printf(analyzer->arena, "^(%.*s)$", BYTES_ARGS(pattern)), REG_EXTENDED | REG_NOSUB | REG_ICASE) != 0) {
-        raise_invalid_parameter_value_pattern(analyzer->error, "`pattern`", "`colRegex`", quote_text(analyzer->arena, pattern));
+    if (regcomp(&compiled, arena_printf(analyzer->arena, "^(%.*s)$", BYTES_ARGS(pattern)),
+            REG_EXTENDED | REG_NOSUB | REG_ICASE) != 0) {
+        raise_invalid_parameter_value_pattern(
+            analyzer->error, "`pattern`", "`colRegex`", quote_text(analyzer->arena, pattern));
         return fail_at(analyzer, &regex->base.node);
     }
     for (size_t i = 0; i < scope->count; i++)
@@ -384,7 +413,8 @@ static bool expand_regex(struct analyzer *analyzer, const struct scope *scope, c
     return true;
 }
 
-bool expand_stars(struct analyzer *analyzer, const struct scope *scope, struct expression_list list, struct expression_list *expanded) {
+bool expand_stars(struct analyzer *analyzer, const struct scope *scope, struct expression_list list,
+    struct expression_list *expanded) {
     struct expansion expansion = {0};
     bool good = true;
     for (size_t i = 0; i < list.count && good; i++) {

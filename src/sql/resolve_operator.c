@@ -28,7 +28,8 @@ static const struct type *decimal_result(struct arena *arena, int precision, int
     return type_decimal(arena, precision, scale);
 }
 
-static const struct type *decimal_arithmetic(struct arena *arena, int id, const struct type *left, const struct type *right) {
+static const struct type *decimal_arithmetic(
+    struct arena *arena, int id, const struct type *left, const struct type *right) {
     int p1 = left->precision, s1 = left->scale, p2 = right->precision, s2 = right->scale;
     int scale = s1 > s2 ? s1 : s2, whole = p1 - s1 > p2 - s2 ? p1 - s1 : p2 - s2;
     switch (id) {
@@ -49,20 +50,22 @@ static const struct type *decimal_arithmetic(struct arena *arena, int id, const 
 static bool operand_error(struct resolution *resolution) {
     const struct expression *left = resolution->arguments[0], *right = resolution->arguments[1];
     struct arena *arena = resolution->analyzer->arena;
-    raise_datatype_mismatch_binary_op_diff_types(
-        resolution->analyzer->error, call_text(resolution), quote_type(arena, left->type), quote_type(arena, right->type));
+    raise_datatype_mismatch_binary_op_diff_types(resolution->analyzer->error, call_text(resolution),
+        quote_type(arena, left->type), quote_type(arena, right->type));
     return fail_at(resolution->analyzer, resolution->place);
 }
 
 static bool is_interval(const struct type *type) {
-    return type->kind == TYPE_DAY_TIME_INTERVAL || type->kind == TYPE_YEAR_MONTH_INTERVAL || type->kind == TYPE_CALENDAR_INTERVAL;
+    return type->kind == TYPE_DAY_TIME_INTERVAL || type->kind == TYPE_YEAR_MONTH_INTERVAL ||
+           type->kind == TYPE_CALENDAR_INTERVAL;
 }
 
 static bool is_time(const struct type *type) {
     return type->kind == TYPE_DATE || type->kind == TYPE_TIMESTAMP || type->kind == TYPE_TIMESTAMP_NTZ;
 }
 
-static bool replace(struct resolution *resolution, const char *name, const struct expression *first, const struct expression *second) {
+static bool replace(
+    struct resolution *resolution, const char *name, const struct expression *first, const struct expression *second) {
     resolution->replaced = make_call(resolution->analyzer, resolution->place, name, 2, first, second);
     return resolution->replaced != NULL;
 }
@@ -84,13 +87,15 @@ static bool time_arithmetic(struct resolution *resolution, bool *handled) {
         if (is_interval(right->type))
             return replace(resolution, minus ? "time_minus_interval" : "time_plus_interval", left, right);
         if (minus && (is_time(right->type) || right->type->kind == TYPE_STRING || right->type->kind == TYPE_NULL)) {
-            bool dates = left->type->kind == TYPE_DATE && (right->type->kind == TYPE_DATE || right->type->kind == TYPE_STRING);
+            bool dates =
+                left->type->kind == TYPE_DATE && (right->type->kind == TYPE_DATE || right->type->kind == TYPE_STRING);
             return replace(resolution, dates ? "subtract_dates" : "subtract_timestamps", left, right);
         }
         return operand_error(resolution);
     }
     if (minus && is_time(right->type) && left->type->kind == TYPE_STRING)
-        return replace(resolution, right->type->kind == TYPE_DATE ? "subtract_dates" : "subtract_timestamps", left, right);
+        return replace(
+            resolution, right->type->kind == TYPE_DATE ? "subtract_dates" : "subtract_timestamps", left, right);
     if (is_interval(left->type) && (id == FUNCTION_TIMES || id == FUNCTION_DIVIDE) && !is_interval(right->type))
         return replace(resolution, id == FUNCTION_TIMES ? "multiply_interval" : "divide_interval", left, right);
     if (is_interval(right->type) && id == FUNCTION_TIMES && !is_interval(left->type))
@@ -107,19 +112,22 @@ static bool numeric_operands(struct resolution *resolution) {
         const struct type *other = arguments[1 - i]->type;
         if (arguments[i]->type->kind != TYPE_STRING)
             continue;
-        const struct type *target = analyzer->ansi && type_is_integral(other) ? type_simple(TYPE_LONG) : type_simple(TYPE_DOUBLE);
+        const struct type *target =
+            analyzer->ansi && type_is_integral(other) ? type_simple(TYPE_LONG) : type_simple(TYPE_DOUBLE);
         arguments[i] = cast_to(analyzer, arguments[i], target);
     }
     for (size_t i = 0; i < 2; i++)
         if (arguments[i]->type->kind == TYPE_NULL)
-            arguments[i] = cast_to(analyzer, arguments[i], arguments[1 - i]->type->kind == TYPE_NULL ? type_simple(TYPE_DOUBLE) : arguments[1 - i]->type);
+            arguments[i] = cast_to(analyzer, arguments[i],
+                arguments[1 - i]->type->kind == TYPE_NULL ? type_simple(TYPE_DOUBLE) : arguments[1 - i]->type);
     const struct type *left = arguments[0]->type, *right = arguments[1]->type;
     if (is_interval(left) && left->kind == right->kind)
         return true;
     if (!type_is_numeric(left) || !type_is_numeric(right)) {
         if (type_equal(left, right)) {
             raise_datatype_mismatch_binary_op_wrong_type(analyzer->error, call_text(resolution),
-                "(\"NUMERIC\" or \"INTERVAL DAY TO SECOND\" or \"INTERVAL YEAR TO MONTH\" or \"INTERVAL\")", quote_type(analyzer->arena, left));
+                "(\"NUMERIC\" or \"INTERVAL DAY TO SECOND\" or \"INTERVAL YEAR TO MONTH\" or \"INTERVAL\")",
+                quote_type(analyzer->arena, left));
             return fail_at(analyzer, resolution->place);
         }
         return operand_error(resolution);
@@ -135,8 +143,10 @@ static bool decimal_operands(struct resolution *resolution) {
             arguments[i] = cast_to(analyzer, arguments[i], decimal_for(analyzer->arena, arguments[i]));
     const struct type *left = arguments[0]->type, *right = arguments[1]->type;
     if (left->kind == TYPE_DECIMAL && right->kind == TYPE_DECIMAL) {
-        resolution->type = resolution->function->id == FUNCTION_DIV ? type_simple(TYPE_LONG)
-                                                                     : decimal_arithmetic(analyzer->arena, operator_of(resolution->function->id), left, right);
+        resolution->type =
+            resolution->function->id == FUNCTION_DIV
+                ? type_simple(TYPE_LONG)
+                : decimal_arithmetic(analyzer->arena, operator_of(resolution->function->id), left, right);
         return true;
     }
     for (size_t i = 0; i < 2; i++)
@@ -150,7 +160,8 @@ bool resolve_arithmetic(struct resolution *resolution) {
     const struct expression **arguments = resolution->arguments;
     int id = operator_of(resolution->function->id);
     if (resolution->count == 1 && (id == FUNCTION_MINUS || id == FUNCTION_PLUS)) {
-        resolution->replaced = make_call(analyzer, resolution->place, id == FUNCTION_MINUS ? "unary_minus" : "unary_plus", 1, arguments[0]);
+        resolution->replaced = make_call(
+            analyzer, resolution->place, id == FUNCTION_MINUS ? "unary_minus" : "unary_plus", 1, arguments[0]);
         return resolution->replaced != NULL;
     }
     if (resolution->count != 2)
@@ -162,8 +173,8 @@ bool resolve_arithmetic(struct resolution *resolution) {
         return false;
     const struct type *left = arguments[0]->type, *right = arguments[1]->type;
     bool divides = id == FUNCTION_DIVIDE || id == FUNCTION_DIV || id == FUNCTION_MOD || id == FUNCTION_PMOD;
-    resolution->nullable = arguments[0]->nullable || arguments[1]->nullable || divides || id != resolution->function->id || left->kind == TYPE_DECIMAL ||
-                           right->kind == TYPE_DECIMAL;
+    resolution->nullable = arguments[0]->nullable || arguments[1]->nullable || divides ||
+                           id != resolution->function->id || left->kind == TYPE_DECIMAL || right->kind == TYPE_DECIMAL;
     if (analyzer->ansi && !divides && id == resolution->function->id)
         resolution->nullable = arguments[0]->nullable || arguments[1]->nullable;
     resolution->nullable_set = true;
@@ -201,8 +212,8 @@ bool resolve_comparison(struct resolution *resolution) {
         return operand_error(resolution);
     bool equality = resolution->function->id == FUNCTION_EQUAL || resolution->function->id == FUNCTION_EQUAL_NULL_SAFE;
     if (common->kind == TYPE_MAP || (!equality && !type_is_orderable(common) && common->kind != TYPE_NULL)) {
-        raise_datatype_mismatch_invalid_ordering_type(
-            analyzer->error, call_text(resolution), arena_printf(analyzer->arena, "`%s`", resolution->function->name), quote_type(analyzer->arena, common));
+        raise_datatype_mismatch_invalid_ordering_type(analyzer->error, call_text(resolution),
+            arena_printf(analyzer->arena, "`%s`", resolution->function->name), quote_type(analyzer->arena, common));
         return fail_at(analyzer, resolution->place);
     }
     for (size_t i = 0; i < 2; i++)
@@ -214,8 +225,8 @@ bool resolve_comparison(struct resolution *resolution) {
 bool resolve_not_equal(struct resolution *resolution) {
     if (resolution->count != 2)
         return wrong_count(resolution, "2");
-    const struct expression *equal = make_call(
-        resolution->analyzer, resolution->place, "=", 2, resolution->arguments[0], resolution->arguments[1]);
+    const struct expression *equal =
+        make_call(resolution->analyzer, resolution->place, "=", 2, resolution->arguments[0], resolution->arguments[1]);
     resolution->replaced = equal == NULL ? NULL : make_call(resolution->analyzer, resolution->place, "not", 1, equal);
     return resolution->replaced != NULL;
 }
@@ -229,7 +240,8 @@ bool resolve_in(struct resolution *resolution) {
     if (common == NULL) {
         const char *types = "[";
         for (size_t i = 0; i < resolution->count; i++)
-            types = arena_printf(analyzer->arena, "%s%s%s", types, i > 0 ? ", " : "", quote_type(analyzer->arena, resolution->arguments[i]->type));
+            types = arena_printf(analyzer->arena, "%s%s%s", types, i > 0 ? ", " : "",
+                quote_type(analyzer->arena, resolution->arguments[i]->type));
         raise_datatype_mismatch_data_diff_types(
             analyzer->error, call_text(resolution), "`in`", arena_printf(analyzer->arena, "%s]", types));
         return fail_at(analyzer, resolution->place);
@@ -248,8 +260,10 @@ bool resolve_between(struct resolution *resolution) {
     if (resolution->count != 3)
         return wrong_count(resolution, "3");
     const struct expression **arguments = resolution->arguments;
-    const struct expression *low = make_call(resolution->analyzer, resolution->place, ">=", 2, arguments[0], arguments[1]);
-    const struct expression *high = make_call(resolution->analyzer, resolution->place, "<=", 2, arguments[0], arguments[2]);
+    const struct expression *low =
+        make_call(resolution->analyzer, resolution->place, ">=", 2, arguments[0], arguments[1]);
+    const struct expression *high =
+        make_call(resolution->analyzer, resolution->place, "<=", 2, arguments[0], arguments[2]);
     if (low == NULL || high == NULL)
         return false;
     resolution->replaced = make_call(resolution->analyzer, resolution->place, "and", 2, low, high);
@@ -265,7 +279,8 @@ bool resolve_bits(struct resolution *resolution) {
     if (common == NULL)
         return operand_error(resolution);
     if (!type_is_integral(common)) {
-        raise_datatype_mismatch_binary_op_wrong_type(analyzer->error, call_text(resolution), "\"INTEGRAL\"", quote_type(analyzer->arena, common));
+        raise_datatype_mismatch_binary_op_wrong_type(
+            analyzer->error, call_text(resolution), "\"INTEGRAL\"", quote_type(analyzer->arena, common));
         return fail_at(analyzer, resolution->place);
     }
     for (size_t i = 0; i < 2; i++)
@@ -309,7 +324,8 @@ bool resolve_case_when(struct resolution *resolution) {
     if (common == NULL) {
         const char *types = "[";
         for (size_t i = 1; i < resolution->count; i += i + 2 == resolution->count ? 1 : 2)
-            types = arena_printf(analyzer->arena, "%s%s%s", types, i > 1 ? ", " : "", quote_type(analyzer->arena, arguments[i]->type));
+            types = arena_printf(
+                analyzer->arena, "%s%s%s", types, i > 1 ? ", " : "", quote_type(analyzer->arena, arguments[i]->type));
         raise_datatype_mismatch_data_diff_types(
             analyzer->error, call_text(resolution), "`casewhen`", arena_printf(analyzer->arena, "%s]", types));
         return fail_at(analyzer, resolution->place);

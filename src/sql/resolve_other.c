@@ -9,20 +9,22 @@ static bool replace_by(struct resolution *resolution, const struct expression *e
     return expression != NULL;
 }
 
-static const struct expression *make(struct resolution *resolution, const char *name, size_t count, const struct expression *a, const struct expression *b,
-    const struct expression *c) {
+static const struct expression *make(struct resolution *resolution, const char *name, size_t count,
+    const struct expression *a, const struct expression *b, const struct expression *c) {
     return make_call(resolution->analyzer, resolution->place, name, count, a, b, c);
 }
 
 /* ---- Conditional ---- */
 
 static bool resolve_nvl(struct resolution *resolution) {
-    return replace_by(resolution, make(resolution, "coalesce", 2, resolution->arguments[0], resolution->arguments[1], NULL));
+    return replace_by(
+        resolution, make(resolution, "coalesce", 2, resolution->arguments[0], resolution->arguments[1], NULL));
 }
 
 static bool resolve_nvl2(struct resolution *resolution) {
     const struct expression **a = resolution->arguments;
-    return replace_by(resolution, make(resolution, "if", 3, make(resolution, "isnotnull", 1, a[0], NULL, NULL), a[1], a[2]));
+    return replace_by(
+        resolution, make(resolution, "if", 3, make(resolution, "isnotnull", 1, a[0], NULL, NULL), a[1], a[2]));
 }
 
 static bool resolve_nullif(struct resolution *resolution) {
@@ -30,11 +32,13 @@ static bool resolve_nullif(struct resolution *resolution) {
     struct arena *arena = resolution->analyzer->arena;
     bool zero = resolution->function->id == FUNCTION_NULLIFZERO;
     const struct expression *same = make(resolution, "=", 2, a[0], zero ? literal_int(arena, 0) : a[1], NULL);
-    return same != NULL && replace_by(resolution, make(resolution, "if", 3, same, literal_null(arena, a[0]->type), a[0]));
+    return same != NULL &&
+           replace_by(resolution, make(resolution, "if", 3, same, literal_null(arena, a[0]->type), a[0]));
 }
 
 static bool resolve_zeroifnull(struct resolution *resolution) {
-    return replace_by(resolution, make(resolution, "coalesce", 2, resolution->arguments[0], literal_int(resolution->analyzer->arena, 0), NULL));
+    return replace_by(resolution,
+        make(resolution, "coalesce", 2, resolution->arguments[0], literal_int(resolution->analyzer->arena, 0), NULL));
 }
 
 static bool resolve_equal_null(struct resolution *resolution) {
@@ -48,13 +52,16 @@ static bool resolve_assert_true(struct resolution *resolution) {
         return wrong_count(resolution, "[1, 2]");
     const struct expression *text = resolution->count == 2
                                         ? resolution->arguments[1]
-                                        : literal_string(arena, bytes_from_text(arena_printf(arena, "'%s' is not true!", pretty_name(arena, resolution->arguments[0]))));
+                                        : literal_string(arena, bytes_from_text(arena_printf(arena, "'%s' is not true!",
+                                                                    pretty_name(arena, resolution->arguments[0]))));
     const struct expression *failure = make(resolution, "raise_error", 1, text, NULL, NULL);
-    return failure != NULL && replace_by(resolution, make(resolution, "if", 3, resolution->arguments[0], literal_null(arena, type_simple(TYPE_NULL)), failure));
+    return failure != NULL && replace_by(resolution, make(resolution, "if", 3, resolution->arguments[0],
+                                                         literal_null(arena, type_simple(TYPE_NULL)), failure));
 }
 
 static bool resolve_iff(struct resolution *resolution) {
-    return replace_by(resolution, make(resolution, "if", 3, resolution->arguments[0], resolution->arguments[1], resolution->arguments[2]));
+    return replace_by(resolution,
+        make(resolution, "if", 3, resolution->arguments[0], resolution->arguments[1], resolution->arguments[2]));
 }
 
 /* ---- Math ---- */
@@ -78,7 +85,8 @@ static bool digits_argument(struct resolution *resolution, int *digits) {
     resolution->arguments[1] = cast_to(analyzer, resolution->arguments[1], type_simple(TYPE_INTEGER));
     const struct column *value = constant_value(analyzer, resolution->arguments[1]);
     if (value == NULL) {
-        raise_datatype_mismatch_non_foldable_input(analyzer->error, call_text(resolution), "`scale`", "\"INT\"", quote_expression(analyzer->arena, resolution->arguments[1]));
+        raise_datatype_mismatch_non_foldable_input(analyzer->error, call_text(resolution), "`scale`", "\"INT\"",
+            quote_expression(analyzer->arena, resolution->arguments[1]));
         return fail_at(analyzer, resolution->place);
     }
     if (!column_is_null(value, 0))
@@ -122,7 +130,9 @@ static bool resolve_ceil(struct resolution *resolution) {
         if (!digits_argument(resolution, &digits))
             return false;
         if (type->kind != TYPE_DECIMAL) {
-            type = type_is_integral(type) ? decimal_of_type(arena, type) : type_decimal(arena, type->kind == TYPE_FLOAT ? 14 : 30, type->kind == TYPE_FLOAT ? 7 : 15);
+            type = type_is_integral(type)
+                       ? decimal_of_type(arena, type)
+                       : type_decimal(arena, type->kind == TYPE_FLOAT ? 14 : 30, type->kind == TYPE_FLOAT ? 7 : 15);
             resolution->arguments[0] = cast_to(resolution->analyzer, resolution->arguments[0], type);
         }
         resolution->type = rounded_decimal(arena, type, digits);
@@ -158,7 +168,8 @@ static bool resolve_concat(struct resolution *resolution) {
     }
     resolution->nullable = false;
     for (size_t i = 0; i < resolution->count; i++) {
-        if (!array && !casts_implicitly(analyzer, resolution->arguments[i]->type, type) && resolution->arguments[i]->type->kind != TYPE_BINARY)
+        if (!array && !casts_implicitly(analyzer, resolution->arguments[i]->type, type) &&
+            resolution->arguments[i]->type->kind != TYPE_BINARY)
             return wrong_type(resolution, i, "(\"STRING\" or \"BINARY\" or \"ARRAY\")");
         resolution->arguments[i] = cast_to(analyzer, resolution->arguments[i], type);
         resolution->nullable |= resolution->arguments[i]->nullable;
@@ -190,7 +201,8 @@ static bool resolve_decode(struct resolution *resolution) {
     }
     if (resolution->count % 2 == 0)
         items[count++] = a[resolution->count - 1];
-    return replace_by(resolution, make_call_list(analyzer, resolution->place, BYTES("case_when"), (struct expression_list){items, count}));
+    return replace_by(resolution,
+        make_call_list(analyzer, resolution->place, BYTES("case_when"), (struct expression_list){items, count}));
 }
 
 static bool resolve_hex(struct resolution *resolution) {
@@ -223,11 +235,13 @@ static bool resolve_reverse(struct resolution *resolution) {
 static bool resolve_date_part(struct resolution *resolution) {
     static const struct {
         const char *unit, *function;
-    } parts[] = {{"year", "year"}, {"y", "year"}, {"years", "year"}, {"yr", "year"}, {"yearofweek", "year_of_week"}, {"quarter", "quarter"}, {"qtr", "quarter"},
-        {"month", "month"}, {"mon", "month"}, {"mons", "month"}, {"months", "month"}, {"week", "weekofyear"}, {"w", "weekofyear"}, {"weeks", "weekofyear"},
-        {"day", "day"}, {"d", "day"}, {"days", "day"}, {"dayofweek", "dayofweek"}, {"dow", "dayofweek"}, {"dayofweek_iso", "weekday"}, {"dow_iso", "weekday"},
-        {"doy", "dayofyear"}, {"hour", "hour"}, {"h", "hour"}, {"hours", "hour"}, {"hr", "hour"}, {"hrs", "hour"}, {"minute", "minute"}, {"m", "minute"},
-        {"min", "minute"}, {"mins", "minute"}, {"minutes", "minute"}, {"second", "second_fraction"}, {"s", "second_fraction"}, {"sec", "second_fraction"},
+    } parts[] = {{"year", "year"}, {"y", "year"}, {"years", "year"}, {"yr", "year"}, {"yearofweek", "year_of_week"},
+        {"quarter", "quarter"}, {"qtr", "quarter"}, {"month", "month"}, {"mon", "month"}, {"mons", "month"},
+        {"months", "month"}, {"week", "weekofyear"}, {"w", "weekofyear"}, {"weeks", "weekofyear"}, {"day", "day"},
+        {"d", "day"}, {"days", "day"}, {"dayofweek", "dayofweek"}, {"dow", "dayofweek"}, {"dayofweek_iso", "weekday"},
+        {"dow_iso", "weekday"}, {"doy", "dayofyear"}, {"hour", "hour"}, {"h", "hour"}, {"hours", "hour"},
+        {"hr", "hour"}, {"hrs", "hour"}, {"minute", "minute"}, {"m", "minute"}, {"min", "minute"}, {"mins", "minute"},
+        {"minutes", "minute"}, {"second", "second_fraction"}, {"s", "second_fraction"}, {"sec", "second_fraction"},
         {"secs", "second_fraction"}, {"seconds", "second_fraction"}};
     struct analyzer *analyzer = resolution->analyzer;
     const struct expression **a = resolution->arguments;
@@ -244,7 +258,8 @@ static bool resolve_date_part(struct resolution *resolution) {
             part = make(resolution, "+", 2, part, literal_int(analyzer->arena, 1), NULL);
         return replace_by(resolution, part);
     }
-    raise_invalid_parameter_value_datetime_unit(analyzer->error, quote_name(analyzer->arena, BYTES("extract")), "field", quote_text(analyzer->arena, unit));
+    raise_invalid_parameter_value_datetime_unit(
+        analyzer->error, quote_name(analyzer->arena, BYTES("extract")), "field", quote_text(analyzer->arena, unit));
     return fail_at(analyzer, resolution->place);
 }
 
@@ -254,10 +269,11 @@ static bool resolve_interval_part(struct resolution *resolution) {
     bool second = unit.size > 0 && (unit.data[0] | 0x20) == 's';
     enum type_kind kind = resolution->arguments[1]->type->kind;
     bool month = unit.size > 2 && (unit.data[0] | 0x20) == 'm' && (unit.data[1] | 0x20) == 'o';
-    resolution->type = second ? type_decimal(resolution->analyzer->arena, 8, 6)
+    resolution->type = second                                       ? type_decimal(resolution->analyzer->arena, 8, 6)
                        : kind == TYPE_YEAR_MONTH_INTERVAL && !month ? type_simple(TYPE_INTEGER)
-                       : kind == TYPE_DAY_TIME_INTERVAL && unit.size > 0 && (unit.data[0] | 0x20) == 'd' ? type_simple(TYPE_INTEGER)
-                                                                                                            : type_simple(TYPE_BYTE);
+                       : kind == TYPE_DAY_TIME_INTERVAL && unit.size > 0 && (unit.data[0] | 0x20) == 'd'
+                           ? type_simple(TYPE_INTEGER)
+                           : type_simple(TYPE_BYTE);
     return true;
 }
 
@@ -266,7 +282,8 @@ static bool resolve_time_interval(struct resolution *resolution) {
     struct analyzer *analyzer = resolution->analyzer;
     const struct type *time = resolution->arguments[0]->type, *interval = resolution->arguments[1]->type;
     bool days = interval->kind == TYPE_YEAR_MONTH_INTERVAL ||
-                (interval->kind == TYPE_DAY_TIME_INTERVAL && interval->interval_from == INTERVAL_DAY && interval->interval_to == INTERVAL_DAY) ||
+                (interval->kind == TYPE_DAY_TIME_INTERVAL && interval->interval_from == INTERVAL_DAY &&
+                    interval->interval_to == INTERVAL_DAY) ||
                 interval->kind == TYPE_CALENDAR_INTERVAL;
     if (time->kind == TYPE_DATE && !days) {
         resolution->arguments[0] = cast_to(analyzer, resolution->arguments[0], type_simple(TYPE_TIMESTAMP));
@@ -286,8 +303,11 @@ static bool resolve_to_time(struct resolution *resolution) {
     const struct expression **a = resolution->arguments;
     enum type_kind kind = a[0]->type->kind;
     int id = resolution->function->id;
-    bool date = id == FUNCTION_TO_DATE || id == FUNCTION_TRY_TO_DATE, attempt = id == FUNCTION_TRY_TO_DATE || id == FUNCTION_TRY_TO_TIMESTAMP;
-    const struct type *target = date ? type_simple(TYPE_DATE) : id == FUNCTION_TO_TIMESTAMP_NTZ ? type_simple(TYPE_TIMESTAMP_NTZ) : type_simple(TYPE_TIMESTAMP);
+    bool date = id == FUNCTION_TO_DATE || id == FUNCTION_TRY_TO_DATE,
+         attempt = id == FUNCTION_TRY_TO_DATE || id == FUNCTION_TRY_TO_TIMESTAMP;
+    const struct type *target = date                              ? type_simple(TYPE_DATE)
+                                : id == FUNCTION_TO_TIMESTAMP_NTZ ? type_simple(TYPE_TIMESTAMP_NTZ)
+                                                                  : type_simple(TYPE_TIMESTAMP);
     if (resolution->count == 2 && (kind == TYPE_STRING || kind == TYPE_NULL)) {
         a[0] = cast_to(analyzer, a[0], type_simple(TYPE_STRING));
         a[1] = cast_to(analyzer, a[1], type_simple(TYPE_STRING));
@@ -346,7 +366,8 @@ static bool options_argument(struct resolution *resolution, size_t index, struct
     struct expression_list items = expression_call_of(argument)->arguments;
     struct option *list = ARENA_ARRAY(analyzer->arena, struct option, items.count / 2);
     for (size_t i = 0; i + 1 < items.count; i += 2) {
-        if (!constant_text(analyzer, items.items[i], &list[i / 2].name) || !constant_text(analyzer, items.items[i + 1], &list[i / 2].value)) {
+        if (!constant_text(analyzer, items.items[i], &list[i / 2].name) ||
+            !constant_text(analyzer, items.items[i + 1], &list[i / 2].value)) {
             raise_invalid_options_non_string_type(analyzer->error, quote_type(analyzer->arena, argument->type));
             return fail_at(analyzer, resolution->place);
         }
@@ -384,14 +405,16 @@ static bool resolve_from_text(struct resolution *resolution) {
         return wrong_type(resolution, 0, "\"STRING\"");
     resolution->arguments[0] = cast_to(analyzer, resolution->arguments[0], type_simple(TYPE_STRING));
     if (!constant_text(analyzer, resolution->arguments[1], &schema)) {
-        raise_invalid_schema_non_string_literal(analyzer->error, quote_expression(analyzer->arena, resolution->arguments[1]));
+        raise_invalid_schema_non_string_literal(
+            analyzer->error, quote_expression(analyzer->arena, resolution->arguments[1]));
         return fail_at(analyzer, resolution->place);
     }
     const struct type *type = sql_parse_schema(analyzer->arena, schema, analyzer->error);
     if (type == NULL)
         return fail_at(analyzer, resolution->place);
     if (type->kind != TYPE_STRUCT && type->kind != TYPE_ARRAY && type->kind != TYPE_MAP) {
-        raise_datatype_mismatch_invalid_json_schema(analyzer->error, call_text(resolution), quote_type(analyzer->arena, type));
+        raise_datatype_mismatch_invalid_json_schema(
+            analyzer->error, call_text(resolution), quote_type(analyzer->arena, type));
         return fail_at(analyzer, resolution->place);
     }
     /* The schema is the result's type; the options stay an argument for the engine. */
@@ -424,8 +447,8 @@ static bool resolve_schema_of_json(struct resolution *resolution) {
         return false;
     struct bytes text;
     if (!constant_text(resolution->analyzer, resolution->arguments[0], &text)) {
-        raise_datatype_mismatch_non_foldable_input(resolution->analyzer->error, call_text(resolution), "`json`", "\"STRING\"",
-            quote_expression(resolution->analyzer->arena, resolution->arguments[0]));
+        raise_datatype_mismatch_non_foldable_input(resolution->analyzer->error, call_text(resolution), "`json`",
+            "\"STRING\"", quote_expression(resolution->analyzer->arena, resolution->arguments[0]));
         return fail_at(resolution->analyzer, resolution->place);
     }
     resolution->type = type_simple(TYPE_STRING);
@@ -483,56 +506,145 @@ static bool resolve_typeof(struct resolution *resolution) {
 /* Stays a call: aggregation replaces it. */
 static bool resolve_grouping(struct resolution *resolution) {
     bool id = resolution->function->id == FUNCTION_GROUPING_ID;
-    struct expression_list arguments = expressions_make(resolution->analyzer->arena, resolution->arguments, resolution->count);
-    return replace_by(resolution, new_call(resolution->analyzer->arena, (enum function_id)resolution->function->id, BYTES_NULL, arguments,
-                                      type_simple(id ? TYPE_LONG : TYPE_BYTE), false, false));
+    struct expression_list arguments =
+        expressions_make(resolution->analyzer->arena, resolution->arguments, resolution->count);
+    return replace_by(resolution, new_call(resolution->analyzer->arena, (enum function_id)resolution->function->id,
+                                      BYTES_NULL, arguments, type_simple(id ? TYPE_LONG : TYPE_BYTE), false, false));
 }
 
 static resolver *const resolvers[FUNCTION_COUNT_OF_ALL] = {
-    [FUNCTION_PLUS] = resolve_arithmetic, [FUNCTION_MINUS] = resolve_arithmetic, [FUNCTION_TIMES] = resolve_arithmetic,
-    [FUNCTION_DIVIDE] = resolve_arithmetic, [FUNCTION_MOD] = resolve_arithmetic, [FUNCTION_DIV] = resolve_arithmetic,
-    [FUNCTION_PMOD] = resolve_arithmetic, [FUNCTION_TRY_ADD] = resolve_arithmetic, [FUNCTION_TRY_SUBTRACT] = resolve_arithmetic,
-    [FUNCTION_TRY_MULTIPLY] = resolve_arithmetic, [FUNCTION_TRY_DIVIDE] = resolve_arithmetic, [FUNCTION_TRY_MOD] = resolve_arithmetic,
-    [FUNCTION_EQUAL] = resolve_comparison, [FUNCTION_EQUAL_NULL_SAFE] = resolve_comparison, [FUNCTION_LESS] = resolve_comparison,
-    [FUNCTION_LESS_OR_EQUAL] = resolve_comparison, [FUNCTION_GREATER] = resolve_comparison, [FUNCTION_GREATER_OR_EQUAL] = resolve_comparison,
-    [FUNCTION_NOT_EQUAL] = resolve_not_equal, [FUNCTION_IN] = resolve_in, [FUNCTION_BETWEEN] = resolve_between, [FUNCTION_BIT_AND_OPERATOR] = resolve_bits,
-    [FUNCTION_BIT_OR_OPERATOR] = resolve_bits, [FUNCTION_BIT_XOR_OPERATOR] = resolve_bits, [FUNCTION_SHIFT_LEFT] = resolve_shift,
-    [FUNCTION_SHIFT_RIGHT] = resolve_shift, [FUNCTION_SHIFT_RIGHT_UNSIGNED] = resolve_shift, [FUNCTION_CASE_WHEN] = resolve_case_when,
-    [FUNCTION_IFNULL] = resolve_nvl, [FUNCTION_NVL2] = resolve_nvl2, [FUNCTION_NULLIF] = resolve_nullif, [FUNCTION_NULLIFZERO] = resolve_nullif,
-    [FUNCTION_ZEROIFNULL] = resolve_zeroifnull, [FUNCTION_EQUAL_NULL] = resolve_equal_null, [FUNCTION_IFF] = resolve_iff, [FUNCTION_ASSERT_TRUE] = resolve_assert_true,
-    [FUNCTION_ROUND] = resolve_round, [FUNCTION_BROUND] = resolve_round, [FUNCTION_CEIL] = resolve_ceil, [FUNCTION_CEILING] = resolve_ceil,
-    [FUNCTION_FLOOR] = resolve_ceil, [FUNCTION_CONCAT] = resolve_concat, [FUNCTION_DECODE] = resolve_decode, [FUNCTION_HEX] = resolve_hex,
-    [FUNCTION_REVERSE] = resolve_reverse, 
-    [FUNCTION_DATE_PART] = resolve_date_part, [FUNCTION_DATEPART] = resolve_date_part, [FUNCTION_EXTRACT] = resolve_date_part,
-    [FUNCTION_INTERVAL_PART] = resolve_interval_part, [FUNCTION_TIME_PLUS_INTERVAL] = resolve_time_interval,
-    [FUNCTION_TIME_MINUS_INTERVAL] = resolve_time_interval, [FUNCTION_CURDATE] = resolve_curdate, [FUNCTION_TO_DATE] = resolve_to_time,
-    [FUNCTION_TRY_TO_DATE] = resolve_to_time, [FUNCTION_TO_TIMESTAMP] = resolve_to_time, [FUNCTION_TO_TIMESTAMP_LTZ] = resolve_to_time,
-    [FUNCTION_TO_TIMESTAMP_NTZ] = resolve_to_time, [FUNCTION_TRY_TO_TIMESTAMP] = resolve_to_time, [FUNCTION_UNIX_TIMESTAMP] = resolve_unix_timestamp,
-    [FUNCTION_TO_UNIX_TIMESTAMP] = resolve_unix_timestamp, [FUNCTION_FROM_JSON] = resolve_from_text,
-    [FUNCTION_TO_JSON] = resolve_to_text, [FUNCTION_SCHEMA_OF_JSON] = resolve_schema_of_json,
-    [FUNCTION_STRING] = resolve_cast_function, [FUNCTION_DATE] = resolve_cast_function, [FUNCTION_TIMESTAMP] = resolve_cast_function,
-    [FUNCTION_BOOLEAN] = resolve_cast_function, [FUNCTION_TINYINT] = resolve_cast_function, [FUNCTION_SMALLINT] = resolve_cast_function,
-    [FUNCTION_INT] = resolve_cast_function, [FUNCTION_BIGINT] = resolve_cast_function, [FUNCTION_FLOAT] = resolve_cast_function,
-    [FUNCTION_DOUBLE] = resolve_cast_function, [FUNCTION_DECIMAL] = resolve_cast_function, [FUNCTION_BINARY] = resolve_cast_function,
-    [FUNCTION_CURRENT_CATALOG] = resolve_session_text, [FUNCTION_CURRENT_SCHEMA] = resolve_session_text,
-    [FUNCTION_CURRENT_USER] = resolve_session_text, [FUNCTION_CURRENT_TIMEZONE] = resolve_session_text, [FUNCTION_VERSION] = resolve_session_text,
-    [FUNCTION_TYPEOF] = resolve_typeof, [FUNCTION_GROUPING] = resolve_grouping, [FUNCTION_GROUPING_ID] = resolve_grouping,
-    [FUNCTION_SUM] = resolve_sum, [FUNCTION_TRY_SUM] = resolve_sum, [FUNCTION_AVG] = resolve_avg, [FUNCTION_TRY_AVG] = resolve_avg,
-    [FUNCTION_ARRAY_AGG] = resolve_collect, [FUNCTION_COLLECT_SET] = resolve_collect, [FUNCTION_MAX] = resolve_extreme, [FUNCTION_MIN] = resolve_extreme,
-    [FUNCTION_PERCENTILE] = resolve_percentile, [FUNCTION_APPROX_PERCENTILE] = resolve_approx_percentile,
-    [FUNCTION_ARRAY_APPEND] = resolve_array_grown, [FUNCTION_ARRAY_PREPEND] = resolve_array_grown, [FUNCTION_ARRAY_INSERT] = resolve_array_grown,
-    [FUNCTION_ARRAY_REPEAT] = resolve_array_repeat, [FUNCTION_ARRAYS_ZIP] = resolve_arrays_zip, [FUNCTION_ELEMENT_AT] = resolve_element_at,
-    [FUNCTION_TRY_ELEMENT_AT] = resolve_element_at, [FUNCTION_GET_MAP_VALUE] = resolve_get_map_value, [FUNCTION_ARRAY_SORT] = resolve_array_sort,
-    [FUNCTION_EXISTS] = resolve_array_lambda, [FUNCTION_FILTER] = resolve_array_lambda, [FUNCTION_FORALL] = resolve_array_lambda,
-    [FUNCTION_TRANSFORM] = resolve_array_lambda, [FUNCTION_AGGREGATE_LAMBDA] = resolve_reduce, [FUNCTION_TRANSFORM_KEYS] = resolve_map_lambda,
-    [FUNCTION_TRANSFORM_VALUES] = resolve_map_lambda, [FUNCTION_MAP_FILTER] = resolve_map_lambda, [FUNCTION_MAP_ZIP_WITH] = resolve_map_zip_with,
-    [FUNCTION_ZIP_WITH] = resolve_zip_with, [FUNCTION_FLATTEN] = resolve_flatten, [FUNCTION_MAP] = resolve_map, [FUNCTION_MAP_CONCAT] = resolve_map_concat,
-    [FUNCTION_MAP_KEYS] = resolve_map_parts, [FUNCTION_MAP_VALUES] = resolve_map_parts, [FUNCTION_MAP_ENTRIES] = resolve_map_parts,
-    [FUNCTION_MAP_FROM_ARRAYS] = resolve_map_from_arrays, [FUNCTION_MAP_FROM_ENTRIES] = resolve_map_from_entries, [FUNCTION_STR_TO_MAP] = resolve_str_to_map,
-    [FUNCTION_NAMED_STRUCT] = resolve_named_struct, [FUNCTION_STRUCT] = resolve_struct, [FUNCTION_SEQUENCE] = resolve_sequence,
-    [FUNCTION_EXPLODE] = resolve_explode, [FUNCTION_EXPLODE_OUTER] = resolve_explode, [FUNCTION_POSEXPLODE] = resolve_explode,
-    [FUNCTION_POSEXPLODE_OUTER] = resolve_explode, [FUNCTION_INLINE] = resolve_inline, [FUNCTION_INLINE_OUTER] = resolve_inline,
-    [FUNCTION_STACK] = resolve_stack, [FUNCTION_JSON_TUPLE] = resolve_json_tuple,
+    [FUNCTION_PLUS] = resolve_arithmetic,
+    [FUNCTION_MINUS] = resolve_arithmetic,
+    [FUNCTION_TIMES] = resolve_arithmetic,
+    [FUNCTION_DIVIDE] = resolve_arithmetic,
+    [FUNCTION_MOD] = resolve_arithmetic,
+    [FUNCTION_DIV] = resolve_arithmetic,
+    [FUNCTION_PMOD] = resolve_arithmetic,
+    [FUNCTION_TRY_ADD] = resolve_arithmetic,
+    [FUNCTION_TRY_SUBTRACT] = resolve_arithmetic,
+    [FUNCTION_TRY_MULTIPLY] = resolve_arithmetic,
+    [FUNCTION_TRY_DIVIDE] = resolve_arithmetic,
+    [FUNCTION_TRY_MOD] = resolve_arithmetic,
+    [FUNCTION_EQUAL] = resolve_comparison,
+    [FUNCTION_EQUAL_NULL_SAFE] = resolve_comparison,
+    [FUNCTION_LESS] = resolve_comparison,
+    [FUNCTION_LESS_OR_EQUAL] = resolve_comparison,
+    [FUNCTION_GREATER] = resolve_comparison,
+    [FUNCTION_GREATER_OR_EQUAL] = resolve_comparison,
+    [FUNCTION_NOT_EQUAL] = resolve_not_equal,
+    [FUNCTION_IN] = resolve_in,
+    [FUNCTION_BETWEEN] = resolve_between,
+    [FUNCTION_BIT_AND_OPERATOR] = resolve_bits,
+    [FUNCTION_BIT_OR_OPERATOR] = resolve_bits,
+    [FUNCTION_BIT_XOR_OPERATOR] = resolve_bits,
+    [FUNCTION_SHIFT_LEFT] = resolve_shift,
+    [FUNCTION_SHIFT_RIGHT] = resolve_shift,
+    [FUNCTION_SHIFT_RIGHT_UNSIGNED] = resolve_shift,
+    [FUNCTION_CASE_WHEN] = resolve_case_when,
+    [FUNCTION_IFNULL] = resolve_nvl,
+    [FUNCTION_NVL2] = resolve_nvl2,
+    [FUNCTION_NULLIF] = resolve_nullif,
+    [FUNCTION_NULLIFZERO] = resolve_nullif,
+    [FUNCTION_ZEROIFNULL] = resolve_zeroifnull,
+    [FUNCTION_EQUAL_NULL] = resolve_equal_null,
+    [FUNCTION_IFF] = resolve_iff,
+    [FUNCTION_ASSERT_TRUE] = resolve_assert_true,
+    [FUNCTION_ROUND] = resolve_round,
+    [FUNCTION_BROUND] = resolve_round,
+    [FUNCTION_CEIL] = resolve_ceil,
+    [FUNCTION_CEILING] = resolve_ceil,
+    [FUNCTION_FLOOR] = resolve_ceil,
+    [FUNCTION_CONCAT] = resolve_concat,
+    [FUNCTION_DECODE] = resolve_decode,
+    [FUNCTION_HEX] = resolve_hex,
+    [FUNCTION_REVERSE] = resolve_reverse,
+    [FUNCTION_DATE_PART] = resolve_date_part,
+    [FUNCTION_DATEPART] = resolve_date_part,
+    [FUNCTION_EXTRACT] = resolve_date_part,
+    [FUNCTION_INTERVAL_PART] = resolve_interval_part,
+    [FUNCTION_TIME_PLUS_INTERVAL] = resolve_time_interval,
+    [FUNCTION_TIME_MINUS_INTERVAL] = resolve_time_interval,
+    [FUNCTION_CURDATE] = resolve_curdate,
+    [FUNCTION_TO_DATE] = resolve_to_time,
+    [FUNCTION_TRY_TO_DATE] = resolve_to_time,
+    [FUNCTION_TO_TIMESTAMP] = resolve_to_time,
+    [FUNCTION_TO_TIMESTAMP_LTZ] = resolve_to_time,
+    [FUNCTION_TO_TIMESTAMP_NTZ] = resolve_to_time,
+    [FUNCTION_TRY_TO_TIMESTAMP] = resolve_to_time,
+    [FUNCTION_UNIX_TIMESTAMP] = resolve_unix_timestamp,
+    [FUNCTION_TO_UNIX_TIMESTAMP] = resolve_unix_timestamp,
+    [FUNCTION_FROM_JSON] = resolve_from_text,
+    [FUNCTION_TO_JSON] = resolve_to_text,
+    [FUNCTION_SCHEMA_OF_JSON] = resolve_schema_of_json,
+    [FUNCTION_STRING] = resolve_cast_function,
+    [FUNCTION_DATE] = resolve_cast_function,
+    [FUNCTION_TIMESTAMP] = resolve_cast_function,
+    [FUNCTION_BOOLEAN] = resolve_cast_function,
+    [FUNCTION_TINYINT] = resolve_cast_function,
+    [FUNCTION_SMALLINT] = resolve_cast_function,
+    [FUNCTION_INT] = resolve_cast_function,
+    [FUNCTION_BIGINT] = resolve_cast_function,
+    [FUNCTION_FLOAT] = resolve_cast_function,
+    [FUNCTION_DOUBLE] = resolve_cast_function,
+    [FUNCTION_DECIMAL] = resolve_cast_function,
+    [FUNCTION_BINARY] = resolve_cast_function,
+    [FUNCTION_CURRENT_CATALOG] = resolve_session_text,
+    [FUNCTION_CURRENT_SCHEMA] = resolve_session_text,
+    [FUNCTION_CURRENT_USER] = resolve_session_text,
+    [FUNCTION_CURRENT_TIMEZONE] = resolve_session_text,
+    [FUNCTION_VERSION] = resolve_session_text,
+    [FUNCTION_TYPEOF] = resolve_typeof,
+    [FUNCTION_GROUPING] = resolve_grouping,
+    [FUNCTION_GROUPING_ID] = resolve_grouping,
+    [FUNCTION_SUM] = resolve_sum,
+    [FUNCTION_TRY_SUM] = resolve_sum,
+    [FUNCTION_AVG] = resolve_avg,
+    [FUNCTION_TRY_AVG] = resolve_avg,
+    [FUNCTION_ARRAY_AGG] = resolve_collect,
+    [FUNCTION_COLLECT_SET] = resolve_collect,
+    [FUNCTION_MAX] = resolve_extreme,
+    [FUNCTION_MIN] = resolve_extreme,
+    [FUNCTION_PERCENTILE] = resolve_percentile,
+    [FUNCTION_APPROX_PERCENTILE] = resolve_approx_percentile,
+    [FUNCTION_ARRAY_APPEND] = resolve_array_grown,
+    [FUNCTION_ARRAY_PREPEND] = resolve_array_grown,
+    [FUNCTION_ARRAY_INSERT] = resolve_array_grown,
+    [FUNCTION_ARRAY_REPEAT] = resolve_array_repeat,
+    [FUNCTION_ARRAYS_ZIP] = resolve_arrays_zip,
+    [FUNCTION_ELEMENT_AT] = resolve_element_at,
+    [FUNCTION_TRY_ELEMENT_AT] = resolve_element_at,
+    [FUNCTION_GET_MAP_VALUE] = resolve_get_map_value,
+    [FUNCTION_ARRAY_SORT] = resolve_array_sort,
+    [FUNCTION_EXISTS] = resolve_array_lambda,
+    [FUNCTION_FILTER] = resolve_array_lambda,
+    [FUNCTION_FORALL] = resolve_array_lambda,
+    [FUNCTION_TRANSFORM] = resolve_array_lambda,
+    [FUNCTION_AGGREGATE_LAMBDA] = resolve_reduce,
+    [FUNCTION_TRANSFORM_KEYS] = resolve_map_lambda,
+    [FUNCTION_TRANSFORM_VALUES] = resolve_map_lambda,
+    [FUNCTION_MAP_FILTER] = resolve_map_lambda,
+    [FUNCTION_MAP_ZIP_WITH] = resolve_map_zip_with,
+    [FUNCTION_ZIP_WITH] = resolve_zip_with,
+    [FUNCTION_FLATTEN] = resolve_flatten,
+    [FUNCTION_MAP] = resolve_map,
+    [FUNCTION_MAP_CONCAT] = resolve_map_concat,
+    [FUNCTION_MAP_KEYS] = resolve_map_parts,
+    [FUNCTION_MAP_VALUES] = resolve_map_parts,
+    [FUNCTION_MAP_ENTRIES] = resolve_map_parts,
+    [FUNCTION_MAP_FROM_ARRAYS] = resolve_map_from_arrays,
+    [FUNCTION_MAP_FROM_ENTRIES] = resolve_map_from_entries,
+    [FUNCTION_STR_TO_MAP] = resolve_str_to_map,
+    [FUNCTION_NAMED_STRUCT] = resolve_named_struct,
+    [FUNCTION_STRUCT] = resolve_struct,
+    [FUNCTION_SEQUENCE] = resolve_sequence,
+    [FUNCTION_EXPLODE] = resolve_explode,
+    [FUNCTION_EXPLODE_OUTER] = resolve_explode,
+    [FUNCTION_POSEXPLODE] = resolve_explode,
+    [FUNCTION_POSEXPLODE_OUTER] = resolve_explode,
+    [FUNCTION_INLINE] = resolve_inline,
+    [FUNCTION_INLINE_OUTER] = resolve_inline,
+    [FUNCTION_STACK] = resolve_stack,
+    [FUNCTION_JSON_TUPLE] = resolve_json_tuple,
 };
 
 resolver *resolver_of(int function_id) {

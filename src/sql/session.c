@@ -103,7 +103,8 @@ static const struct map *map_of(const struct sql_session *session, struct bytes_
     *name = parts.items[parts.count - 1];
     if (parts.count == 1)
         return &session->views;
-    return parts.count == 2 && bytes_equal_ignore_case(parts.items[0], BYTES("global_temp")) ? &session->global_views : NULL;
+    return parts.count == 2 && bytes_equal_ignore_case(parts.items[0], BYTES("global_temp")) ? &session->global_views
+                                                                                             : NULL;
 }
 
 struct view *session_view(const struct sql_session *session, struct bytes_list parts) {
@@ -117,8 +118,8 @@ bool sql_view_exists(struct sql_session *session, struct bytes_list parts) {
     return session_view(session, parts) != NULL;
 }
 
-bool sql_create_view(struct sql_session *session, struct bytes name, const struct relation *query, struct bytes text, bool replace, bool global,
-    struct sql_error *error) {
+bool sql_create_view(struct sql_session *session, struct bytes name, const struct relation *query, struct bytes text,
+    bool replace, bool global, struct sql_error *error) {
     uint8_t space[512];
     struct map *views = global ? &session->global_views : &session->views;
     struct bytes key = key_of(name, space, sizeof space);
@@ -143,7 +144,8 @@ bool sql_create_view(struct sql_session *session, struct bytes name, const struc
 
 bool sql_drop_view(struct sql_session *session, struct bytes name, bool global) {
     uint8_t space[512];
-    struct view *view = map_remove(global ? &session->global_views : &session->views, key_of(name, space, sizeof space));
+    struct view *view =
+        map_remove(global ? &session->global_views : &session->views, key_of(name, space, sizeof space));
     if (view == NULL)
         return false;
     view_release(view);

@@ -1,4 +1,5 @@
-/* Prints the schema of each query on standard input, one per line: for comparisons with other implementations and for fuzzing the parser. */
+/* Prints the schema of each query on standard input, one per line: for comparisons with other implementations and for
+ * fuzzing the parser. */
 #include <stdio.h>
 #include <stdlib.h>
 

@@ -1,4 +1,5 @@
-/* The analyzer and the optimizer as users see them: the columns a query gives, the plan it becomes, the error it ends with. */
+/* The analyzer and the optimizer as users see them: the columns a query gives, the plan it becomes, the error it ends
+ * with. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -15,10 +16,13 @@ struct fixture {
 };
 
 /* Every source has the Kafka columns, except those with a schema. */
-static bool describe(void *context, struct arena *arena, const struct relation_read *read, struct source_description *description, struct sql_error *error) {
+static bool describe(void *context, struct arena *arena, const struct relation_read *read,
+    struct source_description *description, struct sql_error *error) {
     (void)context;
     struct error cause = {0};
-    struct bytes schema = read->schema.data != NULL ? read->schema : BYTES("key BINARY, value BINARY, topic STRING, partition INT, offset BIGINT, timestamp TIMESTAMP, timestampType INT");
+    struct bytes schema = read->schema.data != NULL ? read->schema
+                                                    : BYTES("key BINARY, value BINARY, topic STRING, partition INT, "
+                                                            "offset BIGINT, timestamp TIMESTAMP, timestampType INT");
     if (bytes_equal_text(read->format, "missing"))
         return raise_data_source_not_found(error, "missing");
     description->schema = type_parse_ddl(arena, schema, &cause);
@@ -90,25 +94,38 @@ static void names_and_types(void **state) {
         {"SELECT 1", "1 int not null"},
         {"SELECT 1 + 1L, 2 / 3, 'a' || 'b'", "(1 + 1) bigint not null, (2 / 3) double, concat(a, b) string not null"},
         {"SELECT id + 1 FROM t", "(id + 1) int not null"},
-        {"SELECT CAST(id AS STRING), CAST(1 AS STRING), id::double FROM t", "id string not null, CAST(1 AS STRING) string not null, id double not null"},
-        {"SELECT count(*), sum(price), avg(id) FROM t", "count(1) bigint not null, sum(price) decimal(12,1), avg(id) double"},
-        {"SELECT name, count(*) AS n FROM t GROUP BY name HAVING n > 1 ORDER BY 2 DESC", "name string not null, n bigint not null"},
+        {"SELECT CAST(id AS STRING), CAST(1 AS STRING), id::double FROM t",
+            "id string not null, CAST(1 AS STRING) string not null, id double not null"},
+        {"SELECT count(*), sum(price), avg(id) FROM t",
+            "count(1) bigint not null, sum(price) decimal(12,1), avg(id) double"},
+        {"SELECT name, count(*) AS n FROM t GROUP BY name HAVING n > 1 ORDER BY 2 DESC",
+            "name string not null, n bigint not null"},
         {"SELECT upper(name) AS big, big || '!' AS bigger FROM t", "big string not null, bigger string not null"},
-        {"SELECT t.*, title FROM t JOIN u USING (id)", "id int not null, name string not null, price decimal(2,1) not null, title string not null"},
-        {"SELECT * FROM t LEFT JOIN u ON t.id = u.id", "id int not null, name string not null, price decimal(2,1) not null, id int, title string"},
-        {"SELECT CASE WHEN id > 1 THEN 'x' END AS c, if(id > 1, 1, 2.5) FROM t", "c string, (IF((id > 1), 1, 2.5)) decimal(11,1) not null"},
+        {"SELECT t.*, title FROM t JOIN u USING (id)",
+            "id int not null, name string not null, price decimal(2,1) not null, title string not null"},
+        {"SELECT * FROM t LEFT JOIN u ON t.id = u.id",
+            "id int not null, name string not null, price decimal(2,1) not null, id int, title string"},
+        {"SELECT CASE WHEN id > 1 THEN 'x' END AS c, if(id > 1, 1, 2.5) FROM t",
+            "c string, (IF((id > 1), 1, 2.5)) decimal(11,1) not null"},
         {"SELECT explode(array(1, 2))", "col int not null"},
         {"SELECT posexplode(map('a', 1))", "pos int not null, key string not null, value int not null"},
-        {"SELECT transform(array(1, 2), x -> x + 1)", "transform(array(1, 2), lambdafunction((namedlambdavariable() + 1), namedlambdavariable())) array<int> not null"},
+        {"SELECT transform(array(1, 2), x -> x + 1)", "transform(array(1, 2), lambdafunction((namedlambdavariable() + "
+                                                      "1), namedlambdavariable())) array<int> not null"},
         {"SELECT named_struct('a', 1, 'b', 'x').a", "named_struct(a, 1, b, x).a int not null"},
         {"SELECT id FROM t UNION ALL SELECT 2.5", "id decimal(11,1) not null"},
         {"SELECT -1, - id, NOT true FROM t", "-1 int not null, (- id) int not null, (NOT true) boolean not null"},
-        {"SELECT id IN (1, 2), name LIKE 'a%', id BETWEEN 1 AND 2 FROM t", "(id IN (1, 2)) boolean not null, name LIKE a% boolean not null, between(id, 1, 2) boolean not null"},
-        {"SELECT DATE '2020-01-01' + 1, DATE '2020-01-01' - DATE '2019-01-01'", "date_add(DATE '2020-01-01', 1) date not null, (DATE '2020-01-01' - DATE '2019-01-01') interval day not null"},
+        {"SELECT id IN (1, 2), name LIKE 'a%', id BETWEEN 1 AND 2 FROM t",
+            "(id IN (1, 2)) boolean not null, name LIKE a% boolean not null, between(id, 1, 2) boolean not null"},
+        {"SELECT DATE '2020-01-01' + 1, DATE '2020-01-01' - DATE '2019-01-01'",
+            "date_add(DATE '2020-01-01', 1) date not null, (DATE '2020-01-01' - DATE '2019-01-01') interval day not "
+            "null"},
         {"SELECT row_number() OVER (PARTITION BY name ORDER BY id) AS r FROM t", "r int not null"},
-        {"SELECT id FROM t WHERE id IN (SELECT id FROM u) AND EXISTS (SELECT 1 FROM u WHERE u.id = t.id)", "id int not null"},
-        {"SELECT (SELECT max(id) FROM u) AS m, (SELECT count(*) FROM u WHERE u.id = t.id) AS c FROM t", "m int, c bigint"},
-        {"WITH a AS (SELECT 1 AS x), b AS (SELECT x + 1 AS y FROM a) SELECT * FROM a, b", "x int not null, y int not null"},
+        {"SELECT id FROM t WHERE id IN (SELECT id FROM u) AND EXISTS (SELECT 1 FROM u WHERE u.id = t.id)",
+            "id int not null"},
+        {"SELECT (SELECT max(id) FROM u) AS m, (SELECT count(*) FROM u WHERE u.id = t.id) AS c FROM t",
+            "m int, c bigint"},
+        {"WITH a AS (SELECT 1 AS x), b AS (SELECT x + 1 AS y FROM a) SELECT * FROM a, b",
+            "x int not null, y int not null"},
         {"SELECT name, sum(id) FROM t GROUP BY ROLLUP(name)", "name string, sum(id) bigint"},
         {"SELECT DISTINCT name FROM t ORDER BY name LIMIT 1", "name string not null"},
         {"SELECT name FROM t ORDER BY price DESC", "name string not null"},
@@ -116,7 +133,8 @@ static void names_and_types(void **state) {
         {"SELECT * FROM range(3)", "id bigint not null"},
         {"SELECT id FROM t EXCEPT SELECT id FROM u", "id int not null"},
         {"SELECT extract(YEAR FROM DATE '2020-01-01')", "extract(YEAR FROM DATE '2020-01-01') int not null"},
-        {"SELECT INTERVAL '1' DAY, INTERVAL '1-2' YEAR TO MONTH", "INTERVAL '1' DAY interval day not null, INTERVAL '1-2' YEAR TO MONTH interval year to month not null"},
+        {"SELECT INTERVAL '1' DAY, INTERVAL '1-2' YEAR TO MONTH",
+            "INTERVAL '1' DAY interval day not null, INTERVAL '1-2' YEAR TO MONTH interval year to month not null"},
     };
     check(list, ARRAY_COUNT(list));
 }
@@ -152,17 +170,20 @@ static void error_texts(void **state) {
     analyzed(fixture, "CREATE TEMP VIEW t AS SELECT 1 AS id, 2 AS idea, 3 AS other");
     assert_null(analyzed(fixture, "SELECT\n  ids FROM t"));
     assert_string_equal(sql_error_message(&fixture->error),
-        "[UNRESOLVED_COLUMN.WITH_SUGGESTION] A column, variable, or function parameter with name `ids` cannot be resolved. "
+        "[UNRESOLVED_COLUMN.WITH_SUGGESTION] A column, variable, or function parameter with name `ids` cannot be "
+        "resolved. "
         "Did you mean one of the following? [`id`, `idea`, `other`]. SQLSTATE: 42703; line 2 pos 2");
     assert_string_equal(sql_error_classes(&fixture->error)[0], "org.apache.spark.sql.AnalysisException");
     fixture->error = (struct sql_error){.arena = &fixture->arena};
     assert_null(analyzed(fixture, "SELECT a FRM t WHERE"));
-    assert_string_equal(sql_error_message(&fixture->error),
-        "\n[PARSE_SYNTAX_ERROR] Syntax error at or near 't'. SQLSTATE: 42601 (line 1, pos 13)\n\n== SQL ==\nSELECT a FRM t WHERE\n-------------^^^\n");
+    assert_string_equal(
+        sql_error_message(&fixture->error), "\n[PARSE_SYNTAX_ERROR] Syntax error at or near 't'. SQLSTATE: 42601 (line "
+                                            "1, pos 13)\n\n== SQL ==\nSELECT a FRM t WHERE\n-------------^^^\n");
     teardown(fixture);
 }
 
-/* readStream.format("kafka") … selectExpr("CAST(value AS STRING)") … select(from_json(…).alias("data")) … select("data.*") */
+/* readStream.format("kafka") … selectExpr("CAST(value AS STRING)") … select(from_json(…).alias("data")) …
+ * select("data.*") */
 static void course_pipeline(void **state) {
     (void)state;
     struct fixture *fixture = setup();
@@ -172,12 +193,17 @@ static void course_pipeline(void **state) {
     read->streaming = true;
     struct relation_project *text = relation_project_new(arena);
     text->input = &read->base;
-    text->columns = expressions_of(arena, 1, sql_parse_expression(arena, BYTES("CAST(value AS STRING)"), &fixture->error));
+    text->columns =
+        expressions_of(arena, 1, sql_parse_expression(arena, BYTES("CAST(value AS STRING)"), &fixture->error));
     struct relation_project *parsed = relation_project_new(arena);
     parsed->input = &text->base;
-    parsed->columns = expressions_of(arena, 1, sql_parse_expression(arena,
-        BYTES("from_json(value, '{\"type\":\"struct\",\"fields\":[{\"name\":\"timestamp\",\"type\":\"timestamp\",\"nullable\":true,\"metadata\":{}},"
-              "{\"name\":\"value\",\"type\":\"integer\",\"nullable\":true,\"metadata\":{}}]}') AS data"), &fixture->error));
+    parsed->columns = expressions_of(arena, 1,
+        sql_parse_expression(arena,
+            BYTES("from_json(value, "
+                  "'{\"type\":\"struct\",\"fields\":[{\"name\":\"timestamp\",\"type\":\"timestamp\",\"nullable\":true,"
+                  "\"metadata\":{}},"
+                  "{\"name\":\"value\",\"type\":\"integer\",\"nullable\":true,\"metadata\":{}}]}') AS data"),
+            &fixture->error));
     struct relation_project *spread = relation_project_new(arena);
     spread->input = &parsed->base;
     spread->columns = expressions_of(arena, 1, sql_parse_expression(arena, BYTES("data.*"), &fixture->error));
@@ -201,8 +227,9 @@ static void course_pipeline(void **state) {
 static void unused_json_fields_are_not_parsed(void **state) {
     (void)state;
     struct fixture *fixture = setup();
-    const struct relation *plan = analyzed(fixture,
-        "SELECT data.b, data.b + data.c AS s FROM (SELECT from_json(CAST(value AS STRING), 'a INT, b INT, c INT') AS data FROM parquet.`/x`)");
+    const struct relation *plan =
+        analyzed(fixture, "SELECT data.b, data.b + data.c AS s FROM (SELECT from_json(CAST(value AS STRING), 'a INT, b "
+                          "INT, c INT') AS data FROM parquet.`/x`)");
     assert_non_null(plan);
     plan = sql_optimize(fixture->session, &fixture->arena, plan, &fixture->error);
     struct buffer out = {0};
@@ -216,8 +243,8 @@ static void unused_json_fields_are_not_parsed(void **state) {
 static void filters_move_to_the_scan(void **state) {
     (void)state;
     struct fixture *fixture = setup();
-    const struct relation *plan = analyzed(fixture,
-        "SELECT a.topic FROM parquet.`/x` a JOIN parquet.`/y` b ON a.offset = b.offset WHERE a.partition = 1 AND b.topic = 'x'");
+    const struct relation *plan = analyzed(fixture, "SELECT a.topic FROM parquet.`/x` a JOIN parquet.`/y` b ON "
+                                                    "a.offset = b.offset WHERE a.partition = 1 AND b.topic = 'x'");
     assert_non_null(plan);
     plan = sql_optimize(fixture->session, &fixture->arena, plan, &fixture->error);
     assert_non_null(plan);
@@ -235,8 +262,10 @@ static void views_keep_their_plan(void **state) {
     struct fixture *fixture = setup();
     assert_non_null(analyzed(fixture, "CREATE TEMP VIEW v AS SELECT 1 AS a"));
     assert_non_null(analyzed(fixture, "CREATE OR REPLACE TEMP VIEW v AS SELECT a + 1 AS b FROM v"));
-    assert_string_equal(schema_of(fixture, "SELECT * FROM v x JOIN v y ON x.b = y.b"), "b int not null, b int not null");
-    assert_string_equal(schema_of(fixture, "SHOW TABLES"), "namespace string not null, tableName string not null, isTemporary boolean not null");
+    assert_string_equal(
+        schema_of(fixture, "SELECT * FROM v x JOIN v y ON x.b = y.b"), "b int not null, b int not null");
+    assert_string_equal(schema_of(fixture, "SHOW TABLES"),
+        "namespace string not null, tableName string not null, isTemporary boolean not null");
     assert_non_null(analyzed(fixture, "DROP VIEW v"));
     assert_string_equal(schema_of(fixture, "SELECT * FROM v"), "TABLE_OR_VIEW_NOT_FOUND");
     teardown(fixture);
@@ -293,7 +322,8 @@ static void a_clause_word_can_be_a_column(void **state) {
     struct fixture *fixture = setup();
     const struct expression *offset = sql_parse_expression(&fixture->arena, BYTES("offset"), &fixture->error);
     assert_non_null(offset);
-    assert_string_equal(schema_of(fixture, "SELECT offset FROM VALUES (1) AS t(offset) LIMIT 5 OFFSET 1"), "offset int not null");
+    assert_string_equal(
+        schema_of(fixture, "SELECT offset FROM VALUES (1) AS t(offset) LIMIT 5 OFFSET 1"), "offset int not null");
     assert_null(sql_parse_expression(&fixture->arena, BYTES("a +"), &fixture->error));
     teardown(fixture);
 }

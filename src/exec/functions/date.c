@@ -1,5 +1,5 @@
-/* date.c: dates and timestamps: their parts, arithmetic, truncation, text by patterns. Timestamps are UTC microseconds; everything that looks at a wall
- * clock goes through the session's zone (settings->zone). */
+/* date.c: dates and timestamps: their parts, arithmetic, truncation, text by patterns. Timestamps are UTC microseconds;
+ * everything that looks at a wall clock goes through the session's zone (settings->zone). */
 #include <ctype.h>
 #include <stdlib.h>
 
@@ -22,7 +22,8 @@ static int64_t to_local(struct evaluation *evaluation, const struct column *colu
 }
 
 static int32_t days_in_month(int32_t year, int32_t month) {
-    return (int32_t)(calendar_days(month == 12 ? year + 1 : year, month == 12 ? 1 : month + 1, 1) - calendar_days(year, month, 1));
+    return (int32_t)(calendar_days(month == 12 ? year + 1 : year, month == 12 ? 1 : month + 1, 1) -
+                     calendar_days(year, month, 1));
 }
 
 static int64_t add_months_to_days(int64_t days, int64_t months) {
@@ -77,7 +78,8 @@ ROW_KERNEL(date_field)
 static bool name_of_date(struct evaluation *evaluation, struct column *const *arguments, size_t row, void *out) {
     static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec", days[] = "MonTueWedThuFriSatSun";
     int64_t date = INT_AT(0);
-    const char *text = evaluation->call->entry->name[0] == 'd' ? days + 3 * (((date + 3) % 7 + 7) % 7) : months + 3 * (calendar_from_days(date).month - 1);
+    const char *text = evaluation->call->entry->name[0] == 'd' ? days + 3 * (((date + 3) % 7 + 7) % 7)
+                                                               : months + 3 * (calendar_from_days(date).month - 1);
     *(struct string_view *)out = (struct string_view){(const uint8_t *)text, 3, 0};
     return true;
 }
@@ -124,7 +126,8 @@ static bool next_day(struct evaluation *evaluation, struct column *const *argume
     struct bytes text = bytes_trim(string_view_bytes(TEXT_AT(1)));
     int64_t days = INT_AT(0);
     for (int i = 0; i < 7; i++) {
-        bool same = bytes_equal_ignore_case(text, bytes_from_text(full[i])) || bytes_equal_ignore_case(text, bytes_from_text(names[i])) ||
+        bool same = bytes_equal_ignore_case(text, bytes_from_text(full[i])) ||
+                    bytes_equal_ignore_case(text, bytes_from_text(names[i])) ||
                     (text.size == 3 && bytes_equal_ignore_case(text, bytes_make(full[i], 3)));
         if (!same)
             continue;
@@ -134,7 +137,8 @@ static bool next_day(struct evaluation *evaluation, struct column *const *argume
     }
     if (!evaluation->call->ansi)
         return false;
-    return evaluation_failed(evaluation, raise_illegal_day_of_week(evaluation->error, arena_text(evaluation->error->arena, text)));
+    return evaluation_failed(
+        evaluation, raise_illegal_day_of_week(evaluation->error, arena_text(evaluation->error->arena, text)));
 }
 ROW_KERNEL(next_day)
 
@@ -153,35 +157,51 @@ static bool make_date(struct evaluation *evaluation, struct column *const *argum
     if (!evaluation->call->ansi)
         return false;
     struct arena *arena = evaluation->error->arena;
-    const char *text = month < 1 || month > 12
-                           ? arena_printf(arena, "Invalid value for MonthOfYear (valid values 1 - 12): %d", month)
-                           : day < 1 || day > 31 ? arena_printf(arena, "Invalid value for DayOfMonth (valid values 1 - 28/31): %d", day)
-                                                 : arena_printf(arena, "Invalid date '%d-%d'", month, day);
-    return evaluation_failed(evaluation, raise_datetime_field_out_of_bounds_without_suggestion(evaluation->error, text));
+    const char *text =
+        month < 1 || month > 12 ? arena_printf(arena, "Invalid value for MonthOfYear (valid values 1 - 12): %d", month)
+        : day < 1 || day > 31   ? arena_printf(arena, "Invalid value for DayOfMonth (valid values 1 - 28/31): %d", day)
+                                : arena_printf(arena, "Invalid date '%d-%d'", month, day);
+    return evaluation_failed(
+        evaluation, raise_datetime_field_out_of_bounds_without_suggestion(evaluation->error, text));
 }
 ROW_KERNEL(make_date)
 
 /* ---- Units ---- */
 
-enum unit { UNIT_MICROSECOND, UNIT_MILLISECOND, UNIT_SECOND, UNIT_MINUTE, UNIT_HOUR, UNIT_DAY, UNIT_WEEK, UNIT_MONTH, UNIT_QUARTER, UNIT_YEAR,
-    UNIT_DECADE, UNIT_CENTURY, UNIT_MILLENNIUM, UNIT_NONE };
+enum unit {
+    UNIT_MICROSECOND,
+    UNIT_MILLISECOND,
+    UNIT_SECOND,
+    UNIT_MINUTE,
+    UNIT_HOUR,
+    UNIT_DAY,
+    UNIT_WEEK,
+    UNIT_MONTH,
+    UNIT_QUARTER,
+    UNIT_YEAR,
+    UNIT_DECADE,
+    UNIT_CENTURY,
+    UNIT_MILLENNIUM,
+    UNIT_NONE
+};
 
 static enum unit unit_named(struct string_view name) {
     static const struct {
         const char *name;
         enum unit unit;
-    } names[] = {{"microsecond", UNIT_MICROSECOND}, {"millisecond", UNIT_MILLISECOND}, {"second", UNIT_SECOND}, {"minute", UNIT_MINUTE},
-        {"hour", UNIT_HOUR}, {"day", UNIT_DAY}, {"dd", UNIT_DAY}, {"dayofyear", UNIT_DAY}, {"week", UNIT_WEEK}, {"month", UNIT_MONTH},
-        {"mon", UNIT_MONTH}, {"mm", UNIT_MONTH}, {"quarter", UNIT_QUARTER}, {"year", UNIT_YEAR}, {"yyyy", UNIT_YEAR}, {"yy", UNIT_YEAR},
-        {"decade", UNIT_DECADE}, {"century", UNIT_CENTURY}, {"millennium", UNIT_MILLENNIUM}};
+    } names[] = {{"microsecond", UNIT_MICROSECOND}, {"millisecond", UNIT_MILLISECOND}, {"second", UNIT_SECOND},
+        {"minute", UNIT_MINUTE}, {"hour", UNIT_HOUR}, {"day", UNIT_DAY}, {"dd", UNIT_DAY}, {"dayofyear", UNIT_DAY},
+        {"week", UNIT_WEEK}, {"month", UNIT_MONTH}, {"mon", UNIT_MONTH}, {"mm", UNIT_MONTH}, {"quarter", UNIT_QUARTER},
+        {"year", UNIT_YEAR}, {"yyyy", UNIT_YEAR}, {"yy", UNIT_YEAR}, {"decade", UNIT_DECADE}, {"century", UNIT_CENTURY},
+        {"millennium", UNIT_MILLENNIUM}};
     for (size_t i = 0; i < ARRAY_COUNT(names); i++)
         if (bytes_equal_ignore_case(string_view_bytes(name), bytes_from_text(names[i].name)))
             return names[i].unit;
     return UNIT_NONE;
 }
 
-static const int64_t unit_us[] = {1, US_PER_MS, US_PER_SECOND, 60LL * US_PER_SECOND, 3600LL * US_PER_SECOND, 86400LL * US_PER_SECOND,
-    7 * 86400LL * US_PER_SECOND};
+static const int64_t unit_us[] = {1, US_PER_MS, US_PER_SECOND, 60LL * US_PER_SECOND, 3600LL * US_PER_SECOND,
+    86400LL * US_PER_SECOND, 7 * 86400LL * US_PER_SECOND};
 static const int unit_months[] = {[UNIT_MONTH] = 1, [UNIT_QUARTER] = 3, [UNIT_YEAR] = 12};
 
 static int64_t truncate_days(int64_t days, enum unit unit) {
@@ -241,8 +261,9 @@ static int64_t add_local_months(int64_t local, int64_t months) {
 
 static bool bad_unit(struct evaluation *evaluation, struct string_view unit) {
     struct arena *arena = evaluation->error->arena;
-    return evaluation_failed(evaluation, raise_invalid_parameter_value_datetime_unit(evaluation->error, "`unit`",
-        arena_printf(arena, "`%s`", evaluation->call->entry->name), quote_text(arena, string_view_bytes(unit))));
+    return evaluation_failed(evaluation,
+        raise_invalid_parameter_value_datetime_unit(evaluation->error, "`unit`",
+            arena_printf(arena, "`%s`", evaluation->call->entry->name), quote_text(arena, string_view_bytes(unit))));
 }
 
 static bool timestamp_add(struct evaluation *evaluation, struct column *const *arguments, size_t row, void *out) {
@@ -252,7 +273,8 @@ static bool timestamp_add(struct evaluation *evaluation, struct column *const *a
     if (unit > UNIT_YEAR)
         return bad_unit(evaluation, TEXT_AT(0));
     if (unit >= UNIT_MONTH)
-        *(int64_t *)out = timezone_to_utc(zone, add_local_months(timezone_to_local(zone, value), count * unit_months[unit]));
+        *(int64_t *)out =
+            timezone_to_utc(zone, add_local_months(timezone_to_local(zone, value), count * unit_months[unit]));
     else if (unit >= UNIT_DAY)
         *(int64_t *)out = timezone_to_utc(zone, timezone_to_local(zone, value) + count * unit_us[unit]);
     else
@@ -263,7 +285,8 @@ ROW_KERNEL(timestamp_add)
 
 /* Whole months from `from` to `until`. */
 static int64_t months_apart(int64_t from, int64_t until) {
-    struct calendar_date a = calendar_from_days(floor_divide(from, us_per_day)), b = calendar_from_days(floor_divide(until, us_per_day));
+    struct calendar_date a = calendar_from_days(floor_divide(from, us_per_day)),
+                         b = calendar_from_days(floor_divide(until, us_per_day));
     int64_t months = ((int64_t)b.year - a.year) * 12 + b.month - a.month;
     int64_t in_a = (a.day - 1) * us_per_day + (from - floor_divide(from, us_per_day) * us_per_day);
     int64_t in_b = (b.day - 1) * us_per_day + (until - floor_divide(until, us_per_day) * us_per_day);
@@ -283,20 +306,24 @@ static bool timestamp_diff(struct evaluation *evaluation, struct column *const *
         from = timezone_to_local(evaluation->settings->zone, from);
         until = timezone_to_local(evaluation->settings->zone, until);
     }
-    *(int64_t *)out = unit >= UNIT_MONTH ? months_apart(from, until) / unit_months[unit] : (until - from) / unit_us[unit];
+    *(int64_t *)out =
+        unit >= UNIT_MONTH ? months_apart(from, until) / unit_months[unit] : (until - from) / unit_us[unit];
     return true;
 }
 ROW_KERNEL(timestamp_diff)
 
-/* Spark's rule: whole months when the days agree or both are last days, else 31-day fractions; 8 digits when rounded. */
+/* Spark's rule: whole months when the days agree or both are last days, else 31-day fractions; 8 digits when rounded.
+ */
 static bool months_between(struct evaluation *evaluation, struct column *const *arguments, size_t row, void *out) {
-    int64_t first = timezone_to_local(evaluation->settings->zone, LONG_AT(0)), second = timezone_to_local(evaluation->settings->zone, LONG_AT(1));
+    int64_t first = timezone_to_local(evaluation->settings->zone, LONG_AT(0)),
+            second = timezone_to_local(evaluation->settings->zone, LONG_AT(1));
     int64_t days1 = floor_divide(first, us_per_day), days2 = floor_divide(second, us_per_day);
     struct calendar_date a = calendar_from_days(days1), b = calendar_from_days(days2);
     double months = ((double)a.year - b.year) * 12 + a.month - b.month;
     bool last = a.day == days_in_month(a.year, a.month) && b.day == days_in_month(b.year, b.month);
     if (a.day != b.day && !last) {
-        int64_t seconds1 = (first - days1 * us_per_day) / US_PER_SECOND, seconds2 = (second - days2 * us_per_day) / US_PER_SECOND;
+        int64_t seconds1 = (first - days1 * us_per_day) / US_PER_SECOND,
+                seconds2 = (second - days2 * us_per_day) / US_PER_SECOND;
         months += ((double)(a.day - b.day) * 86400 + (double)(seconds1 - seconds2)) / (31.0 * 86400);
         if (COLUMN_AT(arguments[2], uint8_t, row))
             months = __builtin_round(months * 1e8) / 1e8;
@@ -333,7 +360,9 @@ ROW_KERNEL(second_fraction)
 
 static bool timestamp_from_long(struct evaluation *evaluation, struct column *const *arguments, size_t row, void *out) {
     const char *name = evaluation->call->entry->name;
-    int64_t unit = strcmp(name, "timestamp_micros") == 0 ? 1 : strcmp(name, "timestamp_millis") == 0 ? US_PER_MS : US_PER_SECOND;
+    int64_t unit = strcmp(name, "timestamp_micros") == 0   ? 1
+                   : strcmp(name, "timestamp_millis") == 0 ? US_PER_MS
+                                                           : US_PER_SECOND;
     int64_t value = arguments[0]->type->kind == TYPE_INTEGER ? INT_AT(0)
                     : arguments[0]->type->kind == TYPE_SHORT ? COLUMN_AT(arguments[0], int16_t, row)
                     : arguments[0]->type->kind == TYPE_BYTE  ? COLUMN_AT(arguments[0], int8_t, row)
@@ -342,7 +371,8 @@ static bool timestamp_from_long(struct evaluation *evaluation, struct column *co
 }
 ROW_KERNEL(timestamp_from_long)
 
-static bool timestamp_from_number(struct evaluation *evaluation, struct column *const *arguments, size_t row, void *out) {
+static bool timestamp_from_number(
+    struct evaluation *evaluation, struct column *const *arguments, size_t row, void *out) {
     if (arguments[0]->type->kind == TYPE_DECIMAL) {
         __int128 value = COLUMN_AT(arguments[0], __int128, row);
         int scale = arguments[0]->type->scale;
@@ -353,7 +383,8 @@ static bool timestamp_from_number(struct evaluation *evaluation, struct column *
         *(int64_t *)out = (int64_t)value;
         return true;
     }
-    double seconds = arguments[0]->type->kind == TYPE_FLOAT ? (double)COLUMN_AT(arguments[0], float, row) : DOUBLE_AT(0);
+    double seconds =
+        arguments[0]->type->kind == TYPE_FLOAT ? (double)COLUMN_AT(arguments[0], float, row) : DOUBLE_AT(0);
     if (seconds != seconds || seconds * 1e6 >= 0x1p63 || seconds * 1e6 < -0x1p63)
         return false;
     *(int64_t *)out = (int64_t)(seconds * 1e6);
@@ -375,8 +406,9 @@ static const struct timezone *zone_named(struct evaluation *evaluation, struct s
     struct error cause = {0};
     const struct timezone *zone = timezone_get(NULL, string_view_bytes(name), &cause);
     if (zone == NULL)
-        evaluation_failed(evaluation, raise_invalid_conf_value_time_zone(evaluation->error, arena_text(evaluation->error->arena, string_view_bytes(name)),
-            "spark.sql.session.timeZone"));
+        evaluation_failed(evaluation,
+            raise_invalid_conf_value_time_zone(evaluation->error,
+                arena_text(evaluation->error->arena, string_view_bytes(name)), "spark.sql.session.timeZone"));
     return zone;
 }
 
@@ -386,7 +418,8 @@ static bool shift_zone(struct evaluation *evaluation, struct column *const *argu
         return false;
     bool from_utc = evaluation->call->entry->name[0] == 'f';
     int64_t value = LONG_AT(0);
-    /* The wall clock of one zone read as that of the other; timestamps here are instants of the session's wall clock. */
+    /* The wall clock of one zone read as that of the other; timestamps here are instants of the session's wall clock.
+     */
     int64_t wall = timezone_to_local(session, value);
     int64_t moved = from_utc ? timezone_to_local(zone, wall) : timezone_to_utc(zone, wall);
     *(int64_t *)out = timezone_to_utc(session, moved);
@@ -395,7 +428,8 @@ static bool shift_zone(struct evaluation *evaluation, struct column *const *argu
 ROW_KERNEL(shift_zone)
 
 static bool convert_timezone(struct evaluation *evaluation, struct column *const *arguments, size_t row, void *out) {
-    const struct timezone *from = zone_named(evaluation, TEXT_AT(0)), *to = from == NULL ? NULL : zone_named(evaluation, TEXT_AT(1));
+    const struct timezone *from = zone_named(evaluation, TEXT_AT(0)),
+                          *to = from == NULL ? NULL : zone_named(evaluation, TEXT_AT(1));
     if (to == NULL)
         return false;
     *(int64_t *)out = timezone_to_local(to, timezone_to_utc(from, LONG_AT(2)));
@@ -419,8 +453,9 @@ static struct column *kernel_now(struct evaluation *evaluation, struct column *c
 
 static bool bad_pattern(struct evaluation *evaluation, struct string_view pattern) {
     struct arena *arena = evaluation->error->arena;
-    return evaluation_failed(evaluation, raise_invalid_datetime_pattern_illegal_character(evaluation->error,
-        quote_text(arena, string_view_bytes(pattern)), arena_text(arena, string_view_bytes(pattern))));
+    return evaluation_failed(
+        evaluation, raise_invalid_datetime_pattern_illegal_character(evaluation->error,
+                        quote_text(arena, string_view_bytes(pattern)), arena_text(arena, string_view_bytes(pattern))));
 }
 
 static bool put_pattern(struct evaluation *evaluation, struct string_view pattern, int64_t local, void *out) {
@@ -438,7 +473,8 @@ static bool date_format_row(struct evaluation *evaluation, struct column *const 
 ROW_KERNEL(date_format_row)
 
 static bool from_unixtime(struct evaluation *evaluation, struct column *const *arguments, size_t row, void *out) {
-    return put_pattern(evaluation, TEXT_AT(1), timezone_to_local(evaluation->settings->zone, LONG_AT(0) * US_PER_SECOND), out);
+    return put_pattern(
+        evaluation, TEXT_AT(1), timezone_to_local(evaluation->settings->zone, LONG_AT(0) * US_PER_SECOND), out);
 }
 ROW_KERNEL(from_unixtime)
 
@@ -447,8 +483,10 @@ static bool parse_failed(struct evaluation *evaluation, struct string_view text)
         return false;
     struct arena *arena = evaluation->error->arena;
     bool date = evaluation->call->result_type->kind == TYPE_DATE;
-    return evaluation_failed(evaluation, raise_cannot_parse_timestamp(evaluation->error,
-        arena_printf(arena, "Text '%.*s' could not be parsed at index 0", (int)text.size, (const char *)text.data), date ? "`try_to_date`" : "`try_to_timestamp`"));
+    return evaluation_failed(evaluation,
+        raise_cannot_parse_timestamp(evaluation->error,
+            arena_printf(arena, "Text '%.*s' could not be parsed at index 0", (int)text.size, (const char *)text.data),
+            date ? "`try_to_date`" : "`try_to_timestamp`"));
 }
 
 /* to_date, to_timestamp, unix_timestamp of text and a pattern. */
@@ -461,7 +499,8 @@ static bool parse_by_pattern(struct evaluation *evaluation, struct column *const
     enum type_kind kind = evaluation->call->result_type->kind;
     int64_t utc = has_offset ? local : timezone_to_utc(evaluation->settings->zone, local);
     if (kind == TYPE_DATE)
-        *(int32_t *)out = (int32_t)floor_divide(has_offset ? timezone_to_local(evaluation->settings->zone, local) : local, us_per_day);
+        *(int32_t *)out = (int32_t)floor_divide(
+            has_offset ? timezone_to_local(evaluation->settings->zone, local) : local, us_per_day);
     else if (kind == TYPE_LONG)
         *(int64_t *)out = floor_divide(utc, US_PER_SECOND);
     else
@@ -487,15 +526,19 @@ static bool make_timestamp(struct evaluation *evaluation, struct column *const *
     for (; scale > 6; scale--)
         seconds /= 10;
     struct arena *arena = evaluation->error->arena;
-    if (!calendar_is_valid(year, month, day) || hour < 0 || hour > 23 || minute < 0 || minute > 59 || seconds < 0 || seconds > 60LL * US_PER_SECOND) {
+    if (!calendar_is_valid(year, month, day) || hour < 0 || hour > 23 || minute < 0 || minute > 59 || seconds < 0 ||
+        seconds > 60LL * US_PER_SECOND) {
         if (!evaluation->call->ansi)
             return false;
         if (seconds < 0 || seconds > 60LL * US_PER_SECOND)
-            return evaluation_failed(evaluation, raise_invalid_fraction_of_second(evaluation->error, arena_printf(arena, "%lld", (long long)seconds)));
-        return evaluation_failed(evaluation, raise_datetime_field_out_of_bounds_without_suggestion(evaluation->error,
-            arena_printf(arena, "Invalid date or time %d-%d-%d %d:%d", year, month, day, hour, minute)));
+            return evaluation_failed(evaluation,
+                raise_invalid_fraction_of_second(evaluation->error, arena_printf(arena, "%lld", (long long)seconds)));
+        return evaluation_failed(evaluation,
+            raise_datetime_field_out_of_bounds_without_suggestion(evaluation->error,
+                arena_printf(arena, "Invalid date or time %d-%d-%d %d:%d", year, month, day, hour, minute)));
     }
-    int64_t local = calendar_days(year, month, day) * us_per_day + (hour * 3600LL + minute * 60LL) * US_PER_SECOND + (int64_t)seconds;
+    int64_t local = calendar_days(year, month, day) * us_per_day + (hour * 3600LL + minute * 60LL) * US_PER_SECOND +
+                    (int64_t)seconds;
     const struct timezone *zone = evaluation->settings->zone;
     if (evaluation->call->argument_count == 7 && (zone = zone_named(evaluation, TEXT_AT(6))) == NULL)
         return false;
@@ -511,10 +554,19 @@ ROW_KERNEL(make_timestamp)
 #define I TYPE_INTEGER
 #define L TYPE_LONG
 #define SAFE KERNEL_NEVER_FAILS
-#define FIELD(name) {name, {D}, 1, SAFE, kernel_date_field}
-#define BY_PATTERN(name) {name, {S, S}, 2, 0, kernel_parse_by_pattern}
+#define FIELD(name)                                                                                                    \
+    { name, {D}, 1, SAFE, kernel_date_field }
+#define BY_PATTERN(name)                                                                                               \
+    { name, {S, S}, 2, 0, kernel_parse_by_pattern }
 static const struct kernel_entry entries[] = {
-    FIELD("year"), FIELD("month"), FIELD("day"), FIELD("quarter"), FIELD("dayofyear"), FIELD("dayofweek"), FIELD("weekday"), FIELD("weekofyear"),
+    FIELD("year"),
+    FIELD("month"),
+    FIELD("day"),
+    FIELD("quarter"),
+    FIELD("dayofyear"),
+    FIELD("dayofweek"),
+    FIELD("weekday"),
+    FIELD("weekofyear"),
     FIELD("year_of_week"),
     {"dayname", {D}, 1, SAFE, kernel_name_of_date},
     {"monthname", {D}, 1, SAFE, kernel_name_of_date},
@@ -533,7 +585,9 @@ static const struct kernel_entry entries[] = {
     {"timestampadd", {S, I, T}, 3, 0, kernel_timestamp_add},
     {"timestampdiff", {S, T, T}, 3, 0, kernel_timestamp_diff},
     {"months_between", {T, T, TYPE_BOOLEAN}, 3, SAFE, kernel_months_between},
-    {"hour", {T}, 1, SAFE, kernel_time_field}, {"minute", {T}, 1, SAFE, kernel_time_field}, {"second", {T}, 1, SAFE, kernel_time_field},
+    {"hour", {T}, 1, SAFE, kernel_time_field},
+    {"minute", {T}, 1, SAFE, kernel_time_field},
+    {"second", {T}, 1, SAFE, kernel_time_field},
     {"second_fraction", {T}, 1, SAFE, kernel_second_fraction},
     {"timestamp_micros", {L}, 1, 0, kernel_timestamp_from_long},
     {"timestamp_millis", {L}, 1, 0, kernel_timestamp_from_long},
@@ -544,7 +598,8 @@ static const struct kernel_entry entries[] = {
     {"timestamp_seconds", {TYPE_DECIMAL}, 1, 0, kernel_timestamp_from_number},
     {"timestamp_seconds", {TYPE_DOUBLE}, 1, SAFE, kernel_timestamp_from_number},
     {"timestamp_seconds", {TYPE_FLOAT}, 1, SAFE, kernel_timestamp_from_number},
-    {"unix_micros", {T}, 1, SAFE, kernel_timestamp_to_long}, {"unix_millis", {T}, 1, SAFE, kernel_timestamp_to_long},
+    {"unix_micros", {T}, 1, SAFE, kernel_timestamp_to_long},
+    {"unix_millis", {T}, 1, SAFE, kernel_timestamp_to_long},
     {"unix_seconds", {T}, 1, SAFE, kernel_timestamp_to_long},
     {"from_utc_timestamp", {T, S}, 2, 0, kernel_shift_zone},
     {"to_utc_timestamp", {T, S}, 2, 0, kernel_shift_zone},
@@ -554,7 +609,11 @@ static const struct kernel_entry entries[] = {
     {"localtimestamp", {0}, 0, SAFE | KERNEL_NOT_FOLDED, kernel_now},
     {"date_format", {T, S}, 2, 0, kernel_date_format_row},
     {"from_unixtime", {L, S}, 2, 0, kernel_from_unixtime},
-    BY_PATTERN("to_date"), BY_PATTERN("try_to_date"), BY_PATTERN("to_timestamp"), BY_PATTERN("try_to_timestamp"), BY_PATTERN("to_timestamp_ntz"),
+    BY_PATTERN("to_date"),
+    BY_PATTERN("try_to_date"),
+    BY_PATTERN("to_timestamp"),
+    BY_PATTERN("try_to_timestamp"),
+    BY_PATTERN("to_timestamp_ntz"),
     BY_PATTERN("unix_timestamp"),
     {"unix_timestamp", {T}, 1, SAFE, kernel_unix_of_timestamp},
     {"make_timestamp", {I, I, I, I, KERNEL_ANY}, 5, KERNEL_VARIADIC, kernel_make_timestamp},

@@ -4,8 +4,8 @@
 #include <ctype.h>
 #include <stdlib.h>
 
-static const char *const month_names[] = {"January", "February", "March", "April", "May", "June", "July", "August", "September", "October",
-    "November", "December"};
+static const char *const month_names[] = {"January", "February", "March", "April", "May", "June", "July", "August",
+    "September", "October", "November", "December"};
 static const char *const day_names[] = {"Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"};
 
 enum { US_PER_SECOND = 1000000 };
@@ -50,7 +50,34 @@ static void put_number(struct buffer *out, int64_t value, size_t width) {
     buffer_printf(out, "%0*lld", (int)width, (long long)value);
 }
 
-static bool put_letter(struct buffer *out, uint8_t letter, size_t count, const struct moment *moment, int64_t local_us, const struct timezone *zone) {
+/* The letters of the clock; false when the letter is another one or its count is wrong. */
+static bool put_clock_letter(struct buffer *out, uint8_t letter, size_t count, int64_t seconds) {
+    int64_t hour = seconds / 3600, value;
+    switch (letter) {
+    case 'H':
+        value = hour;
+        break;
+    case 'k':
+        value = hour == 0 ? 24 : hour;
+        break;
+    case 'K':
+        value = hour % 12;
+        break;
+    case 'h':
+        value = hour % 12 == 0 ? 12 : hour % 12;
+        break;
+    case 'm':
+        value = seconds / 60 % 60;
+        break;
+    default:
+        value = seconds % 60;
+    }
+    put_number(out, value, count);
+    return count <= 2;
+}
+
+static bool put_letter(struct buffer *out, uint8_t letter, size_t count, const struct moment *moment, int64_t local_us,
+    const struct timezone *zone) {
     int64_t seconds = moment->time_us / US_PER_SECOND, hour = seconds / 3600;
     switch (letter) {
     case 'y':
@@ -88,26 +115,18 @@ static bool put_letter(struct buffer *out, uint8_t letter, size_t count, const s
             put_number(out, (moment->date.month + 2) / 3, count);
         else
             buffer_printf(out, count == 3 ? "Q%d" : "%d%s quarter", (moment->date.month + 2) / 3,
-                moment->date.month <= 3 ? "st" : moment->date.month <= 6 ? "nd" : moment->date.month <= 9 ? "rd" : "th");
+                moment->date.month <= 3   ? "st"
+                : moment->date.month <= 6 ? "nd"
+                : moment->date.month <= 9 ? "rd"
+                                          : "th");
         return count <= 4;
     case 'H':
-        put_number(out, hour, count);
-        return count <= 2;
     case 'k':
-        put_number(out, hour == 0 ? 24 : hour, count);
-        return count <= 2;
     case 'K':
-        put_number(out, hour % 12, count);
-        return count <= 2;
     case 'h':
-        put_number(out, hour % 12 == 0 ? 12 : hour % 12, count);
-        return count <= 2;
     case 'm':
-        put_number(out, seconds / 60 % 60, count);
-        return count <= 2;
     case 's':
-        put_number(out, seconds % 60, count);
-        return count <= 2;
+        return put_clock_letter(out, letter, count, seconds);
     case 'S': {
         char digits[16];
         struct buffer nine = {0};
@@ -118,7 +137,9 @@ static bool put_letter(struct buffer *out, uint8_t letter, size_t count, const s
         return count <= 9;
     }
     case 'G':
-        buffer_append_text(out, moment->date.year > 0 ? (count == 4 ? "Anno Domini" : "AD") : count == 4 ? "Before Christ" : "BC");
+        buffer_append_text(out, moment->date.year > 0 ? (count == 4 ? "Anno Domini" : "AD")
+                                : count == 4          ? "Before Christ"
+                                                      : "BC");
         return count <= 4;
     case 'V':
         buffer_append_text(out, timezone_name(zone));
@@ -218,10 +239,12 @@ static bool read_number(struct bytes text, size_t *at, size_t least, size_t most
     return *at - start >= least;
 }
 
-static bool read_name(struct bytes text, size_t *at, const char *const *names, size_t name_count, size_t size, int64_t *index) {
+static bool read_name(
+    struct bytes text, size_t *at, const char *const *names, size_t name_count, size_t size, int64_t *index) {
     for (size_t i = 0; i < name_count; i++) {
         size_t length = size == 0 ? strlen(names[i]) : size;
-        if (*at + length <= text.size && bytes_equal_ignore_case(bytes_slice(text, *at, length), bytes_make(names[i], length))) {
+        if (*at + length <= text.size &&
+            bytes_equal_ignore_case(bytes_slice(text, *at, length), bytes_make(names[i], length))) {
             *at += length;
             *index = (int64_t)i;
             return true;
@@ -251,7 +274,8 @@ static bool read_offset(struct bytes text, size_t *at, struct fields *fields) {
     return true;
 }
 
-static bool read_letter(uint8_t letter, size_t count, bool adjacent, struct bytes text, size_t *at, struct fields *fields) {
+static bool read_letter(
+    uint8_t letter, size_t count, bool adjacent, struct bytes text, size_t *at, struct fields *fields) {
     int64_t index = 0;
     switch (letter) {
     case 'y':
@@ -262,7 +286,11 @@ static bool read_letter(uint8_t letter, size_t count, bool adjacent, struct byte
             fields->year += 2000;
             return true;
         }
-        return read_number(text, at, adjacent || count == 4 ? count : 1, count >= 4 && !adjacent ? 9 : count > 1 ? count : 9, &fields->year);
+        return read_number(text, at, adjacent || count == 4 ? count : 1,
+            count >= 4 && !adjacent ? 9
+            : count > 1             ? count
+                                    : 9,
+            &fields->year);
     case 'M':
     case 'L':
         if (count >= 3) {
@@ -326,8 +354,9 @@ static bool read_letter(uint8_t letter, size_t count, bool adjacent, struct byte
 
 static bool assemble(const struct fields *fields, int64_t *local_us, bool *has_offset) {
     int64_t hour = fields->hour + (fields->twelve && fields->half_day == 1 ? 12 : 0);
-    if (fields->month < 1 || fields->month > 12 || fields->year > 294247 || !calendar_is_valid((int32_t)fields->year, (int32_t)fields->month, (int32_t)fields->day) ||
-        hour > 23 || fields->minute > 59 || fields->second > 59)
+    if (fields->month < 1 || fields->month > 12 || fields->year > 294247 ||
+        !calendar_is_valid((int32_t)fields->year, (int32_t)fields->month, (int32_t)fields->day) || hour > 23 ||
+        fields->minute > 59 || fields->second > 59)
         return false;
     int64_t days = calendar_days((int32_t)fields->year, (int32_t)fields->month, (int32_t)fields->day);
     if (fields->day_of_year > 0)

@@ -1,5 +1,5 @@
-/* interval.c: intervals added to times, multiplied, taken apart and made. Months move the date and keep the day where they can; days move the wall clock;
- * the rest moves the instant. */
+/* interval.c: intervals added to times, multiplied, taken apart and made. Months move the date and keep the day where
+ * they can; days move the wall clock; the rest moves the instant. */
 #include <math.h>
 
 #include "base/calendar.h"
@@ -17,7 +17,8 @@ static int64_t add_months(int64_t days, int64_t months) {
     struct calendar_date date = calendar_from_days(days);
     int64_t total = (int64_t)date.year * 12 + date.month - 1 + months;
     int32_t year = (int32_t)floor_divide(total, 12), month = (int32_t)(total - (int64_t)year * 12) + 1;
-    int32_t last = (int32_t)(calendar_days(month == 12 ? year + 1 : year, month == 12 ? 1 : month + 1, 1) - calendar_days(year, month, 1));
+    int32_t last = (int32_t)(calendar_days(month == 12 ? year + 1 : year, month == 12 ? 1 : month + 1, 1) -
+                             calendar_days(year, month, 1));
     return calendar_days(year, month, date.day < last ? date.day : last);
 }
 
@@ -37,11 +38,13 @@ static bool add_interval(struct evaluation *evaluation, struct column *const *ar
     int sign = evaluation->call->entry->name[5] == 'm' ? -1 : 1;
     if (arguments[0]->type->kind == TYPE_DATE) {
         int64_t days = COLUMN_AT(arguments[0], int32_t, row);
-        days = add_months(days, sign * (int64_t)interval.months) + sign * (interval.days + interval.microseconds / us_per_day);
+        days = add_months(days, sign * (int64_t)interval.months) +
+               sign * (interval.days + interval.microseconds / us_per_day);
         *(int32_t *)out = (int32_t)days;
         return true;
     }
-    const struct timezone *zone = arguments[0]->type->kind == TYPE_TIMESTAMP ? evaluation->settings->zone : timezone_utc();
+    const struct timezone *zone =
+        arguments[0]->type->kind == TYPE_TIMESTAMP ? evaluation->settings->zone : timezone_utc();
     int64_t value = COLUMN_AT(arguments[0], int64_t, row);
     if (interval.months != 0 || interval.days != 0) {
         int64_t local = timezone_to_local(zone, value), days = floor_divide(local, us_per_day);
@@ -49,14 +52,16 @@ static bool add_interval(struct evaluation *evaluation, struct column *const *ar
         value = timezone_to_utc(zone, moved * us_per_day + (local - days * us_per_day));
     }
     if (__builtin_add_overflow(value, sign * interval.microseconds, (int64_t *)out))
-        return evaluation_failed(evaluation, raise_datetime_overflow(evaluation->error, "add an interval to a timestamp"));
+        return evaluation_failed(
+            evaluation, raise_datetime_overflow(evaluation->error, "add an interval to a timestamp"));
     return true;
 }
 ROW_KERNEL(add_interval)
 
 static bool subtract_timestamps(struct evaluation *evaluation, struct column *const *arguments, size_t row, void *out) {
     const struct timezone *zone = evaluation->settings->zone;
-    *(int64_t *)out = timezone_to_local(zone, COLUMN_AT(arguments[0], int64_t, row)) - timezone_to_local(zone, COLUMN_AT(arguments[1], int64_t, row));
+    *(int64_t *)out = timezone_to_local(zone, COLUMN_AT(arguments[0], int64_t, row)) -
+                      timezone_to_local(zone, COLUMN_AT(arguments[1], int64_t, row));
     return true;
 }
 ROW_KERNEL(subtract_timestamps)
@@ -105,10 +110,13 @@ static bool scale_interval(struct evaluation *evaluation, struct column *const *
     const struct type *type = arguments[0]->type;
     double number = number_at(arguments[1], row);
     if (!multiply && number == 0)
-        return evaluation->call->ansi ? evaluation_failed(evaluation, raise_interval_divided_by_zero(evaluation->error)) : false;
+        return evaluation->call->ansi ? evaluation_failed(evaluation, raise_interval_divided_by_zero(evaluation->error))
+                                      : false;
     if (multiply && type->kind == TYPE_DAY_TIME_INTERVAL && number == floor(number) && fabs(number) < 0x1p62)
-        return !__builtin_mul_overflow(COLUMN_AT(arguments[0], int64_t, row), (int64_t)number, (int64_t *)out) || interval_overflow(evaluation);
-    double value = type->kind == TYPE_YEAR_MONTH_INTERVAL ? COLUMN_AT(arguments[0], int32_t, row) : (double)COLUMN_AT(arguments[0], int64_t, row);
+        return !__builtin_mul_overflow(COLUMN_AT(arguments[0], int64_t, row), (int64_t)number, (int64_t *)out) ||
+               interval_overflow(evaluation);
+    double value = type->kind == TYPE_YEAR_MONTH_INTERVAL ? COLUMN_AT(arguments[0], int32_t, row)
+                                                          : (double)COLUMN_AT(arguments[0], int64_t, row);
     return put_scaled(evaluation, multiply ? value * number : value / number, type, out);
 }
 ROW_KERNEL(scale_interval)
@@ -133,7 +141,8 @@ static bool make_ym(struct evaluation *evaluation, struct column *const *argumen
 ROW_KERNEL(make_ym)
 
 static bool make_dt(struct evaluation *evaluation, struct column *const *arguments, size_t row, void *out) {
-    *(int64_t *)out = INT_AT(0) * us_per_day + (INT_AT(1) * 3600LL + INT_AT(2) * 60LL) * US_PER_SECOND + decimal_us(arguments[3], row);
+    *(int64_t *)out = INT_AT(0) * us_per_day + (INT_AT(1) * 3600LL + INT_AT(2) * 60LL) * US_PER_SECOND +
+                      decimal_us(arguments[3], row);
     return true;
 }
 ROW_KERNEL(make_dt)
@@ -142,8 +151,8 @@ static bool make_calendar(struct evaluation *evaluation, struct column *const *a
     int64_t months = (int64_t)INT_AT(0) * 12 + INT_AT(1), days = (int64_t)INT_AT(2) * 7 + INT_AT(3);
     if (months != (int32_t)months || days != (int32_t)days)
         return evaluation->call->ansi ? interval_overflow(evaluation) : false;
-    *(struct calendar_interval *)out = (struct calendar_interval){
-        (int32_t)months, (int32_t)days, (INT_AT(4) * 3600LL + INT_AT(5) * 60LL) * US_PER_SECOND + decimal_us(arguments[6], row)};
+    *(struct calendar_interval *)out = (struct calendar_interval){(int32_t)months, (int32_t)days,
+        (INT_AT(4) * 3600LL + INT_AT(5) * 60LL) * US_PER_SECOND + decimal_us(arguments[6], row)};
     return true;
 }
 ROW_KERNEL(make_calendar)
@@ -181,8 +190,11 @@ ROW_KERNEL(interval_part)
 
 #define I TYPE_INTEGER
 #define ADD(time, interval)                                                                                            \
-    {"time_plus_interval", {time, interval}, 2, 0, kernel_add_interval}, {"time_minus_interval", {time, interval}, 2, 0, kernel_add_interval}
-#define ADD_TO(time) ADD(time, TYPE_YEAR_MONTH_INTERVAL), ADD(time, TYPE_DAY_TIME_INTERVAL), ADD(time, TYPE_CALENDAR_INTERVAL)
+    {"time_plus_interval", {time, interval}, 2, 0, kernel_add_interval}, {                                             \
+        "time_minus_interval", {time, interval}, 2, 0, kernel_add_interval                                             \
+    }
+#define ADD_TO(time)                                                                                                   \
+    ADD(time, TYPE_YEAR_MONTH_INTERVAL), ADD(time, TYPE_DAY_TIME_INTERVAL), ADD(time, TYPE_CALENDAR_INTERVAL)
 static const struct kernel_entry entries[] = {
     ADD_TO(TYPE_DATE),
     ADD_TO(TYPE_TIMESTAMP),

@@ -22,8 +22,8 @@ struct column *rows_compute(struct evaluation *evaluation, struct column *const 
 }
 
 bool rows_take_buffer(struct evaluation *evaluation, struct buffer *buffer, void *out) {
-    *(struct string_view *)out = evaluation_string(evaluation, buffer->data != NULL ? buffer->data
-        : (const uint8_t *)"", buffer->size);
+    *(struct string_view *)out =
+        evaluation_string(evaluation, buffer->data != NULL ? buffer->data : (const uint8_t *)"", buffer->size);
     buffer_free(buffer);
     return true;
 }

@@ -26,8 +26,8 @@ static bool concat(struct evaluation *evaluation, struct column *const *argument
 }
 ROW_KERNEL(concat)
 
-static void join_value(struct buffer *buffer, const struct column *column, size_t row, struct string_view separator,
-    bool *first) {
+static void join_value(
+    struct buffer *buffer, const struct column *column, size_t row, struct string_view separator, bool *first) {
     if (column_is_null(column, row))
         return;
     if (column->type->kind == TYPE_ARRAY) {
@@ -67,9 +67,9 @@ static struct column *kernel_elt(struct evaluation *evaluation, struct column *c
         bool inside = index >= 1 && index < (int64_t)count;
         if (!inside && !column_is_null(arguments[0], row) && evaluation->call->ansi) {
             struct arena *arena = evaluation->error->arena;
-            evaluation_failed(evaluation, raise_invalid_array_index(evaluation->error, arena_printf(arena, "%lld",
-                (long long)index),
-                arena_printf(arena, "%zu", count - 1)));
+            evaluation_failed(
+                evaluation, raise_invalid_array_index(evaluation->error, arena_printf(arena, "%lld", (long long)index),
+                                arena_printf(arena, "%zu", count - 1)));
             return NULL;
         }
         if (!inside || column_is_null(arguments[index], row))
@@ -82,8 +82,8 @@ static struct column *kernel_elt(struct evaluation *evaluation, struct column *c
 
 /* ---- printf ---- */
 
-static void format_one(struct buffer *buffer, const char *directive, char kind, const struct column *column,
-    size_t row) {
+static void format_one(
+    struct buffer *buffer, const char *directive, char kind, const struct column *column, size_t row) {
     char form[64], text[400];
     if (column == NULL || column_is_null(column, row)) {
         buffer_append_text(buffer, "null");
@@ -167,8 +167,8 @@ static struct column *kernel_format_string(struct evaluation *evaluation, struct
                 continue;
             }
             size_t argument = index > 0 ? index : next++;
-            format_one(&buffer, directive, kind, argument < evaluation->call->argument_count ? arguments[argument]
-                : NULL, row);
+            format_one(&buffer, directive, kind,
+                argument < evaluation->call->argument_count ? arguments[argument] : NULL, row);
         }
         rows_take_buffer(evaluation, &buffer, &COLUMN_VALUES(result, struct string_view)[row]);
     }
@@ -222,15 +222,22 @@ static bool unbase64(struct evaluation *evaluation, struct column *const *argume
     if (!buffer_append_base64_decoded(&buffer, text)) {
         buffer_free(&buffer);
         struct arena *arena = evaluation->error->arena;
-        return evaluation_failed(evaluation, raise_conversion_invalid_input(evaluation->error, quote_text(arena,
-            text), "'BASE64'", "\"BINARY\"", "`try_to_binary`"));
+        return evaluation_failed(evaluation, raise_conversion_invalid_input(evaluation->error, quote_text(arena, text),
+                                                 "'BASE64'", "\"BINARY\"", "`try_to_binary`"));
     }
     return rows_take_buffer(evaluation, &buffer, out);
 }
 ROW_KERNEL(unbase64)
 
-enum charset { CHARSET_UTF8, CHARSET_ASCII, CHARSET_LATIN1, CHARSET_UTF16, CHARSET_UTF16BE, CHARSET_UTF16LE,
-    CHARSET_UNKNOWN };
+enum charset {
+    CHARSET_UTF8,
+    CHARSET_ASCII,
+    CHARSET_LATIN1,
+    CHARSET_UTF16,
+    CHARSET_UTF16BE,
+    CHARSET_UTF16LE,
+    CHARSET_UNKNOWN
+};
 
 static enum charset charset_named(struct string_view name) {
     static const char *const names[] = {"utf-8", "us-ascii", "iso-8859-1", "utf-16", "utf-16be", "utf-16le"};
@@ -243,9 +250,10 @@ static enum charset charset_named(struct string_view name) {
 static bool bad_charset(struct evaluation *evaluation, struct string_view name) {
     struct arena *arena = evaluation->error->arena;
     return evaluation_failed(evaluation, raise_invalid_parameter_value_charset(evaluation->error, "`charset`",
-        arena_printf(arena, "`%s`", evaluation->call->entry->name), "charsets 'ISO-8859-1', 'US-ASCII', 'UTF-16',"
-            " 'UTF-16BE', 'UTF-16LE', 'UTF-32', 'UTF-8'",
-        quote_text(arena, string_view_bytes(name))));
+                                             arena_printf(arena, "`%s`", evaluation->call->entry->name),
+                                             "charsets 'ISO-8859-1', 'US-ASCII', 'UTF-16',"
+                                             " 'UTF-16BE', 'UTF-16LE', 'UTF-32', 'UTF-8'",
+                                             quote_text(arena, string_view_bytes(name))));
 }
 
 static void append_utf16(struct buffer *buffer, uint32_t unit, bool little) {
@@ -282,10 +290,10 @@ ROW_KERNEL(encode)
 static void decode_utf16(struct buffer *buffer, struct string_view data, bool little) {
     for (size_t i = 0; i + 1 < data.size; i += 2) {
         uint32_t unit = little ? (uint32_t)(data.data[i] | data.data[i + 1] << 8)
-            : (uint32_t)(data.data[i] << 8 | data.data[i + 1]);
+                               : (uint32_t)(data.data[i] << 8 | data.data[i + 1]);
         if (unit >= 0xD800 && unit < 0xDC00 && i + 3 < data.size) {
             uint32_t low = little ? (uint32_t)(data.data[i + 2] | data.data[i + 3] << 8)
-                : (uint32_t)(data.data[i + 2] << 8 | data.data[i + 3]);
+                                  : (uint32_t)(data.data[i + 2] << 8 | data.data[i + 3]);
             unit = 0x10000 + ((unit - 0xD800) << 10) + (low & 0x3FF);
             i += 2;
         }
@@ -372,13 +380,13 @@ static bool url_decode(struct evaluation *evaluation, struct column *const *argu
         char digits[3] = {0};
         if (i + 2 < text.size)
             memcpy(digits, text.data + i + 1, 2);
-        if (i + 2 >= text.size || !isxdigit((unsigned char)digits[0]) || !isxdigit((unsigned char)digits[1])
-            || sscanf(digits, "%2x", &byte) != 1) {
+        if (i + 2 >= text.size || !isxdigit((unsigned char)digits[0]) || !isxdigit((unsigned char)digits[1]) ||
+            sscanf(digits, "%2x", &byte) != 1) {
             buffer_free(&buffer);
             if (evaluation->call->entry->name[0] == 't')
                 return false;
             return evaluation_failed(evaluation, raise_cannot_decode_url(evaluation->error,
-                arena_text(evaluation->error->arena, string_view_bytes(text))));
+                                                     arena_text(evaluation->error->arena, string_view_bytes(text))));
         }
         buffer_append_byte(&buffer, (uint8_t)byte);
         i += 2;
@@ -439,8 +447,8 @@ static bool parse_url(struct evaluation *evaluation, struct column *const *argum
     if (!url_split(string_view_bytes(text), &url)) {
         if (evaluation->call->entry->name[0] == 't' || !evaluation->call->ansi)
             return false;
-        return evaluation_failed(evaluation, raise_invalid_url(evaluation->error, arena_text(evaluation->error->arena,
-            string_view_bytes(text))));
+        return evaluation_failed(evaluation,
+            raise_invalid_url(evaluation->error, arena_text(evaluation->error->arena, string_view_bytes(text))));
     }
     if (bytes_equal_text(name, "HOST"))
         found = url.host;
@@ -468,8 +476,8 @@ static bool parse_url(struct evaluation *evaluation, struct column *const *argum
         for (size_t start = 0; bytes_equal_text(name, "QUERY") && query.data != NULL && start <= query.size;) {
             size_t end = bytes_find(query, '&', start);
             end = end == SIZE_MAX ? query.size : end;
-            if (end - start > key.size && query.data[start + key.size] == '=' && memcmp(query.data + start, key.data,
-                key.size) == 0) {
+            if (end - start > key.size && query.data[start + key.size] == '=' &&
+                memcmp(query.data + start, key.data, key.size) == 0) {
                 found = bytes_slice(query, start + key.size + 1, end - start - key.size - 1);
                 break;
             }
@@ -486,7 +494,8 @@ ROW_KERNEL(parse_url)
 /* ---- Others ---- */
 
 static bool raise_text(struct evaluation *evaluation, struct column *const *arguments, size_t row, void *out) {
-    return evaluation_failed(evaluation, raise_user_raised_exception(evaluation->error, arena_text(evaluation->error->arena, string_view_bytes(TEXT_AT(0)))));
+    return evaluation_failed(evaluation, raise_user_raised_exception(evaluation->error,
+                                             arena_text(evaluation->error->arena, string_view_bytes(TEXT_AT(0)))));
 }
 ROW_KERNEL(raise_text)
 
@@ -528,7 +537,8 @@ static bool to_binary(struct evaluation *evaluation, struct column *const *argum
     struct arena *arena = evaluation->error->arena;
     if (evaluation->call->entry->name[1] == 'r')
         return false;
-    return evaluation_failed(evaluation, raise_conversion_invalid_input(evaluation->error, quote_text(arena, text), quote_text(arena, format), "\"BINARY\"", "`try_to_binary`"));
+    return evaluation_failed(evaluation, raise_conversion_invalid_input(evaluation->error, quote_text(arena, text),
+                                             quote_text(arena, format), "\"BINARY\"", "`try_to_binary`"));
 }
 ROW_KERNEL(to_binary)
 
@@ -558,8 +568,10 @@ static struct column *kernel_mask(struct evaluation *evaluation, struct column *
         struct buffer buffer = {0};
         for (size_t i = 0, width; i < text.size; i += width) {
             uint32_t code = utf8_decode(text, i, &width);
-            size_t kind = code >= 'A' && code <= 'Z' ? 1 : code >= 'a' && code <= 'z' ? 2 : code >= '0'
-                && code <= '9' ? 3 : 4;
+            size_t kind = code >= 'A' && code <= 'Z'   ? 1
+                          : code >= 'a' && code <= 'z' ? 2
+                          : code >= '0' && code <= '9' ? 3
+                                                       : 4;
             if (column_is_null(arguments[kind], row))
                 buffer_append(&buffer, text.data + i, width);
             else
@@ -573,15 +585,21 @@ static struct column *kernel_mask(struct evaluation *evaluation, struct column *
 #define S TYPE_STRING
 #define B TYPE_BINARY
 #define SAFE KERNEL_NEVER_FAILS
-#define NUMBER(kind) {"format_number", {kind, TYPE_INTEGER}, 2, SAFE, kernel_format_number}
+#define NUMBER(kind)                                                                                                   \
+    { "format_number", {kind, TYPE_INTEGER}, 2, SAFE, kernel_format_number }
 static const struct kernel_entry entries[] = {
     {"concat", {S}, 1, KERNEL_VARIADIC | SAFE, kernel_concat},
     {"concat", {B}, 1, KERNEL_VARIADIC | SAFE, kernel_concat},
     {"concat_ws", {S, KERNEL_ANY}, 2, KERNEL_VARIADIC | SAFE, kernel_concat_ws},
     {"elt", {TYPE_INTEGER, KERNEL_ANY}, 2, KERNEL_VARIADIC, kernel_elt},
     {"format_string", {S, KERNEL_ANY}, 2, KERNEL_VARIADIC | SAFE, kernel_format_string},
-    NUMBER(TYPE_BYTE), NUMBER(TYPE_SHORT), NUMBER(TYPE_INTEGER), NUMBER(TYPE_LONG), NUMBER(TYPE_FLOAT),
-        NUMBER(TYPE_DOUBLE), NUMBER(TYPE_DECIMAL),
+    NUMBER(TYPE_BYTE),
+    NUMBER(TYPE_SHORT),
+    NUMBER(TYPE_INTEGER),
+    NUMBER(TYPE_LONG),
+    NUMBER(TYPE_FLOAT),
+    NUMBER(TYPE_DOUBLE),
+    NUMBER(TYPE_DECIMAL),
     {"base64", {B}, 1, SAFE, kernel_base64},
     {"unbase64", {S}, 1, 0, kernel_unbase64},
     {"encode", {S, S}, 2, 0, kernel_encode},
