@@ -304,8 +304,14 @@ static const struct type *result_type(struct resolution *resolution, struct vari
     if (simple != NULL)
         return simple;
     bool letters = false;
-    for (const char *next = result; *next != '\0'; next++)
-        letters |= isupper((unsigned char)*next) != 0;
+    for (const char *next = result; *next != '\0'; next++) {
+        if (!isupper((unsigned char)*next))
+            continue;
+        bool *null;
+        const struct type **bound = variable(variables, *next, &null);
+        *bound = *bound == NULL ? type_simple(TYPE_NULL) : *bound; /* array(): nothing said what it holds */
+        letters = true;
+    }
     if (letters || strcmp(result, "array<string>") == 0)
         return spec_type(analyzer, variables, result, NULL);
     char *name = arena_strdup(analyzer->arena, result);
@@ -615,6 +621,27 @@ static bool named_arguments_refused(struct analyzer *analyzer, const struct expr
     return false;
 }
 
+/* The first place where the function takes a lambda; SIZE_MAX for functions that take none. */
+static size_t first_lambda(int id) {
+    switch (id) {
+    case FUNCTION_ARRAY_SORT:
+    case FUNCTION_EXISTS:
+    case FUNCTION_FILTER:
+    case FUNCTION_FORALL:
+    case FUNCTION_TRANSFORM:
+    case FUNCTION_TRANSFORM_KEYS:
+    case FUNCTION_TRANSFORM_VALUES:
+    case FUNCTION_MAP_FILTER:
+        return 1;
+    case FUNCTION_AGGREGATE_LAMBDA:
+    case FUNCTION_ZIP_WITH:
+    case FUNCTION_MAP_ZIP_WITH:
+        return 2;
+    default:
+        return SIZE_MAX;
+    }
+}
+
 const struct expression *resolve_function(
     struct analyzer *analyzer, const struct scope *scope, const struct expression_function *source) {
     const struct function *function = function_find(last_part(source->name));
@@ -646,7 +673,7 @@ const struct expression *resolve_function(
         resolution.arguments[i] = lambda ? written.items[i] : resolve(analyzer, &inner, written.items[i]);
         if (resolution.arguments[i] == NULL)
             return NULL;
-        if (lambda && strstr(function->arguments, "lambda") == NULL && strcmp(function->arguments, "custom") != 0) {
+        if (lambda && i < first_lambda(function->id)) {
             raise_invalid_lambda_function_call_non_higher_order_function(analyzer->error, function->name);
             fail_at(analyzer, &written.items[i]->node);
             return NULL;
