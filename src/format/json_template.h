@@ -28,6 +28,7 @@ struct json_step {
     /* The minute that the last timestamp was in, "2026-03-01T08:00:", and its instant. */
     uint64_t minute_text[2];
     int64_t minute_us;
+    bool minute_known;
 };
 
 struct json_template {
