@@ -29,7 +29,9 @@ static struct parquet_element *add_element(struct maker *maker, const struct par
     if (schema->element_count == maker->element_capacity) {
         size_t capacity = maker->element_capacity == 0 ? 32 : maker->element_capacity * 2;
         struct parquet_element *grown = ARENA_ARRAY(maker->arena, struct parquet_element, capacity);
-        memcpy(grown, schema->elements, schema->element_count * sizeof *grown);
+        if (schema->element_count > 0) {
+            memcpy(grown, schema->elements, schema->element_count * sizeof *grown);
+        }
         schema->elements = grown;
         maker->element_capacity = capacity;
     }
@@ -42,7 +44,9 @@ static void add_leaf(struct maker *maker, struct parquet_node *node) {
     if (schema->leaf_count == maker->leaf_capacity) {
         size_t capacity = maker->leaf_capacity == 0 ? 32 : maker->leaf_capacity * 2;
         struct parquet_node **grown = ARENA_ARRAY(maker->arena, struct parquet_node *, capacity);
-        memcpy(grown, schema->leaves, schema->leaf_count * sizeof *grown);
+        if (schema->leaf_count > 0) {
+            memcpy(grown, schema->leaves, schema->leaf_count * sizeof *grown);
+        }
         schema->leaves = grown;
         maker->leaf_capacity = capacity;
     }

@@ -89,7 +89,9 @@ static bool add_file(struct finder *finder, const char *root, char *path, int64_
     if (files->count == files->capacity) {
         size_t capacity = files->capacity == 0 ? 64 : files->capacity * 2;
         struct data_file *grown = ARENA_ARRAY(finder->arena, struct data_file, capacity);
-        memcpy(grown, files->items, files->count * sizeof *grown);
+        if (files->count > 0) {
+            memcpy(grown, files->items, files->count * sizeof *grown);
+        }
         files->items = grown;
         files->capacity = capacity;
     }
