@@ -199,8 +199,11 @@ static int64_t zeros_before(const struct scan *scan, int64_t from, int64_t to) {
 static bool is_lost_write(const struct scan *scan, int64_t from, int64_t to) {
     static const uint8_t zeros[SECTOR_SIZE];
     int64_t first = (from + SECTOR_SIZE - 1) / SECTOR_SIZE * SECTOR_SIZE;
-    /* The rest of a sector that was synced before: 8 bytes suffice, because an offset above 0 is not all zeros. */
-    if (first <= to && first - from >= 8 && memcmp(scan->data.data + from, zeros, (size_t)(first - from)) == 0)
+    /* The rest of a sector that was synced before. With fewer than 8 bytes only an offset that is too small tells. */
+    bool rest_is_zero =
+        first > from && first <= to && memcmp(scan->data.data + from, zeros, (size_t)(first - from)) == 0;
+    if (rest_is_zero &&
+        (first - from >= 8 || (to - from >= 8 && (int64_t)load_be64(scan->data.data + from) < scan->offset)))
         return true;
     for (int64_t at = first; at + SECTOR_SIZE <= to; at += SECTOR_SIZE)
         if (memcmp(scan->data.data + at, zeros, SECTOR_SIZE) == 0)
