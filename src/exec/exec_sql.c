@@ -84,9 +84,11 @@ static bool run(struct shell *shell, const struct relation *plan, struct sql_err
         if (getenv("SQL_TEST") != NULL) {
             print_rows(shell, waiting.batches.items, waiting.batches.count);
         } else {
-            const char *rows = getenv("ROWS");
-            show_string(exec_query_schema(query), waiting.batches.items, waiting.batches.count,
-                rows == NULL ? 20 : (size_t)strtol(rows, NULL, 10), false, 0, false, shell->settings.zone, &out);
+            const char *rows = getenv("ROWS"), *truncate = getenv("TRUNCATE");
+            size_t row_count = rows == NULL ? 20 : (size_t)strtol(rows, NULL, 10);
+            int cut = truncate == NULL ? 0 : (int)strtol(truncate, NULL, 10);
+            show_string(exec_query_schema(query), waiting.batches.items, waiting.batches.count, row_count, false, cut,
+                getenv("VERTICAL") != NULL, shell->settings.zone, &out);
             fwrite(out.data, 1, out.size, stdout);
             buffer_free(&out);
         }

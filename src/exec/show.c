@@ -214,9 +214,9 @@ void show_string(const struct type *schema, struct batch *const *batches, size_t
         show_horizontal(&table, truncate > 0, out);
     }
     if (vertical && table.row_count == 0) {
-        buffer_append_text(out, "(0 rows)\n");
+        buffer_append_text(out, "(0 rows)");
     } else if (table.more) {
-        buffer_printf(out, "only showing top %zu %s\n", row_count_max, row_count_max == 1 ? "row" : "rows");
+        buffer_printf(out, "only showing top %zu %s", row_count_max, row_count_max == 1 ? "row" : "rows");
     }
     free(table.cells);
     buffer_free(&table.text);
