@@ -232,11 +232,19 @@ static void purge(struct world *world, const char *directory) {
 bool zk_snapshot_write(
     struct world *world, const char *directory, int64_t zxid, struct bytes snapshot, struct error *error) {
     char *path = path_in(directory, "snapshot.", zxid);
-    bool written = world_write_file(world, path, snapshot, true, error);
+    /* That of an empty tree is worth no sync: without it the tree is just as empty. */
+    bool written = world_write_file(world, path, snapshot, zxid > 0, error);
     free(path);
     if (written)
         purge(world, directory);
     return written;
+}
+
+bool zk_snapshot_exists(struct world *world, const char *directory) {
+    struct zk_numbers numbers = {0};
+    bool exists = list_numbers(world, directory, "snapshot.", &numbers, NULL) && numbers.count > 0;
+    VECTOR_FREE(&numbers);
+    return exists;
 }
 
 /* ---- reading ---- */
@@ -267,7 +275,7 @@ static bool load_snapshot(
         buffer_free(&content);
         free(path);
     }
-    bool had_any = numbers.count > 0;
+    bool had_any = numbers.count > 0 && numbers.items[numbers.count - 1] > 0; /* snapshot.0 holds nothing */
     VECTOR_FREE(&numbers);
     if (!loaded && had_any)
         return error_set(error, ERROR_CORRUPT, "no snapshot in %s is whole; move the directory away to start empty",

@@ -37,6 +37,8 @@ void zk_snapshot_encode(const struct zk_tree *tree, const struct zk_sessions *se
  * loop's. */
 bool zk_snapshot_write(
     struct world *world, const char *directory, int64_t zxid, struct bytes snapshot, struct error *error);
+/* Whether the directory has a snapshot; ZooKeeper's own server wants one beside a log. */
+bool zk_snapshot_exists(struct world *world, const char *directory);
 /* The next append starts a new log file. */
 void zk_persist_roll(struct zk_persist *persist);
 

@@ -336,8 +336,7 @@ static bool recover(struct zookeeper *zookeeper, struct error *error) {
         restore_session(zookeeper, &sessions.items[i]);
     VECTOR_FREE(&sessions);
     zookeeper->synced_zxid = zookeeper->tree.last_zxid;
-    /* ZooKeeper takes a snapshot at every start, and insists on one beside a log. */
-    if (recovered) {
+    if (recovered && !zk_snapshot_exists(zookeeper->options.world, zookeeper->persist.directory)) {
         struct snapshot_work *work = encode_snapshot(zookeeper);
         recovered = zk_snapshot_write(
             zookeeper->options.world, zookeeper->persist.directory, work->zxid, buffer_view(&work->bytes), error);
