@@ -160,10 +160,22 @@ static const struct expression *resolve_update_fields(
     struct expression_list list = expressions_make(analyzer->arena, items.items, items.count);
     VECTOR_FREE(&items);
     const struct expression *made = make_call_list(analyzer, &update->base.node, BYTES("named_struct"), list);
-    if (made == NULL || !child->nullable)
-        return made;
-    const struct expression *test = make_call(analyzer, &update->base.node, "isnull", 1, child);
-    return make_call(analyzer, &update->base.node, "if", 3, test, literal_null(analyzer->arena, made->type), made);
+    struct expression_shown *text = expression_shown_new(analyzer->arena);
+    text->text = bytes_from_text(
+        value == NULL
+            ? arena_printf(analyzer->arena, "update_fields(%s, dropfield())", pretty_name(analyzer->arena, child))
+            : arena_printf(analyzer->arena, "update_fields(%s, WithField(%s))", pretty_name(analyzer->arena, child),
+                  pretty_name(analyzer->arena, value)));
+    if (made == NULL)
+        return NULL;
+    if (child->nullable) {
+        const struct expression *test = make_call(analyzer, &update->base.node, "isnull", 1, child);
+        made = make_call(analyzer, &update->base.node, "if", 3, test, literal_null(analyzer->arena, made->type), made);
+    }
+    text->child = made;
+    text->base.type = made == NULL ? NULL : made->type;
+    text->base.nullable = made != NULL && made->nullable;
+    return made == NULL ? NULL : &text->base;
 }
 
 static const struct expression *resolve_subquery(
@@ -190,7 +202,9 @@ static const struct expression *resolve_subquery(
         subquery->base.nullable = true;
     } else if (written->kind == SUBQUERY_IN) {
         subquery->base.nullable = true;
-        if (subquery->values.count == 1 && subquery->plan->output_count != 1) {
+        const struct type *left = subquery->values.count == 1 ? subquery->values.items[0]->type : NULL;
+        bool row = left != NULL && left->kind == TYPE_STRUCT && left->field_count == subquery->plan->output_count;
+        if (subquery->values.count == 1 && subquery->plan->output_count != 1 && !row) {
             raise_datatype_mismatch_in_subquery_length_mismatch(analyzer->error,
                 quote_expression(analyzer->arena, &subquery->base),
                 arena_printf(analyzer->arena, "%zu", subquery->values.count),

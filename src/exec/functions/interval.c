@@ -121,6 +121,42 @@ static bool scale_interval(struct evaluation *evaluation, struct column *const *
 }
 ROW_KERNEL(scale_interval)
 
+/* ---- Sums and signs of intervals ---- */
+
+static bool months_sum(struct evaluation *evaluation, struct column *const *arguments, size_t row, void *out) {
+    bool minus = evaluation->call->entry->name[0] == 'm';
+    int32_t left = INT_AT(0), right = INT_AT(1);
+    bool wrong = minus ? __builtin_sub_overflow(left, right, (int32_t *)out)
+                       : __builtin_add_overflow(left, right, (int32_t *)out);
+    return !wrong || (evaluation->call->ansi && interval_overflow(evaluation));
+}
+ROW_KERNEL(months_sum)
+
+static bool time_sum(struct evaluation *evaluation, struct column *const *arguments, size_t row, void *out) {
+    bool minus = evaluation->call->entry->name[0] == 'm';
+    int64_t left = LONG_AT(0), right = LONG_AT(1);
+    bool wrong = minus ? __builtin_sub_overflow(left, right, (int64_t *)out)
+                       : __builtin_add_overflow(left, right, (int64_t *)out);
+    return !wrong || (evaluation->call->ansi && interval_overflow(evaluation));
+}
+ROW_KERNEL(time_sum)
+
+static bool months_sign(struct evaluation *evaluation, struct column *const *arguments, size_t row, void *out) {
+    int32_t value = INT_AT(0);
+    bool keep = evaluation->call->entry->name[0] == 'a' && value >= 0;
+    *(int32_t *)out = keep ? value : (int32_t)-(uint32_t)value;
+    return keep || value != INT32_MIN || interval_overflow(evaluation);
+}
+ROW_KERNEL(months_sign)
+
+static bool time_sign(struct evaluation *evaluation, struct column *const *arguments, size_t row, void *out) {
+    int64_t value = LONG_AT(0);
+    bool keep = evaluation->call->entry->name[0] == 'a' && value >= 0;
+    *(int64_t *)out = keep ? value : (int64_t) - (uint64_t)value;
+    return keep || value != INT64_MIN || interval_overflow(evaluation);
+}
+ROW_KERNEL(time_sign)
+
 /* ---- Made of parts ---- */
 
 static int64_t decimal_us(const struct column *column, size_t row) {
@@ -204,6 +240,14 @@ static const struct kernel_entry entries[] = {
     {"multiply_interval", {TYPE_DAY_TIME_INTERVAL, KERNEL_ANY}, 2, 0, kernel_scale_interval},
     {"divide_interval", {TYPE_YEAR_MONTH_INTERVAL, KERNEL_ANY}, 2, 0, kernel_scale_interval},
     {"divide_interval", {TYPE_DAY_TIME_INTERVAL, KERNEL_ANY}, 2, 0, kernel_scale_interval},
+    {"plus", {TYPE_YEAR_MONTH_INTERVAL, TYPE_YEAR_MONTH_INTERVAL}, 2, 0, kernel_months_sum},
+    {"minus", {TYPE_YEAR_MONTH_INTERVAL, TYPE_YEAR_MONTH_INTERVAL}, 2, 0, kernel_months_sum},
+    {"plus", {TYPE_DAY_TIME_INTERVAL, TYPE_DAY_TIME_INTERVAL}, 2, 0, kernel_time_sum},
+    {"minus", {TYPE_DAY_TIME_INTERVAL, TYPE_DAY_TIME_INTERVAL}, 2, 0, kernel_time_sum},
+    {"negate", {TYPE_YEAR_MONTH_INTERVAL}, 1, 0, kernel_months_sign},
+    {"negate", {TYPE_DAY_TIME_INTERVAL}, 1, 0, kernel_time_sign},
+    {"abs", {TYPE_YEAR_MONTH_INTERVAL}, 1, 0, kernel_months_sign},
+    {"abs", {TYPE_DAY_TIME_INTERVAL}, 1, 0, kernel_time_sign},
     {"make_ym_interval", {I, I}, 2, 0, kernel_make_ym},
     {"make_dt_interval", {I, I, I, TYPE_DECIMAL}, 4, KERNEL_NEVER_FAILS, kernel_make_dt},
     {"make_interval", {I, I, I, I, KERNEL_ANY}, 5, KERNEL_VARIADIC, kernel_make_calendar},

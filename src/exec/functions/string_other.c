@@ -556,6 +556,24 @@ static bool quote(struct evaluation *evaluation, struct column *const *arguments
 }
 ROW_KERNEL(quote)
 
+/* What na.drop keeps rows by: at least so many values that are neither null nor NaN. */
+static struct column *kernel_at_least_n(struct evaluation *evaluation, struct column *const *arguments) {
+    struct column *result = evaluation_result(evaluation);
+    for (size_t row = 0; row < evaluation->row_count; row++) {
+        int32_t count = 0;
+        for (size_t i = 1; i < evaluation->call->argument_count; i++) {
+            const struct column *column = arguments[i];
+            bool nan =
+                (column->type->kind == TYPE_DOUBLE &&
+                    COLUMN_AT(column, double, row) != COLUMN_AT(column, double, row)) ||
+                (column->type->kind == TYPE_FLOAT && COLUMN_AT(column, float, row) != COLUMN_AT(column, float, row));
+            count += !column_is_null(column, row) && !nan;
+        }
+        COLUMN_VALUES(result, uint8_t)[row] = count >= INT_AT(0);
+    }
+    return result;
+}
+
 /* mask(text, upper, lower, digit, other): a null replacement keeps the character. */
 static struct column *kernel_mask(struct evaluation *evaluation, struct column *const *arguments) {
     struct column *result = evaluation_result(evaluation);
@@ -616,6 +634,7 @@ static const struct kernel_entry entries[] = {
     {"validate_utf8", {S}, 1, 0, kernel_validate_utf8},
     {"to_binary", {S, S}, 2, 0, kernel_to_binary},
     {"try_to_binary", {S, S}, 2, KERNEL_NEVER_FAILS, kernel_to_binary},
+    {"at_least_n_non_nulls", {TYPE_INTEGER, KERNEL_ANY}, 2, KERNEL_VARIADIC | SAFE, kernel_at_least_n},
     {"quote", {S}, 1, SAFE, kernel_quote},
     {"mask", {S, S, S, S, S}, 5, SAFE, kernel_mask},
 };
