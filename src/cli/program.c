@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/inotify.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
@@ -77,7 +76,8 @@ bool child_program_create(struct program *program, const struct instance *instan
         return error_system(error, errno, "%s", program->folder);
     snprintf(path, sizeof path, "%s/lock", program->folder);
     program->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-    if (program->lock < 0 || flock(program->lock, LOCK_EX | LOCK_NB) != 0)
+    struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET}; /* the kind that world_file_lock takes */
+    if (program->lock < 0 || fcntl(program->lock, F_OFD_SETLK, &whole) != 0)
         return error_system(error, errno, "%s", path);
     snprintf(path, sizeof path, "%s/console", program->folder);
     if (!write_file(path, "", 0, error))

@@ -1,7 +1,7 @@
 /* program.h: a program that Raudal starts (raudal run, raudal shell): its folder DIR/run/programs/ID, which the server
  * also looks into.
  *
- *   lock      held (flock) by the starting process: as long as it is held, the program lives
+ *   lock      held (an open-file-description lock) by the starting process: as long as it is held, the program lives
  *   console   what streaming queries of the program print to the console sink; the server appends, the starting process
  * copies it to its terminal hosts     the private /etc/hosts
  *

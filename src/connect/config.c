@@ -42,6 +42,8 @@ static const char *const static_prefixes[] = {
 };
 
 static bool is_static(const char *name) {
+    if (strcmp(name, "spark.app.name") == 0)
+        return false; /* the session's own name */
     for (size_t i = 0; i < ARRAY_COUNT(static_prefixes); i++)
         if (strncmp(name, static_prefixes[i], strlen(static_prefixes[i])) == 0)
             return true;
@@ -85,7 +87,7 @@ static void set_pairs(struct reply *reply, const Connect__ConfigRequest__Set *se
             raise_cannot_modify_static_config(&reply->error, quote_config(reply->arena, key));
             return;
         }
-        if (is_static(key) && strncmp(key, "spark.app.", 10) != 0)
+        if (is_static(key))
             reply->response.warnings[reply->response.n_warnings++] = arena_printf(reply->arena,
                 "The setting %s has no effect on a running server; what it names is built in or not needed.", key);
         if (strcmp(key, "spark.sql.session.timeZone") == 0) {

@@ -18,7 +18,7 @@ static bool program_is_gone(struct session *session) {
     if (session->program[0] == 0 || strchr(session->program, '/') != NULL)
         return false;
     snprintf(path, sizeof path, "%s/%s/lock", session->server->options.programs_folder, session->program);
-    struct world_file *file = world_file_open(world, path, WORLD_OPEN_READ, 0, &error);
+    struct world_file *file = world_file_open(world, path, WORLD_OPEN_READ | WORLD_OPEN_WRITE, 0, &error);
     if (file == NULL)
         return error.code == ERROR_NOT_FOUND;
     bool held = !world_file_lock(file, &error);
