@@ -1,5 +1,5 @@
-/* files.h: data files in directories: finding them (partition directories, globs, hidden names, _spark_metadata) and writing part files that appear whole
- * and only at commit. Inside stream/ only. All functions may wait for the disk. */
+/* files.h: data files in directories: finding them (partition directories, globs, hidden names, _spark_metadata) and
+ * writing part files that appear whole and only at commit. Inside stream/ only. All functions may wait for the disk. */
 #ifndef STREAM_FILES_H
 #define STREAM_FILES_H
 
@@ -20,29 +20,32 @@ struct data_files { /* in the arena */
     struct bytes *partition_names; /* from directories key=value, in order of depth */
     size_t partition_count;
     const struct type **partition_types; /* INT, BIGINT, DOUBLE, DATE, TIMESTAMP or STRING: what all values are */
-    bool from_metadata;            /* a _spark_metadata log says which files there are */
+    bool from_metadata;                  /* a _spark_metadata log says which files there are */
 };
-/* The files below the canonical paths (files, directories, globs with * ? [] {}). ERROR_NOT_FOUND for a path that does not exist. */
-bool data_files_find(struct store *store, struct arena *arena, char *const *paths, size_t path_count, const struct format_options *options,
-    struct data_files *files, struct error *error);
+/* The files below the canonical paths (files, directories, globs with * ? [] {}). ERROR_NOT_FOUND for a path that does
+ * not exist. */
+bool data_files_find(struct store *store, struct arena *arena, char *const *paths, size_t path_count,
+    const struct format_options *options, struct data_files *files, struct error *error);
 
 /* ---- reading one ---- */
 
-/* The file's bytes as a source (a map, or decompressed by its name's ending); release with source->release(source->owner). */
-bool data_file_open(struct store *store, const char *path, int64_t size, struct format_source *source, struct error *error);
+/* The file's bytes as a source (a map, or decompressed by its name's ending); release with
+ * source->release(source->owner). */
+bool data_file_open(
+    struct store *store, const char *path, int64_t size, struct format_source *source, struct error *error);
 
 /* ---- writing ---- */
 
 struct part_options {
     struct store *store;
-    const char *directory;        /* canonical */
+    const char *directory; /* canonical */
     const struct format_class *format;
     struct format_options options;
     const struct timezone *zone;
-    const struct type *schema;    /* of the rows, partition columns included */
+    const struct type *schema;       /* of the rows, partition columns included */
     const size_t *partition_columns; /* indexes in schema */
     size_t partition_column_count;
-    char uuid[40];                /* in the names of the files */
+    char uuid[40]; /* in the names of the files */
 };
 struct written_file {
     char *path; /* canonical */
@@ -61,13 +64,15 @@ struct part_set *part_set_create(const struct part_options *options, struct erro
 bool part_set_write(struct part_set *set, size_t partition, struct batch *batch, struct error *error);
 /* Ends the files of a partition (footers); they do not appear yet. */
 bool part_set_end(struct part_set *set, size_t partition, struct error *error);
-/* Makes all files appear, replacing files of the same names, and lists them in `files`. Frees the set, also on error. */
+/* Makes all files appear, replacing files of the same names, and lists them in `files`. Frees the set, also on error.
+ */
 bool part_set_commit(struct part_set *set, struct written_files *files, struct error *error);
 /* Nothing appears. Frees; NULL is fine. */
 void part_set_abort(struct part_set *set);
 int64_t part_set_rows(const struct part_set *set);
 
-/* The store's URI of a canonical path as Spark writes it: hdfs://namenode:9000/p or file:///p. authority: "namenode:9000". */
+/* The store's URI of a canonical path as Spark writes it: hdfs://namenode:9000/p or file:///p. authority:
+ * "namenode:9000". */
 void file_uri(const char *path, const char *authority, struct buffer *out);
 
 #endif

@@ -1,5 +1,5 @@
-/* files_find.c: data files below paths. Names that begin with _ or . are hidden; key=value directories give columns; a directory with _spark_metadata has
- * the files that the log names and no others. */
+/* files_find.c: data files below paths. Names that begin with _ or . are hidden; key=value directories give columns; a
+ * directory with _spark_metadata has the files that the log names and no others. */
 #include <fnmatch.h>
 #include <stdlib.h>
 
@@ -35,7 +35,8 @@ static struct bytes unescape(struct arena *arena, struct bytes text) {
         int high = -1, low = -1;
         if (text.data[i] == '%' && i + 2 < text.size) {
             static const char digits[] = "0123456789abcdef";
-            const char *first = strchr(digits, text.data[i + 1] | 0x20), *second = strchr(digits, text.data[i + 2] | 0x20);
+            const char *first = strchr(digits, text.data[i + 1] | 0x20),
+                       *second = strchr(digits, text.data[i + 2] | 0x20);
             high = first != NULL ? (int)(first - digits) : -1;
             low = second != NULL ? (int)(second - digits) : -1;
         }
@@ -55,14 +56,16 @@ static bool take_partitions(struct finder *finder, const char *root, struct data
     const char *at = file->path + strlen(root);
     struct bytes names[DEPTH_MAX], values[DEPTH_MAX];
     size_t count = 0;
-    for (const char *slash = strchr(at + (*at == '/'), '/'); slash != NULL && !finder->recursive; slash = strchr(at, '/')) {
+    for (const char *slash = strchr(at + (*at == '/'), '/'); slash != NULL && !finder->recursive;
+         slash = strchr(at, '/')) {
         at += *at == '/';
         struct bytes component = bytes_make(at, (size_t)(slash - at));
         size_t equals = bytes_find(component, '=', 0);
         if (equals != SIZE_MAX && equals > 0 && count < DEPTH_MAX) {
             names[count] = unescape(finder->arena, bytes_slice(component, 0, equals));
             struct bytes value = bytes_slice(component, equals + 1, component.size - equals - 1);
-            values[count++] = bytes_equal(value, BYTES("__HIVE_DEFAULT_PARTITION__")) ? BYTES_NULL : unescape(finder->arena, value);
+            values[count++] =
+                bytes_equal(value, BYTES("__HIVE_DEFAULT_PARTITION__")) ? BYTES_NULL : unescape(finder->arena, value);
         }
         at = slash + 1;
     }
@@ -77,12 +80,15 @@ static bool take_partitions(struct finder *finder, const char *root, struct data
     }
     file->partition_values = ARENA_ARRAY(finder->arena, struct bytes, count + 1);
     memcpy(file->partition_values, values, count * sizeof *values);
-    return same || error_set(finder->error, ERROR_INVALID, "Conflicting partition column names detected: %s has other key=value directories than the files before it",
-        file->path);
+    return same || error_set(finder->error, ERROR_INVALID,
+                       "Conflicting partition column names detected: %s has other key=value directories than the files "
+                       "before it",
+                       file->path);
 }
 
 static bool add_file(struct finder *finder, const char *root, char *path, int64_t size, int64_t modified_ms) {
-    if (finder->glob_filter.data != NULL && fnmatch(arena_text(finder->arena, finder->glob_filter), store_path_name(path), 0) != 0) {
+    if (finder->glob_filter.data != NULL &&
+        fnmatch(arena_text(finder->arena, finder->glob_filter), store_path_name(path), 0) != 0) {
         return true;
     }
     struct data_files *files = finder->files;
@@ -107,7 +113,8 @@ static bool add_logged(struct finder *finder, const char *directory) {
         char *uri = arena_text(finder->arena, unescape(finder->arena, entries.items[i].uri));
         struct error foreign = {0};
         char *path = store_resolve(finder->store, finder->arena, uri, NULL, &foreign);
-        if (path == NULL) { /* the log was written under another name of this store: the file is below the same directory */
+        if (path ==
+            NULL) { /* the log was written under another name of this store: the file is below the same directory */
             const char *below = strstr(uri, directory);
             path = below != NULL ? arena_strdup(finder->arena, below) : NULL;
         }
@@ -125,7 +132,8 @@ static bool add_directory(struct finder *finder, const char *root, const char *d
         return add_logged(finder, directory);
     }
     if (depth > DEPTH_MAX || !store_list(finder->store, finder->arena, directory, NULL, 0, &entries, finder->error)) {
-        return depth <= DEPTH_MAX || error_set(finder->error, ERROR_LIMIT, "%s: directories nested more than %d deep", directory, DEPTH_MAX);
+        return depth <= DEPTH_MAX ||
+               error_set(finder->error, ERROR_LIMIT, "%s: directories nested more than %d deep", directory, DEPTH_MAX);
     }
     for (size_t i = 0; i < entries.count; i++) {
         if (is_hidden(entries.items[i].name)) {
@@ -157,7 +165,8 @@ static bool add_path(struct finder *finder, char *path) {
 /* One component of a glob after the other. {a,b} is tried for each alternative. */
 static bool add_glob(struct finder *finder, char *prefix, const char *rest, size_t *found);
 
-static bool add_alternatives(struct finder *finder, char *prefix, const char *component, size_t size, const char *rest, size_t *found) {
+static bool add_alternatives(
+    struct finder *finder, char *prefix, const char *component, size_t size, const char *rest, size_t *found) {
     char *pattern = arena_text(finder->arena, bytes_make(component, size));
     char *open = strchr(pattern, '{'), *close = open != NULL ? strchr(open, '}') : NULL;
     if (close == NULL) {
@@ -178,7 +187,8 @@ static bool add_alternatives(struct finder *finder, char *prefix, const char *co
         while (end < close && *end != ',') {
             end++;
         }
-        char *one = arena_printf(finder->arena, "%.*s%.*s%s", (int)(open - pattern), pattern, (int)(end - at), at, close + 1);
+        char *one =
+            arena_printf(finder->arena, "%.*s%.*s%s", (int)(open - pattern), pattern, (int)(end - at), at, close + 1);
         if (!add_alternatives(finder, prefix, one, strlen(one), rest, found)) {
             return false;
         }
@@ -236,17 +246,23 @@ static void infer_partitions(struct arena *arena, struct data_files *files) {
     }
 }
 
-bool data_files_find(struct store *store, struct arena *arena, char *const *paths, size_t path_count, const struct format_options *options,
-    struct data_files *files, struct error *error) {
+bool data_files_find(struct store *store, struct arena *arena, char *const *paths, size_t path_count,
+    const struct format_options *options, struct data_files *files, struct error *error) {
     *files = (struct data_files){0};
-    struct finder finder = {.store = store, .arena = arena, .files = files, .error = error, .glob_filter = format_option_get(options, "pathGlobFilter")};
+    struct finder finder = {.store = store,
+        .arena = arena,
+        .files = files,
+        .error = error,
+        .glob_filter = format_option_get(options, "pathGlobFilter")};
     if (!format_option_boolean(options, "recursiveFileLookup", &finder.recursive, error)) {
         return false;
     }
     for (size_t i = 0; i < path_count; i++) {
         size_t found = 0;
         bool machine = strncmp(paths[i], "file:", 5) == 0;
-        bool good = is_glob(paths[i]) ? add_glob(&finder, machine ? "file:/" : "/", paths[i] + (machine ? 5 : 0), &found) : add_path(&finder, paths[i]);
+        bool good = is_glob(paths[i])
+                        ? add_glob(&finder, machine ? "file:/" : "/", paths[i] + (machine ? 5 : 0), &found)
+                        : add_path(&finder, paths[i]);
         if (good && is_glob(paths[i]) && found == 0) {
             good = error_set(error, ERROR_NOT_FOUND, "%s", paths[i]);
         }
@@ -281,7 +297,8 @@ static void release_mapped(void *owner) {
     }
 }
 
-bool data_file_open(struct store *store, const char *path, int64_t size, struct format_source *source, struct error *error) {
+bool data_file_open(
+    struct store *store, const char *path, int64_t size, struct format_source *source, struct error *error) {
     struct store_file *file = store_file_open(store, path, error);
     if (file == NULL) {
         return false;
@@ -296,11 +313,13 @@ bool data_file_open(struct store *store, const char *path, int64_t size, struct 
         release_mapped(mapped);
         return false;
     }
-    *source = (struct format_source){found > 0 ? world_map_view(mapped->map) : bytes_make("", 0), retain_mapped, release_mapped, mapped};
+    *source = (struct format_source){
+        found > 0 ? world_map_view(mapped->map) : bytes_make("", 0), retain_mapped, release_mapped, mapped};
     bool gzip = bytes_ends_with(bytes_from_text(path), ".gz"), zstd = bytes_ends_with(bytes_from_text(path), ".zst");
     bool parquet = strstr(store_path_name(path), ".parquet") != NULL;
     if ((gzip || zstd) && !parquet) {
-        if (!format_decompress_file(gzip ? FORMAT_CODEC_GZIP : FORMAT_CODEC_ZSTD, source->data, FILE_SIZE_MAX, &mapped->buffer, error)) {
+        if (!format_decompress_file(
+                gzip ? FORMAT_CODEC_GZIP : FORMAT_CODEC_ZSTD, source->data, FILE_SIZE_MAX, &mapped->buffer, error)) {
             release_mapped(mapped);
             return error_prefix(error, "%s", path);
         }

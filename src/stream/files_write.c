@@ -1,5 +1,5 @@
-/* files_write.c: part files. A partition of the engine writes one file, or one per combination of partition column values; each is written where nobody
- * sees it and appears whole when the set is committed. */
+/* files_write.c: part files. A partition of the engine writes one file, or one per combination of partition column
+ * values; each is written where nobody sees it and appears whole when the set is committed. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -57,7 +57,8 @@ void file_uri(const char *path, const char *authority, struct buffer *out) {
     }
     for (const char *at = machine ? path + 5 : path; *at != 0; at++) {
         uint8_t c = (uint8_t)*at;
-        bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || strchr("/-_.~!$&'()*+,;=:@", c) != NULL;
+        bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                     strchr("/-_.~!$&'()*+,;=:@", c) != NULL;
         if (plain) {
             buffer_append_byte(out, c);
         } else {
@@ -103,7 +104,8 @@ struct part_set *part_set_create(const struct part_options *options, struct erro
     set->suffix = arena_text(&set->arena, buffer_view(&suffix));
     /* What the format refuses is told before anything runs. */
     buffer_clear(&suffix);
-    struct format_writer *probe = options->format->create(set->file_schema, &options->options, options->zone, format_output_buffer(&suffix), error);
+    struct format_writer *probe = options->format->create(
+        set->file_schema, &options->options, options->zone, format_output_buffer(&suffix), error);
     buffer_free(&suffix);
     if (probe == NULL) {
         part_set_abort(set);
@@ -139,7 +141,8 @@ static bool write_out(void *context, const void *data, size_t size, struct error
     return store_writer_write(file->store_writer, data, size, error);
 }
 
-static struct part_file *open_file(struct part_set *set, struct part *part, struct bytes directory, struct error *error) {
+static struct part_file *open_file(
+    struct part_set *set, struct part *part, struct bytes directory, struct error *error) {
     struct part_file *file = map_get(&part->by_directory, directory);
     if (file != NULL) {
         return file;
@@ -148,22 +151,24 @@ static struct part_file *open_file(struct part_set *set, struct part *part, stru
     bool full = ++set->file_count > OPEN_FILES_MAX;
     world_mutex_unlock(&set->mutex);
     if (full) {
-        error_set(error, ERROR_LIMIT, "more than %d files would be open at once: partitionBy has too many different values", OPEN_FILES_MAX);
+        error_set(error, ERROR_LIMIT,
+            "more than %d files would be open at once: partitionBy has too many different values", OPEN_FILES_MAX);
         return NULL;
     }
     file = calloc(1, sizeof *file);
     ASSERT(file != NULL);
     struct buffer path = {0};
-    buffer_printf(&path, "%s%s%.*s%spart-%05zu-%s%s%s", set->options.directory, strcmp(set->options.directory, "/") == 0 ? "" : "/", BYTES_ARGS(directory),
-        directory.size > 0 ? "/" : "", part->index, set->options.uuid, directory.size > 0 ? ".c000" : "-c000", set->suffix);
+    buffer_printf(&path, "%s%s%.*s%spart-%05zu-%s%s%s", set->options.directory,
+        strcmp(set->options.directory, "/") == 0 ? "" : "/", BYTES_ARGS(directory), directory.size > 0 ? "/" : "",
+        part->index, set->options.uuid, directory.size > 0 ? ".c000" : "-c000", set->suffix);
     file->path = strdup(buffer_text(&path));
     buffer_free(&path);
     file->compress = set->codec != FORMAT_CODEC_NONE && set->options.format != &format_parquet;
     file->store_writer = store_writer_open(set->options.store, file->path, STORE_WRITE_REPLACE, error);
     struct format_output output = {write_out, file};
-    file->writer = file->store_writer == NULL
-                       ? NULL
-                       : set->options.format->create(set->file_schema, &set->options.options, set->options.zone, output, error);
+    file->writer = file->store_writer == NULL ? NULL
+                                              : set->options.format->create(set->file_schema, &set->options.options,
+                                                    set->options.zone, output, error);
     file->next = part->files;
     part->files = file;
     map_set(&part->by_directory, directory, file);
@@ -171,7 +176,10 @@ static struct part_file *open_file(struct part_set *set, struct part *part, stru
 }
 
 static bool write_rows(struct part_set *set, struct part_file *file, struct batch *batch, struct error *error) {
-    struct batch view = {.references = 1, .schema = set->file_schema, .row_count = batch->row_count, .column_count = set->file_schema->field_count};
+    struct batch view = {.references = 1,
+        .schema = set->file_schema,
+        .row_count = batch->row_count,
+        .column_count = set->file_schema->field_count};
     struct column *columns[256], **list = columns;
     struct arena arena = {0};
     if (view.column_count > ARRAY_COUNT(columns)) {
@@ -199,7 +207,8 @@ static void append_escaped(struct bytes text, struct buffer *out) {
     }
 }
 
-static void directory_of(const struct part_set *set, const struct batch *batch, size_t row, struct buffer *scratch, struct buffer *out) {
+static void directory_of(
+    const struct part_set *set, const struct batch *batch, size_t row, struct buffer *scratch, struct buffer *out) {
     buffer_clear(out);
     for (size_t i = 0; i < set->options.partition_column_count; i++) {
         size_t index = set->options.partition_columns[i];

@@ -1,4 +1,5 @@
-/* internal.h: a query, its session and its manager from inside. Everything here lives on the manager's loop unless it says otherwise. */
+/* internal.h: a query, its session and its manager from inside. Everything here lives on the manager's loop unless it
+ * says otherwise. */
 #ifndef STREAM_INTERNAL_H
 #define STREAM_INTERNAL_H
 
@@ -14,7 +15,7 @@ enum { PROGRESS_MAX = 100, BATCHES_RETAINED = 100, IDLE_EVENT_MS = 10000, SYNC_E
 /* Someone who waits for a query, or for any of a session. */
 struct waiting {
     struct list_node node;
-    stream_await *done;                /* or: */
+    stream_await *done; /* or: */
     void (*stopped)(void *argument);
     void *argument;
     struct world_timer *timer; /* or NULL */
@@ -26,7 +27,7 @@ struct stream_manager {
     struct stream_manager_options options;
     struct stream_context context;
     char *temporary_directory;
-    struct list queries;  /* of all sessions: starting, running and lately ended */
+    struct list queries; /* of all sessions: starting, running and lately ended */
     struct list sessions;
     struct list saves;
     int ending; /* queries that have ended and whose last work runs */
@@ -68,8 +69,8 @@ enum query_state {
 struct query_source {
     struct stream_reading *reading;
     void *subscription;
-    struct buffer start;     /* where the batch at hand begins: the end of the last one */
-    struct buffer end;       /* where it ends */
+    struct buffer start; /* where the batch at hand begins: the end of the last one */
+    struct buffer end;   /* where it ends */
     struct buffer latest;
     struct buffer available; /* availableNow: where the query ends; size 0: not asked yet */
     struct source *batch;
@@ -83,7 +84,7 @@ struct durations {
 };
 
 struct stream_query {
-    int references; /* atomic */
+    int references;        /* atomic */
     struct list_node node; /* of the manager */
     struct stream_manager *manager;
     struct stream_session *session; /* NULL once the session has gone */
@@ -107,19 +108,19 @@ struct stream_query {
 
     /* the batch at hand */
     int64_t batch_id;
-    int64_t committed_until; /* commits that were there when this run began */
-    int64_t recover_until; /* the last batch that offsets were written for before this run */
+    int64_t committed_until;              /* commits that were there when this run began */
+    int64_t recover_until;                /* the last batch that offsets were written for before this run */
     bool has_batch, recovering, finished; /* finished: once and availableNow have nothing left */
     bool first_batch;
     int64_t batch_timestamp_ms, trigger_start_ns, trigger_start_ms, waiting_since_ms;
     int64_t last_trigger_ms; /* start of the trigger before, 0: none */
     struct durations durations;
-    bool skip_execution;     /* the sink has this batch already */
+    bool skip_execution;      /* the sink has this batch already */
     struct world_mutex mutex; /* guards failed and problem while it runs */
     bool failed;
     struct error problem;
 
-    int woken; /* atomic: a wake was posted and has not run */
+    int woken;  /* atomic: a wake was posted and has not run */
     bool rerun; /* woken while it was busy */
     struct world_timer *timer, *idle_timer, *sync_timer;
     int64_t last_event_ms;
@@ -161,7 +162,8 @@ void manager_check_gone(struct stream_manager *manager); /* frees it when it is 
 void session_query_started(struct stream_query *query);
 void session_query_ended(struct stream_query *query);
 void session_tell(struct stream_session *session, enum stream_event_kind kind, struct bytes json);
-struct waiting *waiting_add(struct list *list, struct world_loop *loop, int64_t timeout_ms, stream_await *done, void *argument);
+struct waiting *waiting_add(
+    struct list *list, struct world_loop *loop, int64_t timeout_ms, stream_await *done, void *argument);
 /* Calls and frees it. */
 void waiting_end(struct waiting *waiting, bool terminated, const struct sql_error *error);
 void waiting_end_all(struct list *list, const struct sql_error *error);

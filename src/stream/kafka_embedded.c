@@ -21,7 +21,8 @@ static struct kafka_client *client_of(struct stream_kafka *kafka) {
     return ((struct embedded *)kafka)->client;
 }
 
-static bool partitions(struct stream_kafka *kafka, const char *topic, struct stream_kafka_list *list, struct error *error) {
+static bool partitions(
+    struct stream_kafka *kafka, const char *topic, struct stream_kafka_list *list, struct error *error) {
     int32_t count = kafka_client_partition_count(client_of(kafka), topic);
     if (count < 0) {
         return error_set(error, ERROR_NOT_FOUND, "Topic %s does not exist", topic);
@@ -32,12 +33,14 @@ static bool partitions(struct stream_kafka *kafka, const char *topic, struct str
     return true;
 }
 
-static bool each_topic(struct stream_kafka *kafka, bool (*match)(void *argument, const char *topic), void *argument, struct stream_kafka_list *list,
-    struct error *error) {
+static bool each_topic(struct stream_kafka *kafka, bool (*match)(void *argument, const char *topic), void *argument,
+    struct stream_kafka_list *list, struct error *error) {
     struct kafka_topic_list topics = {0};
     kafka_client_topics(client_of(kafka), &topics);
     for (size_t i = 0; i < topics.count; i++) {
-        for (int32_t j = 0; !topics.items[i].internal && j < topics.items[i].partition_count && match(argument, topics.items[i].name); j++) {
+        for (int32_t j = 0;
+             !topics.items[i].internal && j < topics.items[i].partition_count && match(argument, topics.items[i].name);
+             j++) {
             VECTOR_PUSH(list, ((struct stream_kafka_partition){strdup(topics.items[i].name), j}));
         }
     }
@@ -45,7 +48,8 @@ static bool each_topic(struct stream_kafka *kafka, bool (*match)(void *argument,
     return true;
 }
 
-static struct partition_log *open_log(struct stream_kafka *kafka, const char *topic, int32_t partition, struct error *error) {
+static struct partition_log *open_log(
+    struct stream_kafka *kafka, const char *topic, int32_t partition, struct error *error) {
     struct partition_log *log = kafka_client_partition(client_of(kafka), topic, partition);
     if (log == NULL) {
         error_set(error, ERROR_NOT_FOUND, "Partition %s-%d does not exist", topic, (int)partition);
@@ -53,7 +57,8 @@ static struct partition_log *open_log(struct stream_kafka *kafka, const char *to
     return log;
 }
 
-static bool offsets(struct stream_kafka *kafka, const char *topic, int32_t partition, int64_t *earliest, int64_t *latest, struct error *error) {
+static bool offsets(struct stream_kafka *kafka, const char *topic, int32_t partition, int64_t *earliest,
+    int64_t *latest, struct error *error) {
     struct partition_log *log = open_log(kafka, topic, partition, error);
     if (log == NULL) {
         return false;
@@ -64,8 +69,8 @@ static bool offsets(struct stream_kafka *kafka, const char *topic, int32_t parti
     return true;
 }
 
-static bool offset_for_time(struct stream_kafka *kafka, const char *topic, int32_t partition, int64_t timestamp_ms, int64_t *offset,
-    struct error *error) {
+static bool offset_for_time(struct stream_kafka *kafka, const char *topic, int32_t partition, int64_t timestamp_ms,
+    int64_t *offset, struct error *error) {
     struct partition_log *log = open_log(kafka, topic, partition, error);
     struct log_time_offset found = {.offset = -1};
     if (log == NULL) {
@@ -74,17 +79,19 @@ static bool offset_for_time(struct stream_kafka *kafka, const char *topic, int32
     enum log_status status = log_offset_for_time(log, timestamp_ms, LOG_READ_UNCOMMITTED, &found, error);
     log_release(log);
     *offset = found.offset;
-    return status == LOG_STATUS_OK || error_set(error, ERROR_IO, "%s-%d: %s", topic, (int)partition, log_status_name(status));
+    return status == LOG_STATUS_OK ||
+           error_set(error, ERROR_IO, "%s-%d: %s", topic, (int)partition, log_status_name(status));
 }
 
-static enum stream_kafka_status read_chunk(struct stream_kafka *kafka, const char *topic, int32_t partition, int64_t offset, size_t bytes_max,
-    bool committed, struct stream_kafka_chunk *chunk, struct error *error) {
+static enum stream_kafka_status read_chunk(struct stream_kafka *kafka, const char *topic, int32_t partition,
+    int64_t offset, size_t bytes_max, bool committed, struct stream_kafka_chunk *chunk, struct error *error) {
     struct partition_log *log = open_log(kafka, topic, partition, error);
     struct log_view view = {0};
     if (log == NULL) {
         return STREAM_KAFKA_NO_PARTITION;
     }
-    enum log_status status = log_read_map(log, offset, bytes_max, committed ? LOG_READ_COMMITTED : LOG_READ_UNCOMMITTED, &view, error);
+    enum log_status status =
+        log_read_map(log, offset, bytes_max, committed ? LOG_READ_COMMITTED : LOG_READ_UNCOMMITTED, &view, error);
     log_release(log);
     if (status == LOG_STATUS_OFFSET_OUT_OF_RANGE) {
         return STREAM_KAFKA_OUT_OF_RANGE;
@@ -130,8 +137,8 @@ static void append(struct stream_kafka *kafka, const char *topic, int32_t partit
     kafka_client_append(client_of(kafka), topic, partition, bytes_make(batch, size), appended, call);
 }
 
-static void ensure_topic(struct stream_kafka *kafka, const char *topic, void (*done)(void *argument, int32_t count, const struct error *error),
-    void *argument) {
+static void ensure_topic(struct stream_kafka *kafka, const char *topic,
+    void (*done)(void *argument, int32_t count, const struct error *error), void *argument) {
     kafka_client_ensure_topic(client_of(kafka), topic, done, argument);
 }
 
@@ -144,12 +151,13 @@ static void unsubscribe(struct stream_kafka *kafka, void *subscription) {
 static bool is_own(struct stream_kafka *kafka, struct bytes servers, struct error *error) {
     return kafka_client_is_own(client_of(kafka), servers, error);
 }
-static void sync_log(struct stream_kafka *kafka, const char *topic, int32_t partition, void (*done)(void *argument, bool ok), void *argument) {
+static void sync_log(struct stream_kafka *kafka, const char *topic, int32_t partition,
+    void (*done)(void *argument, bool ok), void *argument) {
     kafka_client_sync(client_of(kafka), topic, partition, done, argument);
 }
 
-static const struct stream_kafka_class embedded_class = {partitions, each_topic, offsets, offset_for_time, read_chunk, retain, release, append,
-    ensure_topic, subscribe, unsubscribe, is_own, sync_log};
+static const struct stream_kafka_class embedded_class = {partitions, each_topic, offsets, offset_for_time, read_chunk,
+    retain, release, append, ensure_topic, subscribe, unsubscribe, is_own, sync_log};
 
 struct stream_kafka *stream_kafka_embedded_create(struct kafka_client *client) {
     struct embedded *kafka = malloc(sizeof *kafka);

@@ -52,7 +52,8 @@ int64_t kafka_offsets_get(const struct kafka_offsets *offsets, const char *topic
 void kafka_offsets_copy(struct kafka_offsets *to, const struct kafka_offsets *from) {
     struct kafka_offsets copy = {0};
     for (size_t i = 0; i < from->count; i++) {
-        VECTOR_PUSH(&copy, ((struct kafka_offset){strdup(from->items[i].topic), from->items[i].partition, from->items[i].offset}));
+        VECTOR_PUSH(&copy,
+            ((struct kafka_offset){strdup(from->items[i].topic), from->items[i].partition, from->items[i].offset}));
     }
     kafka_offsets_free(to);
     *to = copy;
@@ -61,7 +62,8 @@ void kafka_offsets_copy(struct kafka_offsets *to, const struct kafka_offsets *fr
 bool kafka_offsets_equal(const struct kafka_offsets *left, const struct kafka_offsets *right) {
     bool equal = left->count == right->count;
     for (size_t i = 0; equal && i < left->count; i++) {
-        equal = compare(left->items[i].topic, left->items[i].partition, &right->items[i]) == 0 && left->items[i].offset == right->items[i].offset;
+        equal = compare(left->items[i].topic, left->items[i].partition, &right->items[i]) == 0 &&
+                left->items[i].offset == right->items[i].offset;
     }
     return equal;
 }
@@ -75,7 +77,8 @@ void kafka_offsets_format(const struct kafka_offsets *offsets, struct buffer *ou
             buffer_append_json_string(out, bytes_from_text(offsets->items[i].topic));
             buffer_append_text(out, ":{");
         }
-        buffer_printf(out, "%s\"%d\":%lld", first ? "" : ",", (int)offsets->items[i].partition, (long long)offsets->items[i].offset);
+        buffer_printf(out, "%s\"%d\":%lld", first ? "" : ",", (int)offsets->items[i].partition,
+            (long long)offsets->items[i].offset);
     }
     buffer_append_text(out, offsets->count > 0 ? "}}" : "}");
 }
@@ -89,7 +92,8 @@ static bool parse_partition(const char *text, int32_t *partition) {
 
 bool kafka_offsets_parse(struct bytes json, struct kafka_offsets *offsets, struct error *error) {
     json_error_t problem;
-    json_t *root = json_loadb((const char *)json.data, json.size, JSON_REJECT_DUPLICATES, &problem), *partitions, *value;
+    json_t *root = json_loadb((const char *)json.data, json.size, JSON_REJECT_DUPLICATES, &problem), *partitions,
+           *value;
     const char *topic, *text;
     bool good = json_is_object(root);
     if (good) {
@@ -105,8 +109,9 @@ bool kafka_offsets_parse(struct bytes json, struct kafka_offsets *offsets, struc
         }
     }
     json_decref(root);
-    return good || error_set(error, ERROR_INVALID, "Expected e.g. {\"topicA\":{\"0\":23,\"1\":-1},\"topicB\":{\"0\":-2}}, got %.*s",
-        (int)(json.size < 300 ? json.size : 300), (const char *)json.data);
+    return good || error_set(error, ERROR_INVALID,
+                       "Expected e.g. {\"topicA\":{\"0\":23,\"1\":-1},\"topicB\":{\"0\":-2}}, got %.*s",
+                       (int)(json.size < 300 ? json.size : 300), (const char *)json.data);
 }
 
 /* {"topicA":[0,1]} */
@@ -118,7 +123,8 @@ static bool parse_assignment(struct bytes json, struct kafka_offsets *assigned) 
     json_object_foreach(root, topic, partitions) {
         good = good && json_is_array(partitions);
         json_array_foreach(partitions, index, value) {
-            good = good && json_is_integer(value) && json_integer_value(value) >= 0 && json_integer_value(value) <= INT32_MAX;
+            good = good && json_is_integer(value) && json_integer_value(value) >= 0 &&
+                   json_integer_value(value) <= INT32_MAX;
             if (good) {
                 kafka_offsets_set(assigned, topic, (int32_t)json_integer_value(value), 0);
             }
@@ -139,21 +145,25 @@ static bool refuse(struct sql_error *error, const char *format, ...) {
     return raise_invalid_data_source_option(error, text);
 }
 
-static const char *const known[] = {"assign", "subscribe", "subscribepattern", "startingoffsets", "endingoffsets", "startingoffsetsbytimestamp",
-    "endingoffsetsbytimestamp", "startingtimestamp", "endingtimestamp", "startingoffsetsbytimestampstrategy", "failondataloss",
-    "kafkaconsumer.polltimeoutms", "fetchoffset.numretries", "fetchoffset.retryintervalms", "maxoffsetspertrigger", "minoffsetspertrigger",
-    "maxtriggerdelay", "minpartitions", "maxrecordsperpartition", "groupidprefix", "includeheaders", "path", "topic", "checkpointlocation",
-    "queryname"};
+static const char *const known[] = {"assign", "subscribe", "subscribepattern", "startingoffsets", "endingoffsets",
+    "startingoffsetsbytimestamp", "endingoffsetsbytimestamp", "startingtimestamp", "endingtimestamp",
+    "startingoffsetsbytimestampstrategy", "failondataloss", "kafkaconsumer.polltimeoutms", "fetchoffset.numretries",
+    "fetchoffset.retryintervalms", "maxoffsetspertrigger", "minoffsetspertrigger", "maxtriggerdelay", "minpartitions",
+    "maxrecordsperpartition", "groupidprefix", "includeheaders", "path", "topic", "checkpointlocation", "queryname"};
 static const struct {
     const char *name, *reason;
-} refused[] = {{"kafka.auto.offset.reset", "Kafka option 'auto.offset.reset' is not supported. Instead set the source option 'startingoffsets' to 'earliest' or "
-        "'latest' to specify where to start."},
-    {"kafka.key.deserializer", "Kafka option 'key.deserializer' is not supported as keys are deserialized as byte arrays with ByteArrayDeserializer. Use "
-        "DataFrame operations to explicitly deserialize keys."},
-    {"kafka.value.deserializer", "Kafka option 'value.deserializer' is not supported as values are deserialized as byte arrays with "
+} refused[] = {{"kafka.auto.offset.reset", "Kafka option 'auto.offset.reset' is not supported. Instead set the source "
+                                           "option 'startingoffsets' to 'earliest' or "
+                                           "'latest' to specify where to start."},
+    {"kafka.key.deserializer", "Kafka option 'key.deserializer' is not supported as keys are deserialized as byte "
+                               "arrays with ByteArrayDeserializer. Use "
+                               "DataFrame operations to explicitly deserialize keys."},
+    {"kafka.value.deserializer",
+        "Kafka option 'value.deserializer' is not supported as values are deserialized as byte arrays with "
         "ByteArrayDeserializer. Use DataFrame operations to explicitly deserialize values."},
     {"kafka.enable.auto.commit", "Kafka option 'enable.auto.commit' is not supported."},
-    {"kafka.interceptor.classes", "Kafka option 'interceptor.classes' is not supported as interceptors may break the query."}};
+    {"kafka.interceptor.classes",
+        "Kafka option 'interceptor.classes' is not supported as interceptors may break the query."}};
 
 static bool check_name(struct bytes name, struct sql_error *error) {
     for (size_t i = 0; i < ARRAY_COUNT(refused); i++) {
@@ -172,13 +182,15 @@ static bool check_name(struct bytes name, struct sql_error *error) {
     return refuse(error, "The Kafka source has no option '%.*s'.", BYTES_ARGS(name));
 }
 
-static bool get_number(const struct source_request *request, const char *name, int64_t least, int64_t *value, struct sql_error *error) {
+static bool get_number(
+    const struct source_request *request, const char *name, int64_t least, int64_t *value, struct sql_error *error) {
     struct bytes text = source_option_get(request, name);
     if (text.data == NULL) {
         return true;
     }
-    return (bytes_to_int64(text, value) && *value >= least) || refuse(error, "Option '%s' must be a %s integer, it is %.*s", name,
-        least > 0 ? "positive" : "non-negative", BYTES_ARGS(text));
+    return (bytes_to_int64(text, value) && *value >= least) ||
+           refuse(error, "Option '%s' must be a %s integer, it is %.*s", name, least > 0 ? "positive" : "non-negative",
+               BYTES_ARGS(text));
 }
 
 static bool get_boolean(const struct source_request *request, const char *name, bool *value, struct sql_error *error) {
@@ -187,7 +199,8 @@ static bool get_boolean(const struct source_request *request, const char *name, 
         return true;
     }
     *value = bytes_equal_ignore_case(text, BYTES("true"));
-    return *value || bytes_equal_ignore_case(text, BYTES("false")) || refuse(error, "Option '%s' is true or false, not %.*s", name, BYTES_ARGS(text));
+    return *value || bytes_equal_ignore_case(text, BYTES("false")) ||
+           refuse(error, "Option '%s' is true or false, not %.*s", name, BYTES_ARGS(text));
 }
 
 static bool get_topics(struct arena *arena, struct bytes text, struct kafka_options *options) {
@@ -203,51 +216,60 @@ static bool get_topics(struct arena *arena, struct bytes text, struct kafka_opti
     return options->topic_count > 0;
 }
 
-static bool get_strategy(struct arena *arena, const struct source_request *request, struct kafka_options *options, struct sql_error *error) {
+static bool get_strategy(
+    struct arena *arena, const struct source_request *request, struct kafka_options *options, struct sql_error *error) {
     struct bytes assign = source_option_get(request, "assign"), subscribe = source_option_get(request, "subscribe");
     struct bytes pattern = source_option_get(request, "subscribePattern");
     int count = (assign.data != NULL) + (subscribe.data != NULL) + (pattern.data != NULL);
     if (count == 0) {
-        return refuse(error, "One of the following options must be specified for Kafka source: subscribe, subscribepattern, assign. See the docs for more "
-            "details.");
+        return refuse(error, "One of the following options must be specified for Kafka source: subscribe, "
+                             "subscribepattern, assign. See the docs for more "
+                             "details.");
     }
     if (count > 1) {
-        return refuse(error, "Only one of the following options can be specified for Kafka source: subscribe, subscribepattern, assign. See the docs for "
-            "more details.");
+        return refuse(error, "Only one of the following options can be specified for Kafka source: subscribe, "
+                             "subscribepattern, assign. See the docs for "
+                             "more details.");
     }
     if (assign.data != NULL) {
         options->strategy = KAFKA_ASSIGN;
         options->strategy_text = assign;
         return parse_assignment(assign, &options->assigned) ||
-               refuse(error, "No topicpartitions to assign as specified value for option 'assign' is '%.*s'", BYTES_ARGS(assign));
+               refuse(error, "No topicpartitions to assign as specified value for option 'assign' is '%.*s'",
+                   BYTES_ARGS(assign));
     }
     if (subscribe.data != NULL) {
         options->strategy = KAFKA_SUBSCRIBE;
         options->strategy_text = subscribe;
         return get_topics(arena, subscribe, options) ||
-               refuse(error, "No topics to subscribe to as specified value for option 'subscribe' is '%.*s'", BYTES_ARGS(subscribe));
+               refuse(error, "No topics to subscribe to as specified value for option 'subscribe' is '%.*s'",
+                   BYTES_ARGS(subscribe));
     }
     options->strategy = KAFKA_SUBSCRIBE_PATTERN;
     options->strategy_text = options->pattern = pattern;
-    return bytes_trim(pattern).size > 0 || refuse(error, "Pattern to subscribe is empty as specified value for option 'subscribepattern' is '%.*s'",
-        BYTES_ARGS(pattern));
+    return bytes_trim(pattern).size > 0 ||
+           refuse(error, "Pattern to subscribe is empty as specified value for option 'subscribepattern' is '%.*s'",
+               BYTES_ARGS(pattern));
 }
 
 /* One of the two ends: a timestamp for all, timestamps by partition, or offsets, in this order of precedence. */
-static bool get_bound(const struct source_request *request, bool start, struct kafka_bound *bound, struct sql_error *error) {
-    const char *by_time = start ? "startingOffsetsByTimestamp" : "endingOffsetsByTimestamp", *by_offset = start ? "startingOffsets" : "endingOffsets";
+static bool get_bound(
+    const struct source_request *request, bool start, struct kafka_bound *bound, struct sql_error *error) {
+    const char *by_time = start ? "startingOffsetsByTimestamp" : "endingOffsetsByTimestamp",
+               *by_offset = start ? "startingOffsets" : "endingOffsets";
     struct bytes timestamp = source_option_get(request, start ? "startingTimestamp" : "endingTimestamp");
     struct bytes timestamps = source_option_get(request, by_time), offsets = source_option_get(request, by_offset);
     struct error problem = {0};
     bound->limit = start ? (request->streaming ? KAFKA_LIMIT_LATEST : KAFKA_LIMIT_EARLIEST) : KAFKA_LIMIT_LATEST;
     if (timestamp.data != NULL) {
         bound->limit = KAFKA_LIMIT_TIMESTAMP;
-        return (bytes_to_int64(timestamp, &bound->timestamp_ms) && bound->timestamp_ms >= 0) || refuse(error, "Expected a single long value, got %.*s",
-            BYTES_ARGS(timestamp));
+        return (bytes_to_int64(timestamp, &bound->timestamp_ms) && bound->timestamp_ms >= 0) ||
+               refuse(error, "Expected a single long value, got %.*s", BYTES_ARGS(timestamp));
     }
     if (timestamps.data != NULL) {
         bound->limit = KAFKA_LIMIT_TIMESTAMPS;
-        return kafka_offsets_parse(timestamps, &bound->offsets, &problem) || refuse(error, "Option '%s': %s", by_time, problem.message);
+        return kafka_offsets_parse(timestamps, &bound->offsets, &problem) ||
+               refuse(error, "Option '%s': %s", by_time, problem.message);
     }
     if (offsets.data == NULL) {
         return true;
@@ -257,7 +279,8 @@ static bool get_bound(const struct source_request *request, bool start, struct k
         bool latest = bytes_equal_ignore_case(trimmed, BYTES("latest"));
         bound->limit = latest ? KAFKA_LIMIT_LATEST : KAFKA_LIMIT_EARLIEST;
         if (!request->streaming && latest == start) {
-            return refuse(error, "%s offset can't be %s for batch queries on Kafka", start ? "starting" : "ending", latest ? "latest" : "earliest");
+            return refuse(error, "%s offset can't be %s for batch queries on Kafka", start ? "starting" : "ending",
+                latest ? "latest" : "earliest");
         }
         return true;
     }
@@ -268,8 +291,9 @@ static bool get_bound(const struct source_request *request, bool start, struct k
     for (size_t i = 0; i < bound->offsets.count && !request->streaming; i++) {
         int64_t wrong = start ? KAFKA_LATEST : KAFKA_EARLIEST;
         if (bound->offsets.items[i].offset == wrong) {
-            return refuse(error, "%sOffsets for %s-%d can't be %s for batch queries on Kafka", start ? "starting" : "ending", bound->offsets.items[i].topic,
-                (int)bound->offsets.items[i].partition, start ? "latest" : "earliest");
+            return refuse(error, "%sOffsets for %s-%d can't be %s for batch queries on Kafka",
+                start ? "starting" : "ending", bound->offsets.items[i].topic, (int)bound->offsets.items[i].partition,
+                start ? "latest" : "earliest");
         }
     }
     return true;
@@ -281,23 +305,29 @@ static bool get_limits(const struct source_request *request, struct kafka_option
     struct bytes isolation = source_option_get(request, "kafka.isolation.level");
     options->fail_on_data_loss = true;
     if (bytes_equal_ignore_case(isolation, BYTES("read_committed"))) {
-        return raise_unsupported_feature_not_in_this_program(error, "kafka.isolation.level=read_committed", "Records are read as read_uncommitted.");
+        return raise_unsupported_feature_not_in_this_program(
+            error, "kafka.isolation.level=read_committed", "Records are read as read_uncommitted.");
     }
-    if (strategy.data != NULL && !bytes_equal_ignore_case(strategy, BYTES("latest")) && !bytes_equal_ignore_case(strategy, BYTES("error"))) {
-        return refuse(error, "Option 'startingoffsetsbytimestampstrategy' is error or latest, not %.*s", BYTES_ARGS(strategy));
+    if (strategy.data != NULL && !bytes_equal_ignore_case(strategy, BYTES("latest")) &&
+        !bytes_equal_ignore_case(strategy, BYTES("error"))) {
+        return refuse(
+            error, "Option 'startingoffsetsbytimestampstrategy' is error or latest, not %.*s", BYTES_ARGS(strategy));
     }
     options->start.latest_when_none = bytes_equal_ignore_case(strategy, BYTES("latest"));
     options->end.latest_when_none = true;
     return get_number(request, "maxOffsetsPerTrigger", 1, &options->offsets_per_trigger, error) &&
            get_number(request, "minOffsetsPerTrigger", 1, &options->offsets_per_trigger_min, error) &&
-           get_number(request, "minPartitions", 1, &ignored, error) && get_number(request, "maxRecordsPerPartition", 1, &ignored, error) &&
-           get_number(request, "kafkaConsumer.pollTimeoutMs", 0, &ignored, error) && get_number(request, "fetchOffset.numRetries", 0, &ignored, error) &&
+           get_number(request, "minPartitions", 1, &ignored, error) &&
+           get_number(request, "maxRecordsPerPartition", 1, &ignored, error) &&
+           get_number(request, "kafkaConsumer.pollTimeoutMs", 0, &ignored, error) &&
+           get_number(request, "fetchOffset.numRetries", 0, &ignored, error) &&
            get_number(request, "fetchOffset.retryIntervalMs", 0, &ignored, error) &&
            get_boolean(request, "failOnDataLoss", &options->fail_on_data_loss, error) &&
            get_boolean(request, "includeHeaders", &options->include_headers, error);
 }
 
-bool kafka_options_parse(struct arena *arena, const struct source_request *request, struct kafka_options *options, struct sql_error *error) {
+bool kafka_options_parse(
+    struct arena *arena, const struct source_request *request, struct kafka_options *options, struct sql_error *error) {
     *options = (struct kafka_options){0};
     for (size_t i = 0; i < request->option_count; i++) {
         if (!check_name(request->options[i].key, error)) {
@@ -312,7 +342,10 @@ bool kafka_options_parse(struct arena *arena, const struct source_request *reque
         static const char *const batch_only[] = {"endingOffsets", "endingOffsetsByTimestamp", "endingTimestamp"};
         for (size_t i = 0; i < ARRAY_COUNT(batch_only); i++) {
             if (source_option_get(request, batch_only[i]).data != NULL) {
-                return refuse(error, "%s not valid in streaming queries", i == 0 ? "ending offset" : i == 1 ? "ending offsets by timestamp" : "ending timestamp");
+                return refuse(error, "%s not valid in streaming queries",
+                    i == 0   ? "ending offset"
+                    : i == 1 ? "ending offsets by timestamp"
+                             : "ending timestamp");
             }
         }
     }

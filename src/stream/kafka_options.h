@@ -28,7 +28,13 @@ bool kafka_offsets_equal(const struct kafka_offsets *left, const struct kafka_of
 void kafka_offsets_format(const struct kafka_offsets *offsets, struct buffer *out);
 bool kafka_offsets_parse(struct bytes json, struct kafka_offsets *offsets, struct error *error);
 
-enum kafka_limit { KAFKA_LIMIT_EARLIEST, KAFKA_LIMIT_LATEST, KAFKA_LIMIT_OFFSETS, KAFKA_LIMIT_TIMESTAMP, KAFKA_LIMIT_TIMESTAMPS };
+enum kafka_limit {
+    KAFKA_LIMIT_EARLIEST,
+    KAFKA_LIMIT_LATEST,
+    KAFKA_LIMIT_OFFSETS,
+    KAFKA_LIMIT_TIMESTAMP,
+    KAFKA_LIMIT_TIMESTAMPS
+};
 struct kafka_bound {
     enum kafka_limit limit;
     struct kafka_offsets offsets; /* or timestamps by partition */
@@ -51,7 +57,8 @@ struct kafka_options {
     struct bytes bootstrap_servers;
 };
 /* Texts in arena. Refuses what Spark refuses and options that it does not know. */
-bool kafka_options_parse(struct arena *arena, const struct source_request *request, struct kafka_options *options, struct sql_error *error);
+bool kafka_options_parse(
+    struct arena *arena, const struct source_request *request, struct kafka_options *options, struct sql_error *error);
 void kafka_options_free(struct kafka_options *options);
 
 #endif

@@ -1,6 +1,7 @@
-/* kafka_read.c: walks record batches v2 (wire/record_batch.h has the layout) and gives keys and values as views into the mapped log. Only the columns
- * that are wanted are made; `value` alone, of batches that are wanted whole, is a loop of its own. Compressed batches are decompressed into memory
- * that the rows' batch keeps. Control batches are stepped over. */
+/* kafka_read.c: walks record batches v2 (wire/record_batch.h has the layout) and gives keys and values as views into
+ * the mapped log. Only the columns that are wanted are made; `value` alone, of batches that are wanted whole, is a loop
+ * of its own. Compressed batches are decompressed into memory that the rows' batch keeps. Control batches are stepped
+ * over. */
 #include "stream/kafka_read.h"
 
 #include <stdlib.h>
@@ -25,7 +26,8 @@ struct kafka_reader {
 };
 
 const struct type *kafka_row_type(bool headers) {
-    static struct type header_struct = {.kind = TYPE_STRUCT}, header_array = {.kind = TYPE_ARRAY, .contains_null = true};
+    static struct type header_struct = {.kind = TYPE_STRUCT},
+                       header_array = {.kind = TYPE_ARRAY, .contains_null = true};
     static struct type_field header_fields[2], fields[KAFKA_COLUMN_COUNT];
     static struct type types[2] = {{.kind = TYPE_STRUCT}, {.kind = TYPE_STRUCT}};
     static bool made;
@@ -36,10 +38,13 @@ const struct type *kafka_row_type(bool headers) {
         header_struct.field_count = 2;
         header_array.element = &header_struct;
         const struct type_field all[] = {{BYTES("key"), type_simple(TYPE_BINARY), true, BYTES_NULL},
-            {BYTES("value"), type_simple(TYPE_BINARY), true, BYTES_NULL}, {BYTES("topic"), type_simple(TYPE_STRING), true, BYTES_NULL},
-            {BYTES("partition"), type_simple(TYPE_INTEGER), true, BYTES_NULL}, {BYTES("offset"), type_simple(TYPE_LONG), true, BYTES_NULL},
+            {BYTES("value"), type_simple(TYPE_BINARY), true, BYTES_NULL},
+            {BYTES("topic"), type_simple(TYPE_STRING), true, BYTES_NULL},
+            {BYTES("partition"), type_simple(TYPE_INTEGER), true, BYTES_NULL},
+            {BYTES("offset"), type_simple(TYPE_LONG), true, BYTES_NULL},
             {BYTES("timestamp"), type_simple(TYPE_TIMESTAMP), true, BYTES_NULL},
-            {BYTES("timestampType"), type_simple(TYPE_INTEGER), true, BYTES_NULL}, {BYTES("headers"), &header_array, true, BYTES_NULL}};
+            {BYTES("timestampType"), type_simple(TYPE_INTEGER), true, BYTES_NULL},
+            {BYTES("headers"), &header_array, true, BYTES_NULL}};
         memcpy(fields, all, sizeof fields);
         types[0].fields = types[1].fields = fields;
         types[0].field_count = KAFKA_COLUMN_COUNT - 1;
@@ -114,7 +119,8 @@ static void rows_begin(struct rows *rows, struct kafka_reader *reader) {
             break;
         case KAFKA_HEADERS:
             rows->wants_headers = true;
-            column_builder_init(&rows->headers, arena, kafka_row_type(true)->fields[KAFKA_HEADERS].type, ROWS_PER_BATCH);
+            column_builder_init(
+                &rows->headers, arena, kafka_row_type(true)->fields[KAFKA_HEADERS].type, ROWS_PER_BATCH);
             break;
         default:
             break;
@@ -137,7 +143,8 @@ static void keep(struct rows *rows) {
 }
 
 static void put_view(struct rows *rows, struct string_view *views, uint8_t **validity, struct bytes text) {
-    views[rows->count] = (struct string_view){text.data != NULL ? text.data : (const uint8_t *)"", (uint32_t)text.size, 0};
+    views[rows->count] =
+        (struct string_view){text.data != NULL ? text.data : (const uint8_t *)"", (uint32_t)text.size, 0};
     if (text.data == NULL) {
         if (*validity == NULL) {
             *validity = arena_allocate(&rows->batch->arena, ROWS_PER_BATCH / 8);
@@ -217,7 +224,8 @@ static struct column *make_column(struct rows *rows, size_t index) {
         return column_builder_finish(&rows->headers);
     case KAFKA_TOPIC: {
         struct string_view *topic = ARENA_NEW(arena, struct string_view);
-        *topic = (struct string_view){(const uint8_t *)reader->options.topic, (uint32_t)strlen(reader->options.topic), 0};
+        *topic =
+            (struct string_view){(const uint8_t *)reader->options.topic, (uint32_t)strlen(reader->options.topic), 0};
         column->values = topic;
         column->constant = true;
         column->row_count = 1;
@@ -265,7 +273,8 @@ static inline const uint8_t *take_varint(const uint8_t *at, const uint8_t *end, 
     return NULL;
 }
 
-/* Key and value of a record whose sizes, deltas and headers take the usual few bytes; NULL: the careful way. Reads at most 24 bytes behind `at`. */
+/* Key and value of a record whose sizes, deltas and headers take the usual few bytes; NULL: the careful way. Reads at
+ * most 24 bytes behind `at`. */
 static inline const uint8_t *walk_value(const uint8_t *at, const uint8_t *end, struct string_view *value) {
     /* the record's size in one or two bytes */
     uint32_t first = at[0], two = first >> 7;
@@ -291,7 +300,8 @@ static inline const uint8_t *walk_value(const uint8_t *at, const uint8_t *end, s
     uint32_t low = key[1], wide = low >> 7;
     uint32_t value_size = ((low & 0x7f) | (wide ? (uint32_t)key[2] << 7 : 0)) >> 1;
     const uint8_t *start = key + 2 + wide;
-    bool plain = key[0] == 1 && (low & 1) == 0 && !(wide && key[2] >= 0x80) && start + value_size + 1 == next && next[-1] == 0;
+    bool plain =
+        key[0] == 1 && (low & 1) == 0 && !(wide && key[2] >= 0x80) && start + value_size + 1 == next && next[-1] == 0;
     if (__builtin_expect(!plain, 0)) {
         return NULL;
     }
@@ -300,15 +310,17 @@ static inline const uint8_t *walk_value(const uint8_t *at, const uint8_t *end, s
 }
 
 static bool damaged(struct kafka_reader *reader, struct sql_error *error) {
-    return raise_kafka_data_loss(error, arena_printf(error->arena, "the record batch at offset %lld of %s-%d is damaged",
-        (long long)reader->batch.base_offset, reader->options.topic, (int)reader->options.partition));
+    return raise_kafka_data_loss(
+        error, arena_printf(error->arena, "the record batch at offset %lld of %s-%d is damaged",
+                   (long long)reader->batch.base_offset, reader->options.topic, (int)reader->options.partition));
 }
 
 /* Values of a batch that is wanted whole. */
 static bool walk_values(struct rows *rows, struct sql_error *error) {
     struct kafka_reader *reader = rows->reader;
     const uint8_t *at = reader->records.data, *end = at + reader->records.size;
-    size_t room = ROWS_PER_BATCH - rows->count, count = (size_t)reader->records_left < room ? (size_t)reader->records_left : room;
+    size_t room = ROWS_PER_BATCH - rows->count,
+           count = (size_t)reader->records_left < room ? (size_t)reader->records_left : room;
     struct string_view *out = rows->values + rows->count;
     size_t done = 0;
     while (done < count) {
@@ -363,9 +375,10 @@ static bool walk_records(struct rows *rows, struct sql_error *error) {
 
 static bool walk(struct rows *rows, struct sql_error *error) {
     struct kafka_reader *reader = rows->reader;
-    bool whole = reader->batch.base_offset >= reader->options.start && record_batch_last_offset(&reader->batch) < reader->options.end;
-    bool values_only = rows->values != NULL && rows->keys == NULL && rows->offsets == NULL && rows->timestamps == NULL &&
-                       rows->timestamp_types == NULL && !rows->wants_headers;
+    bool whole = reader->batch.base_offset >= reader->options.start &&
+                 record_batch_last_offset(&reader->batch) < reader->options.end;
+    bool values_only = rows->values != NULL && rows->keys == NULL && rows->offsets == NULL &&
+                       rows->timestamps == NULL && rows->timestamp_types == NULL && !rows->wants_headers;
     keep(rows);
     return whole && values_only ? walk_values(rows, error) : walk_records(rows, error);
 }
@@ -398,17 +411,20 @@ static bool decompress(struct kafka_reader *reader, struct sql_error *error) {
 static bool next_batch(struct kafka_reader *reader, bool *failed, struct sql_error *error) {
     while (reader->rest.size > 0) {
         if (record_batch_parse(reader->rest, &reader->batch) != RECORD_BATCH_OK) {
-            *failed = !raise_kafka_data_loss(error, arena_printf(error->arena, "the log of %s-%d behind offset %lld cannot be read",
-                reader->options.topic, (int)reader->options.partition, (long long)reader->next_offset));
+            *failed = !raise_kafka_data_loss(
+                error, arena_printf(error->arena, "the log of %s-%d behind offset %lld cannot be read",
+                           reader->options.topic, (int)reader->options.partition, (long long)reader->next_offset));
             return false;
         }
-        reader->rest = bytes_slice(reader->rest, reader->batch.whole.size, reader->rest.size - reader->batch.whole.size);
+        reader->rest =
+            bytes_slice(reader->rest, reader->batch.whole.size, reader->rest.size - reader->batch.whole.size);
         int64_t last = record_batch_last_offset(&reader->batch);
         if (reader->batch.base_offset >= reader->options.end) {
             reader->rest.size = 0;
             return false;
         }
-        if ((reader->batch.attributes & RECORD_BATCH_CONTROL) || last < reader->options.start || reader->batch.record_count <= 0) {
+        if ((reader->batch.attributes & RECORD_BATCH_CONTROL) || last < reader->options.start ||
+            reader->batch.record_count <= 0) {
             continue;
         }
         reader->records = reader->batch.records;
@@ -427,11 +443,14 @@ static enum source_result lost(struct kafka_reader *reader, struct sql_error *er
     struct stream_kafka *kafka = reader->options.kafka;
     int64_t earliest = 0, latest = 0;
     struct error problem = {0};
-    bool known = kafka->class->offsets(kafka, reader->options.topic, reader->options.partition, &earliest, &latest, &problem);
+    bool known =
+        kafka->class->offsets(kafka, reader->options.topic, reader->options.partition, &earliest, &latest, &problem);
     if (reader->options.fail_on_data_loss) {
-        raise_kafka_data_loss(error, known ? arena_printf(error->arena, "%s-%d: offset %lld was wanted, the partition has %lld to %lld", reader->options.topic,
-            (int)reader->options.partition, (long long)reader->next_offset, (long long)earliest, (long long)latest)
-                                          : problem.message);
+        raise_kafka_data_loss(
+            error, known ? arena_printf(error->arena, "%s-%d: offset %lld was wanted, the partition has %lld to %lld",
+                               reader->options.topic, (int)reader->options.partition, (long long)reader->next_offset,
+                               (long long)earliest, (long long)latest)
+                         : problem.message);
         return SOURCE_FAILED;
     }
     if (!known || earliest >= reader->options.end || latest <= reader->next_offset) {
@@ -448,15 +467,17 @@ static enum source_result next_chunk(struct kafka_reader *reader, int64_t *bytes
     struct error problem = {0};
     drop_chunk(reader);
     while (reader->next_offset < reader->options.end) {
-        enum stream_kafka_status status = kafka->class->read(kafka, reader->options.topic, reader->options.partition, reader->next_offset, CHUNK_SIZE,
-            false, &reader->chunk, &problem);
+        enum stream_kafka_status status = kafka->class->read(kafka, reader->options.topic, reader->options.partition,
+            reader->next_offset, CHUNK_SIZE, false, &reader->chunk, &problem);
         if (status == STREAM_KAFKA_OK) {
             reader->has_chunk = true;
             reader->rest = reader->chunk.batches;
             *bytes += (int64_t)reader->rest.size;
             if (reader->chunk.skipped_from < reader->chunk.skipped_to && reader->options.fail_on_data_loss) {
-                raise_kafka_data_loss(error, arena_printf(error->arena, "the records %lld to %lld of %s-%d are damaged", (long long)reader->chunk.skipped_from,
-                    (long long)reader->chunk.skipped_to - 1, reader->options.topic, (int)reader->options.partition));
+                raise_kafka_data_loss(
+                    error, arena_printf(error->arena, "the records %lld to %lld of %s-%d are damaged",
+                               (long long)reader->chunk.skipped_from, (long long)reader->chunk.skipped_to - 1,
+                               reader->options.topic, (int)reader->options.partition));
                 return SOURCE_FAILED;
             }
             reader->next_offset = reader->chunk.next_offset;
@@ -474,7 +495,8 @@ static enum source_result next_chunk(struct kafka_reader *reader, int64_t *bytes
     return SOURCE_END;
 }
 
-enum source_result kafka_reader_next(struct kafka_reader *reader, struct batch **batch, int64_t *bytes, struct sql_error *error) {
+enum source_result kafka_reader_next(
+    struct kafka_reader *reader, struct batch **batch, int64_t *bytes, struct sql_error *error) {
     struct rows rows;
     bool failed = false;
     rows_begin(&rows, reader);

@@ -5,8 +5,17 @@
 #include "exec/source.h"
 #include "stream/kafka_source.h"
 
-enum kafka_column { KAFKA_KEY, KAFKA_VALUE, KAFKA_TOPIC, KAFKA_PARTITION, KAFKA_OFFSET, KAFKA_TIMESTAMP, KAFKA_TIMESTAMP_TYPE, KAFKA_HEADERS,
-    KAFKA_COLUMN_COUNT };
+enum kafka_column {
+    KAFKA_KEY,
+    KAFKA_VALUE,
+    KAFKA_TOPIC,
+    KAFKA_PARTITION,
+    KAFKA_OFFSET,
+    KAFKA_TIMESTAMP,
+    KAFKA_TIMESTAMP_TYPE,
+    KAFKA_HEADERS,
+    KAFKA_COLUMN_COUNT
+};
 /* With headers or without. Static. */
 const struct type *kafka_row_type(bool headers);
 
@@ -25,6 +34,7 @@ struct kafka_reader;
 struct kafka_reader *kafka_reader_create(const struct kafka_reader_options *options);
 void kafka_reader_destroy(struct kafka_reader *reader);
 /* SOURCE_BATCH, SOURCE_END or SOURCE_FAILED. *bytes: what was read of the log. */
-enum source_result kafka_reader_next(struct kafka_reader *reader, struct batch **batch, int64_t *bytes, struct sql_error *error);
+enum source_result kafka_reader_next(
+    struct kafka_reader *reader, struct batch **batch, int64_t *bytes, struct sql_error *error);
 
 #endif

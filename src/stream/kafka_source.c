@@ -1,5 +1,5 @@
-/* kafka_source.c: Kafka as a source of the engine, for batch reads and for the micro-batches of a stream. One partition of a scan is one partition of a
- * topic. */
+/* kafka_source.c: Kafka as a source of the engine, for batch reads and for the micro-batches of a stream. One partition
+ * of a scan is one partition of a topic. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -31,7 +31,8 @@ struct matcher {
 
 static bool matches(void *argument, const char *topic) {
     struct matcher *matcher = argument;
-    return pcre2_match(matcher->code, (PCRE2_SPTR)topic, strlen(topic), 0, PCRE2_ANCHORED | PCRE2_ENDANCHORED, matcher->data, NULL) >= 0;
+    return pcre2_match(matcher->code, (PCRE2_SPTR)topic, strlen(topic), 0, PCRE2_ANCHORED | PCRE2_ENDANCHORED,
+               matcher->data, NULL) >= 0;
 }
 
 static bool list_pattern(const struct kafka_source *source, struct stream_kafka_list *list, struct error *error) {
@@ -40,7 +41,8 @@ static bool list_pattern(const struct kafka_source *source, struct stream_kafka_
     struct bytes pattern = source->options.pattern;
     struct matcher matcher = {.code = pcre2_compile((PCRE2_SPTR)pattern.data, pattern.size, 0, &number, &place, NULL)};
     if (matcher.code == NULL) {
-        return error_set(error, ERROR_INVALID, "option subscribePattern is not a regular expression: %.*s", BYTES_ARGS(pattern));
+        return error_set(
+            error, ERROR_INVALID, "option subscribePattern is not a regular expression: %.*s", BYTES_ARGS(pattern));
     }
     matcher.data = pcre2_match_data_create_from_pattern(matcher.code, NULL);
     bool good = source->kafka->class->each_topic(source->kafka, matches, &matcher, list, error);
@@ -59,7 +61,8 @@ static bool list_partitions(const struct kafka_source *source, struct stream_kaf
     }
     if (options->strategy == KAFKA_ASSIGN) {
         for (size_t i = 0; i < options->assigned.count; i++) {
-            VECTOR_PUSH(list, ((struct stream_kafka_partition){strdup(options->assigned.items[i].topic), options->assigned.items[i].partition}));
+            VECTOR_PUSH(list, ((struct stream_kafka_partition){
+                                  strdup(options->assigned.items[i].topic), options->assigned.items[i].partition}));
         }
         return true;
     }
@@ -79,8 +82,8 @@ static bool list_partitions(const struct kafka_source *source, struct stream_kaf
 
 /* ---- offsets ---- */
 
-static bool offset_for(const struct kafka_source *source, const struct kafka_bound *bound, const char *topic, int32_t partition, int64_t *offset,
-    struct error *error) {
+static bool offset_for(const struct kafka_source *source, const struct kafka_bound *bound, const char *topic,
+    int32_t partition, int64_t *offset, struct error *error) {
     int64_t earliest, latest, timestamp = bound->timestamp_ms;
     if (!source->kafka->class->offsets(source->kafka, topic, partition, &earliest, &latest, error)) {
         return false;
@@ -89,8 +92,11 @@ static bool offset_for(const struct kafka_source *source, const struct kafka_bou
     if (bound->limit == KAFKA_LIMIT_OFFSETS) {
         int64_t given = kafka_offsets_get(&bound->offsets, topic, partition);
         if (given == -3) {
-            return error_set(error, ERROR_INVALID, "If startingOffsets contains specific offsets, you must specify all TopicPartitions. Use -1 for latest, -2 "
-                "for earliest. %s-%d is missing", topic, (int)partition);
+            return error_set(error, ERROR_INVALID,
+                "If startingOffsets contains specific offsets, you must specify all TopicPartitions. Use -1 for "
+                "latest, -2 "
+                "for earliest. %s-%d is missing",
+                topic, (int)partition);
         }
         *offset = given == KAFKA_LATEST ? latest : given == KAFKA_EARLIEST ? earliest : given;
         return true;
@@ -98,8 +104,10 @@ static bool offset_for(const struct kafka_source *source, const struct kafka_bou
     if (bound->limit == KAFKA_LIMIT_TIMESTAMPS) {
         timestamp = kafka_offsets_get(&bound->offsets, topic, partition);
         if (timestamp == -3) {
-            return error_set(error, ERROR_INVALID, "If startingOffsetsByTimestamp contains specific offsets, you must specify all topics. %s-%d is missing", topic,
-                (int)partition);
+            return error_set(error, ERROR_INVALID,
+                "If startingOffsetsByTimestamp contains specific offsets, you must specify all topics. %s-%d is "
+                "missing",
+                topic, (int)partition);
         }
     }
     if (bound->limit != KAFKA_LIMIT_TIMESTAMP && bound->limit != KAFKA_LIMIT_TIMESTAMPS) {
@@ -109,14 +117,16 @@ static bool offset_for(const struct kafka_source *source, const struct kafka_bou
         return false;
     }
     if (*offset < 0 && !bound->latest_when_none) {
-        return error_set(error, ERROR_INVALID, "No offset matched from request of topic-partition %s-%d and timestamp %lld.", topic, (int)partition,
+        return error_set(error, ERROR_INVALID,
+            "No offset matched from request of topic-partition %s-%d and timestamp %lld.", topic, (int)partition,
             (long long)timestamp);
     }
     *offset = *offset < 0 ? latest : *offset;
     return true;
 }
 
-static bool resolve(const struct kafka_source *source, const struct kafka_bound *bound, struct kafka_offsets *offsets, struct error *error) {
+static bool resolve(const struct kafka_source *source, const struct kafka_bound *bound, struct kafka_offsets *offsets,
+    struct error *error) {
     struct stream_kafka_list list = {0};
     bool good = list_partitions(source, &list, error);
     for (size_t i = 0; i < list.count && good; i++) {
@@ -141,17 +151,20 @@ static void source_close(struct source *base) {
     free(source);
 }
 
-static struct source *source_open(const struct source_class *class, const struct source_request *request, struct sql_error *error) {
+static struct source *source_open(
+    const struct source_class *class, const struct source_request *request, struct sql_error *error) {
     const struct stream_context *context = exec_source_context(request->engine, class);
     struct kafka_source *source = calloc(1, sizeof *source);
     ASSERT(source != NULL);
     struct error problem = {0};
     bool good = kafka_options_parse(&source->arena, request, &source->options, error);
     if (good && request->user_schema != NULL) {
-        good = raise_invalid_data_source_option(error, "Kafka source has a fixed schema and cannot be set with a custom one");
+        good = raise_invalid_data_source_option(
+            error, "Kafka source has a fixed schema and cannot be set with a custom one");
     }
     if (good && context->kafka == NULL) {
-        good = raise_unsupported_feature_not_in_this_program(error, "The source kafka without the broker of this Raudal (it was started with --only)",
+        good = raise_unsupported_feature_not_in_this_program(error,
+            "The source kafka without the broker of this Raudal (it was started with --only)",
             "Start Raudal with the kafka service.");
     }
     if (good && !context->kafka->class->is_own(context->kafka, source->options.bootstrap_servers, &problem)) {
@@ -160,9 +173,11 @@ static struct source *source_open(const struct source_class *class, const struct
     source->base = (struct source){class, kafka_row_type(source->options.include_headers)};
     source->kafka = context->kafka;
     source->streaming = request->streaming;
-    /* Texts of the options live as long as the request; the topic names, the pattern and the description are needed longer. */
+    /* Texts of the options live as long as the request; the topic names, the pattern and the description are needed
+     * longer. */
     source->options.strategy_text = arena_copy(&source->arena, source->options.strategy_text);
-    source->options.pattern = source->options.pattern.data == NULL ? BYTES_NULL : arena_copy(&source->arena, source->options.pattern);
+    source->options.pattern =
+        source->options.pattern.data == NULL ? BYTES_NULL : arena_copy(&source->arena, source->options.pattern);
     source->options.bootstrap_servers = BYTES_NULL;
     if (!good) {
         source_close(&source->base);
@@ -200,11 +215,13 @@ static void scan_end(struct source_scan *base) {
     free(scan);
 }
 
-static struct source_scan *scan_begin(struct source *base, const struct source_projection *projection, struct sql_error *error) {
+static struct source_scan *scan_begin(
+    struct source *base, const struct source_projection *projection, struct sql_error *error) {
     struct kafka_source *source = (struct kafka_source *)base;
     struct kafka_offsets start = {0}, end = {0};
     struct error problem = {0};
-    if (!source->has_range && (!resolve(source, &source->options.start, &start, &problem) || !resolve(source, &source->options.end, &end, &problem))) {
+    if (!source->has_range && (!resolve(source, &source->options.start, &start, &problem) ||
+                                  !resolve(source, &source->options.end, &end, &problem))) {
         kafka_offsets_free(&start);
         kafka_offsets_free(&end);
         if (problem.code == ERROR_INVALID) {
@@ -214,7 +231,8 @@ static struct source_scan *scan_begin(struct source *base, const struct source_p
         }
         return NULL;
     }
-    const struct kafka_offsets *from = source->has_range ? &source->start : &start, *to = source->has_range ? &source->end : &end;
+    const struct kafka_offsets *from = source->has_range ? &source->start : &start,
+                               *to = source->has_range ? &source->end : &end;
     struct kafka_scan *scan = calloc(1, sizeof *scan);
     ASSERT(scan != NULL);
     scan->base.source = base;
@@ -224,14 +242,15 @@ static struct source_scan *scan_begin(struct source *base, const struct source_p
         int64_t first = kafka_offsets_get(from, to->items[i].topic, to->items[i].partition);
         if (first == -3) { /* a new partition is read from its start */
             int64_t latest;
-            if (!source->kafka->class->offsets(source->kafka, to->items[i].topic, to->items[i].partition, &first, &latest, &problem)) {
+            if (!source->kafka->class->offsets(
+                    source->kafka, to->items[i].topic, to->items[i].partition, &first, &latest, &problem)) {
                 first = 0;
             }
             first = source->has_range ? 0 : first;
         }
         if (first < to->items[i].offset) {
-            scan->ranges[scan->base.partition_count++] =
-                (struct kafka_range){arena_strdup(&scan->arena, to->items[i].topic), to->items[i].partition, first, to->items[i].offset};
+            scan->ranges[scan->base.partition_count++] = (struct kafka_range){
+                arena_strdup(&scan->arena, to->items[i].topic), to->items[i].partition, first, to->items[i].offset};
         }
     }
     kafka_offsets_free(&start);
@@ -245,14 +264,15 @@ static struct source_partition *partition_open(struct source_scan *base, size_t 
     struct kafka_partition *partition = calloc(1, sizeof *partition);
     ASSERT(partition != NULL);
     partition->base.scan = base;
-    struct kafka_reader_options options = {source->kafka, scan->ranges[index].topic, scan->ranges[index].partition, scan->ranges[index].start,
-        scan->ranges[index].end, source->options.fail_on_data_loss, scan->projection->columns, scan->projection->column_count,
-        scan->projection->schema};
+    struct kafka_reader_options options = {source->kafka, scan->ranges[index].topic, scan->ranges[index].partition,
+        scan->ranges[index].start, scan->ranges[index].end, source->options.fail_on_data_loss,
+        scan->projection->columns, scan->projection->column_count, scan->projection->schema};
     partition->reader = kafka_reader_create(&options);
     return &partition->base;
 }
 
-static enum source_result partition_next(struct source_partition *base, struct exec_waker waker, struct batch **batch, struct sql_error *error) {
+static enum source_result partition_next(
+    struct source_partition *base, struct exec_waker waker, struct batch **batch, struct sql_error *error) {
     struct kafka_partition *partition = (struct kafka_partition *)base;
     int64_t bytes = 0;
     enum source_result result = kafka_reader_next(partition->reader, batch, &bytes, error);
@@ -266,8 +286,16 @@ static void partition_close(struct source_partition *base) {
     free(partition);
 }
 
-const struct source_class kafka_source_class = {.name = "kafka", .streaming = true, .batch = true, .open = source_open, .close = source_close,
-    .explain = source_explain, .scan_begin = scan_begin, .scan_end = scan_end, .partition_open = partition_open, .partition_next = partition_next,
+const struct source_class kafka_source_class = {.name = "kafka",
+    .streaming = true,
+    .batch = true,
+    .open = source_open,
+    .close = source_close,
+    .explain = source_explain,
+    .scan_begin = scan_begin,
+    .scan_end = scan_end,
+    .partition_open = partition_open,
+    .partition_next = partition_next,
     .partition_close = partition_close};
 
 /* ---- streaming ---- */
@@ -279,10 +307,12 @@ struct kafka_reading {
     char *checkpoint;
 };
 
-static struct stream_reading *reading_open(struct source *source, const struct stream_context *context, const char *checkpoint, struct sql_error *error) {
+static struct stream_reading *reading_open(
+    struct source *source, const struct stream_context *context, const char *checkpoint, struct sql_error *error) {
     struct kafka_reading *reading = calloc(1, sizeof *reading);
     ASSERT(reading != NULL);
-    *reading = (struct kafka_reading){{&kafka_stream_class, source}, (struct kafka_source *)source, context->store, strdup(checkpoint)};
+    *reading = (struct kafka_reading){
+        {&kafka_stream_class, source}, (struct kafka_source *)source, context->store, strdup(checkpoint)};
     return &reading->base;
 }
 
@@ -299,16 +329,19 @@ static bool initial(struct stream_reading *base, struct buffer *offset, struct s
     struct error problem = {0};
     char *path = store_path_join(&arena, reading->checkpoint, "0");
     bool good = true;
-    if (store_exists(reading->store, path) && store_read_file(reading->store, path, 16 << 20, &stored, &problem) && stored.size > 4) {
+    if (store_exists(reading->store, path) && store_read_file(reading->store, path, 16 << 20, &stored, &problem) &&
+        stored.size > 4) {
         size_t start = stored.data[0] == 0 ? 1 : 0, line = bytes_find(buffer_view(&stored), '\n', 0);
         struct bytes version = line == SIZE_MAX ? BYTES_NULL : bytes_slice(buffer_view(&stored), start, line - start);
         struct kafka_offsets offsets = {0};
         good = bytes_equal(version, BYTES("v1")) &&
-               kafka_offsets_parse(bytes_slice(buffer_view(&stored), line + 1, stored.size - line - 1), &offsets, &problem);
+               kafka_offsets_parse(
+                   bytes_slice(buffer_view(&stored), line + 1, stored.size - line - 1), &offsets, &problem);
         if (good) {
             kafka_offsets_format(&offsets, offset);
         } else {
-            raise_streaming_checkpoint_invalid(error, reading->checkpoint, "the file sources/0/0 does not hold Kafka offsets of version v1");
+            raise_streaming_checkpoint_invalid(
+                error, reading->checkpoint, "the file sources/0/0 does not hold Kafka offsets of version v1");
         }
         kafka_offsets_free(&offsets);
     } else {
@@ -319,7 +352,8 @@ static bool initial(struct stream_reading *base, struct buffer *offset, struct s
             buffer_clear(&stored);
             buffer_append(&stored, "\0v1\n", 4);
             buffer_append_bytes(&stored, buffer_view(offset));
-            good = offsets.count == 0 || store_write_file(reading->store, path, buffer_view(&stored), STORE_WRITE_REPLACE, &problem);
+            good = offsets.count == 0 ||
+                   store_write_file(reading->store, path, buffer_view(&stored), STORE_WRITE_REPLACE, &problem);
         }
         if (!good && problem.code == ERROR_INVALID) {
             raise_invalid_data_source_option(error, problem.message);
@@ -337,7 +371,8 @@ static bool latest(struct stream_reading *base, struct buffer *offset, struct sq
     struct kafka_reading *reading = (struct kafka_reading *)base;
     struct kafka_offsets offsets = {0};
     struct error problem = {0};
-    bool good = resolve(reading->source, &(struct kafka_bound){.limit = KAFKA_LIMIT_LATEST}, &offsets, &problem) || sql_error_from(error, &problem);
+    bool good = resolve(reading->source, &(struct kafka_bound){.limit = KAFKA_LIMIT_LATEST}, &offsets, &problem) ||
+                sql_error_from(error, &problem);
     if (good) {
         kafka_offsets_format(&offsets, offset);
     }
@@ -345,24 +380,28 @@ static bool latest(struct stream_reading *base, struct buffer *offset, struct sq
     return good;
 }
 
-static bool parse_both(struct bytes first_text, struct bytes second_text, struct kafka_offsets *first, struct kafka_offsets *second, struct sql_error *error) {
+static bool parse_both(struct bytes first_text, struct bytes second_text, struct kafka_offsets *first,
+    struct kafka_offsets *second, struct sql_error *error) {
     struct error problem = {0};
-    return (kafka_offsets_parse(first_text, first, &problem) && kafka_offsets_parse(second_text, second, &problem)) || sql_error_from(error, &problem);
+    return (kafka_offsets_parse(first_text, first, &problem) && kafka_offsets_parse(second_text, second, &problem)) ||
+           sql_error_from(error, &problem);
 }
 
 /* Offsets that the first batch of a partition starts at: new partitions are read from their start. */
-static int64_t start_of(struct kafka_reading *reading, const struct kafka_offsets *start, const struct kafka_offset *end) {
+static int64_t start_of(
+    struct kafka_reading *reading, const struct kafka_offsets *start, const struct kafka_offset *end) {
     int64_t first = kafka_offsets_get(start, end->topic, end->partition), last;
     struct error problem;
-    if (first == -3 && !reading->source->kafka->class->offsets(reading->source->kafka, end->topic, end->partition, &first, &last, &problem)) {
+    if (first == -3 && !reading->source->kafka->class->offsets(
+                           reading->source->kafka, end->topic, end->partition, &first, &last, &problem)) {
         first = 0;
     }
     return first;
 }
 
 /* maxOffsetsPerTrigger is shared out in proportion to what each partition has waiting, as Spark does it. */
-static bool limit(struct stream_reading *base, struct bytes start_text, struct bytes latest_text, int64_t waited_ms, struct buffer *end, bool *ready,
-    struct sql_error *error) {
+static bool limit(struct stream_reading *base, struct bytes start_text, struct bytes latest_text, int64_t waited_ms,
+    struct buffer *end, bool *ready, struct sql_error *error) {
     struct kafka_reading *reading = (struct kafka_reading *)base;
     const struct kafka_options *options = &reading->source->options;
     struct kafka_offsets start = {0}, last = {0};
@@ -398,7 +437,8 @@ static bool limit(struct stream_reading *base, struct bytes start_text, struct b
     return true;
 }
 
-static struct source *make_batch(struct stream_reading *base, struct bytes start, struct bytes end, struct sql_error *error) {
+static struct source *make_batch(
+    struct stream_reading *base, struct bytes start, struct bytes end, struct sql_error *error) {
     struct kafka_reading *reading = (struct kafka_reading *)base;
     struct kafka_source *source = calloc(1, sizeof *source);
     ASSERT(source != NULL);
@@ -414,11 +454,15 @@ static struct source *make_batch(struct stream_reading *base, struct bytes start
         int64_t from = start_of(reading, &source->start, &source->end.items[i]), earliest, last;
         struct error problem = {0};
         kafka_offsets_set(&source->start, source->end.items[i].topic, source->end.items[i].partition, from);
-        bool ahead = reading->source->kafka->class->offsets(reading->source->kafka, source->end.items[i].topic, source->end.items[i].partition, &earliest,
-                         &last, &problem) && source->end.items[i].offset > last;
+        bool ahead = reading->source->kafka->class->offsets(reading->source->kafka, source->end.items[i].topic,
+                         source->end.items[i].partition, &earliest, &last, &problem) &&
+                     source->end.items[i].offset > last;
         if (ahead && source->options.fail_on_data_loss) {
-            raise_kafka_data_loss(error, arena_printf(error->arena, "the checkpoint is ahead of its log: %s-%d ends at offset %lld, the checkpoint names %lld",
-                source->end.items[i].topic, (int)source->end.items[i].partition, (long long)last, (long long)source->end.items[i].offset));
+            raise_kafka_data_loss(
+                error, arena_printf(error->arena,
+                           "the checkpoint is ahead of its log: %s-%d ends at offset %lld, the checkpoint names %lld",
+                           source->end.items[i].topic, (int)source->end.items[i].partition, (long long)last,
+                           (long long)source->end.items[i].offset));
             source_close(&source->base);
             return NULL;
         }
@@ -444,7 +488,8 @@ static void describe(struct stream_reading *base, struct buffer *out) {
     buffer_append_text(out, "]]");
 }
 
-static void metrics(struct stream_reading *base, struct bytes end_text, struct bytes latest_text, struct stream_metrics *result) {
+static void metrics(
+    struct stream_reading *base, struct bytes end_text, struct bytes latest_text, struct stream_metrics *result) {
     struct kafka_offsets end = {0}, last = {0};
     struct sql_error ignored = {0};
     struct arena arena = {0};
@@ -452,12 +497,14 @@ static void metrics(struct stream_reading *base, struct bytes end_text, struct b
     if (parse_both(end_text, latest_text, &end, &last, &ignored) && last.count > 0) {
         int64_t least = INT64_MAX, most = 0, sum = 0;
         for (size_t i = 0; i < last.count; i++) {
-            int64_t done = kafka_offsets_get(&end, last.items[i].topic, last.items[i].partition), behind = done < 0 ? 0 : last.items[i].offset - done;
+            int64_t done = kafka_offsets_get(&end, last.items[i].topic, last.items[i].partition),
+                    behind = done < 0 ? 0 : last.items[i].offset - done;
             least = behind < least ? behind : least;
             most = behind > most ? behind : most;
             sum += behind;
         }
-        static const char *const names[] = {"avgOffsetsBehindLatest", "maxOffsetsBehindLatest", "minOffsetsBehindLatest"};
+        static const char *const names[] = {
+            "avgOffsetsBehindLatest", "maxOffsetsBehindLatest", "minOffsetsBehindLatest"};
         memcpy(result->names, names, sizeof names);
         snprintf(result->values[0], sizeof result->values[0], "%.1f", (double)sum / (double)last.count);
         snprintf(result->values[1], sizeof result->values[1], "%lld", (long long)most);
@@ -497,7 +544,8 @@ static void synced(void *argument, bool ok) {
     }
 }
 
-static void sync_offsets(struct stream_reading *base, struct bytes end, void (*done)(void *argument, bool ok), void *argument) {
+static void sync_offsets(
+    struct stream_reading *base, struct bytes end, void (*done)(void *argument, bool ok), void *argument) {
     struct stream_kafka *kafka = ((struct kafka_reading *)base)->source->kafka;
     struct kafka_offsets offsets = {0};
     struct error ignored;
@@ -512,6 +560,16 @@ static void sync_offsets(struct stream_reading *base, struct bytes end, void (*d
     synced(call, true);
 }
 
-const struct stream_source_class kafka_stream_class = {.class = &kafka_source_class, .open = reading_open, .close = reading_close, .initial = initial,
-    .latest = latest, .limit = limit, .batch = make_batch, .describe = describe, .metrics = metrics, .subscribe = subscribe, .unsubscribe = unsubscribe,
-    .equal_offsets_are_text = true, .sync = sync_offsets};
+const struct stream_source_class kafka_stream_class = {.class = &kafka_source_class,
+    .open = reading_open,
+    .close = reading_close,
+    .initial = initial,
+    .latest = latest,
+    .limit = limit,
+    .batch = make_batch,
+    .describe = describe,
+    .metrics = metrics,
+    .subscribe = subscribe,
+    .unsubscribe = unsubscribe,
+    .equal_offsets_are_text = true,
+    .sync = sync_offsets};

@@ -44,7 +44,8 @@ static void put_offset(const char *name, const struct buffer *offset, struct buf
     }
 }
 
-static void put_source(const struct stream_query *query, size_t index, double input_seconds, double work_seconds, struct buffer *out) {
+static void put_source(
+    const struct stream_query *query, size_t index, double input_seconds, double work_seconds, struct buffer *out) {
     const struct query_source *source = &query->sources[index];
     struct stream_metrics metrics = {0};
     buffer_append_text(out, index > 0 ? ",{\"description\":" : "{\"description\":");
@@ -57,7 +58,8 @@ static void put_source(const struct stream_query *query, size_t index, double in
     put_rate("inputRowsPerSecond", source->rows, input_seconds, out);
     put_rate("processedRowsPerSecond", source->rows, work_seconds, out);
     if (source->reading->class->metrics != NULL) {
-        source->reading->class->metrics(source->reading, buffer_view(&source->end), buffer_view(&source->latest), &metrics);
+        source->reading->class->metrics(
+            source->reading, buffer_view(&source->end), buffer_view(&source->latest), &metrics);
     }
     for (size_t i = 0; i < metrics.count; i++) {
         buffer_printf(out, "%s\"%s\":\"%s\"", i == 0 ? ",\"metrics\":{" : ",", metrics.names[i], metrics.values[i]);
@@ -66,10 +68,13 @@ static void put_source(const struct stream_query *query, size_t index, double in
 }
 
 static void put_durations(const struct durations *durations, struct buffer *out) {
-    buffer_printf(out, ",\"durationMs\":{\"addBatch\":%lld,\"commitOffsets\":%lld,\"getBatch\":%lld,\"latestOffset\":%lld,\"queryPlanning\":%lld,"
-        "\"triggerExecution\":%lld,\"walCommit\":%lld}", (long long)durations->add_batch, (long long)durations->commit_offsets, (long long)durations->get_batch,
-        (long long)durations->latest_offset, (long long)durations->query_planning, (long long)durations->trigger_execution,
-        (long long)durations->wal_commit);
+    buffer_printf(out,
+        ",\"durationMs\":{\"addBatch\":%lld,\"commitOffsets\":%lld,\"getBatch\":%lld,\"latestOffset\":%lld,"
+        "\"queryPlanning\":%lld,"
+        "\"triggerExecution\":%lld,\"walCommit\":%lld}",
+        (long long)durations->add_batch, (long long)durations->commit_offsets, (long long)durations->get_batch,
+        (long long)durations->latest_offset, (long long)durations->query_planning,
+        (long long)durations->trigger_execution, (long long)durations->wal_commit);
 }
 
 static void put_sink(const struct stream_query *query, struct buffer *out) {
@@ -77,7 +82,8 @@ static void put_sink(const struct stream_query *query, struct buffer *out) {
     query->sink_class->describe(query->sink, &description);
     buffer_append_text(out, ",\"sink\":{\"description\":");
     buffer_append_json_string(out, buffer_view(&description));
-    buffer_printf(out, ",\"numOutputRows\":%lld}", query->sink_class->counts_rows ? (long long)query->sink->rows : -1LL);
+    buffer_printf(
+        out, ",\"numOutputRows\":%lld}", query->sink_class->counts_rows ? (long long)query->sink->rows : -1LL);
     buffer_free(&description);
 }
 
@@ -122,7 +128,8 @@ void progress_make(struct stream_query *query) {
     query->last_rate = input_seconds > 0 ? (double)rows / input_seconds : 0;
     query->last_event_ms = query->trigger_start_ms;
     keep_progress(query, buffer_view(&json));
-    service_log_write(query->manager->options.service_log, LOG_INFO, "MicroBatchExecution", "Streaming query made progress: %s", buffer_text(&json));
+    service_log_write(query->manager->options.service_log, LOG_INFO, "MicroBatchExecution",
+        "Streaming query made progress: %s", buffer_text(&json));
     buffer_printf(&event, "{\"progress\":%s}", buffer_text(&json));
     session_tell(query->session, STREAM_EVENT_PROGRESS, buffer_view(&event));
     buffer_free(&json);
@@ -151,8 +158,8 @@ void progress_idle(struct stream_query *query) {
     buffer_append_text(&event, ",\"timestamp\":\"");
     progress_timestamp(now, &event);
     buffer_append_text(&event, "\"}");
-    service_log_write(query->manager->options.service_log, LOG_INFO, "MicroBatchExecution", "Streaming query has been idle and waiting for new data more than %d ms.",
-        IDLE_EVENT_MS);
+    service_log_write(query->manager->options.service_log, LOG_INFO, "MicroBatchExecution",
+        "Streaming query has been idle and waiting for new data more than %d ms.", IDLE_EVENT_MS);
     session_tell(query->session, STREAM_EVENT_IDLE, buffer_view(&event));
     buffer_free(&event);
 }

@@ -1,5 +1,6 @@
-/* query.c: the micro-batch loop as a state machine (see README.md). Every step runs on the manager's loop and hands work that may wait to a pool; the work's
- * end is posted back. Between the steps nothing is held but the query itself. */
+/* query.c: the micro-batch loop as a state machine (see README.md). Every step runs on the manager's loop and hands
+ * work that may wait to a pool; the work's end is posted back. Between the steps nothing is held but the query itself.
+ */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -116,7 +117,8 @@ static bool choose_ends(struct stream_query *query, bool *new_data, struct sql_e
         buffer_clear(&source->end);
         if (class->limit != NULL && query->start.trigger != STREAM_TRIGGER_ONCE) {
             bool source_ready = true;
-            good = class->limit(source->reading, buffer_view(&source->start), buffer_view(&source->latest), waited, &source->end, &source_ready, error);
+            good = class->limit(source->reading, buffer_view(&source->start), buffer_view(&source->latest), waited,
+                &source->end, &source_ready, error);
             ready = ready && source_ready;
         } else {
             copy_buffer(&source->end, &source->latest);
@@ -134,7 +136,8 @@ static bool choose_ends(struct stream_query *query, bool *new_data, struct sql_e
 
 static bool write_offsets(struct stream_query *query, struct sql_error *error) {
     int64_t start = now_ns(query);
-    struct offset_entry entry = {query->batch_id, 0, query->batch_timestamp_ms, calloc(query->source_count + 1, sizeof(struct buffer)), query->source_count};
+    struct offset_entry entry = {query->batch_id, 0, query->batch_timestamp_ms,
+        calloc(query->source_count + 1, sizeof(struct buffer)), query->source_count};
     ASSERT(entry.offsets != NULL);
     for (size_t i = 0; i < query->source_count; i++) {
         copy_buffer(&entry.offsets[i], &query->sources[i].end);
@@ -149,7 +152,8 @@ static bool make_batches(struct stream_query *query, struct sql_error *error) {
     int64_t start = now_ns(query);
     for (size_t i = 0; i < query->source_count; i++) {
         struct query_source *source = &query->sources[i];
-        source->batch = source->reading->class->batch(source->reading, buffer_view(&source->start), buffer_view(&source->end), error);
+        source->batch = source->reading->class->batch(
+            source->reading, buffer_view(&source->start), buffer_view(&source->end), error);
         if (source->batch == NULL) {
             return false;
         }
@@ -217,7 +221,8 @@ static enum exec_demand take_batch(void *argument, struct batch *batch, size_t p
 static void take_partition_end(void *argument, size_t partition) {
     struct stream_query *query = argument;
     struct error problem = {0};
-    if (query->sink_class->end_partition != NULL && !query->sink_class->end_partition(query->sink, partition, &problem)) {
+    if (query->sink_class->end_partition != NULL &&
+        !query->sink_class->end_partition(query->sink, partition, &problem)) {
         note_problem(query, &problem);
     }
 }
@@ -239,7 +244,8 @@ static void batch_committed(void *argument);
 static void write_commit(void *argument) {
     struct stream_query *query = argument;
     int64_t start = now_ns(query);
-    bool good = !query->failed && (query->batch_id <= query->committed_until || checkpoint_write_commit(&query->checkpoint, query->batch_id, &query->error));
+    bool good = !query->failed && (query->batch_id <= query->committed_until ||
+                                      checkpoint_write_commit(&query->checkpoint, query->batch_id, &query->error));
     if (good && query->batch_id % 10 == 0) {
         checkpoint_purge(&query->checkpoint, query->batch_id - BATCHES_RETAINED);
     }
@@ -337,7 +343,8 @@ static void batch_planned(void *argument) {
     }
     query_set_status(query, "Processing new data", true, true);
     if (query->skip_execution) {
-        service_log_write(query->manager->options.service_log, LOG_INFO, "FileStreamSink", "Skipping already committed batch %lld", (long long)query->batch_id);
+        service_log_write(query->manager->options.service_log, LOG_INFO, "FileStreamSink",
+            "Skipping already committed batch %lld", (long long)query->batch_id);
         query->state = QUERY_COMMITTING;
         world_pool_submit(query->manager->options.disk_pool, write_commit, query);
         return;
@@ -345,7 +352,8 @@ static void batch_planned(void *argument) {
     for (size_t i = 0; i < query->source_count; i++) {
         exec_query_bind(query->exec, i, query->sources[i].batch);
     }
-    static const struct exec_consumer consumer = {.on_batch = take_batch, .on_partition_end = take_partition_end, .on_done = take_done};
+    static const struct exec_consumer consumer = {
+        .on_batch = take_batch, .on_partition_end = take_partition_end, .on_done = take_done};
     struct exec_consumer mine = consumer;
     mine.argument = query;
     query->state = QUERY_RUNNING;
@@ -383,8 +391,9 @@ static void batch_committed(void *argument) {
         return;
     }
     query->durations.trigger_execution = since_ms(query, query->trigger_start_ns);
-    query->durations.add_batch = query->durations.trigger_execution - query->durations.latest_offset - query->durations.query_planning -
-                                 query->durations.wal_commit - query->durations.commit_offsets;
+    query->durations.add_batch = query->durations.trigger_execution - query->durations.latest_offset -
+                                 query->durations.query_planning - query->durations.wal_commit -
+                                 query->durations.commit_offsets;
     query_set_status(query, "Waiting for data to arrive", false, false);
     progress_make(query);
     for (size_t i = 0; i < query->source_count; i++) {
@@ -410,7 +419,8 @@ static void batch_committed(void *argument) {
 static void find_next_recovery(struct stream_query *query) {
     int64_t offsets, commits;
     struct sql_error *error = &query->error;
-    if (query->recovering || !checkpoint_latest(&query->checkpoint, &offsets, &commits, error) || offsets < query->batch_id) {
+    if (query->recovering || !checkpoint_latest(&query->checkpoint, &offsets, &commits, error) ||
+        offsets < query->batch_id) {
         return;
     }
     struct offset_entry entry;
@@ -472,8 +482,10 @@ void query_fail(struct stream_query *query) {
     }
     raise_stream_failed(&query->exception, id, run, sql_error_message(&query->error));
     query->has_exception = true;
-    service_log_write(query->manager->options.service_log, LOG_ERROR, "MicroBatchExecution", "Query %s[id = %s, runId = %s] terminated with error: %s",
-        query->start.name.size > 0 ? arena_text(&query->arena, query->start.name) : "", id, run, sql_error_message(&query->error));
+    service_log_write(query->manager->options.service_log, LOG_ERROR, "MicroBatchExecution",
+        "Query %s[id = %s, runId = %s] terminated with error: %s",
+        query->start.name.size > 0 ? arena_text(&query->arena, query->start.name) : "", id, run,
+        sql_error_message(&query->error));
     query_end(query);
 }
 
@@ -510,7 +522,8 @@ static void free_sources(struct stream_query *query) {
         if (source->reading != NULL) {
             source->reading->class->close(source->reading);
         }
-        struct buffer *buffers[] = {&source->start, &source->end, &source->latest, &source->available, &source->description};
+        struct buffer *buffers[] = {
+            &source->start, &source->end, &source->latest, &source->available, &source->description};
         for (size_t j = 0; j < ARRAY_COUNT(buffers); j++) {
             buffer_free(buffers[j]);
         }
@@ -552,7 +565,8 @@ void query_end(struct stream_query *query) {
         uuid_format(query->id, id);
         uuid_format(query->run_id, run);
         if (!query->has_exception) {
-            service_log_write(query->manager->options.service_log, LOG_INFO, "MicroBatchExecution", "Query [id = %s, runId = %s] was stopped", id, run);
+            service_log_write(query->manager->options.service_log, LOG_INFO, "MicroBatchExecution",
+                "Query [id = %s, runId = %s] was stopped", id, run);
         }
     }
     free_parts(query);
@@ -611,7 +625,8 @@ static void sync_files(void *argument) {
     struct sync_job *job = argument;
     struct error problem = {0};
     if (!store_sync_files(job->query->manager->options.store, (const char *const *)job->paths, job->count, &problem)) {
-        service_log_write(job->query->manager->options.service_log, LOG_WARN, "MicroBatchExecution", "Syncing failed: %s", problem.message);
+        service_log_write(job->query->manager->options.service_log, LOG_WARN, "MicroBatchExecution",
+            "Syncing failed: %s", problem.message);
     }
     for (size_t i = 0; i < job->count; i++) {
         free(job->paths[i]);
@@ -635,7 +650,8 @@ static void sync_fired(void *argument) {
     }
     struct sync_job *job = calloc(1, sizeof *job);
     ASSERT(job != NULL);
-    *job = (struct sync_job){stream_query_retain(query), query->unsynced.items, query->unsynced.count, (int)query->source_count + 1, NULL};
+    *job = (struct sync_job){
+        stream_query_retain(query), query->unsynced.items, query->unsynced.count, (int)query->source_count + 1, NULL};
     query->unsynced.items = NULL;
     query->unsynced.count = query->unsynced.capacity = 0;
     query->syncing = true;

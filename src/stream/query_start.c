@@ -1,5 +1,6 @@
-/* query_start.c: from start() to the first trigger. Three steps: the checkpoint is opened and gives the query's id (disk pool); an older run on it is stopped
- * (loop); plan, sources and sink are made and the place to go on from is found (disk pool). */
+/* query_start.c: from start() to the first trigger. Three steps: the checkpoint is opened and gives the query's id
+ * (disk pool); an older run on it is stopped (loop); plan, sources and sink are made and the place to go on from is
+ * found (disk pool). */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -29,7 +30,8 @@ static void copy_start(struct stream_query *query, const struct stream_start *st
     copy->options = options;
     struct stream_setting *settings = ARENA_ARRAY(&query->arena, struct stream_setting, start->configuration_count + 1);
     for (size_t i = 0; i < start->configuration_count; i++) {
-        settings[i] = (struct stream_setting){keep(query, start->configuration[i].name), keep(query, start->configuration[i].value)};
+        settings[i] = (struct stream_setting){
+            keep(query, start->configuration[i].name), keep(query, start->configuration[i].value)};
     }
     copy->configuration = settings;
     struct bytes *columns = ARENA_ARRAY(&query->arena, struct bytes, start->partition_column_count + 1);
@@ -64,7 +66,8 @@ static bool parse_interval(struct bytes text, int64_t *milliseconds) {
     static const struct {
         const char *name;
         double factor;
-    } units[] = {{"microsecond", 0.001}, {"millisecond", 1}, {"second", 1000}, {"minute", 60000}, {"hour", 3600000}, {"day", 86400000}, {"week", 604800000}};
+    } units[] = {{"microsecond", 0.001}, {"millisecond", 1}, {"second", 1000}, {"minute", 60000}, {"hour", 3600000},
+        {"day", 86400000}, {"week", 604800000}};
     bool any = false;
     text = bytes_trim(text);
     if (text.size > 9 && bytes_equal_ignore_case(bytes_slice(text, 0, 9), BYTES("interval "))) {
@@ -98,12 +101,15 @@ static bool parse_interval(struct bytes text, int64_t *milliseconds) {
 static bool check_trigger(struct stream_query *query, struct sql_error *error) {
     switch (query->start.trigger) {
     case STREAM_TRIGGER_CONTINUOUS:
-        return raise_unsupported_feature_not_in_this_program(error, "The trigger continuous", "Use processingTime: batches start with the append that they wait for.");
+        return raise_unsupported_feature_not_in_this_program(
+            error, "The trigger continuous", "Use processingTime: batches start with the append that they wait for.");
     case STREAM_TRIGGER_REAL_TIME:
-        return raise_unsupported_feature_not_in_this_program(error, "The trigger realTime", "Use the default trigger: batches start with the append that they wait for.");
+        return raise_unsupported_feature_not_in_this_program(error, "The trigger realTime",
+            "Use the default trigger: batches start with the append that they wait for.");
     case STREAM_TRIGGER_PROCESSING_TIME:
         return parse_interval(query->start.trigger_interval, &query->interval_ms) ||
-               raise_invalid_data_source_option(error, arena_printf(error->arena, "Error parsing '%.*s' to interval", BYTES_ARGS(query->start.trigger_interval)));
+               raise_invalid_data_source_option(error, arena_printf(error->arena, "Error parsing '%.*s' to interval",
+                                                           BYTES_ARGS(query->start.trigger_interval)));
     default:
         return true;
     }
@@ -111,17 +117,20 @@ static bool check_trigger(struct stream_query *query, struct sql_error *error) {
 
 static bool check_output_mode(struct stream_query *query, struct sql_error *error) {
     struct bytes mode = query->start.output_mode;
-    bool append = bytes_equal_ignore_case(mode, BYTES("append")), complete = bytes_equal_ignore_case(mode, BYTES("complete"));
+    bool append = bytes_equal_ignore_case(mode, BYTES("append")),
+         complete = bytes_equal_ignore_case(mode, BYTES("complete"));
     bool update = bytes_equal_ignore_case(mode, BYTES("update"));
     char *text = arena_text(error->arena, mode);
     if (!append && !complete && !update) {
         return raise_streaming_output_mode_invalid(error, text);
     }
     if (complete) {
-        return raise_streaming_output_mode_unsupported_operation(error, text, "no streaming aggregations on streaming DataFrames/Datasets");
+        return raise_streaming_output_mode_unsupported_operation(
+            error, text, "no streaming aggregations on streaming DataFrames/Datasets");
     }
     const struct sink_class *sink = query->sink_class;
-    return (append ? sink->append : sink->update) || raise_streaming_output_mode_unsupported_datasource(error, text, sink->class_name);
+    return (append ? sink->append : sink->update) ||
+           raise_streaming_output_mode_unsupported_datasource(error, text, sink->class_name);
 }
 
 static bool choose_sink(struct stream_query *query, struct sql_error *error) {
@@ -129,7 +138,8 @@ static bool choose_sink(struct stream_query *query, struct sql_error *error) {
     format = format.size > 0 ? format : standard.size > 0 ? standard : BYTES("parquet");
     query->start.format = format;
     if (bytes_equal_ignore_case(format, BYTES("foreach")) || bytes_equal_ignore_case(format, BYTES("foreachbatch"))) {
-        return raise_unsupported_feature_not_in_this_program(error, "foreach and foreachBatch (they need Python workers)", "Write to a sink such as parquet or kafka.");
+        return raise_unsupported_feature_not_in_this_program(
+            error, "foreach and foreachBatch (they need Python workers)", "Write to a sink such as parquet or kafka.");
     }
     query->sink_class = sink_find(format);
     if (query->sink_class == NULL) {
@@ -143,7 +153,9 @@ static bool check_name(struct stream_session *session, const struct stream_query
     for (size_t i = 0; i < session->queries.count && query->start.name.size > 0; i++) {
         if (bytes_equal(session->queries.items[i]->start.name, query->start.name)) {
             return raise_invalid_data_source_option(error, arena_printf(error->arena,
-                "Cannot start query with name %.*s as a query with that name is already active in this SparkSession", BYTES_ARGS(query->start.name)));
+                                                               "Cannot start query with name %.*s as a query with that "
+                                                               "name is already active in this SparkSession",
+                                                               BYTES_ARGS(query->start.name)));
         }
     }
     return true;
@@ -164,21 +176,26 @@ static enum walk check_node(const struct node *node, void *context) {
     static const struct {
         unsigned tag;
         const char *what;
-    } refused[] = {{RELATION_AGGREGATE, "Aggregations (groupBy, count, distinct, dropDuplicates) of streaming DataFrames"}, {RELATION_SORT, "Sorting of streaming DataFrames"},
-        {RELATION_LIMIT, "limit() on streaming DataFrames"}, {RELATION_TAIL, "tail() on streaming DataFrames"},
-        {RELATION_WINDOWS, "Window functions over streaming DataFrames"}, {RELATION_SAMPLE, "Sampling of streaming DataFrames"}};
+    } refused[] = {
+        {RELATION_AGGREGATE, "Aggregations (groupBy, count, distinct, dropDuplicates) of streaming DataFrames"},
+        {RELATION_SORT, "Sorting of streaming DataFrames"}, {RELATION_LIMIT, "limit() on streaming DataFrames"},
+        {RELATION_TAIL, "tail() on streaming DataFrames"},
+        {RELATION_WINDOWS, "Window functions over streaming DataFrames"},
+        {RELATION_SAMPLE, "Sampling of streaming DataFrames"}};
     struct plan_check *check = context;
     if (node_family(node) != NODE_RELATION || !is_streaming_below((const struct relation *)node)) {
         return WALK_PRUNE; /* what does not read a stream may be anything */
     }
     for (size_t i = 0; i < ARRAY_COUNT(refused); i++) {
         if (node->tag == refused[i].tag) {
-            raise_unsupported_feature_not_in_this_program(check->error, refused[i].what, "Stateless queries run; write the rows first and aggregate them in a batch query.");
+            raise_unsupported_feature_not_in_this_program(check->error, refused[i].what,
+                "Stateless queries run; write the rows first and aggregate them in a batch query.");
             return WALK_ABORT;
         }
     }
     if (node->tag == RELATION_JOIN) {
-        raise_unsupported_feature_not_in_this_program(check->error, "Joins with streaming DataFrames", "Write the rows first and join them in a batch query.");
+        raise_unsupported_feature_not_in_this_program(
+            check->error, "Joins with streaming DataFrames", "Write the rows first and join them in a batch query.");
         return WALK_ABORT;
     }
     return WALK_CONTINUE;
@@ -193,7 +210,8 @@ bool query_check_plan(struct stream_query *query, struct sql_error *error) {
 
 static bool find_location(struct stream_query *query, struct sql_error *error) {
     struct stream_manager *manager = query->manager;
-    struct bytes location = option(query, "checkpointLocation"), root = setting(query, "spark.sql.streaming.checkpointLocation");
+    struct bytes location = option(query, "checkpointLocation"),
+                 root = setting(query, "spark.sql.streaming.checkpointLocation");
     char run[UUID_TEXT_SIZE];
     struct error problem = {0};
     uuid_format(query->run_id, run);
@@ -201,10 +219,12 @@ static bool find_location(struct stream_query *query, struct sql_error *error) {
     if (location.size > 0) {
         path = arena_text(&query->arena, location);
     } else if (root.size > 0) {
-        path = query->start.name.size > 0 ? arena_printf(&query->arena, "%.*s/%.*s", BYTES_ARGS(root), BYTES_ARGS(query->start.name))
-                                          : arena_printf(&query->arena, "%.*s/%s", BYTES_ARGS(root), run);
+        path = query->start.name.size > 0
+                   ? arena_printf(&query->arena, "%.*s/%.*s", BYTES_ARGS(root), BYTES_ARGS(query->start.name))
+                   : arena_printf(&query->arena, "%.*s/%s", BYTES_ARGS(root), run);
     } else if (query->sink_class->needs_location) {
-        return raise_invalid_data_source_option(error, "checkpointLocation must be specified either through option(\"checkpointLocation\", ...) or "
+        return raise_invalid_data_source_option(error,
+            "checkpointLocation must be specified either through option(\"checkpointLocation\", ...) or "
             "SparkSession.conf.set(\"spark.sql.streaming.checkpointLocation\", ...)");
     } else {
         path = arena_printf(&query->arena, "%s/temporary-%s", manager->temporary_directory, run);
@@ -233,7 +253,8 @@ static bool open_sources(struct stream_query *query, struct sql_error *error) {
         struct source *source = (struct source *)(uintptr_t)scan->source;
         const struct stream_source_class *class = stream_source_find(source);
         if (class == NULL) {
-            return raise_unsupported_feature_not_in_this_program(error, arena_printf(error->arena, "Streaming reads of %.*s", BYTES_ARGS(scan->format)), "");
+            return raise_unsupported_feature_not_in_this_program(
+                error, arena_printf(error->arena, "Streaming reads of %.*s", BYTES_ARGS(scan->format)), "");
         }
         query->sources[i].reading = class->open(source, &query->manager->context,
             arena_printf(&query->arena, "%s/sources/%zu", query->checkpoint.location, i), error);
@@ -246,11 +267,22 @@ static bool open_sources(struct stream_query *query, struct sql_error *error) {
 }
 
 static bool open_sink(struct stream_query *query, struct sql_error *error) {
-    query->sink_request = (struct sink_request){.context = &query->manager->context, .service_log = query->manager->options.service_log,
-        .schema = exec_query_schema(query->exec), .settings = &query->start.settings, .format = query->start.format, .options = query->start.options,
-        .option_count = query->start.option_count, .path = query->start.path, .partition_columns = query->start.partition_columns,
-        .partition_column_count = query->start.partition_column_count, .user = query->start.user, .name = query->start.name, .query_id = query->id,
-        .streaming = true, .complete = bytes_equal_ignore_case(query->start.output_mode, BYTES("complete")), .console = query->start.console,
+    query->sink_request = (struct sink_request){.context = &query->manager->context,
+        .service_log = query->manager->options.service_log,
+        .schema = exec_query_schema(query->exec),
+        .settings = &query->start.settings,
+        .format = query->start.format,
+        .options = query->start.options,
+        .option_count = query->start.option_count,
+        .path = query->start.path,
+        .partition_columns = query->start.partition_columns,
+        .partition_column_count = query->start.partition_column_count,
+        .user = query->start.user,
+        .name = query->start.name,
+        .query_id = query->id,
+        .streaming = true,
+        .complete = bytes_equal_ignore_case(query->start.output_mode, BYTES("complete")),
+        .console = query->start.console,
         .callback_argument = query->start.callback_argument};
     query->sink = query->sink_class->create(query->sink_class, &query->sink_request, error);
     return query->sink != NULL;
@@ -273,7 +305,8 @@ static bool take_offsets(struct stream_query *query, int64_t batch_id, bool as_e
     return good;
 }
 
-/* Goes back to the newest batch whose parts are all whole. The batch after it is run again with the offsets that were written for it. */
+/* Goes back to the newest batch whose parts are all whole. The batch after it is run again with the offsets that were
+ * written for it. */
 static bool find_place(struct stream_query *query, struct sql_error *error) {
     int64_t offsets, commits, sink = INT64_MAX;
     if (!checkpoint_latest(&query->checkpoint, &offsets, &commits, error) ||
@@ -281,18 +314,22 @@ static bool find_place(struct stream_query *query, struct sql_error *error) {
         return false;
     }
     if (offsets >= 0 && !query->sink_class->recovers) {
-        return raise_invalid_data_source_option(error, arena_printf(error->arena,
-            "This query does not support recovering from checkpoint location. Delete %s/offsets to start over.", query->checkpoint.location));
+        return raise_invalid_data_source_option(error,
+            arena_printf(error->arena,
+                "This query does not support recovering from checkpoint location. Delete %s/offsets to start over.",
+                query->checkpoint.location));
     }
     if (commits > offsets) {
-        return raise_streaming_checkpoint_invalid(error, query->checkpoint.location, arena_printf(error->arena,
-            "it has commits/%lld and no offsets/%lld", (long long)commits, (long long)commits));
+        return raise_streaming_checkpoint_invalid(error, query->checkpoint.location,
+            arena_printf(
+                error->arena, "it has commits/%lld and no offsets/%lld", (long long)commits, (long long)commits));
     }
     int64_t committed = commits;
     if (sink >= 0 && sink < committed) {
         committed = sink; /* the power failed between what the sink wrote and commits/N: run those batches again */
         service_log_write(query->manager->options.service_log, LOG_WARN, "MicroBatchExecution",
-            "The sink is whole up to batch %lld and commits go to %lld: the batches between are run again", (long long)sink, (long long)commits);
+            "The sink is whole up to batch %lld and commits go to %lld: the batches between are run again",
+            (long long)sink, (long long)commits);
     }
     if (committed >= 0 && !take_offsets(query, committed, false, error)) {
         return false;
@@ -321,7 +358,8 @@ static void open_query(void *argument) {
     struct stream_query *query = argument;
     struct sql_error *error = &query->error;
     query->exec = exec_query_create(query->manager->options.engine, query->start.plan, &query->start.settings, error);
-    (void)(query->exec != NULL && open_sources(query, error) && open_sink(query, error) && find_place(query, error) && find_starts(query, error));
+    (void)(query->exec != NULL && open_sources(query, error) && open_sink(query, error) && find_place(query, error) &&
+           find_starts(query, error));
 }
 
 /* ---- on the loop ---- */
@@ -353,10 +391,11 @@ static void log_started(struct stream_query *query) {
     struct service_log *log = query->manager->options.service_log;
     uuid_format(query->id, id);
     uuid_format(query->run_id, run);
-    service_log_write(log, LOG_INFO, "MicroBatchExecution", "Starting [id = %s, runId = %s]. Use %s to store the query checkpoint.", id, run,
-        query->checkpoint.location);
+    service_log_write(log, LOG_INFO, "MicroBatchExecution",
+        "Starting [id = %s, runId = %s]. Use %s to store the query checkpoint.", id, run, query->checkpoint.location);
     if (query->batch_id > 0 || query->recovering) {
-        service_log_write(log, LOG_INFO, "MicroBatchExecution", "Resuming at batch %lld with committed offsets", (long long)query->batch_id);
+        service_log_write(log, LOG_INFO, "MicroBatchExecution", "Resuming at batch %lld with committed offsets",
+            (long long)query->batch_id);
     } else {
         service_log_write(log, LOG_INFO, "MicroBatchExecution", "Starting new streaming query.");
     }
@@ -400,7 +439,8 @@ static void checkpoint_opened(void *argument) {
     }
     LIST_FOR_EACH(node, &query->manager->queries) {
         struct stream_query *other = CONTAINER_OF(node, struct stream_query, node);
-        bool same = other != query && other->state != QUERY_ENDED && other->checkpoint.location != NULL && other->state != QUERY_STARTING &&
+        bool same = other != query && other->state != QUERY_ENDED && other->checkpoint.location != NULL &&
+                    other->state != QUERY_STARTING &&
                     strcmp(other->checkpoint.location, query->checkpoint.location) == 0;
         if (same) {
             service_log_write(query->manager->options.service_log, LOG_WARN, "StreamingQueryManager",
@@ -417,13 +457,15 @@ static void refused(void *argument) {
     start_failed(argument);
 }
 
-void stream_query_start(struct stream_session *session, const struct stream_start *start, stream_started *done, void *argument) {
+void stream_query_start(
+    struct stream_session *session, const struct stream_start *start, stream_started *done, void *argument) {
     struct stream_manager *manager = session->manager;
     struct stream_query *query = calloc(1, sizeof *query);
     ASSERT(query != NULL);
     uint8_t random[16];
     world_random(manager->options.world, random, sizeof random);
-    *query = (struct stream_query){.references = 1, .manager = manager, .session = session, .started = done, .started_argument = argument};
+    *query = (struct stream_query){
+        .references = 1, .manager = manager, .session = session, .started = done, .started_argument = argument};
     query->run_id = uuid_from_random(random);
     query->error.arena = query->exception.arena = &query->error_arena;
     query->status = strdup("Initializing sources");

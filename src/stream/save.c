@@ -107,7 +107,8 @@ static void take_done(void *argument, const struct sql_error *error) {
 
 static void open_save(void *argument) {
     struct stream_save *save = argument;
-    save->exec = exec_query_create(save->manager->options.engine, save->write.plan, &save->write.settings, &save->error);
+    save->exec =
+        exec_query_create(save->manager->options.engine, save->write.plan, &save->write.settings, &save->error);
     if (save->exec == NULL) {
         return;
     }
@@ -115,10 +116,19 @@ static void open_save(void *argument) {
         raise_streaming_source_without_start(&save->error);
         return;
     }
-    save->request = (struct sink_request){.context = &save->manager->context, .schema = exec_query_schema(save->exec), .settings = &save->write.settings,
-        .format = save->write.format, .options = save->write.options, .option_count = save->write.option_count, .path = save->write.path,
-        .partition_columns = save->write.partition_columns, .partition_column_count = save->write.partition_column_count, .user = save->write.user,
-        .mode = save->write.mode, .console = save->write.console, .callback_argument = save->write.callback_argument};
+    save->request = (struct sink_request){.context = &save->manager->context,
+        .schema = exec_query_schema(save->exec),
+        .settings = &save->write.settings,
+        .format = save->write.format,
+        .options = save->write.options,
+        .option_count = save->write.option_count,
+        .path = save->write.path,
+        .partition_columns = save->write.partition_columns,
+        .partition_column_count = save->write.partition_column_count,
+        .user = save->write.user,
+        .mode = save->write.mode,
+        .console = save->write.console,
+        .callback_argument = save->write.callback_argument};
     save->sink = save->sink_class->create(save->sink_class, &save->request, &save->error);
     if (save->sink != NULL) {
         (void)save->sink_class->begin(save->sink, 0, &save->nothing, &save->error);

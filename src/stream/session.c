@@ -30,7 +30,8 @@ static void waiting_timed_out(void *argument) {
     waiting_end(argument, false, NULL);
 }
 
-struct waiting *waiting_add(struct list *list, struct world_loop *loop, int64_t timeout_ms, stream_await *done, void *argument) {
+struct waiting *waiting_add(
+    struct list *list, struct world_loop *loop, int64_t timeout_ms, stream_await *done, void *argument) {
     struct waiting *waiting = calloc(1, sizeof *waiting);
     ASSERT(waiting != NULL);
     waiting->done = done;
@@ -61,9 +62,11 @@ void waiting_cancel(struct list *list, void *argument) {
 
 /* ---- manager ---- */
 
-static const struct source_class *const source_classes[] = {&parquet_source_class, &json_source_class, &csv_source_class, &text_source_class,
-    &kafka_source_class, &rate_source_class, &socket_source_class, &noop_source_class};
-static const struct stream_source_class *const stream_classes[] = {&kafka_stream_class, &rate_stream_class, &socket_stream_class, &file_stream_class};
+static const struct source_class *const source_classes[] = {&parquet_source_class, &json_source_class,
+    &csv_source_class, &text_source_class, &kafka_source_class, &rate_source_class, &socket_source_class,
+    &noop_source_class};
+static const struct stream_source_class *const stream_classes[] = {
+    &kafka_stream_class, &rate_stream_class, &socket_stream_class, &file_stream_class};
 
 const struct stream_source_class *stream_source_find(const struct source *source) {
     for (size_t i = 0; i < ARRAY_COUNT(stream_classes); i++) {
@@ -79,7 +82,8 @@ struct stream_manager *stream_manager_create(const struct stream_manager_options
     struct stream_manager *manager = calloc(1, sizeof *manager);
     ASSERT(manager != NULL);
     manager->options = *options;
-    manager->context = (struct stream_context){options->world, options->loop, options->disk_pool, options->store, options->kafka};
+    manager->context =
+        (struct stream_context){options->world, options->loop, options->disk_pool, options->store, options->kafka};
     manager->temporary_directory = strdup(options->temporary_directory != NULL ? options->temporary_directory : "/tmp");
     list_init(&manager->queries);
     list_init(&manager->sessions);
@@ -92,7 +96,8 @@ struct stream_manager *stream_manager_create(const struct stream_manager_options
 }
 
 void manager_check_gone(struct stream_manager *manager) {
-    if (!manager->destroying || manager->ending > 0 || !list_empty(&manager->queries) || !list_empty(&manager->sessions) || !list_empty(&manager->saves)) {
+    if (!manager->destroying || manager->ending > 0 || !list_empty(&manager->queries) ||
+        !list_empty(&manager->sessions) || !list_empty(&manager->saves)) {
         return;
     }
     void (*done)(void *argument) = manager->destroyed;
@@ -130,17 +135,26 @@ void stream_manager_destroy(struct stream_manager *manager, void (*done)(void *a
     world_loop_post(manager->options.loop, manager_check_posted, manager);
 }
 
-void stream_manager_each(struct stream_manager *manager, void (*visit)(void *argument, const struct stream_summary *summary), void *argument) {
+void stream_manager_each(struct stream_manager *manager,
+    void (*visit)(void *argument, const struct stream_summary *summary), void *argument) {
     LIST_FOR_EACH(node, &manager->queries) {
         struct stream_query *query = CONTAINER_OF(node, struct stream_query, node);
         struct arena arena = {0};
         struct format_report report = format_reports_get(&query->reports);
-        struct stream_summary summary = {.id = query->id, .run_id = query->run_id,
-            .name = query->start.name.size > 0 ? arena_text(&arena, query->start.name) : "", .active = query->state != QUERY_ENDED,
-            .started_ms = query->started_ms, .batch_id = query->batch_id, .input_rows = query->total_rows, .input_rows_per_second = query->last_rate,
-            .sink = query->sink_class != NULL ? query->sink_class->name : "", .exception = query->has_exception ? sql_error_message(&query->exception) : "",
-            .bad_record_count = report.bad_record_count, .first_bad_record = report.first_bad_record,
-            .first_bad_field = report.first_bad_field, .first_bad_reason = report.reason};
+        struct stream_summary summary = {.id = query->id,
+            .run_id = query->run_id,
+            .name = query->start.name.size > 0 ? arena_text(&arena, query->start.name) : "",
+            .active = query->state != QUERY_ENDED,
+            .started_ms = query->started_ms,
+            .batch_id = query->batch_id,
+            .input_rows = query->total_rows,
+            .input_rows_per_second = query->last_rate,
+            .sink = query->sink_class != NULL ? query->sink_class->name : "",
+            .exception = query->has_exception ? sql_error_message(&query->exception) : "",
+            .bad_record_count = report.bad_record_count,
+            .first_bad_record = report.first_bad_record,
+            .first_bad_field = report.first_bad_field,
+            .first_bad_reason = report.reason};
         if (query->started_ms > 0) {
             visit(argument, &summary);
         }
@@ -336,7 +350,8 @@ bool stream_query_is_active(const struct stream_query *query) {
 }
 
 void stream_query_status(const struct stream_query *query, struct stream_status *status) {
-    *status = (struct stream_status){query->status, query->is_data_available, query->is_trigger_active, query->state != QUERY_ENDED};
+    *status = (struct stream_status){
+        query->status, query->is_data_available, query->is_trigger_active, query->state != QUERY_ENDED};
 }
 
 size_t stream_query_progress_count(const struct stream_query *query) {

@@ -1,4 +1,5 @@
-/* sink.h: where the rows of a query go. begin → write… (several threads) → commit or abort, per batch. Inside stream/ only. */
+/* sink.h: where the rows of a query go. begin → write… (several threads) → commit or abort, per batch. Inside stream/
+ * only. */
 #ifndef STREAM_SINK_H
 #define STREAM_SINK_H
 
@@ -47,8 +48,10 @@ struct sink_class {
     /* Compute threads, a partition at a time. */
     bool (*write)(struct sink *sink, struct batch *batch, size_t partition, struct error *error);
     bool (*end_partition)(struct sink *sink, size_t partition, struct error *error); /* may be NULL */
-    /* From the disk pool; done is called once, on any thread, maybe before commit returns; error is NULL after success. */
-    void (*commit)(struct sink *sink, int64_t batch_id, void (*done)(void *argument, const struct error *error), void *argument);
+    /* From the disk pool; done is called once, on any thread, maybe before commit returns; error is NULL after success.
+     */
+    void (*commit)(
+        struct sink *sink, int64_t batch_id, void (*done)(void *argument, const struct error *error), void *argument);
     void (*abort)(struct sink *sink); /* of a batch that began; may be NULL */
     void (*describe)(struct sink *sink, struct buffer *out);
     bool counts_rows; /* numOutputRows is said in the progress */
@@ -59,7 +62,8 @@ struct sink {
     int64_t rows; /* of the batch at hand; atomic */
 };
 
-extern const struct sink_class console_sink_class, memory_sink_class, file_sink_class, kafka_sink_class, noop_sink_class;
+extern const struct sink_class console_sink_class, memory_sink_class, file_sink_class, kafka_sink_class,
+    noop_sink_class;
 const struct sink_class *sink_find(struct bytes format);
 struct bytes sink_option(const struct sink_request *request, const char *name);
 /* Memory sink: its rows as a source that lives as long as the sink. */

@@ -1,6 +1,6 @@
-/* sink_file.c: parquet, json, csv and text files. A streaming query's batch appears in its directory file by file under names made from query, batch and
- * partition, so that a batch that is run again replaces its own files; the log _spark_metadata then names them. A batch write takes a
- * new name for each job and leaves _SUCCESS. */
+/* sink_file.c: parquet, json, csv and text files. A streaming query's batch appears in its directory file by file under
+ * names made from query, batch and partition, so that a batch that is run again replaces its own files; the log
+ * _spark_metadata then names them. A batch write takes a new name for each job and leaves _SUCCESS. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -37,8 +37,8 @@ static bool find_partition_columns(struct file_sink *sink, struct sql_error *err
         if (index < 0) {
             struct buffer text = {0};
             type_format_simple(request->schema, &text);
-            char *message = arena_printf(error->arena, "Partition column `%.*s` not found in schema %.*s", BYTES_ARGS(request->partition_columns[i]),
-                BYTES_ARGS(buffer_view(&text)));
+            char *message = arena_printf(error->arena, "Partition column `%.*s` not found in schema %.*s",
+                BYTES_ARGS(request->partition_columns[i]), BYTES_ARGS(buffer_view(&text)));
             buffer_free(&text);
             return raise_invalid_data_source_option(error, message);
         }
@@ -60,10 +60,12 @@ static char *authority_of(struct arena *arena, struct bytes path) {
 static bool check_partition_mode(const struct sink_request *request, struct sql_error *error) {
     static const struct {
         const char *name, *advice;
-    } refused[] = {{"retention", "Old files are not taken out of _spark_metadata."}, {"maxRecordsPerFile", "A partition writes one file."}};
+    } refused[] = {{"retention", "Old files are not taken out of _spark_metadata."},
+        {"maxRecordsPerFile", "A partition writes one file."}};
     for (size_t i = 0; i < ARRAY_COUNT(refused); i++) {
         if (sink_option(request, refused[i].name).data != NULL) {
-            return raise_unsupported_feature_not_in_this_program(error, arena_printf(error->arena, "Option %s of file sinks", refused[i].name), refused[i].advice);
+            return raise_unsupported_feature_not_in_this_program(
+                error, arena_printf(error->arena, "Option %s of file sinks", refused[i].name), refused[i].advice);
         }
     }
     return true;
@@ -106,15 +108,21 @@ static void file_destroy(struct sink *base) {
 
 static bool make_set(struct file_sink *sink, int64_t batch_id, struct error *error) {
     const struct sink_request *request = &sink->request;
-    struct part_options options = {.store = request->context->store, .directory = sink->directory, .format = sink->format, .options = sink->options,
-        .zone = request->settings->zone, .schema = request->schema, .partition_columns = sink->partition_columns,
+    struct part_options options = {.store = request->context->store,
+        .directory = sink->directory,
+        .format = sink->format,
+        .options = sink->options,
+        .zone = request->settings->zone,
+        .schema = request->schema,
+        .partition_columns = sink->partition_columns,
         .partition_column_count = request->partition_column_count};
     uint8_t seed[16];
     if (request->streaming) { /* the same for every run of this batch of this query */
         uint8_t from[24];
         memcpy(from, request->query_id.bytes, 16);
         memcpy(from + 16, &batch_id, 8);
-        uint64_t halves[2] = {hash_bytes(bytes_make(from, sizeof from), 1), hash_bytes(bytes_make(from, sizeof from), 2)};
+        uint64_t halves[2] = {
+            hash_bytes(bytes_make(from, sizeof from), 1), hash_bytes(bytes_make(from, sizeof from), 2)};
         memcpy(seed, halves, 16);
     } else {
         world_random(request->context->world, seed, sizeof seed);
@@ -124,7 +132,8 @@ static bool make_set(struct file_sink *sink, int64_t batch_id, struct error *err
     return sink->set != NULL;
 }
 
-static struct sink *file_create(const struct sink_class *class, const struct sink_request *request, struct sql_error *error) {
+static struct sink *file_create(
+    const struct sink_class *class, const struct sink_request *request, struct sql_error *error) {
     struct file_sink *sink = calloc(1, sizeof *sink);
     ASSERT(sink != NULL);
     struct error problem = {0};
@@ -132,9 +141,11 @@ static struct sink *file_create(const struct sink_class *class, const struct sin
     sink->request = *request;
     sink->format = format_find(request->format);
     copy_options(sink);
-    bool good = check_partition_mode(request, error) && resolve_directory(sink, error) && find_partition_columns(sink, error);
+    bool good =
+        check_partition_mode(request, error) && resolve_directory(sink, error) && find_partition_columns(sink, error);
     if (good && !make_set(sink, 0, &problem)) { /* tells what the format refuses before anything runs */
-        good = problem.code == ERROR_INVALID ? raise_invalid_data_source_option(error, problem.message) : sql_error_from(error, &problem);
+        good = problem.code == ERROR_INVALID ? raise_invalid_data_source_option(error, problem.message)
+                                             : sql_error_from(error, &problem);
     }
     file_abort(&sink->base);
     if (!good) {
@@ -147,7 +158,8 @@ static struct sink *file_create(const struct sink_class *class, const struct sin
 static bool file_latest(struct sink *base, int64_t *batch_id, struct sql_error *error) {
     struct file_sink *sink = (struct file_sink *)base;
     struct error problem = {0};
-    return sink_log_latest(sink->request.context->store, sink->directory, batch_id, &problem) || sql_error_from(error, &problem);
+    return sink_log_latest(sink->request.context->store, sink->directory, batch_id, &problem) ||
+           sql_error_from(error, &problem);
 }
 
 /* Batch writes: what is there already. */
@@ -193,7 +205,8 @@ static bool remove_old(struct file_sink *sink, const struct store_entries *old, 
     struct store *store = sink->request.context->store;
     bool good = true;
     for (size_t i = 0; i < old->count && good; i++) {
-        good = store_delete(store, store_path_join(&sink->arena, sink->directory, old->items[i].name), true, error) || error->code == ERROR_NOT_FOUND;
+        good = store_delete(store, store_path_join(&sink->arena, sink->directory, old->items[i].name), true, error) ||
+               error->code == ERROR_NOT_FOUND;
     }
     return good;
 }
@@ -219,16 +232,19 @@ static bool commit_files(struct file_sink *sink, int64_t batch_id, struct error 
             VECTOR_PUSH(&sink->paths, strdup(files.items[i].path));
         }
         bool compact = (batch_id + 1) % 10 == 0;
-        VECTOR_PUSH(&sink->paths, strdup(arena_printf(&sink->arena, "%s/_spark_metadata/%lld%s", strcmp(sink->directory, "/") == 0 ? "" : sink->directory,
-            (long long)batch_id, compact ? ".compact" : "")));
+        VECTOR_PUSH(&sink->paths, strdup(arena_printf(&sink->arena, "%s/_spark_metadata/%lld%s",
+                                      strcmp(sink->directory, "/") == 0 ? "" : sink->directory, (long long)batch_id,
+                                      compact ? ".compact" : "")));
     } else if (good) {
-        good = store_write_file(store, store_path_join(&sink->arena, sink->directory, "_SUCCESS"), bytes_make("", 0), STORE_WRITE_REPLACE, error);
+        good = store_write_file(store, store_path_join(&sink->arena, sink->directory, "_SUCCESS"), bytes_make("", 0),
+            STORE_WRITE_REPLACE, error);
     }
     written_files_free(&files);
     return good;
 }
 
-static void file_commit(struct sink *base, int64_t batch_id, void (*done)(void *argument, const struct error *error), void *argument) {
+static void file_commit(
+    struct sink *base, int64_t batch_id, void (*done)(void *argument, const struct error *error), void *argument) {
     struct error problem = {0};
     bool good = commit_files((struct file_sink *)base, batch_id, &problem);
     done(argument, good ? NULL : &problem);
@@ -251,6 +267,17 @@ size_t file_sink_take_paths(struct sink *base, char ***paths) {
     return count;
 }
 
-const struct sink_class file_sink_class = {.name = "file", .class_name = "FileSink", .needs_location = true, .recovers = true, .append = true,
-    .create = file_create, .destroy = file_destroy, .latest = file_latest, .begin = file_begin, .write = file_write,
-    .end_partition = file_end_partition, .commit = file_commit, .abort = file_abort, .describe = file_describe};
+const struct sink_class file_sink_class = {.name = "file",
+    .class_name = "FileSink",
+    .needs_location = true,
+    .recovers = true,
+    .append = true,
+    .create = file_create,
+    .destroy = file_destroy,
+    .latest = file_latest,
+    .begin = file_begin,
+    .write = file_write,
+    .end_partition = file_end_partition,
+    .commit = file_commit,
+    .abort = file_abort,
+    .describe = file_describe};

@@ -1,5 +1,6 @@
-/* sink_kafka.c: rows as records of a topic: columns value (needed), key, headers, topic, partition. A partition of the engine gathers a record batch per
- * partition of a topic; they are appended when the rows are all there. At least once: a batch that is run again is appended again. */
+/* sink_kafka.c: rows as records of a topic: columns value (needed), key, headers, topic, partition. A partition of the
+ * engine gathers a record batch per partition of a topic; they are appended when the rows are all there. At least once:
+ * a batch that is run again is appended again. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -57,12 +58,14 @@ static bool check_columns(const struct kafka_sink *sink, struct sql_error *error
         return raise_invalid_data_source_option(error, "Required attribute 'value' not found.");
     }
     if (sink->fixed_topic == NULL && sink->topic < 0) {
-        return raise_invalid_data_source_option(error, "topic option required when no 'topic' attribute is present. Use the topic option for setting a topic.");
+        return raise_invalid_data_source_option(error,
+            "topic option required when no 'topic' attribute is present. Use the topic option for setting a topic.");
     }
     int texts[] = {sink->value, sink->key};
     for (size_t i = 0; i < ARRAY_COUNT(texts); i++) {
         if (texts[i] >= 0 && fields[texts[i]].type->kind != TYPE_STRING && fields[texts[i]].type->kind != TYPE_BINARY) {
-            return raise_invalid_data_source_option(error, arena_printf(error->arena, "%s attribute type must be a string or binary", i == 0 ? "value" : "key"));
+            return raise_invalid_data_source_option(error,
+                arena_printf(error->arena, "%s attribute type must be a string or binary", i == 0 ? "value" : "key"));
         }
     }
     if (sink->topic >= 0 && fields[sink->topic].type->kind != TYPE_STRING) {
@@ -72,17 +75,20 @@ static bool check_columns(const struct kafka_sink *sink, struct sql_error *error
         return raise_invalid_data_source_option(error, "partition attribute type must be an int");
     }
     if (sink->headers >= 0) {
-        const struct type *type = fields[sink->headers].type, *element = type->kind == TYPE_ARRAY ? type->element : NULL;
-        bool good = element != NULL && element->kind == TYPE_STRUCT && element->field_count == 2 && element->fields[0].type->kind == TYPE_STRING &&
-                    element->fields[1].type->kind == TYPE_BINARY;
-        return good || raise_invalid_data_source_option(error, "headers attribute type must be an array of struct<key: string, value: binary>");
+        const struct type *type = fields[sink->headers].type,
+                          *element = type->kind == TYPE_ARRAY ? type->element : NULL;
+        bool good = element != NULL && element->kind == TYPE_STRUCT && element->field_count == 2 &&
+                    element->fields[0].type->kind == TYPE_STRING && element->fields[1].type->kind == TYPE_BINARY;
+        return good || raise_invalid_data_source_option(
+                           error, "headers attribute type must be an array of struct<key: string, value: binary>");
     }
     return true;
 }
 
 static void kafka_destroy(struct sink *base);
 
-static struct sink *kafka_create(const struct sink_class *class, const struct sink_request *request, struct sql_error *error) {
+static struct sink *kafka_create(
+    const struct sink_class *class, const struct sink_request *request, struct sql_error *error) {
     struct kafka_sink *sink = calloc(1, sizeof *sink);
     ASSERT(sink != NULL);
     struct bytes servers = sink_option(request, "kafka.bootstrap.servers"), topic = sink_option(request, "topic");
@@ -100,9 +106,11 @@ static struct sink *kafka_create(const struct sink_class *class, const struct si
     world_mutex_init(&sink->mutex);
     bool good = true;
     if (servers.data == NULL) {
-        good = raise_invalid_data_source_option(error, "Option 'kafka.bootstrap.servers' must be specified for configuring Kafka producer");
+        good = raise_invalid_data_source_option(
+            error, "Option 'kafka.bootstrap.servers' must be specified for configuring Kafka producer");
     } else if (sink->kafka == NULL) {
-        good = raise_unsupported_feature_not_in_this_program(error, "The sink kafka without the broker of this Raudal (it was started with --only)",
+        good = raise_unsupported_feature_not_in_this_program(error,
+            "The sink kafka without the broker of this Raudal (it was started with --only)",
             "Start Raudal with the kafka service.");
     } else if (!sink->kafka->class->is_own(sink->kafka, servers, &problem)) {
         good = raise_unsupported_feature_not_in_this_program(error, problem.message, "Name this Raudal's own broker.");
@@ -169,7 +177,8 @@ static struct outgoing *find_outgoing(struct kafka_sink *sink, struct bytes topi
     }
     struct outgoing *outgoing = calloc(1, sizeof *outgoing);
     ASSERT(outgoing != NULL);
-    *outgoing = (struct outgoing){.topic = strndup((const char *)topic.data, topic.size), .partition = partition, .next = sink->outgoing};
+    *outgoing = (struct outgoing){
+        .topic = strndup((const char *)topic.data, topic.size), .partition = partition, .next = sink->outgoing};
     sink->outgoing = outgoing;
     return outgoing;
 }
@@ -191,7 +200,8 @@ static void add_record(struct kafka_sink *sink, struct outgoing *outgoing, const
         record_builder_begin(&outgoing->builder, &outgoing->bytes, 0, 0);
         outgoing->open = true;
     }
-    record_builder_add(&outgoing->builder, outgoing->count++, world_wall_ms(sink->world), record->key, record->value, record->headers, record->header_count);
+    record_builder_add(&outgoing->builder, outgoing->count++, world_wall_ms(sink->world), record->key, record->value,
+        record->headers, record->header_count);
 }
 
 static struct bytes text_at(const struct batch *batch, int column, size_t row) {
@@ -208,7 +218,8 @@ static void encode_headers(const struct column *column, size_t row, struct buffe
     *count = column_is_null(column, row) ? 0 : column->offsets[row + 1] - column->offsets[row];
     for (int32_t i = 0; i < *count; i++) {
         size_t at = (size_t)(column->offsets[row] + i);
-        struct string_view key = COLUMN_AT(element->children[0], struct string_view, at), value = COLUMN_AT(element->children[1], struct string_view, at);
+        struct string_view key = COLUMN_AT(element->children[0], struct string_view, at),
+                           value = COLUMN_AT(element->children[1], struct string_view, at);
         bool null = column_is_null(element->children[1], at);
         varlong_append(out, key.size);
         buffer_append(out, key.data, key.size);
@@ -217,11 +228,14 @@ static void encode_headers(const struct column *column, size_t row, struct buffe
     }
 }
 
-static bool put_row(struct kafka_sink *sink, const struct batch *batch, size_t row, struct buffer *headers, struct error *error) {
-    struct row_record record = {.key = text_at(batch, sink->key, row), .value = text_at(batch, sink->value, row), .partition = -1};
+static bool put_row(
+    struct kafka_sink *sink, const struct batch *batch, size_t row, struct buffer *headers, struct error *error) {
+    struct row_record record = {
+        .key = text_at(batch, sink->key, row), .value = text_at(batch, sink->value, row), .partition = -1};
     record.topic = sink->fixed_topic != NULL ? bytes_from_text(sink->fixed_topic) : text_at(batch, sink->topic, row);
     if (record.topic.size == 0) {
-        return error_set(error, ERROR_INVALID, "null topic present in the data. Use the topic option for setting a topic.");
+        return error_set(
+            error, ERROR_INVALID, "null topic present in the data. Use the topic option for setting a topic.");
     }
     buffer_clear(headers);
     if (sink->headers >= 0) {
@@ -233,7 +247,8 @@ static bool put_row(struct kafka_sink *sink, const struct batch *batch, size_t r
         record.partition = COLUMN_AT(batch->columns[sink->partition], int32_t, row);
     }
     if (record.partition < 0) { /* without a key in turn, a stretch of rows each */
-        record.partition = record.key.data != NULL ? kafka_partition_for_key(record.key, count) : (int32_t)(sink->next_partition++ / 1024 % (uint32_t)count);
+        record.partition = record.key.data != NULL ? kafka_partition_for_key(record.key, count)
+                                                   : (int32_t)(sink->next_partition++ / 1024 % (uint32_t)count);
     }
     add_record(sink, find_outgoing(sink, record.topic, record.partition), &record);
     return true;
@@ -286,10 +301,12 @@ static void topic_ready(void *argument, int32_t count, const struct error *error
         one_done(sink, error);
         return;
     }
-    sink->kafka->class->append(sink->kafka, outgoing->topic, outgoing->partition, outgoing->bytes.data, outgoing->bytes.size, appended, sink);
+    sink->kafka->class->append(
+        sink->kafka, outgoing->topic, outgoing->partition, outgoing->bytes.data, outgoing->bytes.size, appended, sink);
 }
 
-static void kafka_commit(struct sink *base, int64_t batch_id, void (*done)(void *argument, const struct error *error), void *argument) {
+static void kafka_commit(
+    struct sink *base, int64_t batch_id, void (*done)(void *argument, const struct error *error), void *argument) {
     struct kafka_sink *sink = (struct kafka_sink *)base;
     sink->done = done;
     sink->argument = argument;
@@ -312,9 +329,22 @@ static void kafka_commit(struct sink *base, int64_t batch_id, void (*done)(void 
 }
 
 static void kafka_describe(struct sink *sink, struct buffer *out) {
-    buffer_printf(out, "org.apache.spark.sql.kafka010.KafkaSourceProvider$KafkaTable@%08x", (unsigned)((uintptr_t)sink >> 4 & 0x7fffffff));
+    buffer_printf(out, "org.apache.spark.sql.kafka010.KafkaSourceProvider$KafkaTable@%08x",
+        (unsigned)((uintptr_t)sink >> 4 & 0x7fffffff));
 }
 
-const struct sink_class kafka_sink_class = {.name = "kafka", .class_name = "org.apache.spark.sql.kafka010.KafkaSourceProvider$KafkaTable",
-    .needs_location = true, .recovers = true, .append = true, .complete = true, .update = true, .create = kafka_create, .destroy = kafka_destroy,
-    .begin = kafka_begin, .write = kafka_write, .commit = kafka_commit, .abort = kafka_abort, .describe = kafka_describe, .counts_rows = true};
+const struct sink_class kafka_sink_class = {.name = "kafka",
+    .class_name = "org.apache.spark.sql.kafka010.KafkaSourceProvider$KafkaTable",
+    .needs_location = true,
+    .recovers = true,
+    .append = true,
+    .complete = true,
+    .update = true,
+    .create = kafka_create,
+    .destroy = kafka_destroy,
+    .begin = kafka_begin,
+    .write = kafka_write,
+    .commit = kafka_commit,
+    .abort = kafka_abort,
+    .describe = kafka_describe,
+    .counts_rows = true};

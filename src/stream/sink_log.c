@@ -23,7 +23,8 @@ struct log_batches {
 
 static int compare_batches(const void *left, const void *right) {
     const struct log_batch *a = left, *b = right;
-    return a->batch_id != b->batch_id ? (a->batch_id > b->batch_id) - (a->batch_id < b->batch_id) : a->compact - b->compact;
+    return a->batch_id != b->batch_id ? (a->batch_id > b->batch_id) - (a->batch_id < b->batch_id)
+                                      : a->compact - b->compact;
 }
 
 static bool list_batches(struct store *store, const char *directory, struct log_batches *batches, struct error *error) {
@@ -38,7 +39,8 @@ static bool list_batches(struct store *store, const char *directory, struct log_
         bool compact = bytes_ends_with(name, ".compact");
         int64_t batch_id;
         name.size -= compact ? 8 : 0;
-        if (name.size > 0 && name.data[0] != '-' && bytes_to_int64(name, &batch_id) && !entries.items[i].stat.is_directory) {
+        if (name.size > 0 && name.data[0] != '-' && bytes_to_int64(name, &batch_id) &&
+            !entries.items[i].stat.is_directory) {
             VECTOR_PUSH(batches, ((struct log_batch){batch_id, compact, entries.items[i].stat.size == 0}));
         }
     }
@@ -67,7 +69,8 @@ static bool write_new(struct store *store, const char *path, struct bytes data, 
     return store_write_file(store, path, data, empty ? STORE_WRITE_REPLACE : 0, error);
 }
 
-static bool write_batch(const struct checkpoint *checkpoint, const char *folder, int64_t batch_id, struct bytes data, struct sql_error *error) {
+static bool write_batch(const struct checkpoint *checkpoint, const char *folder, int64_t batch_id, struct bytes data,
+    struct sql_error *error) {
     struct arena arena = {0};
     struct error problem = {0};
     char *path = arena_printf(&arena, "%s/%s/%lld", checkpoint->location, folder, (long long)batch_id);
@@ -89,7 +92,8 @@ bool checkpoint_open(const struct checkpoint *checkpoint, struct uuid *id, bool 
     struct error problem = {0};
     char *path = store_path_join(&arena, checkpoint->location, "metadata");
     bool good = true;
-    *is_new = !store_exists(checkpoint->store, path) || !store_read_file(checkpoint->store, path, 1 << 20, &text, &problem) || text.size == 0;
+    *is_new = !store_exists(checkpoint->store, path) ||
+              !store_read_file(checkpoint->store, path, 1 << 20, &text, &problem) || text.size == 0;
     if (!*is_new) {
         json_t *root = json_loadb((const char *)text.data, text.size, 0, NULL);
         const char *written = json_string_value(json_object_get(root, "id"));
@@ -103,14 +107,16 @@ bool checkpoint_open(const struct checkpoint *checkpoint, struct uuid *id, bool 
         good = checkpoint_latest(checkpoint, &offsets, &commits, error);
         if (good && (offsets >= 0 || commits >= 0)) {
             good = raise_streaming_checkpoint_invalid(error, checkpoint->location,
-                "the file metadata is missing while there are offsets or commits; restore it, or start with another checkpoint");
+                "the file metadata is missing while there are offsets or commits; restore it, or start with another "
+                "checkpoint");
         }
         world_random(store_world(checkpoint->store), random, sizeof random);
         *id = uuid_from_random(random);
         uuid_format(*id, name);
         buffer_clear(&text);
         buffer_printf(&text, "{\"id\":\"%s\"}", name);
-        good = good && (write_new(checkpoint->store, path, buffer_view(&text), &problem) || sql_error_from(error, &problem));
+        good = good &&
+               (write_new(checkpoint->store, path, buffer_view(&text), &problem) || sql_error_from(error, &problem));
     }
     buffer_free(&text);
     arena_destroy(&arena);
@@ -125,11 +131,13 @@ void offset_entry_free(struct offset_entry *entry) {
     *entry = (struct offset_entry){0};
 }
 
-bool checkpoint_latest(const struct checkpoint *checkpoint, int64_t *offsets, int64_t *commits, struct sql_error *error) {
+bool checkpoint_latest(
+    const struct checkpoint *checkpoint, int64_t *offsets, int64_t *commits, struct sql_error *error) {
     struct arena arena = {0};
     struct error problem = {0};
-    bool good = latest_batch(checkpoint->store, store_path_join(&arena, checkpoint->location, "offsets"), offsets, &problem) &&
-                latest_batch(checkpoint->store, store_path_join(&arena, checkpoint->location, "commits"), commits, &problem);
+    bool good =
+        latest_batch(checkpoint->store, store_path_join(&arena, checkpoint->location, "offsets"), offsets, &problem) &&
+        latest_batch(checkpoint->store, store_path_join(&arena, checkpoint->location, "commits"), commits, &problem);
     arena_destroy(&arena);
     return good || sql_error_from(error, &problem);
 }
@@ -145,7 +153,8 @@ static bool parse_offsets(struct bytes text, size_t source_count, struct offset_
     struct bytes version = take_line(&text), metadata = take_line(&text);
     *reason = "its first line is not v1";
     if (!bytes_equal(version, BYTES("v1"))) {
-        *reason = bytes_equal(version, BYTES("v2")) ? "it has version v2 (named sources), which is not supported" : *reason;
+        *reason =
+            bytes_equal(version, BYTES("v2")) ? "it has version v2 (named sources), which is not supported" : *reason;
         return false;
     }
     *reason = "its second line is not JSON";
@@ -172,35 +181,48 @@ static bool parse_offsets(struct bytes text, size_t source_count, struct offset_
     return count == source_count;
 }
 
-bool checkpoint_read_offsets(const struct checkpoint *checkpoint, int64_t batch_id, size_t source_count, struct offset_entry *entry, struct sql_error *error) {
+bool checkpoint_read_offsets(const struct checkpoint *checkpoint, int64_t batch_id, size_t source_count,
+    struct offset_entry *entry, struct sql_error *error) {
     struct arena arena = {0};
     struct buffer text = {0};
     struct error problem = {0};
     const char *reason;
-    *entry = (struct offset_entry){.batch_id = batch_id, .source_count = source_count, .offsets = calloc(source_count + 1, sizeof *entry->offsets)};
+    *entry = (struct offset_entry){.batch_id = batch_id,
+        .source_count = source_count,
+        .offsets = calloc(source_count + 1, sizeof *entry->offsets)};
     ASSERT(entry->offsets != NULL);
-    bool good = store_read_file(checkpoint->store, arena_printf(&arena, "%s/offsets/%lld", checkpoint->location, (long long)batch_id), LOG_FILE_MAX, &text, &problem);
+    bool good = store_read_file(checkpoint->store,
+        arena_printf(&arena, "%s/offsets/%lld", checkpoint->location, (long long)batch_id), LOG_FILE_MAX, &text,
+        &problem);
     if (!good) {
         sql_error_from(error, &problem);
     } else if (!parse_offsets(buffer_view(&text), source_count, entry, &reason)) {
-        good = raise_streaming_checkpoint_invalid(error, checkpoint->location, arena_printf(error->arena, "the file offsets/%lld cannot be used: %s",
-            (long long)batch_id, reason));
+        good = raise_streaming_checkpoint_invalid(error, checkpoint->location,
+            arena_printf(error->arena, "the file offsets/%lld cannot be used: %s", (long long)batch_id, reason));
     }
     buffer_free(&text);
     arena_destroy(&arena);
     return good;
 }
 
-bool checkpoint_write_offsets(const struct checkpoint *checkpoint, const struct offset_entry *entry, int shuffle_partitions, struct sql_error *error) {
-    /* The settings that Spark freezes with a query, at its defaults; state belongs to queries that are not run here yet. */
-    static const char *const settings = "\"spark.sql.streaming.stateStore.providerClass\":"
+bool checkpoint_write_offsets(const struct checkpoint *checkpoint, const struct offset_entry *entry,
+    int shuffle_partitions, struct sql_error *error) {
+    /* The settings that Spark freezes with a query, at its defaults; state belongs to queries that are not run here
+     * yet. */
+    static const char *const settings =
+        "\"spark.sql.streaming.stateStore.providerClass\":"
         "\"org.apache.spark.sql.execution.streaming.state.HDFSBackedStateStoreProvider\","
-        "\"spark.sql.streaming.stateStore.rocksdb.formatVersion\":\"5\",\"spark.sql.streaming.statefulOperator.useStrictDistribution\":\"true\","
-        "\"spark.sql.streaming.flatMapGroupsWithState.stateFormatVersion\":\"2\",\"spark.sql.streaming.multipleWatermarkPolicy\":\"min\","
-        "\"spark.sql.streaming.aggregation.stateFormatVersion\":\"2\",\"spark.sql.streaming.stateStore.compression.codec\":\"lz4\","
+        "\"spark.sql.streaming.stateStore.rocksdb.formatVersion\":\"5\",\"spark.sql.streaming.statefulOperator."
+        "useStrictDistribution\":\"true\","
+        "\"spark.sql.streaming.flatMapGroupsWithState.stateFormatVersion\":\"2\",\"spark.sql.streaming."
+        "multipleWatermarkPolicy\":\"min\","
+        "\"spark.sql.streaming.aggregation.stateFormatVersion\":\"2\",\"spark.sql.streaming.stateStore.compression."
+        "codec\":\"lz4\","
         "\"spark.sql.streaming.join.stateFormatVersion\":\"2\"";
     struct buffer text = {0};
-    buffer_printf(&text, "v1\n{\"batchWatermarkMs\":%lld,\"batchTimestampMs\":%lld,\"conf\":{%s,\"spark.sql.shuffle.partitions\":\"%d\"}}",
+    buffer_printf(&text,
+        "v1\n{\"batchWatermarkMs\":%lld,\"batchTimestampMs\":%lld,\"conf\":{%s,\"spark.sql.shuffle.partitions\":\"%d\"}"
+        "}",
         (long long)entry->watermark_ms, (long long)entry->timestamp_ms, settings, shuffle_partitions);
     for (size_t i = 0; i < entry->source_count; i++) {
         buffer_append_byte(&text, '\n');
@@ -227,7 +249,8 @@ void checkpoint_purge(const struct checkpoint *checkpoint, int64_t batch_id) {
         char *folder = store_path_join(&arena, checkpoint->location, folders[i]);
         (void)list_batches(checkpoint->store, folder, &batches, &ignored);
         for (size_t j = 0; j < batches.count && batches.items[j].batch_id < batch_id; j++) {
-            (void)store_delete(checkpoint->store, arena_printf(&arena, "%s/%lld", folder, (long long)batches.items[j].batch_id), false, &ignored);
+            (void)store_delete(checkpoint->store,
+                arena_printf(&arena, "%s/%lld", folder, (long long)batches.items[j].batch_id), false, &ignored);
         }
         VECTOR_FREE(&batches);
         arena_destroy(&arena);
@@ -237,7 +260,8 @@ void checkpoint_purge(const struct checkpoint *checkpoint, int64_t batch_id) {
 /* ---- the file sink's log ---- */
 
 static char *log_path(struct arena *arena, const char *directory, int64_t batch_id, bool compact) {
-    return arena_printf(arena, "%s/_spark_metadata/%lld%s", strcmp(directory, "/") == 0 ? "" : directory, (long long)batch_id, compact ? ".compact" : "");
+    return arena_printf(arena, "%s/_spark_metadata/%lld%s", strcmp(directory, "/") == 0 ? "" : directory,
+        (long long)batch_id, compact ? ".compact" : "");
 }
 
 bool sink_log_latest(struct store *store, const char *directory, int64_t *batch_id, struct error *error) {
@@ -249,19 +273,23 @@ bool sink_log_latest(struct store *store, const char *directory, int64_t *batch_
 
 static bool parse_entry(struct arena *arena, struct bytes line, struct sink_entries *entries, struct error *error) {
     json_t *root = json_loadb((const char *)line.data, line.size, 0, NULL);
-    const char *path = json_string_value(json_object_get(root, "path")), *action = json_string_value(json_object_get(root, "action"));
+    const char *path = json_string_value(json_object_get(root, "path")),
+               *action = json_string_value(json_object_get(root, "action"));
     bool good = path != NULL;
     if (good && (action == NULL || strcmp(action, "delete") != 0)) {
-        VECTOR_PUSH(entries, ((struct sink_entry){bytes_from_text(arena_strdup(arena, path)), json_integer_value(json_object_get(root, "size")),
-                                 json_integer_value(json_object_get(root, "modificationTime")), json_integer_value(json_object_get(root, "blockSize")),
+        VECTOR_PUSH(entries, ((struct sink_entry){bytes_from_text(arena_strdup(arena, path)),
+                                 json_integer_value(json_object_get(root, "size")),
+                                 json_integer_value(json_object_get(root, "modificationTime")),
+                                 json_integer_value(json_object_get(root, "blockSize")),
                                  (int)json_integer_value(json_object_get(root, "blockReplication"))}));
     }
     json_decref(root);
-    return good || error_set(error, ERROR_CORRUPT, "an entry of _spark_metadata is not JSON with a path: %.*s", (int)(line.size < 200 ? line.size : 200),
-        (const char *)line.data);
+    return good || error_set(error, ERROR_CORRUPT, "an entry of _spark_metadata is not JSON with a path: %.*s",
+                       (int)(line.size < 200 ? line.size : 200), (const char *)line.data);
 }
 
-static bool read_log_file(struct store *store, struct arena *arena, const char *path, struct sink_entries *entries, struct error *error) {
+static bool read_log_file(
+    struct store *store, struct arena *arena, const char *path, struct sink_entries *entries, struct error *error) {
     struct buffer text = {0};
     bool good = store_read_file(store, path, LOG_FILE_MAX, &text, error);
     struct bytes rest = buffer_view(&text);
@@ -276,7 +304,8 @@ static bool read_log_file(struct store *store, struct arena *arena, const char *
     return good;
 }
 
-bool sink_log_read(struct store *store, struct arena *arena, const char *directory, struct sink_entries *entries, struct error *error) {
+bool sink_log_read(struct store *store, struct arena *arena, const char *directory, struct sink_entries *entries,
+    struct error *error) {
     struct log_batches batches = {0};
     bool good = list_batches(store, store_path_join(arena, directory, "_spark_metadata"), &batches, error);
     size_t first = 0;
@@ -285,7 +314,8 @@ bool sink_log_read(struct store *store, struct arena *arena, const char *directo
     }
     for (size_t i = first; i < batches.count && good; i++) {
         good = batches.items[i].empty ||
-               read_log_file(store, arena, log_path(arena, directory, batches.items[i].batch_id, batches.items[i].compact), entries, error);
+               read_log_file(store, arena,
+                   log_path(arena, directory, batches.items[i].batch_id, batches.items[i].compact), entries, error);
     }
     VECTOR_FREE(&batches);
     return good;
@@ -294,12 +324,14 @@ bool sink_log_read(struct store *store, struct arena *arena, const char *directo
 static void append_entry(const struct sink_entry *entry, struct buffer *out) {
     buffer_append_text(out, "\n{\"path\":");
     buffer_append_json_string(out, entry->uri);
-    buffer_printf(out, ",\"size\":%lld,\"isDir\":false,\"modificationTime\":%lld,\"blockReplication\":%d,\"blockSize\":%lld,\"action\":\"add\"}",
+    buffer_printf(out,
+        ",\"size\":%lld,\"isDir\":false,\"modificationTime\":%lld,\"blockReplication\":%d,\"blockSize\":%lld,"
+        "\"action\":\"add\"}",
         (long long)entry->size, (long long)entry->modified_ms, entry->replication, (long long)entry->block_size);
 }
 
-bool sink_log_write(struct store *store, const char *directory, const char *authority, int64_t batch_id, const struct written_files *files,
-    struct error *error) {
+bool sink_log_write(struct store *store, const char *directory, const char *authority, int64_t batch_id,
+    const struct written_files *files, struct error *error) {
     struct arena arena = {0};
     struct buffer text = {0}, uri = {0};
     struct sink_entries before = {0};
@@ -316,8 +348,10 @@ bool sink_log_write(struct store *store, const char *directory, const char *auth
         buffer_clear(&uri);
         file_uri(files->items[i].path, authority, &uri);
         good = store_stat(store, files->items[i].path, &stat, error);
-        append_entry(&(struct sink_entry){buffer_view(&uri), files->items[i].size, stat.modified_ms, stat.block_size > 0 ? stat.block_size : 134217728,
-            stat.replication > 0 ? stat.replication : 1}, &text);
+        append_entry(
+            &(struct sink_entry){buffer_view(&uri), files->items[i].size, stat.modified_ms,
+                stat.block_size > 0 ? stat.block_size : 134217728, stat.replication > 0 ? stat.replication : 1},
+            &text);
     }
     good = good && write_new(store, log_path(&arena, directory, batch_id, compact), buffer_view(&text), error);
     buffer_free(&text);

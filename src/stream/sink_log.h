@@ -1,12 +1,13 @@
-/* sink_log.h: the checkpoint's logs and the file sink's, byte for byte as Spark writes them. Inside stream/ only. All functions may wait for the disk.
+/* sink_log.h: the checkpoint's logs and the file sink's, byte for byte as Spark writes them. Inside stream/ only. All
+ * functions may wait for the disk.
  *
  *   metadata         {"id":"<uuid>"}
  *   offsets/<batch>  v1 LF {metadata} LF one line per source ("-" for none)
  *   commits/<batch>  v1 LF {"nextBatchWatermarkMs":0}
  *   _spark_metadata/<batch>[.compact]  v1, then LF and one JSON per file; every tenth holds all before it
  *
- * A file is written under another name and renamed, never over one that is there. An empty file is what a lost power supply leaves of one: it
- * counts as absent and is replaced. */
+ * A file is written under another name and renamed, never over one that is there. An empty file is what a lost power
+ * supply leaves of one: it counts as absent and is replaced. */
 #ifndef STREAM_SINK_LOG_H
 #define STREAM_SINK_LOG_H
 
@@ -30,9 +31,12 @@ struct offset_entry { /* offset_entry_free */
 };
 void offset_entry_free(struct offset_entry *entry);
 /* Newest whole batches; -1 when there are none. */
-bool checkpoint_latest(const struct checkpoint *checkpoint, int64_t *offsets, int64_t *commits, struct sql_error *error);
-bool checkpoint_read_offsets(const struct checkpoint *checkpoint, int64_t batch_id, size_t source_count, struct offset_entry *entry, struct sql_error *error);
-bool checkpoint_write_offsets(const struct checkpoint *checkpoint, const struct offset_entry *entry, int shuffle_partitions, struct sql_error *error);
+bool checkpoint_latest(
+    const struct checkpoint *checkpoint, int64_t *offsets, int64_t *commits, struct sql_error *error);
+bool checkpoint_read_offsets(const struct checkpoint *checkpoint, int64_t batch_id, size_t source_count,
+    struct offset_entry *entry, struct sql_error *error);
+bool checkpoint_write_offsets(const struct checkpoint *checkpoint, const struct offset_entry *entry,
+    int shuffle_partitions, struct sql_error *error);
 bool checkpoint_write_commit(const struct checkpoint *checkpoint, int64_t batch_id, struct sql_error *error);
 /* Deletes offsets and commits of batches before `batch_id`. */
 void checkpoint_purge(const struct checkpoint *checkpoint, int64_t batch_id);
@@ -49,8 +53,9 @@ struct sink_entries { /* in an arena */
 /* The newest whole batch of the log of an output directory, -1 without one. */
 bool sink_log_latest(struct store *store, const char *directory, int64_t *batch_id, struct error *error);
 /* All files that the log names up to its newest batch. */
-bool sink_log_read(struct store *store, struct arena *arena, const char *directory, struct sink_entries *entries, struct error *error);
-bool sink_log_write(struct store *store, const char *directory, const char *authority, int64_t batch_id, const struct written_files *files,
-    struct error *error);
+bool sink_log_read(
+    struct store *store, struct arena *arena, const char *directory, struct sink_entries *entries, struct error *error);
+bool sink_log_write(struct store *store, const char *directory, const char *authority, int64_t batch_id,
+    const struct written_files *files, struct error *error);
 
 #endif

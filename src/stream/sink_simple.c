@@ -7,7 +7,8 @@
 #include "exec/show.h"
 #include "stream/sink.h"
 
-static const struct sink_class *const classes[] = {&console_sink_class, &memory_sink_class, &kafka_sink_class, &noop_sink_class};
+static const struct sink_class *const classes[] = {
+    &console_sink_class, &memory_sink_class, &kafka_sink_class, &noop_sink_class};
 
 const struct sink_class *sink_find(struct bytes format) {
     for (size_t i = 0; i < ARRAY_COUNT(classes); i++) {
@@ -90,7 +91,8 @@ struct console_sink {
     int truncate;
 };
 
-static struct sink *console_create(const struct sink_class *class, const struct sink_request *request, struct sql_error *error) {
+static struct sink *console_create(
+    const struct sink_class *class, const struct sink_request *request, struct sql_error *error) {
     struct bytes rows = sink_option(request, "numRows"), truncate = sink_option(request, "truncate");
     int64_t row_count = 20, width = 20;
     if (rows.data != NULL && !bytes_to_int64(rows, &row_count)) {
@@ -102,7 +104,10 @@ static struct sink *console_create(const struct sink_class *class, const struct 
     }
     struct console_sink *sink = calloc(1, sizeof *sink);
     ASSERT(sink != NULL);
-    *sink = (struct console_sink){.base.class = class, .request = *request, .row_count_max = row_count < 0 ? 0 : row_count, .truncate = (int)width};
+    *sink = (struct console_sink){.base.class = class,
+        .request = *request,
+        .row_count_max = row_count < 0 ? 0 : row_count,
+        .truncate = (int)width};
     world_mutex_init(&sink->kept.mutex);
     return &sink->base;
 }
@@ -128,7 +133,8 @@ static bool console_write(struct sink *base, struct batch *batch, size_t partiti
     /* A partition shows at most row_count_max rows and one more that says there are more. */
     bool wanted = partition < 1024 && before <= sink->row_count_max * 64 + 1;
     if (wanted) {
-        size_t rows = batch->row_count <= (size_t)sink->row_count_max + 1 ? batch->row_count : (size_t)sink->row_count_max + 1;
+        size_t rows =
+            batch->row_count <= (size_t)sink->row_count_max + 1 ? batch->row_count : (size_t)sink->row_count_max + 1;
         struct batch *slice = batch_slice(batch, 0, rows);
         kept_add(&sink->kept, partition, copy_batch(slice, sink->request.schema));
         batch_release(slice);
@@ -136,7 +142,8 @@ static bool console_write(struct sink *base, struct batch *batch, size_t partiti
     return true;
 }
 
-static void console_commit(struct sink *base, int64_t batch_id, void (*done)(void *argument, const struct error *error), void *argument) {
+static void console_commit(
+    struct sink *base, int64_t batch_id, void (*done)(void *argument, const struct error *error), void *argument) {
     struct console_sink *sink = (struct console_sink *)base;
     struct buffer text = {0};
     size_t count;
@@ -149,8 +156,8 @@ static void console_commit(struct sink *base, int64_t batch_id, void (*done)(voi
     for (size_t i = 0; i < count; i++) {
         kept += (int64_t)batches[i]->row_count;
     }
-    show_string(sink->request.schema, batches, count, (size_t)sink->row_count_max, base->rows > kept, sink->truncate, false,
-        sink->request.settings->zone, &text);
+    show_string(sink->request.schema, batches, count, (size_t)sink->row_count_max, base->rows > kept, sink->truncate,
+        false, sink->request.settings->zone, &text);
     buffer_append_byte(&text, '\n');
     if (sink->request.service_log != NULL) {
         service_log_raw(sink->request.service_log, (const char *)text.data, text.size);
@@ -165,12 +172,23 @@ static void console_commit(struct sink *base, int64_t batch_id, void (*done)(voi
 }
 
 static void console_describe(struct sink *sink, struct buffer *out) {
-    buffer_printf(out, "org.apache.spark.sql.execution.streaming.ConsoleTable$@%08x", (unsigned)((uintptr_t)sink >> 4 & 0x7fffffff));
+    buffer_printf(out, "org.apache.spark.sql.execution.streaming.ConsoleTable$@%08x",
+        (unsigned)((uintptr_t)sink >> 4 & 0x7fffffff));
 }
 
-const struct sink_class console_sink_class = {.name = "console", .class_name = "org.apache.spark.sql.execution.streaming.ConsoleTable$", .recovers = true,
-    .append = true, .complete = true, .update = true, .create = console_create, .destroy = console_destroy, .begin = console_begin,
-    .write = console_write, .commit = console_commit, .describe = console_describe, .counts_rows = true};
+const struct sink_class console_sink_class = {.name = "console",
+    .class_name = "org.apache.spark.sql.execution.streaming.ConsoleTable$",
+    .recovers = true,
+    .append = true,
+    .complete = true,
+    .update = true,
+    .create = console_create,
+    .destroy = console_destroy,
+    .begin = console_begin,
+    .write = console_write,
+    .commit = console_commit,
+    .describe = console_describe,
+    .counts_rows = true};
 
 /* ---- memory ---- */
 
@@ -207,7 +225,8 @@ struct memory_partition {
 static void table_close(struct source *source) {
 }
 
-static struct source_scan *table_scan_begin(struct source *source, const struct source_projection *projection, struct sql_error *error) {
+static struct source_scan *table_scan_begin(
+    struct source *source, const struct source_projection *projection, struct sql_error *error) {
     struct memory_sink *sink = ((struct memory_table *)source)->sink;
     struct memory_scan *scan = calloc(1, sizeof *scan);
     ASSERT(scan != NULL);
@@ -232,14 +251,16 @@ static void table_scan_end(struct source_scan *base) {
     free(scan);
 }
 
-static struct source_partition *table_partition_open(struct source_scan *scan, size_t partition, struct sql_error *error) {
+static struct source_partition *table_partition_open(
+    struct source_scan *scan, size_t partition, struct sql_error *error) {
     struct memory_partition *opened = calloc(1, sizeof *opened);
     ASSERT(opened != NULL);
     opened->base.scan = scan;
     return &opened->base;
 }
 
-static enum source_result table_partition_next(struct source_partition *base, struct exec_waker waker, struct batch **batch, struct sql_error *error) {
+static enum source_result table_partition_next(
+    struct source_partition *base, struct exec_waker waker, struct batch **batch, struct sql_error *error) {
     struct memory_partition *partition = (struct memory_partition *)base;
     struct memory_scan *scan = (struct memory_scan *)base->scan;
     if (partition->next == scan->count) {
@@ -259,15 +280,21 @@ static void table_partition_close(struct source_partition *partition) {
     free(partition);
 }
 
-static const struct source_class memory_table_class = {.name = "memory", .batch = true, .close = table_close, .scan_begin = table_scan_begin,
-    .scan_end = table_scan_end, .partition_open = table_partition_open, .partition_next = table_partition_next,
+static const struct source_class memory_table_class = {.name = "memory",
+    .batch = true,
+    .close = table_close,
+    .scan_begin = table_scan_begin,
+    .scan_end = table_scan_end,
+    .partition_open = table_partition_open,
+    .partition_next = table_partition_next,
     .partition_close = table_partition_close};
 
 struct source *memory_sink_table(struct sink *sink) {
     return &((struct memory_sink *)sink)->table.base;
 }
 
-static struct sink *memory_create(const struct sink_class *class, const struct sink_request *request, struct sql_error *error) {
+static struct sink *memory_create(
+    const struct sink_class *class, const struct sink_request *request, struct sql_error *error) {
     if (request->name.size == 0) {
         raise_invalid_data_source_option(error, "queryName must be specified for memory sink");
         return NULL;
@@ -312,7 +339,8 @@ static bool memory_write(struct sink *base, struct batch *batch, size_t partitio
     return true;
 }
 
-static void memory_commit(struct sink *base, int64_t batch_id, void (*done)(void *argument, const struct error *error), void *argument) {
+static void memory_commit(
+    struct sink *base, int64_t batch_id, void (*done)(void *argument, const struct error *error), void *argument) {
     struct memory_sink *sink = (struct memory_sink *)base;
     size_t count;
     struct batch **batches = kept_list(&sink->next, &count);
@@ -334,13 +362,22 @@ static void memory_describe(struct sink *sink, struct buffer *out) {
     buffer_append_text(out, "MemorySink");
 }
 
-const struct sink_class memory_sink_class = {.name = "memory", .class_name = "MemorySink", .append = true, .complete = true, .create = memory_create,
-    .destroy = memory_destroy, .begin = memory_begin, .write = memory_write, .commit = memory_commit, .describe = memory_describe,
+const struct sink_class memory_sink_class = {.name = "memory",
+    .class_name = "MemorySink",
+    .append = true,
+    .complete = true,
+    .create = memory_create,
+    .destroy = memory_destroy,
+    .begin = memory_begin,
+    .write = memory_write,
+    .commit = memory_commit,
+    .describe = memory_describe,
     .counts_rows = true};
 
 /* ---- noop ---- */
 
-static struct sink *noop_create(const struct sink_class *class, const struct sink_request *request, struct sql_error *error) {
+static struct sink *noop_create(
+    const struct sink_class *class, const struct sink_request *request, struct sql_error *error) {
     struct sink *sink = calloc(1, sizeof *sink);
     ASSERT(sink != NULL);
     sink->class = class;
@@ -357,13 +394,25 @@ static bool noop_write(struct sink *sink, struct batch *batch, size_t partition,
     __atomic_fetch_add(&sink->rows, (int64_t)batch->row_count, __ATOMIC_RELAXED);
     return true;
 }
-static void noop_commit(struct sink *sink, int64_t batch_id, void (*done)(void *argument, const struct error *error), void *argument) {
+static void noop_commit(
+    struct sink *sink, int64_t batch_id, void (*done)(void *argument, const struct error *error), void *argument) {
     done(argument, NULL);
 }
 static void noop_describe(struct sink *sink, struct buffer *out) {
-    buffer_printf(out, "org.apache.spark.sql.execution.datasources.noop.NoopTable$@%08x", (unsigned)((uintptr_t)sink >> 4 & 0x7fffffff));
+    buffer_printf(out, "org.apache.spark.sql.execution.datasources.noop.NoopTable$@%08x",
+        (unsigned)((uintptr_t)sink >> 4 & 0x7fffffff));
 }
 
-const struct sink_class noop_sink_class = {.name = "noop", .class_name = "org.apache.spark.sql.execution.datasources.noop.NoopTable$", .recovers = true,
-    .append = true, .complete = true, .update = true, .create = noop_create, .destroy = noop_destroy, .begin = noop_begin, .write = noop_write,
-    .commit = noop_commit, .describe = noop_describe, .counts_rows = true};
+const struct sink_class noop_sink_class = {.name = "noop",
+    .class_name = "org.apache.spark.sql.execution.datasources.noop.NoopTable$",
+    .recovers = true,
+    .append = true,
+    .complete = true,
+    .update = true,
+    .create = noop_create,
+    .destroy = noop_destroy,
+    .begin = noop_begin,
+    .write = noop_write,
+    .commit = noop_commit,
+    .describe = noop_describe,
+    .counts_rows = true};

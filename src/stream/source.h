@@ -1,5 +1,6 @@
-/* source.h: what a streaming query asks of a source, besides what every source of the engine has (exec/source.h). A source class that can stream is
- * registered with a `struct stream_source_class` here. Offsets are JSON texts, as in the offset log. Inside stream/ only. */
+/* source.h: what a streaming query asks of a source, besides what every source of the engine has (exec/source.h). A
+ * source class that can stream is registered with a `struct stream_source_class` here. Offsets are JSON texts, as in
+ * the offset log. Inside stream/ only. */
 #ifndef STREAM_SOURCE_H
 #define STREAM_SOURCE_H
 
@@ -27,28 +28,32 @@ struct stream_metrics { /* of a source's progress; what `count` says is there */
 struct stream_source_class {
     const struct source_class *class;
     /* checkpoint: canonical path of sources/<index>, where the source may keep its own files. */
-    struct stream_reading *(*open)(struct source *source, const struct stream_context *context, const char *checkpoint, struct sql_error *error);
+    struct stream_reading *(*open)(
+        struct source *source, const struct stream_context *context, const char *checkpoint, struct sql_error *error);
     void (*close)(struct stream_reading *reading);
     /* Offset where a query without a checkpoint begins; may write its own files. Disk pool. */
     bool (*initial)(struct stream_reading *reading, struct buffer *offset, struct sql_error *error);
     /* The furthest offset there is now. Disk pool. */
     bool (*latest)(struct stream_reading *reading, struct buffer *offset, struct sql_error *error);
-    /* The end of a batch that starts at `start` and goes to `latest` at most, by the source's limits. *ready false: the limits say to wait
-     * (minOffsetsPerTrigger). NULL: no limits. */
-    bool (*limit)(struct stream_reading *reading, struct bytes start, struct bytes latest, int64_t waited_ms, struct buffer *end, bool *ready,
-        struct sql_error *error);
+    /* The end of a batch that starts at `start` and goes to `latest` at most, by the source's limits. *ready false: the
+     * limits say to wait (minOffsetsPerTrigger). NULL: no limits. */
+    bool (*limit)(struct stream_reading *reading, struct bytes start, struct bytes latest, int64_t waited_ms,
+        struct buffer *end, bool *ready, struct sql_error *error);
     /* The rows of [start, end) as a source of the engine with the same schema; closed by source->class->close. */
-    struct source *(*batch)(struct stream_reading *reading, struct bytes start, struct bytes end, struct sql_error *error);
+    struct source *(*batch)(
+        struct stream_reading *reading, struct bytes start, struct bytes end, struct sql_error *error);
     /* "KafkaV2[Subscribe[t]]" */
     void (*describe)(struct stream_reading *reading, struct buffer *out);
-    void (*metrics)(struct stream_reading *reading, struct bytes end, struct bytes latest, struct stream_metrics *metrics); /* may be NULL */
+    void (*metrics)(struct stream_reading *reading, struct bytes end, struct bytes latest,
+        struct stream_metrics *metrics); /* may be NULL */
     /* Calls wake when there may be more; NULL: the query asks every so often. */
     void *(*subscribe)(struct stream_reading *reading, void (*wake)(void *argument), void *argument);
     void (*unsubscribe)(struct stream_reading *reading, void *subscription);
     bool equal_offsets_are_text; /* offsets are equal when their texts are */
     int64_t poll_ms;
     /* Before offsets reach the disk what they name is there: done is called on any thread. May be NULL. */
-    void (*sync)(struct stream_reading *reading, struct bytes end, void (*done)(void *argument, bool ok), void *argument);
+    void (*sync)(
+        struct stream_reading *reading, struct bytes end, void (*done)(void *argument, bool ok), void *argument);
 };
 
 struct stream_reading {

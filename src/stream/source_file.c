@@ -1,5 +1,5 @@
-/* source_file.c: parquet, json, csv and text files as sources of the engine. A partition of a scan is a file, or a piece of a large one. Columns of
- * key=value directories come behind those of the files. */
+/* source_file.c: parquet, json, csv and text files as sources of the engine. A partition of a scan is a file, or a
+ * piece of a large one. Columns of key=value directories come behind those of the files. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -29,14 +29,17 @@ struct file_source {
 };
 
 /* Options of reading that any file source takes. */
-static const char *const unserved[] = {"modifiedBefore", "modifiedAfter", "ignoreCorruptFiles", "ignoreMissingFiles", "basePath"};
+static const char *const unserved[] = {
+    "modifiedBefore", "modifiedAfter", "ignoreCorruptFiles", "ignoreMissingFiles", "basePath"};
 
 static bool check_options(const struct file_source *source, struct sql_error *error) {
     for (size_t i = 0; i < source->options.count; i++) {
         struct bytes name = source->options.items[i].name;
         for (size_t j = 0; j < ARRAY_COUNT(unserved); j++) {
-            if (bytes_equal_ignore_case(name, bytes_from_text(unserved[j])) && !bytes_equal_ignore_case(source->options.items[i].value, BYTES("false"))) {
-                return raise_unsupported_feature_not_in_this_program(error, arena_printf(error->arena, "Option %s of file sources", unserved[j]), "");
+            if (bytes_equal_ignore_case(name, bytes_from_text(unserved[j])) &&
+                !bytes_equal_ignore_case(source->options.items[i].value, BYTES("false"))) {
+                return raise_unsupported_feature_not_in_this_program(
+                    error, arena_printf(error->arena, "Option %s of file sources", unserved[j]), "");
             }
         }
     }
@@ -53,10 +56,12 @@ static void file_close(struct source *base) {
 static void copy_request(struct file_source *source, const struct source_request *request) {
     struct format_option *items = ARENA_ARRAY(&source->arena, struct format_option, request->option_count + 1);
     for (size_t i = 0; i < request->option_count; i++) {
-        items[i] = (struct format_option){arena_copy(&source->arena, request->options[i].key), arena_copy(&source->arena, request->options[i].value)};
+        items[i] = (struct format_option){
+            arena_copy(&source->arena, request->options[i].key), arena_copy(&source->arena, request->options[i].value)};
     }
     source->options = (struct format_options){items, request->option_count};
-    source->zone = request->settings != NULL && request->settings->zone != NULL ? request->settings->zone : timezone_utc();
+    source->zone =
+        request->settings != NULL && request->settings->zone != NULL ? request->settings->zone : timezone_utc();
 }
 
 static bool resolve_paths(struct file_source *source, const struct source_request *request, struct sql_error *error) {
@@ -103,7 +108,8 @@ static bool infer(struct file_source *source, struct sql_error *error) {
         }
     }
     if (schema == NULL) {
-        return raise_unable_to_infer_schema(error, strcmp(source->format->name, "parquet") == 0 ? "Parquet" : source->format->name);
+        return raise_unable_to_infer_schema(
+            error, strcmp(source->format->name, "parquet") == 0 ? "Parquet" : source->format->name);
     }
     source->file_schema = schema;
     return true;
@@ -116,8 +122,10 @@ static struct bytes partition_name(const struct file_source *source, size_t inde
 /* Columns of the files, then those of the directories that the files do not have. */
 static void make_schema(struct file_source *source, const struct type *user_schema) {
     const struct type *of_files = source->file_schema;
-    struct type_field *fields = ARENA_ARRAY(&source->arena, struct type_field, of_files->field_count + source->files.partition_count + 1);
-    struct type_field *all = ARENA_ARRAY(&source->arena, struct type_field, of_files->field_count + source->files.partition_count + 1);
+    struct type_field *fields =
+        ARENA_ARRAY(&source->arena, struct type_field, of_files->field_count + source->files.partition_count + 1);
+    struct type_field *all =
+        ARENA_ARRAY(&source->arena, struct type_field, of_files->field_count + source->files.partition_count + 1);
     size_t count = 0, kept = 0;
     for (size_t i = 0; i < of_files->field_count; i++) {
         bool in_directories = false;
@@ -136,7 +144,8 @@ static void make_schema(struct file_source *source, const struct type *user_sche
         if (given >= 0) {
             source->files.partition_types[j] = user_schema->fields[given].type;
         }
-        all[kept++] = (struct type_field){partition_name(source, j), source->files.partition_types[j], true, BYTES_NULL};
+        all[kept++] =
+            (struct type_field){partition_name(source, j), source->files.partition_types[j], true, BYTES_NULL};
     }
     source->file_schema = type_struct(&source->arena, fields, count);
     source->base.schema = type_struct(&source->arena, all, kept);
@@ -155,7 +164,8 @@ static bool not_found(const struct file_source *source, const struct source_requ
     return false;
 }
 
-static struct source *file_open(const struct source_class *class, const struct source_request *request, struct sql_error *error) {
+static struct source *file_open(
+    const struct source_class *class, const struct source_request *request, struct sql_error *error) {
     const struct stream_context *context = exec_source_context(request->engine, class);
     struct file_source *source = calloc(1, sizeof *source);
     ASSERT(source != NULL);
@@ -166,14 +176,17 @@ static struct source *file_open(const struct source_class *class, const struct s
     world_mutex_init(&source->mutex);
     copy_request(source, request);
     bool good = check_options(source, error) && resolve_paths(source, request, error);
-    if (good && !data_files_find(source->store, &source->arena, source->paths, source->path_count, &source->options, &source->files, &problem)) {
+    if (good && !data_files_find(source->store, &source->arena, source->paths, source->path_count, &source->options,
+                    &source->files, &problem)) {
         good = not_found(source, request, error) || sql_error_from(error, &problem);
     }
     if (good && request->user_schema != NULL) {
         source->file_schema = type_copy(&source->arena, request->user_schema);
     } else if (good && request->streaming && source->format != &format_text) {
-        good = raise_invalid_data_source_option(error, "Schema must be specified when creating a streaming source DataFrame. If some files already exist in the "
-            "directory, then depending on the file format you may be able to create a static DataFrame on that directory with 'spark.read.load(directory)' and infer "
+        good = raise_invalid_data_source_option(error,
+            "Schema must be specified when creating a streaming source DataFrame. If some files already exist in the "
+            "directory, then depending on the file format you may be able to create a static DataFrame on that "
+            "directory with 'spark.read.load(directory)' and infer "
             "schema from it.");
     } else if (good) {
         good = infer(source, error);
@@ -215,7 +228,7 @@ struct file_scan {
     struct arena arena;
     const struct source_projection *projection;
     struct piece *pieces;
-    const struct type *wanted;      /* of the files */
+    const struct type *wanted;       /* of the files */
     int *from_file, *from_directory; /* per projected column; -1 */
     struct format_filter *filters;
     size_t filter_count;
@@ -241,21 +254,24 @@ static void add_pieces(struct file_scan *scan, const struct file_source *source)
     for (size_t i = 0; i < source->files.count; i++) {
         const struct data_file *file = &source->files.items[i];
         struct bytes path = bytes_from_text(file->path);
-        bool whole = !source->format->splittable || multi_line || bytes_ends_with(path, ".gz") || bytes_ends_with(path, ".zst") ||
+        bool whole = !source->format->splittable || multi_line || bytes_ends_with(path, ".gz") ||
+                     bytes_ends_with(path, ".zst") ||
                      bytes_equal_ignore_case(format_option_get(&source->options, "wholetext"), BYTES("true"));
         if (whole || file->size <= PIECE_SIZE) {
             scan->pieces[scan->base.partition_count++] = (struct piece){file, 0, 0};
             continue;
         }
         for (int64_t start = 0; start < file->size; start += PIECE_SIZE) {
-            scan->pieces[scan->base.partition_count++] = (struct piece){file, start, start + PIECE_SIZE < file->size ? start + PIECE_SIZE : file->size};
+            scan->pieces[scan->base.partition_count++] =
+                (struct piece){file, start, start + PIECE_SIZE < file->size ? start + PIECE_SIZE : file->size};
         }
     }
 }
 
 static void choose_columns(struct file_scan *scan, const struct file_source *source) {
     size_t count = scan->projection->column_count, wanted = 0;
-    struct type_field *fields = ARENA_ARRAY(&scan->arena, struct type_field, count + source->file_schema->field_count + 1);
+    struct type_field *fields =
+        ARENA_ARRAY(&scan->arena, struct type_field, count + source->file_schema->field_count + 1);
     scan->from_file = ARENA_ARRAY(&scan->arena, int, count + 1);
     scan->from_directory = ARENA_ARRAY(&scan->arena, int, count + 1);
     /* CSV values have a place in the line: all columns are read. Corrupt-record columns are filled from all, too. */
@@ -279,19 +295,20 @@ static void choose_columns(struct file_scan *scan, const struct file_source *sou
 }
 
 static void choose_filters(struct file_scan *scan, const struct file_source *source) {
-    static const enum format_compare compares[] = {FORMAT_EQUAL, FORMAT_LESS, FORMAT_LESS_EQUAL, FORMAT_GREATER, FORMAT_GREATER_EQUAL, FORMAT_NOT_NULL,
-        FORMAT_NOT_NULL};
+    static const enum format_compare compares[] = {FORMAT_EQUAL, FORMAT_LESS, FORMAT_LESS_EQUAL, FORMAT_GREATER,
+        FORMAT_GREATER_EQUAL, FORMAT_NOT_NULL, FORMAT_NOT_NULL};
     scan->filters = ARENA_ARRAY(&scan->arena, struct format_filter, scan->projection->filter_count + 1);
     for (size_t i = 0; i < scan->projection->filter_count; i++) {
         const struct source_filter *filter = &scan->projection->filters[i];
         if (filter->column < source->file_schema->field_count && filter->comparison != SOURCE_IS_NULL) {
-            scan->filters[scan->filter_count++] =
-                (struct format_filter){source->file_schema->fields[filter->column].name, compares[filter->comparison], filter->value};
+            scan->filters[scan->filter_count++] = (struct format_filter){
+                source->file_schema->fields[filter->column].name, compares[filter->comparison], filter->value};
         }
     }
 }
 
-static struct source_scan *scan_begin(struct source *base, const struct source_projection *projection, struct sql_error *error) {
+static struct source_scan *scan_begin(
+    struct source *base, const struct source_projection *projection, struct sql_error *error) {
     struct file_source *source = (struct file_source *)base;
     struct file_scan *scan = calloc(1, sizeof *scan);
     ASSERT(scan != NULL);
@@ -323,8 +340,14 @@ static struct source_partition *partition_open(struct source_scan *base, size_t 
         free(partition);
         return NULL;
     }
-    struct format_read_request request = {.schema = scan->wanted, .options = &source->options, .zone = source->zone, .filters = scan->filters,
-        .filter_count = scan->filter_count, .range_start = partition->piece->start, .range_end = partition->piece->end, .report = &partition->report};
+    struct format_read_request request = {.schema = scan->wanted,
+        .options = &source->options,
+        .zone = source->zone,
+        .filters = scan->filters,
+        .filter_count = scan->filter_count,
+        .range_start = partition->piece->start,
+        .range_end = partition->piece->end,
+        .report = &partition->report};
     /* An empty file has no rows, also in formats where it is not a file of them. */
     bool empty = partition->source.data.size == 0 && source->format != &format_text;
     partition->reader = empty ? NULL : source->format->open(&partition->source, &request, &problem);
@@ -334,12 +357,14 @@ static struct source_partition *partition_open(struct source_scan *base, size_t 
         base->source->class->partition_close(&partition->base);
         return NULL;
     }
-    __atomic_fetch_add(&base->bytes_read, partition->piece->end > 0 ? partition->piece->end - partition->piece->start : file->size, __ATOMIC_RELAXED);
+    __atomic_fetch_add(&base->bytes_read,
+        partition->piece->end > 0 ? partition->piece->end - partition->piece->start : file->size, __ATOMIC_RELAXED);
     return &partition->base;
 }
 
 /* The value of a key=value directory as a constant column. */
-static struct column *directory_column(const struct file_source *source, const struct data_file *file, size_t index, struct arena *arena) {
+static struct column *directory_column(
+    const struct file_source *source, const struct data_file *file, size_t index, struct arena *arena) {
     const struct type *type = source->files.partition_types[index];
     struct bytes text = file->partition_values[index];
     struct column *column = column_create(arena, type, 1);
@@ -380,25 +405,29 @@ static struct column *directory_column(const struct file_source *source, const s
     return column;
 }
 
-static enum source_result partition_next(struct source_partition *base, struct exec_waker waker, struct batch **batch, struct sql_error *error) {
+static enum source_result partition_next(
+    struct source_partition *base, struct exec_waker waker, struct batch **batch, struct sql_error *error) {
     struct file_partition *partition = (struct file_partition *)base;
     struct file_scan *scan = (struct file_scan *)base->scan;
     struct file_source *source = (struct file_source *)base->scan->source;
     struct error problem = {0};
     struct batch *read;
-    if (partition->reader == NULL || (scan->projection->row_limit >= 0 && partition->rows >= scan->projection->row_limit)) {
+    if (partition->reader == NULL ||
+        (scan->projection->row_limit >= 0 && partition->rows >= scan->projection->row_limit)) {
         return SOURCE_END;
     }
     enum format_next next = source->format->next(partition->reader, &read, &problem);
     if (next != FORMAT_NEXT_BATCH) {
-        return next == FORMAT_NEXT_END || !failed_file(error, partition->piece->file->path, &problem) ? (next == FORMAT_NEXT_END ? SOURCE_END : SOURCE_FAILED)
-                                                                                                       : SOURCE_FAILED;
+        return next == FORMAT_NEXT_END || !failed_file(error, partition->piece->file->path, &problem)
+                   ? (next == FORMAT_NEXT_END ? SOURCE_END : SOURCE_FAILED)
+                   : SOURCE_FAILED;
     }
     struct batch *chosen = batch_create(scan->projection->schema);
     chosen->row_count = read->row_count;
     for (size_t i = 0; i < scan->projection->column_count; i++) {
         chosen->columns[i] = scan->from_file[i] >= 0 ? read->columns[scan->from_file[i]]
-                                                     : directory_column(source, partition->piece->file, (size_t)scan->from_directory[i], &chosen->arena);
+                                                     : directory_column(source, partition->piece->file,
+                                                           (size_t)scan->from_directory[i], &chosen->arena);
     }
     batch_keep(chosen, read);
     batch_release(read);
@@ -421,9 +450,18 @@ static void partition_close(struct source_partition *base) {
 }
 
 #define FILE_SOURCE_CLASS(variable, text)                                                                              \
-    const struct source_class variable = {.name = text, .streaming = true, .batch = true, .open = file_open, .close = file_close,                   \
-        .statistics = file_statistics, .explain = file_explain, .scan_begin = scan_begin, .scan_end = scan_end, .partition_open = partition_open,   \
-        .partition_next = partition_next, .partition_close = partition_close}
+    const struct source_class variable = {.name = text,                                                                \
+        .streaming = true,                                                                                             \
+        .batch = true,                                                                                                 \
+        .open = file_open,                                                                                             \
+        .close = file_close,                                                                                           \
+        .statistics = file_statistics,                                                                                 \
+        .explain = file_explain,                                                                                       \
+        .scan_begin = scan_begin,                                                                                      \
+        .scan_end = scan_end,                                                                                          \
+        .partition_open = partition_open,                                                                              \
+        .partition_next = partition_next,                                                                              \
+        .partition_close = partition_close}
 FILE_SOURCE_CLASS(parquet_source_class, "parquet");
 FILE_SOURCE_CLASS(json_source_class, "json");
 FILE_SOURCE_CLASS(csv_source_class, "csv");
@@ -431,8 +469,10 @@ FILE_SOURCE_CLASS(text_source_class, "text");
 
 /* ---- streaming: refused until the file source log is written ---- */
 
-static struct stream_reading *reading_open(struct source *source, const struct stream_context *context, const char *checkpoint, struct sql_error *error) {
-    raise_unsupported_feature_not_in_this_program(error, "readStream from files", "Read the files with spark.read, or send their rows to a topic.");
+static struct stream_reading *reading_open(
+    struct source *source, const struct stream_context *context, const char *checkpoint, struct sql_error *error) {
+    raise_unsupported_feature_not_in_this_program(
+        error, "readStream from files", "Read the files with spark.read, or send their rows to a topic.");
     return NULL;
 }
 

@@ -1,5 +1,5 @@
-/* source_rate.c: rate (a number of rows for each second since the query began) and noop. The offset is the number of whole seconds; the instant that they
- * count from is kept in sources/<i>/0, as Spark keeps it. */
+/* source_rate.c: rate (a number of rows for each second since the query began) and noop. The offset is the number of
+ * whole seconds; the instant that they count from is kept in sources/<i>/0, as Spark keeps it. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -12,8 +12,8 @@ struct rate_source {
     struct source base;
     struct world *world;
     int64_t rows_per_second, partition_count;
-    int64_t start_ms;           /* of a micro-batch: the instant of second 0 */
-    int64_t from, to;           /* seconds */
+    int64_t start_ms; /* of a micro-batch: the instant of second 0 */
+    int64_t from, to; /* seconds */
 };
 
 static const struct type *rate_type(void) {
@@ -29,24 +29,32 @@ static void rate_close(struct source *source) {
 }
 
 static bool rate_options(const struct source_request *request, struct rate_source *source, struct sql_error *error) {
-    struct bytes rows = source_option_get(request, "rowsPerSecond"), partitions = source_option_get(request, "numPartitions");
+    struct bytes rows = source_option_get(request, "rowsPerSecond"),
+                 partitions = source_option_get(request, "numPartitions");
     struct bytes ramp = source_option_get(request, "rampUpTime");
     source->rows_per_second = 1;
     source->partition_count = 1;
-    if (rows.data != NULL && (!bytes_to_int64(rows, &source->rows_per_second) || source->rows_per_second <= 0 || source->rows_per_second > 1000000000)) {
-        return raise_invalid_data_source_option(error, arena_printf(error->arena, "Invalid value '%.*s'. The option 'rowsPerSecond' must be positive", BYTES_ARGS(rows)));
+    if (rows.data != NULL && (!bytes_to_int64(rows, &source->rows_per_second) || source->rows_per_second <= 0 ||
+                                 source->rows_per_second > 1000000000)) {
+        return raise_invalid_data_source_option(
+            error, arena_printf(error->arena, "Invalid value '%.*s'. The option 'rowsPerSecond' must be positive",
+                       BYTES_ARGS(rows)));
     }
-    if (partitions.data != NULL && (!bytes_to_int64(partitions, &source->partition_count) || source->partition_count <= 0 || source->partition_count > 10000)) {
-        return raise_invalid_data_source_option(error,
-            arena_printf(error->arena, "Invalid value '%.*s'. The option 'numPartitions' must be positive", BYTES_ARGS(partitions)));
+    if (partitions.data != NULL && (!bytes_to_int64(partitions, &source->partition_count) ||
+                                       source->partition_count <= 0 || source->partition_count > 10000)) {
+        return raise_invalid_data_source_option(
+            error, arena_printf(error->arena, "Invalid value '%.*s'. The option 'numPartitions' must be positive",
+                       BYTES_ARGS(partitions)));
     }
     if (ramp.data != NULL && !bytes_equal(ramp, BYTES("0s")) && !bytes_equal(ramp, BYTES("0"))) {
-        return raise_unsupported_feature_not_in_this_program(error, "Option rampUpTime of the rate source", "Leave it out: rows come at full rate from the start.");
+        return raise_unsupported_feature_not_in_this_program(
+            error, "Option rampUpTime of the rate source", "Leave it out: rows come at full rate from the start.");
     }
     return true;
 }
 
-static struct source *rate_open(const struct source_class *class, const struct source_request *request, struct sql_error *error) {
+static struct source *rate_open(
+    const struct source_class *class, const struct source_request *request, struct sql_error *error) {
     struct rate_source *source = calloc(1, sizeof *source);
     ASSERT(source != NULL);
     source->base = (struct source){class, rate_type()};
@@ -67,7 +75,8 @@ struct rate_partition {
     int64_t next, step, end; /* values */
 };
 
-static struct source_scan *rate_scan_begin(struct source *source, const struct source_projection *projection, struct sql_error *error) {
+static struct source_scan *rate_scan_begin(
+    struct source *source, const struct source_projection *projection, struct sql_error *error) {
     struct rate_scan *scan = calloc(1, sizeof *scan);
     ASSERT(scan != NULL);
     *scan = (struct rate_scan){{source, (size_t)((struct rate_source *)source)->partition_count, 0}, projection};
@@ -80,12 +89,13 @@ static struct source_partition *rate_partition_open(struct source_scan *scan, si
     struct rate_source *source = (struct rate_source *)scan->source;
     struct rate_partition *partition = calloc(1, sizeof *partition);
     ASSERT(partition != NULL);
-    *partition = (struct rate_partition){{scan}, source->from * source->rows_per_second + (int64_t)index, source->partition_count,
-        source->to * source->rows_per_second};
+    *partition = (struct rate_partition){{scan}, source->from * source->rows_per_second + (int64_t)index,
+        source->partition_count, source->to * source->rows_per_second};
     return &partition->base;
 }
 
-static enum source_result rate_partition_next(struct source_partition *base, struct exec_waker waker, struct batch **batch, struct sql_error *error) {
+static enum source_result rate_partition_next(
+    struct source_partition *base, struct exec_waker waker, struct batch **batch, struct sql_error *error) {
     struct rate_partition *partition = (struct rate_partition *)base;
     struct rate_source *source = (struct rate_source *)base->scan->source;
     const struct source_projection *projection = ((struct rate_scan *)base->scan)->projection;
@@ -103,7 +113,9 @@ static enum source_result rate_partition_next(struct source_partition *base, str
             int64_t value = partition->next + (int64_t)row * partition->step;
             /* Rows of a second are spread over it. */
             int64_t within = value % source->rows_per_second * 1000000 / source->rows_per_second;
-            values[row] = projection->columns[i] == 1 ? value : source->start_ms * 1000 + value / source->rows_per_second * 1000000 + within;
+            values[row] = projection->columns[i] == 1
+                              ? value
+                              : source->start_ms * 1000 + value / source->rows_per_second * 1000000 + within;
         }
         made->columns[i] = column;
     }
@@ -116,8 +128,14 @@ static void rate_partition_close(struct source_partition *partition) {
     free(partition);
 }
 
-const struct source_class rate_source_class = {.name = "rate", .streaming = true, .open = rate_open, .close = rate_close, .scan_begin = rate_scan_begin,
-    .scan_end = rate_scan_end, .partition_open = rate_partition_open, .partition_next = rate_partition_next,
+const struct source_class rate_source_class = {.name = "rate",
+    .streaming = true,
+    .open = rate_open,
+    .close = rate_close,
+    .scan_begin = rate_scan_begin,
+    .scan_end = rate_scan_end,
+    .partition_open = rate_partition_open,
+    .partition_next = rate_partition_next,
     .partition_close = rate_partition_close};
 
 /* ---- streaming ---- */
@@ -130,10 +148,12 @@ struct rate_reading {
     int64_t start_ms; /* 0: not known yet */
 };
 
-static struct stream_reading *reading_open(struct source *source, const struct stream_context *context, const char *checkpoint, struct sql_error *error) {
+static struct stream_reading *reading_open(
+    struct source *source, const struct stream_context *context, const char *checkpoint, struct sql_error *error) {
     struct rate_reading *reading = calloc(1, sizeof *reading);
     ASSERT(reading != NULL);
-    *reading = (struct rate_reading){{&rate_stream_class, source}, (struct rate_source *)source, context->store, strdup(checkpoint), 0};
+    *reading = (struct rate_reading){
+        {&rate_stream_class, source}, (struct rate_source *)source, context->store, strdup(checkpoint), 0};
     return &reading->base;
 }
 
@@ -152,14 +172,18 @@ static bool find_start(struct rate_reading *reading, struct sql_error *error) {
     if (reading->start_ms > 0) {
         return true;
     }
-    if (store_exists(reading->store, path) && store_read_file(reading->store, path, 4096, &text, &problem) && text.size > 0) {
+    if (store_exists(reading->store, path) && store_read_file(reading->store, path, 4096, &text, &problem) &&
+        text.size > 0) {
         size_t line = bytes_find(buffer_view(&text), '\n', 0);
-        good = line != SIZE_MAX && bytes_to_int64(bytes_slice(buffer_view(&text), line + 1, text.size - line - 1), &reading->start_ms);
-        good = good || raise_streaming_checkpoint_invalid(error, reading->checkpoint, "its file 0 does not hold an instant");
+        good = line != SIZE_MAX &&
+               bytes_to_int64(bytes_slice(buffer_view(&text), line + 1, text.size - line - 1), &reading->start_ms);
+        good = good ||
+               raise_streaming_checkpoint_invalid(error, reading->checkpoint, "its file 0 does not hold an instant");
     } else {
         reading->start_ms = world_wall_ms(reading->source->world);
         buffer_printf(&text, "v1\n%lld", (long long)reading->start_ms);
-        good = store_write_file(reading->store, path, buffer_view(&text), STORE_WRITE_REPLACE, &problem) || sql_error_from(error, &problem);
+        good = store_write_file(reading->store, path, buffer_view(&text), STORE_WRITE_REPLACE, &problem) ||
+               sql_error_from(error, &problem);
     }
     buffer_free(&text);
     arena_destroy(&arena);
@@ -181,7 +205,8 @@ static bool latest(struct stream_reading *base, struct buffer *offset, struct sq
     return true;
 }
 
-static struct source *make_batch(struct stream_reading *base, struct bytes start, struct bytes end, struct sql_error *error) {
+static struct source *make_batch(
+    struct stream_reading *base, struct bytes start, struct bytes end, struct sql_error *error) {
     struct rate_reading *reading = (struct rate_reading *)base;
     struct rate_source *source = calloc(1, sizeof *source);
     ASSERT(source != NULL);
@@ -197,16 +222,23 @@ static struct source *make_batch(struct stream_reading *base, struct bytes start
 
 static void describe(struct stream_reading *base, struct buffer *out) {
     const struct rate_source *source = ((struct rate_reading *)base)->source;
-    buffer_printf(out, "RateStreamV2[rowsPerSecond=%lld, rampUpTimeSeconds=0, numPartitions=%lld", (long long)source->rows_per_second,
-        (long long)source->partition_count);
+    buffer_printf(out, "RateStreamV2[rowsPerSecond=%lld, rampUpTimeSeconds=0, numPartitions=%lld",
+        (long long)source->rows_per_second, (long long)source->partition_count);
 }
 
-const struct stream_source_class rate_stream_class = {.class = &rate_source_class, .open = reading_open, .close = reading_close, .initial = initial,
-    .latest = latest, .batch = make_batch, .describe = describe, .poll_ms = 100};
+const struct stream_source_class rate_stream_class = {.class = &rate_source_class,
+    .open = reading_open,
+    .close = reading_close,
+    .initial = initial,
+    .latest = latest,
+    .batch = make_batch,
+    .describe = describe,
+    .poll_ms = 100};
 
 /* ---- noop: a name that only sinks have ---- */
 
-static struct source *noop_open(const struct source_class *class, const struct source_request *request, struct sql_error *error) {
+static struct source *noop_open(
+    const struct source_class *class, const struct source_request *request, struct sql_error *error) {
     raise_invalid_data_source_option(error, "noop is a sink: it cannot be read");
     return NULL;
 }

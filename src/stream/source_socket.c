@@ -1,5 +1,6 @@
-/* source_socket.c: lines of text from a TCP connection, as `nc -lk 9999` gives them. For lessons: after a restart the lines are gone, so a query over it
- * does not recover. The socket lives on the manager's loop; lines wait in memory, at most LINES_MAX of them, then it is not read any more. */
+/* source_socket.c: lines of text from a TCP connection, as `nc -lk 9999` gives them. For lessons: after a restart the
+ * lines are gone, so a query over it does not recover. The socket lives on the manager's loop; lines wait in memory, at
+ * most LINES_MAX of them, then it is not read any more. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -93,7 +94,8 @@ static void ready(void *argument, bool readable, bool writable) {
         take_lines(feed);
     }
     if (count < 0 || full) {
-        error_set(&feed->problem, full ? ERROR_LIMIT : problem.code, full ? "more than %d lines of the socket wait" : "%.0d%s", full ? LINES_MAX : 0,
+        error_set(&feed->problem, full ? ERROR_LIMIT : problem.code,
+            full ? "more than %d lines of the socket wait" : "%.0d%s", full ? LINES_MAX : 0,
             full ? "" : problem.message);
         feed->closed = true;
         close_socket(feed);
@@ -127,7 +129,8 @@ static void end_feed(void *argument) {
 
 static const struct type *socket_type(bool with_timestamp) {
     static struct type_field fields[2];
-    static struct type types[2] = {{.kind = TYPE_STRUCT, .fields = fields, .field_count = 1}, {.kind = TYPE_STRUCT, .fields = fields, .field_count = 2}};
+    static struct type types[2] = {{.kind = TYPE_STRUCT, .fields = fields, .field_count = 1},
+        {.kind = TYPE_STRUCT, .fields = fields, .field_count = 2}};
     fields[0] = (struct type_field){BYTES("value"), type_simple(TYPE_STRING), true, BYTES_NULL};
     fields[1] = (struct type_field){BYTES("timestamp"), type_simple(TYPE_TIMESTAMP), true, BYTES_NULL};
     return &types[with_timestamp];
@@ -138,8 +141,10 @@ static void source_close(struct source *base) {
     free(base);
 }
 
-static struct source *source_open(const struct source_class *class, const struct source_request *request, struct sql_error *error) {
-    struct bytes host = source_option_get(request, "host"), port = source_option_get(request, "port"), stamp = source_option_get(request, "includeTimestamp");
+static struct source *source_open(
+    const struct source_class *class, const struct source_request *request, struct sql_error *error) {
+    struct bytes host = source_option_get(request, "host"), port = source_option_get(request, "port"),
+                 stamp = source_option_get(request, "includeTimestamp");
     int64_t number = 0;
     if (host.size == 0) {
         raise_invalid_data_source_option(error, "Set a host to read from with option(\"host\", ...).");
@@ -169,7 +174,8 @@ struct socket_partition {
     bool done;
 };
 
-static struct source_scan *scan_begin(struct source *source, const struct source_projection *projection, struct sql_error *error) {
+static struct source_scan *scan_begin(
+    struct source *source, const struct source_projection *projection, struct sql_error *error) {
     struct socket_scan *scan = calloc(1, sizeof *scan);
     ASSERT(scan != NULL);
     *scan = (struct socket_scan){{source, 1, 0}, projection};
@@ -188,7 +194,8 @@ static void partition_close(struct source_partition *partition) {
     free(partition);
 }
 
-static enum source_result partition_next(struct source_partition *base, struct exec_waker waker, struct batch **batch, struct sql_error *error) {
+static enum source_result partition_next(
+    struct source_partition *base, struct exec_waker waker, struct batch **batch, struct sql_error *error) {
     struct socket_partition *partition = (struct socket_partition *)base;
     struct socket_source *source = (struct socket_source *)base->scan->source;
     const struct source_projection *projection = ((struct socket_scan *)base->scan)->projection;
@@ -211,7 +218,8 @@ static enum source_result partition_next(struct source_partition *base, struct e
                 COLUMN_VALUES(made->columns[i], int64_t)[row] = line->arrived_us;
             } else {
                 struct bytes copy = arena_copy(&made->arena, bytes_make(line->data, line->size));
-                COLUMN_VALUES(made->columns[i], struct string_view)[row] = (struct string_view){copy.data, (uint32_t)copy.size, 0};
+                COLUMN_VALUES(made->columns[i], struct string_view)
+                [row] = (struct string_view){copy.data, (uint32_t)copy.size, 0};
             }
         }
     }
@@ -220,8 +228,15 @@ static enum source_result partition_next(struct source_partition *base, struct e
     return SOURCE_BATCH;
 }
 
-const struct source_class socket_source_class = {.name = "socket", .streaming = true, .open = source_open, .close = source_close, .scan_begin = scan_begin,
-    .scan_end = scan_end, .partition_open = partition_open, .partition_next = partition_next, .partition_close = partition_close};
+const struct source_class socket_source_class = {.name = "socket",
+    .streaming = true,
+    .open = source_open,
+    .close = source_close,
+    .scan_begin = scan_begin,
+    .scan_end = scan_end,
+    .partition_open = partition_open,
+    .partition_next = partition_next,
+    .partition_close = partition_close};
 
 /* ---- streaming ---- */
 
@@ -231,7 +246,8 @@ struct socket_reading {
     struct feed *feed;
 };
 
-static struct stream_reading *reading_open(struct source *base, const struct stream_context *context, const char *checkpoint, struct sql_error *error) {
+static struct stream_reading *reading_open(
+    struct source *base, const struct stream_context *context, const char *checkpoint, struct sql_error *error) {
     struct socket_reading *reading = calloc(1, sizeof *reading);
     struct feed *feed = calloc(1, sizeof *feed);
     ASSERT(reading != NULL && feed != NULL);
@@ -264,10 +280,12 @@ static bool latest(struct stream_reading *base, struct buffer *offset, struct sq
     bool broken = feed->closed && problem.code != ERROR_CLOSED && problem.code != ERROR_NONE;
     world_mutex_unlock(&feed->mutex);
     buffer_printf(offset, "%lld", (long long)end - 1); /* Spark's: of the last line */
-    return !broken || raise_internal_error(error, arena_printf(error->arena, "The socket %s:%d: %s", feed->host, feed->port, problem.message));
+    return !broken || raise_internal_error(error,
+                          arena_printf(error->arena, "The socket %s:%d: %s", feed->host, feed->port, problem.message));
 }
 
-static struct source *make_batch(struct stream_reading *base, struct bytes start, struct bytes end, struct sql_error *error) {
+static struct source *make_batch(
+    struct stream_reading *base, struct bytes start, struct bytes end, struct sql_error *error) {
     struct socket_reading *reading = (struct socket_reading *)base;
     struct socket_source *source = calloc(1, sizeof *source);
     ASSERT(source != NULL);
@@ -286,7 +304,8 @@ static struct source *make_batch(struct stream_reading *base, struct bytes start
     }
     world_mutex_unlock(&reading->feed->mutex);
     if (!good) {
-        raise_invalid_data_source_option(error, "The lines of a socket are gone after a restart: start with another checkpoint");
+        raise_invalid_data_source_option(
+            error, "The lines of a socket are gone after a restart: start with another checkpoint");
         source_close(&source->base);
         return NULL;
     }
@@ -314,5 +333,12 @@ static void unsubscribe(struct stream_reading *base, void *subscription) {
     world_mutex_unlock(&feed->mutex);
 }
 
-const struct stream_source_class socket_stream_class = {.class = &socket_source_class, .open = reading_open, .close = reading_close, .initial = initial,
-    .latest = latest, .batch = make_batch, .describe = describe, .subscribe = subscribe, .unsubscribe = unsubscribe};
+const struct stream_source_class socket_stream_class = {.class = &socket_source_class,
+    .open = reading_open,
+    .close = reading_close,
+    .initial = initial,
+    .latest = latest,
+    .batch = make_batch,
+    .describe = describe,
+    .subscribe = subscribe,
+    .unsubscribe = unsubscribe};

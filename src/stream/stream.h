@@ -1,11 +1,13 @@
-/* stream.h: streaming queries. A query is a state machine on its manager's loop: it asks its sources how far they are, writes the batch's
- * offsets, lets the engine run the plan over them, commits the sink and the batch, and waits for the next append or timer. Nothing in it
- * waits: disk work goes to the disk pool, rows to the compute pool. stream/README.md has the states.
+/* stream.h: streaming queries. A query is a state machine on its manager's loop: it asks its sources how far they are,
+ * writes the batch's offsets, lets the engine run the plan over them, commits the sink and the batch, and waits for the
+ * next append or timer. Nothing in it waits: disk work goes to the disk pool, rows to the compute pool.
+ * stream/README.md has the states.
  *
- * On disk everything is Spark's: checkpoint/{metadata,offsets,commits,sources}, the sink's _spark_metadata (stream/checkpoint.h).
+ * On disk everything is Spark's: checkpoint/{metadata,offsets,commits,sources}, the sink's _spark_metadata
+ * (stream/checkpoint.h).
  *
- * Threads. Every function is called on the loop given at creation and returns at once; every callback comes on that loop, never before
- * the function that caused it has returned. */
+ * Threads. Every function is called on the loop given at creation and returns at once; every callback comes on that
+ * loop, never before the function that caused it has returned. */
 #ifndef STREAM_STREAM_H
 #define STREAM_STREAM_H
 
@@ -31,9 +33,11 @@ struct stream_manager_options {
     struct stream_kafka *kafka;      /* or NULL: no broker in this process */
     struct service_log *service_log; /* spark.log */
     struct metrics *metrics;         /* or NULL */
-    const char *temporary_directory; /* canonical store path below which checkpoints without a location are made, e.g. "/tmp" */
+    const char *
+        temporary_directory; /* canonical store path below which checkpoints without a location are made, e.g. "/tmp" */
 };
-/* Also registers the sources of format/ and of this folder with the engine: parquet, json, csv, text, kafka, rate, socket, noop. */
+/* Also registers the sources of format/ and of this folder with the engine: parquet, json, csv, text, kafka, rate,
+ * socket, noop. */
 struct stream_manager *stream_manager_create(const struct stream_manager_options *options, struct error *error);
 /* Stops all queries, then calls done and frees the manager. */
 void stream_manager_destroy(struct stream_manager *manager, void (*done)(void *argument), void *argument);
@@ -55,8 +59,8 @@ void stream_session_remove_listener(struct stream_session *session, void *argume
 size_t stream_session_active(struct stream_session *session, struct stream_query ***queries);
 /* An active query by id; NULL when there is none. Reference is the caller's. */
 struct stream_query *stream_session_get(struct stream_session *session, struct uuid id);
-/* Calls done(true) when any query of the session has ended since the last reset, done(false) after timeout_ms (-1: never). With `error` when
- * the query ended with one. */
+/* Calls done(true) when any query of the session has ended since the last reset, done(false) after timeout_ms (-1:
+ * never). With `error` when the query ended with one. */
 typedef void stream_await(void *argument, bool terminated, const struct sql_error *error);
 void stream_session_await_any(struct stream_session *session, int64_t timeout_ms, stream_await *done, void *argument);
 void stream_session_reset(struct stream_session *session);
@@ -80,34 +84,39 @@ struct stream_setting {
 
 /* What a program wrote between writeStream and start(). Texts are copied. */
 struct stream_start {
-    const struct relation *plan; /* analyzed, of the query's rows, without the sink; it and its arena live until `release` is called */
-    void (*release)(void *argument); /* called once, when the query needs plan and settings no more; also when the start fails. Any thread */
+    const struct relation
+        *plan; /* analyzed, of the query's rows, without the sink; it and its arena live until `release` is called */
+    void (*release)(void *argument); /* called once, when the query needs plan and settings no more; also when the start
+                                        fails. Any thread */
     void *release_argument;
     struct exec_settings settings;
-    const struct stream_setting *configuration; /* the session's settings that were set, for those that streaming reads */
+    const struct stream_setting
+        *configuration; /* the session's settings that were set, for those that streaming reads */
     size_t configuration_count;
     struct bytes name;        /* queryName, or BYTES_NULL */
     struct bytes output_mode; /* "append" when absent */
     struct bytes format;      /* default: spark.sql.sources.default, parquet */
     const struct source_option *options;
     size_t option_count;
-    struct bytes path;        /* start(path), or BYTES_NULL (then the option) */
+    struct bytes path; /* start(path), or BYTES_NULL (then the option) */
     const struct bytes *partition_columns;
     size_t partition_column_count;
     enum stream_trigger_kind trigger;
     struct bytes trigger_interval; /* "10 seconds" */
-    struct bytes user;        /* whose home folder relative paths start in; may be absent */
+    struct bytes user;             /* whose home folder relative paths start in; may be absent */
 
     /* Console sink: each piece of text, for the client's terminal. May be NULL. It also goes to the service log. */
     void (*console)(void *argument, struct bytes text);
-    /* Memory sink: the rows as a source that can be read at any time, to be made a temporary view of that name (replacing one). It lives
-     * until the session ends. NULL: the memory sink is refused. */
+    /* Memory sink: the rows as a source that can be read at any time, to be made a temporary view of that name
+     * (replacing one). It lives until the session ends. NULL: the memory sink is refused. */
     void (*memory_table)(void *argument, struct bytes name, struct source *table);
     void *callback_argument; /* of console and memory_table */
 };
-/* done gets the running query (a reference, its own) or an error. The query's batch errors come later, by exception and await. */
+/* done gets the running query (a reference, its own) or an error. The query's batch errors come later, by exception and
+ * await. */
 typedef void stream_started(void *argument, struct stream_query *query, const struct sql_error *error);
-void stream_query_start(struct stream_session *session, const struct stream_start *start, stream_started *done, void *argument);
+void stream_query_start(
+    struct stream_session *session, const struct stream_start *start, stream_started *done, void *argument);
 
 /* ---- a query ---- */
 
@@ -128,7 +137,8 @@ void stream_query_status(const struct stream_query *query, struct stream_status 
 /* Progress texts, oldest first, at most 100; index < count. Valid until the loop goes on. */
 size_t stream_query_progress_count(const struct stream_query *query);
 struct bytes stream_query_progress_json(const struct stream_query *query, size_t index);
-/* Why it ended: NULL while it runs and after stop(). class STREAM_FAILED with the cause in its message, as Spark's StreamingQueryException. */
+/* Why it ended: NULL while it runs and after stop(). class STREAM_FAILED with the cause in its message, as Spark's
+ * StreamingQueryException. */
 const struct sql_error *stream_query_exception(const struct stream_query *query);
 void stream_query_explain(const struct stream_query *query, bool extended, struct buffer *out);
 
@@ -149,12 +159,13 @@ struct stream_summary {
     int64_t started_ms, batch_id, input_rows; /* rows since the start */
     double input_rows_per_second;             /* of the last progress */
     const char *sink;
-    const char *exception; /* "" without */
+    const char *exception;     /* "" without */
     uint64_t bad_record_count; /* JSON and CSV records that did not fit their schema, this run */
     const char *first_bad_record, *first_bad_field, *first_bad_reason; /* "" without */
 };
 /* Calls visit for each query, running and lately ended ones; texts are valid during the call. */
-void stream_manager_each(struct stream_manager *manager, void (*visit)(void *argument, const struct stream_summary *summary), void *argument);
+void stream_manager_each(struct stream_manager *manager,
+    void (*visit)(void *argument, const struct stream_summary *summary), void *argument);
 
 /* ---- batch writes: df.write ---- */
 
@@ -162,7 +173,7 @@ void stream_manager_each(struct stream_manager *manager, void (*visit)(void *arg
 struct stream_write {
     const struct relation *plan;
     struct exec_settings settings;
-    struct bytes mode;   /* "append", "overwrite", "error"/"errorifexists"/"default", "ignore" */
+    struct bytes mode; /* "append", "overwrite", "error"/"errorifexists"/"default", "ignore" */
     struct bytes format;
     const struct source_option *options;
     size_t option_count;

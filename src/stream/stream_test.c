@@ -1,5 +1,5 @@
-/* stream_test.c: the forms on disk (checkpoint, _spark_metadata, part files) and Kafka's offsets as JSON. The loop itself is tested with real clients: tests/clients/spark,
- * tests/crash/test_stream.py. */
+/* stream_test.c: the forms on disk (checkpoint, _spark_metadata, part files) and Kafka's offsets as JSON. The loop
+ * itself is tested with real clients: tests/clients/spark, tests/crash/test_stream.py. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -19,7 +19,8 @@ static int set_up(void **state) {
     struct fixture *fixture = calloc(1, sizeof *fixture);
     struct error error = {0};
     fixture->world = world_posix_create();
-    snprintf(fixture->directory, sizeof fixture->directory, "/tmp/stream_test-%016llx", (unsigned long long)world_random_u64(fixture->world));
+    snprintf(fixture->directory, sizeof fixture->directory, "/tmp/stream_test-%016llx",
+        (unsigned long long)world_random_u64(fixture->world));
     struct store_options options = {.world = fixture->world, .directory = fixture->directory, .user = "test"};
     fixture->store = store_open(&options, &error);
     assert_non_null(fixture->store);
@@ -108,7 +109,8 @@ static struct batch *make_rows(const struct type *schema, int32_t first, size_t 
 
 static void write_files(struct fixture *fixture, const struct type *schema, const char *uuid, int64_t batch_id) {
     struct error error = {0};
-    struct part_options options = {.store = fixture->store, .directory = "/out", .format = &format_json, .zone = timezone_utc(), .schema = schema};
+    struct part_options options = {
+        .store = fixture->store, .directory = "/out", .format = &format_json, .zone = timezone_utc(), .schema = schema};
     snprintf(options.uuid, sizeof options.uuid, "%s", uuid);
     struct part_set *set = part_set_create(&options, &error);
     struct written_files files = {0};
@@ -118,7 +120,8 @@ static void write_files(struct fixture *fixture, const struct type *schema, cons
         batch_release(batch);
     }
     assert_true(part_set_commit(set, &files, &error));
-    assert_true(sink_log_write(fixture->store, "/out", "namenode:9000", batch_id, &files, &error) || error.code == ERROR_EXISTS);
+    assert_true(sink_log_write(fixture->store, "/out", "namenode:9000", batch_id, &files, &error) ||
+                error.code == ERROR_EXISTS);
     written_files_free(&files);
 }
 
@@ -155,7 +158,8 @@ static void test_partition_directories(void **state) {
     struct fixture *fixture = *state;
     struct arena arena = {0};
     struct error error = {0};
-    const char *const files[] = {"/p/day=2026-03-01/n=1/a.json", "/p/day=2026-03-02/n=x%2Fy/b.json", "/p/day=2026-03-02/n=2/_hidden", "/p/_SUCCESS"};
+    const char *const files[] = {"/p/day=2026-03-01/n=1/a.json", "/p/day=2026-03-02/n=x%2Fy/b.json",
+        "/p/day=2026-03-02/n=2/_hidden", "/p/_SUCCESS"};
     for (size_t i = 0; i < ARRAY_COUNT(files); i++) {
         assert_true(store_write_file(fixture->store, files[i], BYTES("{}"), 0, &error));
     }
@@ -194,7 +198,8 @@ static void test_offsets(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_checkpoint), cmocka_unit_test(test_checkpoint_without_metadata),
-        cmocka_unit_test(test_rerun_replaces_its_files), cmocka_unit_test(test_partition_directories), cmocka_unit_test(test_offsets)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_checkpoint),
+        cmocka_unit_test(test_checkpoint_without_metadata), cmocka_unit_test(test_rerun_replaces_its_files),
+        cmocka_unit_test(test_partition_directories), cmocka_unit_test(test_offsets)};
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -1,5 +1,6 @@
-/* fuzz.h: a fuzz target is LLVMFuzzerTestOneInput and some seeds. With clang and -fsanitize=fuzzer the library drives it; otherwise fuzz_main.c does:
- * `fuzz_json FILE…` runs files, `fuzz_json ROUNDS [SEED]` runs that many mutations of the seeds. */
+/* fuzz.h: a fuzz target is LLVMFuzzerTestOneInput and some seeds. With clang and -fsanitize=fuzzer the library drives
+ * it; otherwise fuzz_main.c does: `fuzz_json FILE…` runs files, `fuzz_json ROUNDS [SEED]` runs that many mutations of
+ * the seeds. */
 #ifndef FUZZ_H
 #define FUZZ_H
 

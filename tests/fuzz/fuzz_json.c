@@ -1,15 +1,17 @@
-/* fuzz_json.c: the input's lines as JSON records, twice over (the second time with what was learned), into a schema of every kind; also inference, paths and
- * the writer. What is read of a line must not depend on the lines before it. */
+/* fuzz_json.c: the input's lines as JSON records, twice over (the second time with what was learned), into a schema of
+ * every kind; also inference, paths and the writer. What is read of a line must not depend on the lines before it. */
 #include "fuzz.h"
 
 #include "base/assert.h"
 #include "format/json.h"
 #include "format/text.h"
 
-static const char *const seeds[] = {
-    "{\"timestamp\": \"2026-03-01T08:00:00.123456\", \"value\": 57}\n{\"timestamp\": \"2026-03-01T08:01:00.123456\", \"value\": -7}\n",
-    "{\"s\":\"a\\u00e9\\n\",\"d\":1.5e3,\"b\":true,\"a\":[1,null],\"st\":{\"x\":1},\"m\":{\"k\":\"v\"}}\n{\"s\":\"b\",\"d\":0.1,\"b\":false}\n",
-    "{\"s\":\"x\",\"d\":-12.25,\"l\":123456789012345678}\n{\"s\":\"y\",\"d\":12.25,\"l\":9223372036854775807}\n{'s':'q','l':NaN}\n[{\"s\":1}]\n",
+static const char *const seeds[] = {"{\"timestamp\": \"2026-03-01T08:00:00.123456\", \"value\": 57}\n{\"timestamp\": "
+                                    "\"2026-03-01T08:01:00.123456\", \"value\": -7}\n",
+    "{\"s\":\"a\\u00e9\\n\",\"d\":1.5e3,\"b\":true,\"a\":[1,null],\"st\":{\"x\":1},\"m\":{\"k\":\"v\"}}\n{\"s\":\"b\","
+    "\"d\":0.1,\"b\":false}\n",
+    "{\"s\":\"x\",\"d\":-12.25,\"l\":123456789012345678}\n{\"s\":\"y\",\"d\":12.25,\"l\":9223372036854775807}\n{'s':'q'"
+    ",'l':NaN}\n[{\"s\":1}]\n",
     "{\"value\":12,\"z\":{\"q\":[[[]]]},\"dt\":\"2026-03-01\",\"n\":12.34}\n\xff\xfe{\"value\":1}\n"};
 
 bool fuzz_seed(size_t index, struct buffer *out) {
@@ -28,7 +30,8 @@ static void write_rows(const struct column *rows, size_t count, struct buffer *o
     }
 }
 
-static void parse(const struct type *schema, const struct string_view *views, size_t count, bool one_by_one, struct buffer *out) {
+static void parse(
+    const struct type *schema, const struct string_view *views, size_t count, bool one_by_one, struct buffer *out) {
     struct arena arena = {0};
     struct error error;
     struct json_reader *reader = NULL;
@@ -39,7 +42,8 @@ static void parse(const struct type *schema, const struct string_view *views, si
             ASSERT(reader != NULL);
         }
         size_t rows = one_by_one ? 1 : count;
-        struct column texts = {.type = type_simple(TYPE_STRING), .row_count = rows, .values = (void *)(uintptr_t)(views + i)};
+        struct column texts = {
+            .type = type_simple(TYPE_STRING), .row_count = rows, .values = (void *)(uintptr_t)(views + i)};
         for (int round = 0; round < (one_by_one ? 1 : 2); round++) {
             struct column *result = json_reader_parse(reader, &arena, &texts, rows, NULL, &error);
             ASSERT(result != NULL);
@@ -55,9 +59,12 @@ static void parse(const struct type *schema, const struct string_view *views, si
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct arena arena = {0};
     struct error error;
-    const struct type *schema = type_parse_ddl(&arena, BYTES("timestamp TIMESTAMP, value INT, s STRING, d DOUBLE, b BOOLEAN, l BIGINT, a ARRAY<INT>, "
-        "st STRUCT<x: INT, y: STRING>, m MAP<STRING, STRING>, dt DATE, n DECIMAL(10,2)"), &error);
-    const struct type *flat = type_parse_ddl(&arena, BYTES("timestamp TIMESTAMP, value INT, s STRING, d DOUBLE, b BOOLEAN, l BIGINT"), &error);
+    const struct type *schema = type_parse_ddl(&arena,
+        BYTES("timestamp TIMESTAMP, value INT, s STRING, d DOUBLE, b BOOLEAN, l BIGINT, a ARRAY<INT>, "
+              "st STRUCT<x: INT, y: STRING>, m MAP<STRING, STRING>, dt DATE, n DECIMAL(10,2)"),
+        &error);
+    const struct type *flat = type_parse_ddl(
+        &arena, BYTES("timestamp TIMESTAMP, value INT, s STRING, d DOUBLE, b BOOLEAN, l BIGINT"), &error);
     struct string_view views[64];
     struct text_lines lines;
     struct bytes line;

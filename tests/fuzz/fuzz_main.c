@@ -1,4 +1,5 @@
-/* fuzz_main.c: drives a fuzz target without libFuzzer: files, or mutations of its seeds from a number (the same number gives the same inputs). */
+/* fuzz_main.c: drives a fuzz target without libFuzzer: files, or mutations of its seeds from a number (the same number
+ * gives the same inputs). */
 #include "fuzz.h"
 
 #include <stdio.h>
@@ -16,7 +17,8 @@ static uint64_t next_random(void) {
 static void mutate(struct buffer *input) {
     size_t changes = 1 + next_random() % 6;
     for (size_t i = 0; i < changes && input->size > 0; i++) {
-        size_t at = next_random() % input->size, left = input->size - at, count = 1 + next_random() % (left < 16 ? left : 16);
+        size_t at = next_random() % input->size, left = input->size - at,
+               count = 1 + next_random() % (left < 16 ? left : 16);
         switch (next_random() % 6) {
         case 0:
             input->data[at] ^= (uint8_t)(1u << next_random() % 8);

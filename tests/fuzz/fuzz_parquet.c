@@ -7,14 +7,19 @@
 
 static const struct type *schema_of_seed(struct arena *arena) {
     struct error error;
-    return type_parse_ddl(arena, BYTES("i INT, l BIGINT, x STRING, d DOUBLE, b BOOLEAN, ts TIMESTAMP, w DECIMAL(30,4), a ARRAY<STRUCT<p: INT, q: STRING>>, "
-        "m MAP<STRING, INT>"), &error);
+    return type_parse_ddl(arena,
+        BYTES("i INT, l BIGINT, x STRING, d DOUBLE, b BOOLEAN, ts TIMESTAMP, w DECIMAL(30,4), a ARRAY<STRUCT<p: INT, "
+              "q: STRING>>, "
+              "m MAP<STRING, INT>"),
+        &error);
 }
 
 bool fuzz_seed(size_t index, struct buffer *out) {
-    static const struct parquet_write_options variants[] = {{.codec = FORMAT_CODEC_SNAPPY}, {.codec = FORMAT_CODEC_NONE, .no_dictionary = true},
-        {.codec = FORMAT_CODEC_NONE, .no_delta = true, .timestamp = PARQUET_TIMESTAMP_INT96}, {.codec = FORMAT_CODEC_ZSTD, .page_size = 64},
-        {.codec = FORMAT_CODEC_GZIP, .row_group_size = 300}, {.codec = FORMAT_CODEC_LZ4}};
+    static const struct parquet_write_options variants[] = {{.codec = FORMAT_CODEC_SNAPPY},
+        {.codec = FORMAT_CODEC_NONE, .no_dictionary = true},
+        {.codec = FORMAT_CODEC_NONE, .no_delta = true, .timestamp = PARQUET_TIMESTAMP_INT96},
+        {.codec = FORMAT_CODEC_ZSTD, .page_size = 64}, {.codec = FORMAT_CODEC_GZIP, .row_group_size = 300},
+        {.codec = FORMAT_CODEC_LZ4}};
     if (index >= ARRAY_COUNT(variants)) {
         return false;
     }
@@ -26,8 +31,13 @@ bool fuzz_seed(size_t index, struct buffer *out) {
     struct batch *batch = batch_create(schema);
     struct string_view views[60];
     for (size_t i = 0; i < ARRAY_COUNT(views); i++) {
-        char *text = i % 7 == 0 ? "{}" : arena_printf(&arena, "{\"i\":%zu,\"l\":%zu,\"x\":\"t%zu\",\"d\":%zu.5,\"b\":true,\"ts\":\"2026-03-01T08:00:%02zu\","
-            "\"w\":%zu.25,\"a\":[{\"p\":1},{\"q\":\"z\"}],\"m\":{\"k\":%zu}}", i % 5, i * 1000003, i % 3, i, i % 60, i, i);
+        char *text =
+            i % 7 == 0
+                ? "{}"
+                : arena_printf(&arena,
+                      "{\"i\":%zu,\"l\":%zu,\"x\":\"t%zu\",\"d\":%zu.5,\"b\":true,\"ts\":\"2026-03-01T08:00:%02zu\","
+                      "\"w\":%zu.25,\"a\":[{\"p\":1},{\"q\":\"z\"}],\"m\":{\"k\":%zu}}",
+                      i % 5, i * 1000003, i % 3, i, i % 60, i, i);
         views[i] = (struct string_view){(const uint8_t *)text, (uint32_t)strlen(text), 0};
     }
     struct column texts = {.type = type_simple(TYPE_STRING), .row_count = ARRAY_COUNT(views), .values = views};
@@ -52,8 +62,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         struct format_reader *reader = format_parquet.open(&source, &request, &error);
         struct batch *batch;
         struct buffer text = {0};
-        for (int batches = 0; reader != NULL && batches < 64 && format_parquet.next(reader, &batch, &error) == FORMAT_NEXT_BATCH; batches++) {
-            struct column rows = {.type = schema, .row_count = batch->row_count, .children = batch->columns, .child_count = batch->column_count};
+        for (int batches = 0;
+             reader != NULL && batches < 64 && format_parquet.next(reader, &batch, &error) == FORMAT_NEXT_BATCH;
+             batches++) {
+            struct column rows = {.type = schema,
+                .row_count = batch->row_count,
+                .children = batch->columns,
+                .child_count = batch->column_count};
             for (size_t i = 0; i < batch->row_count; i++) {
                 buffer_clear(&text);
                 json_write_value(&rows, i, &(struct json_write_options){0}, &text);
