@@ -306,6 +306,56 @@ static void runs_on_the_pool_with_back_pressure(void **state) {
     exec_query_destroy(query);
 }
 
+/* A source whose one partition waits for ever. */
+static enum source_result wait_for_ever(
+    struct source_partition *partition, struct exec_waker waker, struct batch **batch, struct sql_error *error) {
+    return SOURCE_BLOCKED;
+}
+static struct source_scan waiting_scan = {.partition_count = 1};
+static struct source_partition waiting_partition = {.scan = &waiting_scan};
+static struct source_scan *begin_waiting(
+    struct source *source, const struct source_projection *projection, struct sql_error *error) {
+    waiting_scan.source = source;
+    return &waiting_scan;
+}
+static void end_waiting(struct source_scan *scan) {
+}
+static struct source_partition *open_waiting(struct source_scan *scan, size_t partition, struct sql_error *error) {
+    return &waiting_partition;
+}
+static void close_waiting(struct source_partition *partition) {
+}
+static const struct source_class waiting_class = {.name = "waiting", .scan_begin = begin_waiting,
+    .scan_end = end_waiting, .partition_open = open_waiting, .partition_next = wait_for_ever,
+    .partition_close = close_waiting};
+
+static void cancel_ends_a_run_that_waits(void **state) {
+    struct relation_scan *scan = relation_scan_new(&arena);
+    struct source source = {&waiting_class, NULL};
+    set_output(&scan->base, 1, (const char *[]){"id"}, (const struct type *[]){LONG});
+    scan->schema = type_parse_ddl(&arena, BYTES("id bigint, x int"), NULL);
+    scan->streaming = true;
+    scan->limit = -1;
+    struct exec_settings settings;
+    exec_settings_default(&settings);
+    struct sql_error error = {.arena = &arena};
+    struct exec_query *query = exec_query_create(engine, &scan->base, &settings, &error);
+    assert_non_null(query);
+    assert_int_equal(exec_query_stream_count(query), 1);
+    for (int i = 0; i < 20; i++) {
+        struct consumed consumed = {.query = query};
+        sem_init(&consumed.done, 0, 0);
+        struct exec_consumer consumer = {&consumed, consume, NULL, consumed_done};
+        exec_query_bind(query, 0, &source);
+        exec_query_start(query, EXEC_OUTPUT_PARTITIONED, &consumer);
+        exec_query_cancel(query);
+        sem_wait(&consumed.done);
+        sem_destroy(&consumed.done);
+        assert_true(consumed.failed);
+    }
+    exec_query_destroy(query);
+}
+
 static int set_up(void **state) {
     struct error error;
     world = world_posix_create();
@@ -330,6 +380,7 @@ int main(void) {
         cmocka_unit_test(limits_keep_the_order_of_partitions),
         cmocka_unit_test(errors_carry_their_condition),
         cmocka_unit_test(runs_on_the_pool_with_back_pressure),
+        cmocka_unit_test(cancel_ends_a_run_that_waits),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

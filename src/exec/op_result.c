@@ -72,9 +72,7 @@ static struct waiting_batch *next_waiting(struct result_shared *shared) {
 /* `resumed` is the count from before the consumer was called. */
 static void note_demand(
     struct exec_run *exec, struct result_shared *shared, enum exec_demand demand, uint64_t resumed) {
-    if (demand == EXEC_ENOUGH) {
-        __atomic_store_n(&exec->enough, 1, __ATOMIC_RELEASE);
-    } else if (demand == EXEC_FULL) {
+    if (demand == EXEC_FULL) {
         shared->full = shared->resumed == resumed;
     }
 }
@@ -101,6 +99,10 @@ static void send(struct result_shared *shared) {
         }
         batch_release(waiting->batch);
         free(waiting);
+        if (demand == EXEC_ENOUGH) {
+            __atomic_store_n(&exec->enough, 1, __ATOMIC_RELEASE);
+            run_wake_workers(exec);
+        }
         world_mutex_lock(&shared->lock);
         note_demand(exec, shared, demand, resumed);
     }
@@ -153,6 +155,10 @@ static enum op_result step_partitioned(struct op_run *run, struct batch *in) {
     uint64_t resumed = shared->resumed;
     world_mutex_unlock(&shared->lock);
     enum exec_demand demand = consumer->on_batch(consumer->argument, in, run->partition);
+    if (demand == EXEC_ENOUGH) {
+        __atomic_store_n(&run->exec->enough, 1, __ATOMIC_RELEASE);
+        run_wake_workers(run->exec);
+    }
     world_mutex_lock(&shared->lock);
     note_demand(run->exec, shared, demand, resumed);
     bool blocked = shared->full;

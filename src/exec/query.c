@@ -197,6 +197,7 @@ void exec_query_cancel(struct exec_query *query) {
         if (run->shared[query->operators[0]->index] != NULL) {
             op_result_resume(run, run->shared[query->operators[0]->index]);
         }
+        run_wake_workers(run);
     }
 }
 

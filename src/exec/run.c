@@ -84,6 +84,17 @@ bool exec_memory_add(struct op_run *op, int64_t size, struct sql_error *error) {
 
 /* ---- ending ---- */
 
+static void worker_wake(void *argument);
+
+/* A worker that waits for its source or for the consumer sees that the run ends only when it is woken. */
+void run_wake_workers(struct exec_run *run) {
+    world_mutex_lock(&run->lock);
+    for (int i = 0; i < run->worker_count; i++) {
+        worker_wake(&run->workers[i]);
+    }
+    world_mutex_unlock(&run->lock);
+}
+
 void run_fail(struct exec_run *run, const struct sql_error *error) {
     world_mutex_lock(&run->lock);
     if (run->error.condition == 0) {
@@ -91,6 +102,7 @@ void run_fail(struct exec_run *run, const struct sql_error *error) {
     }
     world_mutex_unlock(&run->lock);
     __atomic_store_n(&run->failed, 1, __ATOMIC_RELEASE);
+    run_wake_workers(run);
 }
 
 static void end_operators(struct exec_run *run) {
@@ -106,6 +118,9 @@ static void end_operators(struct exec_run *run) {
 }
 
 static void run_done(struct exec_run *run) {
+    world_mutex_lock(&run->lock);
+    run->worker_count = 0;
+    world_mutex_unlock(&run->lock);
     if (run->error.condition == 0 && run->cancelled && !run->enough) {
         raise_query_cancelled(&run->error, "it was stopped");
     }
@@ -435,16 +450,20 @@ static void start_pipeline(struct exec_run *run) {
     run->partitions_total += (int64_t)run->partition_count;
     run->partition_next = 0;
     int slots = run->inline_run || pipeline->sink->single_worker ? 1 : world_pool_thread_count(run->engine->pool);
-    run->worker_count = run->partition_count < (size_t)slots ? (int)run->partition_count : slots;
-    run->worker_count = run->worker_count < 1 ? 1 : run->worker_count;
-    run->workers_left = run->worker_count;
-    run->workers = ARENA_ARRAY(&run->arena, struct worker, (size_t)run->worker_count);
-    for (int i = 0; i < run->worker_count; i++) {
-        worker_begin(&run->workers[i], run, i);
+    int count = run->partition_count < (size_t)slots ? (int)run->partition_count : slots;
+    count = count < 1 ? 1 : count;
+    struct worker *workers = ARENA_ARRAY(&run->arena, struct worker, (size_t)count);
+    run->workers_left = count;
+    for (int i = 0; i < count; i++) {
+        worker_begin(&workers[i], run, i);
     }
+    world_mutex_lock(&run->lock);
+    run->workers = workers;
+    run->worker_count = count;
+    world_mutex_unlock(&run->lock);
     /* The last submission may end the run: nothing of it is touched afterwards. */
-    for (int i = 0, count = run->worker_count; i < count; i++) {
-        exec_run_submit(run, worker_task, &run->workers[i]);
+    for (int i = 0; i < count; i++) {
+        exec_run_submit(run, worker_task, &workers[i]);
     }
 }
 

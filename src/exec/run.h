@@ -48,6 +48,7 @@ struct exec_run {
 };
 
 void run_start(struct exec_run *run);
+void run_wake_workers(struct exec_run *run);
 void run_fail(struct exec_run *run, const struct sql_error *error);
 
 #endif
