@@ -293,6 +293,12 @@ static bool resolve_time_interval(struct resolution *resolution) {
     return true;
 }
 
+/* Scaled, an interval may get any of its fields: INTERVAL 3 DAY / 2 has hours. */
+static bool resolve_scaled_interval(struct resolution *resolution) {
+    resolution->type = type_simple(resolution->arguments[0]->type->kind);
+    return true;
+}
+
 static bool resolve_curdate(struct resolution *resolution) {
     return replace_by(resolution, make(resolution, "current_date", 0, NULL, NULL, NULL));
 }
@@ -565,6 +571,8 @@ static resolver *const resolvers[FUNCTION_COUNT_OF_ALL] = {
     [FUNCTION_TIME_PLUS_INTERVAL] = resolve_time_interval,
     [FUNCTION_TIME_MINUS_INTERVAL] = resolve_time_interval,
     [FUNCTION_CURDATE] = resolve_curdate,
+    [FUNCTION_MULTIPLY_INTERVAL] = resolve_scaled_interval,
+    [FUNCTION_DIVIDE_INTERVAL] = resolve_scaled_interval,
     [FUNCTION_TO_DATE] = resolve_to_time,
     [FUNCTION_TRY_TO_DATE] = resolve_to_time,
     [FUNCTION_TO_TIMESTAMP] = resolve_to_time,
