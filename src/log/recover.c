@@ -13,6 +13,7 @@
 #include "base/assert.h"
 
 #define SECTOR_SIZE 512
+#define TAIL_ZEROS 16 /* more than what a record or a compressed block ends in by itself */
 
 struct load {
     struct partition_log *log;
@@ -194,8 +195,7 @@ static int64_t zeros_before(const struct scan *scan, int64_t from, int64_t to) {
 }
 
 /* Is the damage in [from, to) made of writes that did not reach the disk, or only in part? Then whole sectors are zero,
- * or the end of a batch is, or the file ends within one. Formats that end in zeros themselves (gzip's size, lz4's end
- * mark) need more of them. */
+ * or the end of a batch is, or the file ends within one. */
 static bool is_lost_write(const struct scan *scan, int64_t from, int64_t to) {
     static const uint8_t zeros[SECTOR_SIZE];
     int64_t first = (from + SECTOR_SIZE - 1) / SECTOR_SIZE * SECTOR_SIZE;
@@ -218,8 +218,7 @@ static bool is_lost_write(const struct scan *scan, int64_t from, int64_t to) {
         if (result == RECORD_BATCH_SHORT && to == (int64_t)scan->data.size)
             return true;
         int64_t end = result == RECORD_BATCH_OK ? from + (int64_t)batch.whole.size : to;
-        int64_t needed = result == RECORD_BATCH_OK && record_batch_codec(&batch) != RECORD_CODEC_NONE ? 8 : 2;
-        if (zeros_before(scan, from, end) >= needed)
+        if (zeros_before(scan, from, end) >= TAIL_ZEROS)
             return true;
         from = end;
     }
