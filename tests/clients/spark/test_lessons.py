@@ -48,6 +48,7 @@ def run_lessons(environment, tmp_path, names, raudal=None):
         result = environment.python(RUNNER, *arguments, "/lessons", raudal=raudal, timeout_s=250)
     else:
         child = {name: value for name, value in os.environ.items() if not name.startswith("SPARK_")}
+        child["SPARK_TESTING"] = "1"        # its Connect server takes a free port; 15002 may be a Raudal's
         result = environment.python(RUNNER, *arguments, f"file:{tmp_path}", "real", timeout_s=250, env=child)
     printed = {}
     for line in result.stdout.splitlines():
