@@ -416,6 +416,15 @@ static struct column *kernel_size(struct evaluation *evaluation, struct column *
     return result;
 }
 
+static struct column *kernel_size_of_null(struct evaluation *evaluation, struct column *const *arguments) {
+    if (!evaluation->settings->legacy_size_of_null || evaluation->call->ansi) {
+        return evaluation_result_null(evaluation);
+    }
+    struct column *result = evaluation_result_constant(evaluation);
+    COLUMN_VALUES(result, int32_t)[0] = -1;
+    return result;
+}
+
 /* ---- one element ---- */
 
 enum access { ACCESS_ELEMENT_AT, ACCESS_GET, ACCESS_ITEM };
@@ -691,6 +700,7 @@ static const struct kernel_entry entries[] = {
     SAFE("array_max", kernel_array_max, TYPE_ARRAY),
     SAFE("size", kernel_size, TYPE_ARRAY),
     SAFE("size", kernel_size, TYPE_MAP),
+    SAFE("size", kernel_size_of_null, TYPE_NULL),
     SAFE("array_size", kernel_size, TYPE_ARRAY),
     MAY_FAIL("element_at", kernel_element_at, TYPE_ARRAY, TYPE_INTEGER),
     SAFE("get", kernel_get, TYPE_ARRAY, TYPE_INTEGER),
