@@ -1,5 +1,6 @@
-/* Broken SQL through lexer, parser, analyzer and optimizer: the published examples with pieces cut out, doubled, swapped and replaced. Whatever comes of it
- * must be a plan or an error. sql_fuzz [SEED [ROUNDS]]; a failure is repeated with the seed that was printed. */
+/* Broken SQL through lexer, parser, analyzer and optimizer: the published examples with pieces cut out, doubled,
+ * swapped and replaced. Whatever comes of it must be a plan or an error. sql_fuzz [SEED [ROUNDS]]; a failure is
+ * repeated with the seed that was printed. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -29,9 +30,11 @@ static struct bytes piece_of(const char *text) {
 }
 
 static void mutate(struct buffer *text) {
-    static const char *const words[] = {"SELECT ", " FROM ", " WHERE ", " GROUP BY ALL ", "(", ")", ",", "*", "NULL", "'", "`", "/*", "--", "CASE WHEN ",
-        " OVER (", " -> ", "::INT", "[0]", ".x", " UNION SELECT ", " IN (SELECT 1)", " LATERAL VIEW explode(", "INTERVAL 1 ", "1e999", "\xff", ":p", "?",
-        "99999999999999999999999999999999999999999", " ORDER BY 1", " LIMIT ALL", "struct(", "x -> x", " JOIN ", "VALUES (1)"};
+    static const char *const words[] = {"SELECT ", " FROM ", " WHERE ", " GROUP BY ALL ", "(", ")", ",", "*", "NULL",
+        "'", "`", "/*", "--", "CASE WHEN ", " OVER (", " -> ", "::INT", "[0]", ".x", " UNION SELECT ", " IN (SELECT 1)",
+        " LATERAL VIEW explode(", "INTERVAL 1 ", "1e999", "\xff", ":p", "?",
+        "99999999999999999999999999999999999999999", " ORDER BY 1", " LIMIT ALL", "struct(", "x -> x", " JOIN ",
+        "VALUES (1)"};
     size_t at = text->size == 0 ? 0 : draw(text->size);
     struct bytes insert = draw(3) == 0 ? piece_of(example()) : bytes_from_text(words[draw(ARRAY_COUNT(words))]);
     size_t cut = draw(2) == 0 ? 0 : draw(text->size - at + 1);
