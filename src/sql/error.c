@@ -38,6 +38,8 @@ static const char *fill(const struct sql_error *error, const char *message) {
             buffer_append_byte(&out, (uint8_t)*next++);
         }
     }
+    while (out.size > 0 && out.data[out.size - 1] == ' ') /* an empty parameter at the end */
+        out.size--;
     const char *text = arena_text(error->arena, buffer_view(&out));
     buffer_free(&out);
     return text;
