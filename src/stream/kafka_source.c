@@ -399,6 +399,15 @@ static int64_t start_of(
     return first;
 }
 
+/* The log ends before an offset that the checkpoint names: it was cut by a loss of power, or the topic was made anew.
+ */
+static void ahead_of_log(const struct kafka_offset *end, int64_t named, struct sql_error *error) {
+    raise_kafka_data_loss(
+        error, arena_printf(error->arena,
+                   "the checkpoint is ahead of its log: %s-%d ends at offset %lld, the checkpoint names %lld",
+                   end->topic, (int)end->partition, (long long)end->offset, (long long)named));
+}
+
 /* maxOffsetsPerTrigger is shared out in proportion to what each partition has waiting, as Spark does it. */
 static bool limit(struct stream_reading *base, struct bytes start_text, struct bytes latest_text, int64_t waited_ms,
     struct buffer *end, bool *ready, struct sql_error *error) {
@@ -412,7 +421,13 @@ static bool limit(struct stream_reading *base, struct bytes start_text, struct b
     }
     int64_t total = 0;
     for (size_t i = 0; i < last.count; i++) {
-        int64_t waiting = last.items[i].offset - start_of(reading, &start, &last.items[i]);
+        int64_t first = start_of(reading, &start, &last.items[i]), waiting = last.items[i].offset - first;
+        if (waiting < 0 && options->fail_on_data_loss) {
+            ahead_of_log(&last.items[i], first, error);
+            kafka_offsets_free(&start);
+            kafka_offsets_free(&last);
+            return false;
+        }
         total += waiting > 0 ? waiting : 0;
     }
     *ready = options->offsets_per_trigger_min == 0 || total >= options->offsets_per_trigger_min || waited_ms >= 900000;
@@ -457,12 +472,11 @@ static struct source *make_batch(
         bool ahead = reading->source->kafka->class->offsets(reading->source->kafka, source->end.items[i].topic,
                          source->end.items[i].partition, &earliest, &last, &problem) &&
                      source->end.items[i].offset > last;
-        if (ahead && source->options.fail_on_data_loss) {
-            raise_kafka_data_loss(
-                error, arena_printf(error->arena,
-                           "the checkpoint is ahead of its log: %s-%d ends at offset %lld, the checkpoint names %lld",
-                           source->end.items[i].topic, (int)source->end.items[i].partition, (long long)last,
-                           (long long)source->end.items[i].offset));
+        bool behind = from > source->end.items[i].offset;
+        if ((ahead || behind) && source->options.fail_on_data_loss) {
+            int64_t named = behind ? from : source->end.items[i].offset;
+            source->end.items[i].offset = behind ? source->end.items[i].offset : last;
+            ahead_of_log(&source->end.items[i], named, error);
             source_close(&source->base);
             return NULL;
         }
