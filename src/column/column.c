@@ -403,6 +403,26 @@ struct batch *batch_slice(struct batch *batch, size_t offset, size_t count) {
     return slice;
 }
 
+/* Only for columns that nobody else sees yet. */
+static void column_retype(struct column *column, const struct type *type) {
+    ASSERT(column->type->kind == type->kind);
+    column->type = type;
+    for (size_t i = 0; i < column->child_count; i++) {
+        column_retype(column->children[i], type_child(type, i));
+    }
+}
+
+struct batch *batch_copy(const struct batch *batch, const struct type *schema) {
+    struct batch *copy = batch_create(schema);
+    ASSERT(copy->column_count == batch->column_count);
+    copy->row_count = batch->row_count;
+    for (size_t i = 0; i < batch->column_count; i++) {
+        copy->columns[i] = column_copy(&copy->arena, batch->columns[i]);
+        column_retype(copy->columns[i], schema->fields[i].type);
+    }
+    return copy;
+}
+
 size_t column_null_count(const struct column *column) {
     if (column->validity == NULL) {
         return 0;

@@ -104,6 +104,9 @@ struct column *column_copy(struct arena *arena, const struct column *column);
 /* new batch that keeps the old one */
 struct batch *batch_take(struct batch *batch, const uint32_t *indexes, size_t count);
 struct batch *batch_slice(struct batch *batch, size_t offset, size_t count);
+/* A batch with copies of everything, strings included, and with the types of `schema` (the same apart from names and
+ * nullability), which outlives it: for batches that must outlive the query they came from. */
+struct batch *batch_copy(const struct batch *batch, const struct type *schema);
 size_t column_null_count(const struct column *column);
 
 #endif

@@ -133,6 +133,11 @@ static void columns_cut_and_joined(void **state) {
     }
     assert_same_rows(taken, 0, batch, 15);
     assert_same_rows(taken, 4, batch, 7);
+    struct arena other = {0};
+    struct batch *apart = batch_copy(slice, type_copy(&other, batch->schema));
+    assert_same_rows(apart, 2, batch, 5);
+    batch_release(apart);
+    arena_destroy(&other);
     batch_release(batch);
     batch_release(slice);
     struct batch *joined = batch_create(taken->schema);

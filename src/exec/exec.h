@@ -48,7 +48,8 @@ enum exec_demand {
 struct exec_consumer {
     void *argument;
     /* A batch of result rows; the reference stays the engine's (batch_retain to keep it). Compute thread, must not
-     * wait. May be NULL. */
+     * wait. May be NULL.
+     * The types that a batch points to are the query's: to keep one longer than the query, batch_copy it. */
     enum exec_demand (*on_batch)(void *argument, struct batch *batch, size_t partition);
     /* PARTITIONED: no more batches of this partition. Optional. */
     void (*on_partition_end)(void *argument, size_t partition);
