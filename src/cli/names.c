@@ -54,8 +54,22 @@ static bool enter_user_namespace(int flags, unsigned inside_uid, unsigned outsid
     return write_proc("/proc/self/gid_map", line, error);
 }
 
+/* Whether a mount that this process sees passes its changes on to others. */
+static bool sees_shared_mounts(void) {
+    char line[4096];
+    bool shared = false;
+    FILE *file = fopen("/proc/self/mountinfo", "r");
+    if (file == NULL)
+        return true;
+    while (!shared && fgets(line, sizeof line, file) != NULL)
+        shared = strstr(line, " shared:") != NULL;
+    fclose(file);
+    return shared;
+}
+
 static bool mount_hosts(const char *hosts_path, struct error *error) {
-    if (mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0)
+    /* In a chroot "/" is no mount of its own (EINVAL); there it is enough that nothing is shared. */
+    if (mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 && (errno != EINVAL || sees_shared_mounts()))
         return error_system(error, errno, "making mounts private");
     if (mount(hosts_path, "/etc/hosts", NULL, MS_BIND, NULL) != 0)
         return error_system(error, errno, "mounting over /etc/hosts");
