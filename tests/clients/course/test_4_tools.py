@@ -239,7 +239,7 @@ def test_metrics_are_prometheus_text(raudal, service):
 @pytest.mark.parametrize("service", PAGES)
 def test_a_foreign_host_name_is_refused(raudal, service):
     """A page of another site that rebinds its name to our address gets nothing."""
-    assert get(raudal, service, Host="evil.example").status_code == 403
+    assert get(raudal, service, Host="evil.example").status_code == 421   # Misdirected Request
     for name in ("localhost", "127.0.0.1", raudal.address, "namenode", "spark-master", "kafka"):
         assert get(raudal, service, Host=f"{name}:{raudal.port(service)}").status_code == 200, name
 
