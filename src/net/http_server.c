@@ -11,7 +11,8 @@
 #include <unistd.h>
 
 enum {
-    IDLE_TIMEOUT_S = 120,
+    HEADER_TIMEOUT_S = 3, /* for a request's line and headers, and between requests: slow or half-closed peers go */
+    IDLE_TIMEOUT_S = 120, /* without progress inside a request */
     CONNECTION_MEMORY_SIZE = 48 * 1024,
     BUFFERED_BODY_SIZE_DEFAULT = 1 << 20,
     DISCARDED_BODY_SIZE_MAX = 64 << 20, /* unread body after an early answer; then the connection is cut */
@@ -249,14 +250,20 @@ static void *target_received(void *argument, const char *target, struct MHD_Conn
     return http_request_create(argument, target);
 }
 
+static void set_timeout(struct MHD_Connection *connection, unsigned int timeout_s) {
+    MHD_set_connection_option(connection, MHD_CONNECTION_OPTION_TIMEOUT, timeout_s);
+}
+
 static enum MHD_Result access_request(void *argument, struct MHD_Connection *connection, const char *target,
     const char *method, const char *version, const char *data, size_t *size, void **context) {
     struct http_request *request = *context;
     if (request->server->stops)
         return MHD_NO;
     request->in_daemon = true;
-    if (!request->is_begun)
+    if (!request->is_begun) {
+        set_timeout(connection, IDLE_TIMEOUT_S);
         begin(request, connection, method);
+    }
     enum MHD_Result result = advance(request, data, size);
     request->in_daemon = false;
     return result;
@@ -265,6 +272,8 @@ static enum MHD_Result access_request(void *argument, struct MHD_Connection *con
 static void request_over(
     void *argument, struct MHD_Connection *connection, void **context, enum MHD_RequestTerminationCode code) {
     struct http_request *request = *context;
+    if (code == MHD_REQUEST_TERMINATED_COMPLETED_OK)
+        set_timeout(connection, HEADER_TIMEOUT_S);
     if (request == NULL)
         return;
     *context = NULL;
@@ -354,7 +363,7 @@ static struct MHD_Daemon *make_daemon(struct http_server *server) {
     return MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0,
         NULL, NULL, access_request, NULL, MHD_OPTION_EXTERNAL_LOGGER, log_message, server, MHD_OPTION_URI_LOG_CALLBACK,
         target_received, server, MHD_OPTION_NOTIFY_COMPLETED, request_over, NULL, MHD_OPTION_NOTIFY_CONNECTION,
-        connection_changed, server, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned int)IDLE_TIMEOUT_S,
+        connection_changed, server, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned int)HEADER_TIMEOUT_S,
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY_SIZE, MHD_OPTION_CONNECTION_LIMIT,
         (unsigned int)server->gate.limits.connection_count_max + 1, MHD_OPTION_END);
 }
