@@ -8,7 +8,18 @@
 #include "connect/connect_internal.h"
 #include "status.pb-c.h"
 
-enum { PARAMETERS_SIZE_MAX = 1024 }; /* as Spark: longer ones only by FetchErrorDetails */
+/* As Spark: longer ones only by FetchErrorDetails. Clients refuse trailers of more than some kilobytes. */
+enum { PARAMETERS_SIZE_MAX = 1024, MESSAGE_SIZE_MAX = 2048 };
+
+static const char *abbreviate(struct arena *arena, const char *message) {
+    size_t size = strlen(message);
+    if (size <= MESSAGE_SIZE_MAX)
+        return message;
+    size = MESSAGE_SIZE_MAX - 3;
+    while (size > 0 && ((uint8_t)message[size] & 0xc0) == 0x80) /* not inside a character */
+        size--;
+    return arena_printf(arena, "%.*s...", (int)size, message);
+}
 
 static void add_metadata(struct arena *arena, Google__Rpc__ErrorInfo *info, const char *key, const char *value) {
     Google__Rpc__ErrorInfo__MetadataEntry *entry =
@@ -137,7 +148,7 @@ struct buffer errors_status(struct session *session, const struct sql_error *err
     Google__Rpc__Status *status = PROTOBUF_NEW(arena, Google__Rpc__Status, google__rpc__status);
     Google__Rpc__Any *any = PROTOBUF_NEW(arena, Google__Rpc__Any, google__rpc__any);
     const char *const *classes = sql_error_classes(error);
-    *message = sql_error_message(error);
+    *message = abbreviate(arena, sql_error_message(error));
     info->reason = (char *)classes[0];
     info->domain = (char *)"org.apache.spark";
     info->metadata = ARENA_ARRAY(arena, Google__Rpc__ErrorInfo__MetadataEntry *, 6);

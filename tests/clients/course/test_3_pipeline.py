@@ -9,7 +9,7 @@ from datetime import datetime
 
 import pytest
 
-from harness import TOP, end, wait_until
+from harness import TOP, end, wait_until, write_program
 
 GENERATOR = TOP / "exercises" / "generator.py"
 PIPELINE = TOP / "exercises" / "pipeline.py"
@@ -185,15 +185,18 @@ def test_a_real_spark_reads_what_the_pipeline_wrote(fresh_raudal, environment, t
     fresh_raudal.run(program, environment=environment("course")).ok()
     spark = environment("spark-4_3")
     child = {name: value for name, value in os.environ.items() if name != "SPARK_REMOTE"}
-    result = spark.python(f"""
+    # By the name that the pipeline wrote with: a file index finds the files of _spark_metadata by their whole path.
+    file = write_program("""
         from pyspark.sql import SparkSession
         spark = (SparkSession.builder.master("local[1]").config("spark.ui.enabled", "false")
                  .config("spark.driver.bindAddress", "127.0.0.1").config("spark.driver.host", "127.0.0.1")
                  .getOrCreate())
-        df = spark.read.parquet("hdfs://{fresh_raudal.at('namenode')}/datos/streaming")
+        df = spark.read.parquet("hdfs://namenode:9000/datos/streaming")
         df.printSchema()
-        print("answer", df.count(), df.agg({{"value": "sum"}}).first()[0])
-        """, env=child, timeout_s=180)
+        print("answer", df.count(), df.agg({"value": "sum"}).first()[0])
+        """)
+    words = ["env", "-u", "SPARK_REMOTE", "-u", "PYTHONPATH", str(spark.interpreter), str(file)]
+    result = fresh_raudal.shell(words, env=child, timeout_s=180)
     assert "answer 100 4950" in result.ok().stdout
     assert "timestamp: timestamp" in result.stdout and "value: integer" in result.stdout
 
