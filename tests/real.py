@@ -163,7 +163,8 @@ class RealHdfs(RealSystem):
         self.java("hadoop", [], server + "datanode.DataNode", conf=f"{conf}:{web}")
         self.await_port(9866)
         shell_environment = dict(os.environ, RAUDAL_CONF=str(conf))
-        wait_until(lambda: "Hostname" in hadoop.tool("hdfs-admin", "-report", "-live", env=shell_environment).stdout, 60,
+        wait_until(lambda: "Hostname" in hadoop.tool("hdfs-admin", "-report", "-live", env=shell_environment).stdout,
+            60,
                    "the DataNode's report")
         return self
 

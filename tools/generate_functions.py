@@ -12,7 +12,8 @@ import re
 import sys
 
 HEAD = re.compile(r"^(\S+) \((.*?)\) -> (\S+) (strict|strict_nullable|never|custom)((?: \S+)*)$")
-SYMBOLS = {"+": "PLUS", "-": "MINUS", "*": "TIMES", "/": "DIVIDE", "%": "MOD", "=": "EQUAL", "!=": "NOT_EQUAL", "<=>": "EQUAL_NULL_SAFE", "<": "LESS",
+SYMBOLS = {"+": "PLUS", "-": "MINUS", "*": "TIMES", "/": "DIVIDE", "%": "MOD", "=": "EQUAL", "!=": "NOT_EQUAL",
+    "<=>": "EQUAL_NULL_SAFE", "<": "LESS",
            "<=": "LESS_OR_EQUAL", ">": "GREATER", ">=": "GREATER_OR_EQUAL", "&": "BIT_AND_OPERATOR", "|": "BIT_OR_OPERATOR", "^": "BIT_XOR_OPERATOR",
            "aggregate": "AGGREGATE_LAMBDA", "~": "BIT_NOT", "<<": "SHIFT_LEFT", ">>": "SHIFT_RIGHT", ">>>": "SHIFT_RIGHT_UNSIGNED"}
 
@@ -25,9 +26,11 @@ class Row:
         self.words = dict((word.partition("=")[0], word.partition("=")[2]) for word in rest.split())
         self.text = self.example = self.expected = ""
         self.identifier = SYMBOLS.get(self.name, self.name.upper())
-        self.kind = next((k for k in ("aggregate", "window", "generator", "table", "rewritten") if k in self.words), "scalar").upper()
+        self.kind = next((k for k in ("aggregate", "window", "generator", "table", "rewritten") if k in self.words),
+            "scalar").upper()
         self.kernel = "" if self.kind == "REWRITTEN" else self.words.get("kernel", self.identifier.lower())
-        self.symbol = self.words.get("show", self.words.get("infix", self.words.get("prefix", self.words.get("postfix", self.name))))
+        self.symbol = self.words.get("show", self.words.get("infix", self.words.get("prefix",
+            self.words.get("postfix", self.name))))
         self.symbol = self.symbol.replace("_", " ") if "postfix" in self.words else self.symbol
         self.display = next((k for k in ("infix", "prefix", "postfix", "special") if k in self.words), "call").upper()
         self.volatility = next((k for k in ("volatile", "stable") if k in self.words), "immutable").upper()

@@ -75,7 +75,8 @@ def read(path, messages):
                 low, high = versions(options['versions'])
                 name = words[1]
                 suffix = '_record' if words[0] == 'record' and not re.search('_(key|value)$', name) else ''
-                header = message = Message(f'kafka_{name}{suffix}', words[0], name, int(options.get('key', -1)), low, high,
+                header = message = Message(f'kafka_{name}{suffix}', words[0], name, int(options.get('key', -1)), low,
+                    high,
                                            int(options.get('flexible', NEVER)))
                 if words[0] != 'api':
                     messages.append(message)
@@ -142,7 +143,8 @@ def main():
         read(path, messages)
     names = [os.path.basename(path) for path in schemas]
     note = f'/* Made by tools/generate_kafka.py from schema/kafka/ ({", ".join(names)}). */'
-    header = [note, '#ifndef WIRE_KAFKA_MESSAGES_H', '#define WIRE_KAFKA_MESSAGES_H', '', '#include "wire/message.h"', '']
+    header = [note, '#ifndef WIRE_KAFKA_MESSAGES_H', '#define WIRE_KAFKA_MESSAGES_H', '', '#include "wire/message.h"',
+        '']
     source = [note, '#include "wire/kafka_messages.h"', '']
     for message in messages:
         message.structs.append(message.c_name)

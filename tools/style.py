@@ -16,6 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 TOP = pathlib.Path(__file__).resolve().parents[1]
 LINE_MAX = 120
+PYTHON_LINE_MAX = 150
 FILE_MAX = 1000
 FUNCTION_MAX = 100
 README_MAX = 60
@@ -82,11 +83,12 @@ def code(name):
 # The checks.
 
 def line_length():
-    """Tables of facts (*.def, *.msg) are exempt: a row of a table is one line."""
+    """Tables of facts (*.def, *.msg) are exempt: a row of a table is one line. Python may be wider: its texts hold C and SQL."""
     for name in files(".c", ".h", ".py", ".sh", ".proto", ".build", "dev"):
+        limit = PYTHON_LINE_MAX if name.endswith((".py", ".sh")) else LINE_MAX
         for number, line in numbered(name):
-            if len(line) > LINE_MAX:
-                yield f"{name}:{number}: {len(line)} columns, the limit is {LINE_MAX}"
+            if len(line) > limit:
+                yield f"{name}:{number}: {len(line)} columns, the limit is {limit}"
 
 
 def white_space():

@@ -12,7 +12,7 @@ struct list {
     struct list_node head;
 };
 
-#define CONTAINER_OF(pointer, type, member) ((type *)((char *)(pointer) - offsetof(type, member)))
+#define CONTAINER_OF(pointer, type, member) ((type *)((char *)(pointer)-offsetof(type, member)))
 #define LIST_FOR_EACH(node, list)                                                                                      \
     for (struct list_node *node = (list)->head.next, *node##_next = node->next; node != &(list)->head;                 \
          node = node##_next, node##_next = node->next)

@@ -225,16 +225,16 @@ static bool uses_pyspark(const char *file) {
 }
 
 /* Prints the version of pyspark and the first module that Spark Connect needs and that is absent. */
-static const char probe[] =
-    "import importlib.util as u, importlib.metadata as m\n"
-    "v = ''\n"
-    "for n in ('pyspark-client', 'pyspark-connect', 'pyspark'):\n"
-    "    try: v = v or m.version(n)\n"
-    "    except m.PackageNotFoundError: pass\n"
-    "def missing(n):\n"
-    "    try: return not u.find_spec(n)\n"
-    "    except ImportError: return True\n"
-    "print(v or '-', *[n for n in ('pandas', 'pyarrow', 'grpc', 'grpc_status', 'google.protobuf') if missing(n)][:1])\n";
+static const char probe[] = "import importlib.util as u, importlib.metadata as m\n"
+                            "v = ''\n"
+                            "for n in ('pyspark-client', 'pyspark-connect', 'pyspark'):\n"
+                            "    try: v = v or m.version(n)\n"
+                            "    except m.PackageNotFoundError: pass\n"
+                            "def missing(n):\n"
+                            "    try: return not u.find_spec(n)\n"
+                            "    except ImportError: return True\n"
+                            "print(v or '-', *[n for n in ('pandas', 'pyarrow', 'grpc', 'grpc_status', "
+                            "'google.protobuf') if missing(n)][:1])\n";
 
 static bool probe_python(const char *python, char *answer, size_t size) {
     int ends[2];

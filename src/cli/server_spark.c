@@ -211,8 +211,9 @@ static void append_query(void *argument, const struct stream_summary *summary) {
     uuid_format(summary->id, id);
     uuid_format(summary->run_id, run_id);
     if (summary->bad_record_count > 0)
-        buffer_printf(&bad, "%s%s%" PRIu64 " records did not fit the schema; the first: field %s: %s: %s", summary->name,
-            summary->name[0] == 0 ? "" : ": ", summary->bad_record_count, summary->first_bad_field, summary->first_bad_reason, summary->first_bad_record);
+        buffer_printf(&bad, "%s%s%" PRIu64 " records did not fit the schema; the first: field %s: %s: %s",
+            summary->name, summary->name[0] == 0 ? "" : ": ", summary->bad_record_count, summary->first_bad_field,
+            summary->first_bad_reason, summary->first_bad_record);
     buffer_printf(listing->out,
         "%s{\"id\": \"%s\", \"runId\": \"%s\", \"state\": \"%s\", \"batchId\": %" PRId64 ", \"inputRows\": %" PRId64
         ", \"badRecords\": %" PRIu64,

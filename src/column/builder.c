@@ -12,8 +12,10 @@ void column_builder_init(
     if (type->kind == TYPE_ARRAY || type->kind == TYPE_MAP) {
         builder->offsets = ARENA_ARRAY(arena, int32_t, builder->capacity + 1);
     }
-    builder->child_count = type->kind == TYPE_STRUCT ? type->field_count : type->kind == TYPE_MAP ? 2
-        : type->kind == TYPE_ARRAY ? 1 : 0;
+    builder->child_count = type->kind == TYPE_STRUCT  ? type->field_count
+                           : type->kind == TYPE_MAP   ? 2
+                           : type->kind == TYPE_ARRAY ? 1
+                                                      : 0;
     if (builder->child_count > 0) {
         builder->children = ARENA_ARRAY(arena, struct column_builder, builder->child_count);
         for (size_t i = 0; i < builder->child_count; i++) {

@@ -157,8 +157,8 @@ static const uint8_t *take_validity(
     return bits;
 }
 
-static void take_lists(struct arena *arena, struct column *taken, const struct column *column, const uint32_t *indexes,
-    size_t count) {
+static void take_lists(
+    struct arena *arena, struct column *taken, const struct column *column, const uint32_t *indexes, size_t count) {
     int32_t *offsets = ARENA_ARRAY(arena, int32_t, count + 1);
     size_t total = 0;
     for (size_t i = 0; i < count; i++) {

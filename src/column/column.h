@@ -28,12 +28,12 @@ struct calendar_interval {
 
 struct column {
     const struct type *type;
-    size_t row_count;          /* 1 when constant */
+    size_t row_count; /* 1 when constant */
     bool constant;
-    const uint8_t *validity;   /* bit per row, least significant first, 1 = present; NULL = no nulls */
+    const uint8_t *validity; /* bit per row, least significant first, 1 = present; NULL = no nulls */
     void *values;
-    const int32_t *offsets;    /* ARRAY, MAP: row_count + 1 positions in the children, starting at 0 */
-    struct column **children;  /* STRUCT: one per field; ARRAY: element; MAP: key, value */
+    const int32_t *offsets;   /* ARRAY, MAP: row_count + 1 positions in the children, starting at 0 */
+    struct column **children; /* STRUCT: one per field; ARRAY: element; MAP: key, value */
     size_t child_count;
 };
 
@@ -49,7 +49,7 @@ static inline void bit_set(uint8_t *bits, size_t index) {
     bits[index >> 3] |= (uint8_t)(1u << (index & 7));
 }
 static inline void bit_clear(uint8_t *bits, size_t index) {
-    bits[index >> 3] &= (uint8_t)~(1u << (index & 7));
+    bits[index >> 3] &= (uint8_t) ~(1u << (index & 7));
 }
 /* Bytes to allocate for a bitmap of that many bits. A reader may only touch (bit_count + 7) / 8 of them. */
 static inline size_t bitmap_size(size_t bit_count) {
@@ -64,7 +64,7 @@ enum { BATCH_ROWS_TARGET = 8192 };
 /* Rows of one schema. Counted; memory of its columns lives in its arena or in batches and maps that the arena keeps
  * (batch_keep). Not changed after it was passed on; then any thread may read it. */
 struct batch {
-    int references; /* atomic */
+    int references;            /* atomic */
     const struct type *schema; /* STRUCT; outlives the batch (query arena) or lives in the batch's arena */
     size_t row_count;
     struct column **columns;
@@ -97,8 +97,8 @@ struct column *column_slice(struct arena *arena, const struct column *column, si
 /* A full column in place of a constant one (returns non-constant ones as they are). row_count is the batch's. */
 struct column *column_flatten(struct arena *arena, struct column *column, size_t row_count);
 /* One column after the other; types must be equal. */
-struct column *column_concat(struct arena *arena, struct column *const *columns, const size_t *row_counts,
-    size_t count);
+struct column *column_concat(
+    struct arena *arena, struct column *const *columns, const size_t *row_counts, size_t count);
 /* Deep copy, string bytes included: nothing else needs to be kept. */
 struct column *column_copy(struct arena *arena, const struct column *column);
 /* new batch that keeps the old one */

@@ -12,8 +12,8 @@ bool ipc_write_stream(const struct type *schema, struct batch *const *batches, s
     struct buffer *out, struct error *error);
 /* The parts of a stream, for writers that send batch after batch. */
 void ipc_write_schema(const struct type *schema, const char *zone, struct buffer *out);
-bool ipc_write_batch(const struct batch *batch, size_t offset, size_t row_count, struct buffer *out,
-    struct error *error);
+bool ipc_write_batch(
+    const struct batch *batch, size_t offset, size_t row_count, struct buffer *out, struct error *error);
 void ipc_write_end(struct buffer *out);
 /* How many rows from `offset` on make at most size_max bytes of record batch (at least one row when there is one). */
 size_t ipc_rows_for(const struct batch *batch, size_t offset, size_t size_max);

@@ -72,8 +72,8 @@ static bool read_int_type(struct flat_reader *flat, size_t table, struct arrow_f
     return true;
 }
 
-static bool read_decimal_type(struct ipc_reader *reader, struct flat_reader *flat, size_t table,
-    struct arrow_field *field) {
+static bool read_decimal_type(
+    struct ipc_reader *reader, struct flat_reader *flat, size_t table, struct arrow_field *field) {
     int32_t precision = (int32_t)flat_read_scalar(flat, table, 0, 4, 0);
     int32_t scale = (int32_t)flat_read_scalar(flat, table, 1, 4, 0);
     field->width = (int)(int32_t)flat_read_scalar(flat, table, 2, 4, 128);
@@ -86,8 +86,8 @@ static bool read_decimal_type(struct ipc_reader *reader, struct flat_reader *fla
     return true;
 }
 
-static bool read_time_type(struct ipc_reader *reader, struct flat_reader *flat, size_t table, struct bytes name,
-    struct arrow_field *field) {
+static bool read_time_type(
+    struct ipc_reader *reader, struct flat_reader *flat, size_t table, struct bytes name, struct arrow_field *field) {
     switch (field->arrow) {
     case ARROW_DATE:
         field->unit = (int)flat_read_scalar(flat, table, 0, 2, 1);
@@ -95,8 +95,7 @@ static bool read_time_type(struct ipc_reader *reader, struct flat_reader *flat, 
         return true;
     case ARROW_TIMESTAMP:
         field->unit = (int)flat_read_scalar(flat, table, 0, 2, 0);
-        field->type = type_simple(
-            flat_read_string(flat, table, 1).size > 0 ? TYPE_TIMESTAMP : TYPE_TIMESTAMP_NTZ);
+        field->type = type_simple(flat_read_string(flat, table, 1).size > 0 ? TYPE_TIMESTAMP : TYPE_TIMESTAMP_NTZ);
         return field->unit <= UNIT_NANOSECOND || corrupt(reader, "a time unit");
     case ARROW_DURATION:
         field->unit = (int)flat_read_scalar(flat, table, 0, 2, 1);
@@ -107,14 +106,14 @@ static bool read_time_type(struct ipc_reader *reader, struct flat_reader *flat, 
         if (field->unit == INTERVAL_UNIT_DAY_TIME || field->unit > INTERVAL_UNIT_MONTH_DAY_NANO) {
             return unsupported(reader, name, "interval[day_time]");
         }
-        field->type = type_simple(
-            field->unit == INTERVAL_UNIT_YEAR_MONTH ? TYPE_YEAR_MONTH_INTERVAL : TYPE_CALENDAR_INTERVAL);
+        field->type =
+            type_simple(field->unit == INTERVAL_UNIT_YEAR_MONTH ? TYPE_YEAR_MONTH_INTERVAL : TYPE_CALENDAR_INTERVAL);
         return true;
     }
 }
 
-static bool read_leaf_type(struct ipc_reader *reader, struct flat_reader *flat, size_t table, struct bytes name,
-    struct arrow_field *field) {
+static bool read_leaf_type(
+    struct ipc_reader *reader, struct flat_reader *flat, size_t table, struct bytes name, struct arrow_field *field) {
     switch (field->arrow) {
     case ARROW_NULL:
         field->type = type_simple(TYPE_NULL);
@@ -195,8 +194,8 @@ static bool read_nested_type(struct ipc_reader *reader, struct flat_reader *flat
     if (entries->arrow != ARROW_STRUCT || entries->child_count != 2 || entries->dictionary) {
         return corrupt(reader, "a map without entries of key and value");
     }
-    field->type = type_map(reader->arena, entries->type->fields[0].type, entries->type->fields[1].type,
-        entries->type->fields[1].nullable);
+    field->type = type_map(
+        reader->arena, entries->type->fields[0].type, entries->type->fields[1].type, entries->type->fields[1].nullable);
     return true;
 }
 
@@ -252,7 +251,7 @@ static bool read_field(struct ipc_reader *reader, struct flat_reader *flat, size
     field->arrow = (enum arrow_type)flat_read_scalar(flat, table, FIELD_TYPE_TYPE, 1, 0);
     size_t type_table = flat_read_table(flat, table, FIELD_TYPE);
     bool nested = field->arrow == ARROW_STRUCT || field->arrow == ARROW_LIST || field->arrow == ARROW_LARGE_LIST ||
-        field->arrow == ARROW_FIXED_LIST || field->arrow == ARROW_MAP;
+                  field->arrow == ARROW_FIXED_LIST || field->arrow == ARROW_MAP;
     bool read = nested ? read_nested_type(reader, flat, table, type_table, depth + 1, field)
                        : read_leaf_type(reader, flat, type_table, name, field);
     size_t dictionary = flat_read_table(flat, table, FIELD_DICTIONARY);
@@ -355,9 +354,9 @@ static bool read_column(struct body_reader *body, const struct arrow_field *fiel
 
 static double half_to_double(uint16_t half) {
     int exponent = half >> 10 & 31, fraction = half & 1023;
-    double value = exponent == 0 ? ldexp(fraction, -24)
-        : exponent == 31         ? (fraction == 0 ? INFINITY : NAN)
-                                 : ldexp(fraction + 1024, exponent - 25);
+    double value = exponent == 0    ? ldexp(fraction, -24)
+                   : exponent == 31 ? (fraction == 0 ? INFINITY : NAN)
+                                    : ldexp(fraction + 1024, exponent - 25);
     return half >> 15 ? -value : value;
 }
 
@@ -463,7 +462,8 @@ static bool read_intervals(struct body_reader *body, const struct arrow_field *f
     }
     for (size_t i = 0; i < rows; i++) {
         const uint8_t *from = values + i * 16;
-        COLUMN_VALUES(column, struct calendar_interval)[i] = (struct calendar_interval){
+        COLUMN_VALUES(column, struct calendar_interval)
+        [i] = (struct calendar_interval){
             (int32_t)load_le32(from), (int32_t)load_le32(from + 4), (int64_t)load_le64(from + 8) / 1000};
     }
     return true;
@@ -511,8 +511,8 @@ static bool read_fixed_binaries(struct body_reader *body, const struct arrow_fie
         return false;
     }
     for (size_t i = 0; i < column->row_count; i++) {
-        COLUMN_VALUES(column, struct string_view)[i] =
-            (struct string_view){values + i * (size_t)field->width, (uint32_t)field->width, 0};
+        COLUMN_VALUES(column, struct string_view)
+        [i] = (struct string_view){values + i * (size_t)field->width, (uint32_t)field->width, 0};
     }
     return true;
 }
@@ -679,8 +679,8 @@ static bool read_column(struct body_reader *body, const struct arrow_field *fiel
 
 static bool begin_body(struct body_reader *body, struct flat_reader *flat, size_t table) {
     if (flat_read_table(flat, table, BATCH_COMPRESSION) != 0) {
-        return error_set(body->reader->error, ERROR_UNSUPPORTED,
-            "compressed Arrow record batches; write them without compression");
+        return error_set(
+            body->reader->error, ERROR_UNSUPPORTED, "compressed Arrow record batches; write them without compression");
     }
     size_t nodes = flat_read_vector(flat, table, BATCH_NODES, 16, &body->node_count);
     size_t buffers = flat_read_vector(flat, table, BATCH_BUFFERS, 16, &body->buffer_count);
@@ -691,8 +691,7 @@ static bool begin_body(struct body_reader *body, struct flat_reader *flat, size_
     return !flat->bad || corrupt(body->reader, "a position in the metadata");
 }
 
-static bool read_dictionary(
-    struct ipc_reader *reader, struct flat_reader *flat, size_t table, struct bytes bytes) {
+static bool read_dictionary(struct ipc_reader *reader, struct flat_reader *flat, size_t table, struct bytes bytes) {
     int64_t id = (int64_t)flat_read_scalar(flat, table, DICTIONARY_BATCH_ID, 8, 0);
     struct dictionary *dictionary = find_dictionary(reader, id);
     size_t data = flat_read_table(flat, table, DICTIONARY_BATCH_DATA);

@@ -67,12 +67,12 @@ static size_t write_type(
         *arrow = ARROW_MAP;
         return flat_table(writer, (const uint8_t[]){1}, 1).position;
     default:
-        *arrow = type->kind == TYPE_NULL  ? ARROW_NULL
-            : type->kind == TYPE_BOOLEAN ? ARROW_BOOL
-            : type->kind == TYPE_STRING  ? ARROW_UTF8
-            : type->kind == TYPE_BINARY  ? ARROW_BINARY
-            : type->kind == TYPE_ARRAY   ? ARROW_LIST
-                                         : ARROW_STRUCT;
+        *arrow = type->kind == TYPE_NULL      ? ARROW_NULL
+                 : type->kind == TYPE_BOOLEAN ? ARROW_BOOL
+                 : type->kind == TYPE_STRING  ? ARROW_UTF8
+                 : type->kind == TYPE_BINARY  ? ARROW_BINARY
+                 : type->kind == TYPE_ARRAY   ? ARROW_LIST
+                                              : ARROW_STRUCT;
         return flat_table(writer, none, 0).position;
     }
 }
@@ -357,9 +357,14 @@ bool ipc_write_stream(const struct type *schema, struct batch *const *batches, s
 /* Bytes of rows [offset, offset + count) in a record batch, nearly. */
 static size_t column_size(const struct column *column, size_t offset, size_t count) {
     if (column->constant) {
-        return count * (column_size(&(struct column){.type = column->type, .row_count = 1, .values = column->values,
-                            .offsets = column->offsets, .children = column->children,
-                            .child_count = column->child_count}, 0, 1) + 1);
+        return count * (column_size(&(struct column){.type = column->type,
+                                        .row_count = 1,
+                                        .values = column->values,
+                                        .offsets = column->offsets,
+                                        .children = column->children,
+                                        .child_count = column->child_count},
+                            0, 1) +
+                           1);
     }
     size_t size = count / 8 + 1;
     switch (column->type->kind) {

@@ -201,8 +201,10 @@ void year_month_interval_format(int32_t months, const struct type *type, struct 
 }
 
 void day_time_interval_format(int64_t microseconds, const struct type *type, struct buffer *out) {
-    static const int64_t units[] = {[INTERVAL_DAY] = 86400000000, [INTERVAL_HOUR] = 3600000000,
-        [INTERVAL_MINUTE] = 60000000, [INTERVAL_SECOND] = 1000000};
+    static const int64_t units[] = {[INTERVAL_DAY] = 86400000000,
+        [INTERVAL_HOUR] = 3600000000,
+        [INTERVAL_MINUTE] = 60000000,
+        [INTERVAL_SECOND] = 1000000};
     uint64_t rest = microseconds < 0 ? -(uint64_t)microseconds : (uint64_t)microseconds;
     buffer_printf(out, "INTERVAL '%s", microseconds < 0 ? "-" : "");
     for (int field = type->interval_from; field <= type->interval_to; field++) {
@@ -211,8 +213,8 @@ void day_time_interval_format(int64_t microseconds, const struct type *type, str
         const char *separator = field == type->interval_from ? "" : field == INTERVAL_HOUR ? " " : ":";
         bool leading = field == type->interval_from;
         /* A leading day is plain; every other field has two digits. */
-        buffer_printf(out, leading && field == INTERVAL_DAY ? "%s%llu" : "%s%02llu", separator,
-            (unsigned long long)value);
+        buffer_printf(
+            out, leading && field == INTERVAL_DAY ? "%s%llu" : "%s%02llu", separator, (unsigned long long)value);
         if (field == INTERVAL_SECOND) {
             fraction_format((int)rest, out);
         }
@@ -234,8 +236,8 @@ void calendar_interval_format(struct calendar_interval value, struct buffer *out
     }
     int64_t rest = value.microseconds % 60000000;
     if (rest != 0) {
-        buffer_printf(out, "%s%s%lld", out->size > start ? " " : "", rest < 0 ? "-" : "",
-            (long long)llabs(rest / 1000000));
+        buffer_printf(
+            out, "%s%s%lld", out->size > start ? " " : "", rest < 0 ? "-" : "", (long long)llabs(rest / 1000000));
         fraction_format((int)llabs(rest % 1000000), out);
         buffer_append_text(out, " seconds");
     }
@@ -289,8 +291,7 @@ static void binary_format(struct string_view value, const struct text_style *sty
     buffer_append_byte(out, ']');
 }
 
-void value_format_styled(
-    const struct column *column, size_t row, const struct text_style *style, struct buffer *out) {
+void value_format_styled(const struct column *column, size_t row, const struct text_style *style, struct buffer *out) {
     row = column->constant ? 0 : row;
     const struct type *type = column->type;
     switch (type->kind) {

@@ -162,12 +162,12 @@ static bool tzif_header(struct bytes file, size_t at, struct tzif_counts *counts
     *counts = (struct tzif_counts){load_be32(field), load_be32(field + 4), load_be32(field + 8), load_be32(field + 12),
         load_be32(field + 16), load_be32(field + 20)};
     return counts->time < 100000 && counts->type > 0 && counts->type <= 256 && counts->leap < 10000 &&
-        counts->chars < 100000 && counts->isut <= 256 && counts->isstd <= 256;
+           counts->chars < 100000 && counts->isut <= 256 && counts->isstd <= 256;
 }
 
 static size_t tzif_block_size(const struct tzif_counts *counts, size_t time_size) {
     return counts->time * (time_size + 1) + counts->type * 6 + counts->chars + counts->leap * (time_size + 4) +
-        counts->isstd + counts->isut;
+           counts->isstd + counts->isut;
 }
 
 static bool tzif_parse(struct timezone *zone, struct bytes file) {
@@ -268,7 +268,7 @@ static bool is_zone_name(struct bytes name) {
     for (size_t i = 0; i < name.size; i++) {
         uint8_t c = name.data[i];
         if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '/' ||
-              c == '+' || c == '-')) {
+                c == '+' || c == '-')) {
             return false;
         }
     }

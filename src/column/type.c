@@ -4,9 +4,21 @@
 #include "base/assert.h"
 
 static const uint8_t value_sizes[TYPE_KIND_COUNT] = {
-    [TYPE_BOOLEAN] = 1, [TYPE_BYTE] = 1, [TYPE_SHORT] = 2, [TYPE_INTEGER] = 4, [TYPE_LONG] = 8, [TYPE_FLOAT] = 4,
-    [TYPE_DOUBLE] = 8, [TYPE_DECIMAL] = 16, [TYPE_STRING] = 16, [TYPE_BINARY] = 16, [TYPE_DATE] = 4,
-    [TYPE_TIMESTAMP] = 8, [TYPE_TIMESTAMP_NTZ] = 8, [TYPE_YEAR_MONTH_INTERVAL] = 4, [TYPE_DAY_TIME_INTERVAL] = 8,
+    [TYPE_BOOLEAN] = 1,
+    [TYPE_BYTE] = 1,
+    [TYPE_SHORT] = 2,
+    [TYPE_INTEGER] = 4,
+    [TYPE_LONG] = 8,
+    [TYPE_FLOAT] = 4,
+    [TYPE_DOUBLE] = 8,
+    [TYPE_DECIMAL] = 16,
+    [TYPE_STRING] = 16,
+    [TYPE_BINARY] = 16,
+    [TYPE_DATE] = 4,
+    [TYPE_TIMESTAMP] = 8,
+    [TYPE_TIMESTAMP_NTZ] = 8,
+    [TYPE_YEAR_MONTH_INTERVAL] = 4,
+    [TYPE_DAY_TIME_INTERVAL] = 8,
     [TYPE_CALENDAR_INTERVAL] = 16,
 };
 
@@ -25,9 +37,11 @@ static const struct type simple_types[TYPE_ARRAY] = {
     [TYPE_DATE] = {.kind = TYPE_DATE},
     [TYPE_TIMESTAMP] = {.kind = TYPE_TIMESTAMP},
     [TYPE_TIMESTAMP_NTZ] = {.kind = TYPE_TIMESTAMP_NTZ},
-    [TYPE_YEAR_MONTH_INTERVAL] = {.kind = TYPE_YEAR_MONTH_INTERVAL, .interval_from = INTERVAL_YEAR,
+    [TYPE_YEAR_MONTH_INTERVAL] = {.kind = TYPE_YEAR_MONTH_INTERVAL,
+        .interval_from = INTERVAL_YEAR,
         .interval_to = INTERVAL_MONTH},
-    [TYPE_DAY_TIME_INTERVAL] = {.kind = TYPE_DAY_TIME_INTERVAL, .interval_from = INTERVAL_DAY,
+    [TYPE_DAY_TIME_INTERVAL] = {.kind = TYPE_DAY_TIME_INTERVAL,
+        .interval_from = INTERVAL_DAY,
         .interval_to = INTERVAL_SECOND},
     [TYPE_CALENDAR_INTERVAL] = {.kind = TYPE_CALENDAR_INTERVAL},
 };

@@ -9,7 +9,7 @@
 #include "base/error.h"
 
 enum type_kind {
-    TYPE_NULL,          /* VOID */
+    TYPE_NULL, /* VOID */
     TYPE_BOOLEAN,
     TYPE_BYTE,
     TYPE_SHORT,
@@ -20,9 +20,9 @@ enum type_kind {
     TYPE_DECIMAL,
     TYPE_STRING,
     TYPE_BINARY,
-    TYPE_DATE,          /* days since 1970-01-01, proleptic Gregorian */
-    TYPE_TIMESTAMP,     /* microseconds since the epoch, UTC */
-    TYPE_TIMESTAMP_NTZ, /* microseconds of local time */
+    TYPE_DATE,                /* days since 1970-01-01, proleptic Gregorian */
+    TYPE_TIMESTAMP,           /* microseconds since the epoch, UTC */
+    TYPE_TIMESTAMP_NTZ,       /* microseconds of local time */
     TYPE_YEAR_MONTH_INTERVAL, /* months */
     TYPE_DAY_TIME_INTERVAL,   /* microseconds */
     TYPE_CALENDAR_INTERVAL,   /* months, days, microseconds */
@@ -59,8 +59,8 @@ struct type {
 const struct type *type_simple(enum type_kind kind);
 const struct type *type_decimal(struct arena *arena, int precision, int scale);
 const struct type *type_array(struct arena *arena, const struct type *element, bool contains_null);
-const struct type *type_map(struct arena *arena, const struct type *key, const struct type *value,
-    bool value_contains_null);
+const struct type *type_map(
+    struct arena *arena, const struct type *key, const struct type *value, bool value_contains_null);
 const struct type *type_interval(struct arena *arena, enum interval_field from, enum interval_field to);
 /* VARCHAR(length), or CHAR(length) when fixed. */
 const struct type *type_text_limited(struct arena *arena, int32_t length, bool fixed);
@@ -68,7 +68,7 @@ const struct type *type_text_limited(struct arena *arena, int32_t length, bool f
 const struct type *type_struct(struct arena *arena, const struct type_field *fields, size_t field_count);
 const struct type *type_copy(struct arena *arena, const struct type *type); /* deep */
 
-bool type_equal(const struct type *left, const struct type *right);                  /* names and nullability too */
+bool type_equal(const struct type *left, const struct type *right); /* names and nullability too */
 bool type_equal_ignoring_nullability(const struct type *left, const struct type *right);
 bool type_is_numeric(const struct type *type);  /* BYTE..DECIMAL */
 bool type_is_integral(const struct type *type); /* BYTE..LONG */
@@ -78,10 +78,10 @@ size_t type_value_size(const struct type *type);
 /* Index of the field with that name, exact first and then ignoring ASCII case; -1 when absent. */
 int type_field_index(const struct type *type, struct bytes name);
 
-void type_format_simple(const struct type *type, struct buffer *out);     /* simpleString: "struct<a:int>" */
-void type_format_sql(const struct type *type, struct buffer *out);        /* "STRUCT<a: INT>" as in error messages */
-void type_format_ddl(const struct type *type, struct buffer *out);        /* struct: "a INT,b STRING" (toDDL) */
-void type_format_json(const struct type *type, struct buffer *out);       /* StructType.json */
+void type_format_simple(const struct type *type, struct buffer *out); /* simpleString: "struct<a:int>" */
+void type_format_sql(const struct type *type, struct buffer *out);    /* "STRUCT<a: INT>" as in error messages */
+void type_format_ddl(const struct type *type, struct buffer *out);    /* struct: "a INT,b STRING" (toDDL) */
+void type_format_json(const struct type *type, struct buffer *out);   /* StructType.json */
 void type_format_tree(const struct type *type, int level, struct buffer *out); /* printSchema; level 0: all */
 /* Parses Spark's JSON schema (a type or a struct). Depth at most 100. */
 const struct type *type_parse_json(struct arena *arena, struct bytes json, struct error *error);

@@ -15,11 +15,27 @@ struct type_name {
     enum type_kind kind;
 };
 static const struct type_name type_names[] = {
-    {"void", TYPE_NULL}, {"null", TYPE_NULL}, {"boolean", TYPE_BOOLEAN}, {"bool", TYPE_BOOLEAN}, {"tinyint", TYPE_BYTE},
-    {"byte", TYPE_BYTE}, {"smallint", TYPE_SHORT}, {"short", TYPE_SHORT}, {"int", TYPE_INTEGER},
-    {"integer", TYPE_INTEGER}, {"bigint", TYPE_LONG}, {"long", TYPE_LONG}, {"float", TYPE_FLOAT}, {"real", TYPE_FLOAT},
-    {"double", TYPE_DOUBLE}, {"string", TYPE_STRING}, {"binary", TYPE_BINARY}, {"date", TYPE_DATE},
-    {"timestamp", TYPE_TIMESTAMP}, {"timestamp_ltz", TYPE_TIMESTAMP}, {"timestamp_ntz", TYPE_TIMESTAMP_NTZ},
+    {"void", TYPE_NULL},
+    {"null", TYPE_NULL},
+    {"boolean", TYPE_BOOLEAN},
+    {"bool", TYPE_BOOLEAN},
+    {"tinyint", TYPE_BYTE},
+    {"byte", TYPE_BYTE},
+    {"smallint", TYPE_SHORT},
+    {"short", TYPE_SHORT},
+    {"int", TYPE_INTEGER},
+    {"integer", TYPE_INTEGER},
+    {"bigint", TYPE_LONG},
+    {"long", TYPE_LONG},
+    {"float", TYPE_FLOAT},
+    {"real", TYPE_FLOAT},
+    {"double", TYPE_DOUBLE},
+    {"string", TYPE_STRING},
+    {"binary", TYPE_BINARY},
+    {"date", TYPE_DATE},
+    {"timestamp", TYPE_TIMESTAMP},
+    {"timestamp_ltz", TYPE_TIMESTAMP},
+    {"timestamp_ntz", TYPE_TIMESTAMP_NTZ},
 };
 static const char *const field_names[] = {"year", "month", "day", "hour", "minute", "second"};
 
@@ -129,8 +145,8 @@ static const struct type *ddl_type(struct ddl *ddl, int depth);
 static const struct type *ddl_decimal(struct ddl *ddl) {
     int64_t precision = 10, scale = 0;
     if (ddl_accept(ddl, '(')) {
-        if (!ddl_number(ddl, &precision) || (ddl_accept(ddl, ',') && !ddl_number(ddl, &scale)) || !ddl_expect(ddl,
-            ')')) {
+        if (!ddl_number(ddl, &precision) || (ddl_accept(ddl, ',') && !ddl_number(ddl, &scale)) ||
+            !ddl_expect(ddl, ')')) {
             return NULL;
         }
     }

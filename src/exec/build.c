@@ -4,7 +4,7 @@
 
 static bool build(struct compile *compile, const struct relation *relation, const struct chain *chain, int depth);
 
-struct operator *operator_init(struct compile *compile, struct operator *operator, const struct operator_class *class,
+struct operator* operator_init(struct compile *compile, struct operator* operator, const struct operator_class * class,
     const struct relation *relation) {
     struct exec_query *query = compile->query;
     operator->class = class;
@@ -14,7 +14,7 @@ struct operator *operator_init(struct compile *compile, struct operator *operato
     operator->index = query->operator_count;
     if (query->operator_count == query->operator_capacity) {
         query->operator_capacity = query->operator_capacity * 2 + 16;
-        struct operator **grown = ARENA_ARRAY(compile->arena, struct operator *, query->operator_capacity);
+        struct operator** grown = ARENA_ARRAY(compile->arena, struct operator*, query->operator_capacity);
         if (query->operator_count > 0) {
             memcpy(grown, query->operators, query->operator_count * sizeof *grown);
         }
@@ -48,7 +48,7 @@ size_t query_add_stream(struct exec_query *query, const struct relation *scan) {
     return query->stream_count++;
 }
 
-static bool add_pipeline(struct compile *compile, struct operator *source, const struct chain *chain) {
+static bool add_pipeline(struct compile *compile, struct operator* source, const struct chain *chain) {
     struct exec_query *query = compile->query;
     if (query->pipeline_count == query->pipeline_capacity) {
         query->pipeline_capacity = query->pipeline_capacity * 2 + 8;
@@ -60,7 +60,7 @@ static bool add_pipeline(struct compile *compile, struct operator *source, const
     }
     struct pipeline *pipeline = &query->pipelines[query->pipeline_count++];
     *pipeline = (struct pipeline){.source = source, .transform_count = chain->count, .sink = chain->sink};
-    pipeline->transforms = ARENA_ARRAY(compile->arena, struct operator *, chain->count);
+    pipeline->transforms = ARENA_ARRAY(compile->arena, struct operator*, chain->count);
     for (size_t i = 0; i < chain->count; i++) {
         pipeline->transforms[i] = chain->transforms[i];
     }
@@ -68,9 +68,9 @@ static bool add_pipeline(struct compile *compile, struct operator *source, const
 }
 
 /* Marks the operator's place in the tree and puts it below what stands above. */
-static bool build_transform(struct compile *compile, struct operator *operator, const struct relation *input,
+static bool build_transform(struct compile *compile, struct operator* operator, const struct relation * input,
     const struct chain *chain, int depth) {
-    if (operator == NULL) {
+    if (operator== NULL) {
         return false;
     }
     if (chain->count == PIPELINE_TRANSFORMS_MAX) {
@@ -85,8 +85,8 @@ static bool build_transform(struct compile *compile, struct operator *operator, 
     return build(compile, input, longer, depth + 1);
 }
 
-static bool build_source(struct compile *compile, struct operator *operator, const struct chain *chain, int depth) {
-    if (operator == NULL) {
+static bool build_source(struct compile *compile, struct operator* operator, const struct chain * chain, int depth) {
+    if (operator== NULL) {
         return false;
     }
     operator->depth = depth;
@@ -94,9 +94,9 @@ static bool build_source(struct compile *compile, struct operator *operator, con
 }
 
 /* The input ends in the operator, which is then the source of what stands above. */
-static bool build_breaker(struct compile *compile, struct operator *operator, const struct relation *input,
+static bool build_breaker(struct compile *compile, struct operator* operator, const struct relation * input,
     const struct chain *chain, int depth) {
-    if (operator == NULL) {
+    if (operator== NULL) {
         return false;
     }
     struct chain *below = ARENA_NEW(compile->arena, struct chain);
@@ -105,9 +105,9 @@ static bool build_breaker(struct compile *compile, struct operator *operator, co
     return build(compile, input, below, depth + 1) && add_pipeline(compile, operator, chain);
 }
 
-static bool build_join(struct compile *compile, const struct relation_join *join, const struct chain *chain,
-    int depth) {
-    struct operator *build_side = op_join_build_create(compile, &join->base);
+static bool build_join(
+    struct compile *compile, const struct relation_join *join, const struct chain *chain, int depth) {
+    struct operator* build_side = op_join_build_create(compile, &join->base);
     if (build_side == NULL) {
         return false;
     }
@@ -117,7 +117,7 @@ static bool build_join(struct compile *compile, const struct relation_join *join
     if (!build(compile, join->right, right, depth + 2)) {
         return false;
     }
-    struct operator *probe = op_join_probe_create(compile, &join->base, build_side);
+    struct operator* probe = op_join_probe_create(compile, &join->base, build_side);
     if (!build_transform(compile, probe, join->left, chain, depth)) {
         return false;
     }
@@ -127,18 +127,18 @@ static bool build_join(struct compile *compile, const struct relation_join *join
     return build_source(compile, op_join_unmatched_create(compile, &join->base, build_side), chain, depth);
 }
 
-static bool build_limit(struct compile *compile, const struct relation_limit *limit, const struct chain *chain,
-    int depth) {
+static bool build_limit(
+    struct compile *compile, const struct relation_limit *limit, const struct chain *chain, int depth) {
     if (limit->input->node.tag == RELATION_SORT && relation_sort_of(limit->input)->global && limit->count >= 0) {
         const struct relation_sort *sort = relation_sort_of(limit->input);
-        struct operator *top = op_sort_create(compile, &sort->base, limit->count, limit->offset);
+        struct operator* top = op_sort_create(compile, &sort->base, limit->count, limit->offset);
         return build_breaker(compile, top, sort->input, chain, depth);
     }
     return build_breaker(compile, op_limit_create(compile, &limit->base), limit->input, chain, depth);
 }
 
-static bool build_union(struct compile *compile, const struct relation_union *node, const struct chain *chain,
-    int depth) {
+static bool build_union(
+    struct compile *compile, const struct relation_union *node, const struct chain *chain, int depth) {
     for (size_t i = 0; i < node->inputs.count; i++) {
         if (!build(compile, node->inputs.items[i], chain, depth)) {
             return false;
@@ -165,37 +165,37 @@ static bool build_node(struct compile *compile, const struct relation *relation,
         if (relation_project_of(relation)->input == NULL) {
             return build_source(compile, op_local_create(compile, relation), chain, depth);
         }
-        return build_transform(compile, op_project_create(compile, relation), relation_project_of(relation)->input,
-            chain, depth);
+        return build_transform(
+            compile, op_project_create(compile, relation), relation_project_of(relation)->input, chain, depth);
     case RELATION_FILTER:
-        return build_transform(compile, op_filter_create(compile, relation), relation_filter_of(relation)->input, chain,
-            depth);
+        return build_transform(
+            compile, op_filter_create(compile, relation), relation_filter_of(relation)->input, chain, depth);
     case RELATION_EXPAND:
-        return build_transform(compile, op_expand_create(compile, relation), relation_expand_of(relation)->input, chain,
-            depth);
+        return build_transform(
+            compile, op_expand_create(compile, relation), relation_expand_of(relation)->input, chain, depth);
     case RELATION_GENERATE:
         return build_transform(compile, op_generate_create(compile, relation),
             input_or_row(compile, relation_generate_of(relation)->input), chain, depth);
     case RELATION_SAMPLE:
-        return build_transform(compile, op_sample_create(compile, relation), relation_sample_of(relation)->input, chain,
-            depth);
+        return build_transform(
+            compile, op_sample_create(compile, relation), relation_sample_of(relation)->input, chain, depth);
     case RELATION_AGGREGATE:
-        return build_breaker(compile, op_aggregate_create(compile, relation), relation_aggregate_of(relation)->input,
-            chain, depth);
+        return build_breaker(
+            compile, op_aggregate_create(compile, relation), relation_aggregate_of(relation)->input, chain, depth);
     case RELATION_SORT:
-        return build_breaker(compile, op_sort_create(compile, relation, -1, 0), relation_sort_of(relation)->input,
-            chain, depth);
+        return build_breaker(
+            compile, op_sort_create(compile, relation, -1, 0), relation_sort_of(relation)->input, chain, depth);
     case RELATION_WINDOWS:
-        return build_breaker(compile, op_window_create(compile, relation), relation_windows_of(relation)->input, chain,
-            depth);
+        return build_breaker(
+            compile, op_window_create(compile, relation), relation_windows_of(relation)->input, chain, depth);
     case RELATION_REPARTITION:
-        return build_breaker(compile, op_exchange_create(compile, relation), relation_repartition_of(relation)->input,
-            chain, depth);
+        return build_breaker(
+            compile, op_exchange_create(compile, relation), relation_repartition_of(relation)->input, chain, depth);
     case RELATION_LIMIT:
         return build_limit(compile, relation_limit_of(relation), chain, depth);
     case RELATION_TAIL:
-        return build_breaker(compile, op_limit_create(compile, relation), relation_tail_of(relation)->input, chain,
-            depth);
+        return build_breaker(
+            compile, op_limit_create(compile, relation), relation_tail_of(relation)->input, chain, depth);
     case RELATION_JOIN:
         return build_join(compile, relation_join_of(relation), chain, depth);
     case RELATION_UNION:

@@ -61,8 +61,7 @@ struct exec_consumer {
 /* Compiles the plan. The plan, its arena and the catalog objects it names outlive the query; settings are copied (their
  * texts are not). NULL with *error filled. Any thread. */
 struct exec_query *exec_query_create(struct exec_engine *engine, const struct relation *plan,
-    const struct exec_settings *settings,
-    struct sql_error *error);
+    const struct exec_settings *settings, struct sql_error *error);
 /* Not while it runs (after on_done; inside it is fine). */
 void exec_query_destroy(struct exec_query *query);
 /* The columns of the result. Lives as long as the query. */
@@ -107,7 +106,7 @@ void exec_query_progress(const struct exec_query *query, struct exec_progress *p
 /* Rows that a streaming scan delivered in the last run. */
 int64_t exec_query_stream_rows(const struct exec_query *query, size_t stream);
 size_t exec_query_operator_count(const struct exec_query *query);
-void exec_query_operator_progress(const struct exec_query *query, size_t index,
-    struct exec_operator_progress *progress);
+void exec_query_operator_progress(
+    const struct exec_query *query, size_t index, struct exec_operator_progress *progress);
 
 #endif

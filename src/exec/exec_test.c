@@ -51,8 +51,8 @@ static const struct expression *call(const char *name, const struct type *type, 
     return &node->base;
 }
 
-static const struct expression *aggregate_call(const char *name, const struct type *type,
-    const struct expression *argument) {
+static const struct expression *aggregate_call(
+    const char *name, const struct type *type, const struct expression *argument) {
     struct expression_aggregate_call *node = expression_aggregate_call_new(&arena);
     struct function *function = ARENA_NEW(&arena, struct function);
     *function = (struct function){.name = name, .kernel = name};
@@ -63,12 +63,12 @@ static const struct expression *aggregate_call(const char *name, const struct ty
     return &node->base;
 }
 
-static void set_output(struct relation *relation, size_t count, const char *const *names,
-    const struct type *const *types) {
+static void set_output(
+    struct relation *relation, size_t count, const char *const *names, const struct type *const *types) {
     struct attribute *output = ARENA_ARRAY(&arena, struct attribute, count);
     for (size_t i = 0; i < count; i++) {
-        output[i] = (struct attribute){.id = next_id++, .name = bytes_from_text(names[i]), .type = types[i],
-            .nullable = true};
+        output[i] =
+            (struct attribute){.id = next_id++, .name = bytes_from_text(names[i]), .type = types[i], .nullable = true};
     }
     relation->output = output;
     relation->output_count = count;
@@ -139,8 +139,8 @@ static const struct relation *limit(const struct relation *input, int64_t count,
     return &node->base;
 }
 
-static const struct relation *aggregate(const struct relation *input, const struct expression *key, const char *name,
-    const struct expression *sum) {
+static const struct relation *aggregate(
+    const struct relation *input, const struct expression *key, const char *name, const struct expression *sum) {
     struct relation_aggregate *node = relation_aggregate_new(&arena);
     node->input = input;
     node->groupings = expressions_make(&arena, &key, key == NULL ? 0 : 1);
@@ -195,16 +195,15 @@ static void assert_error(const struct relation *plan, const char *condition) {
 static void projects_and_filters(void **state) {
     const struct relation *numbers = range(0, 10, 3);
     const struct expression *id = column(numbers, "id");
-    const struct relation *even = filter(numbers,
-        call("=", BOOLEAN, 2, call("%", LONG, 2, id, literal_long(&arena, 3)), literal_long(&arena, 0)));
+    const struct relation *even = filter(
+        numbers, call("=", BOOLEAN, 2, call("%", LONG, 2, id, literal_long(&arena, 3)), literal_long(&arena, 0)));
     assert_rows(project(even, 2, "id", id, "twice", call("+", LONG, 2, id, id)),
         "+---+-----+\n| id|twice|\n+---+-----+\n|  0|    0|\n|  3|    6|\n|  6|   12|\n|  9|   18|\n+---+-----+\n");
 }
 
 static void groups_and_sorts(void **state) {
     const struct relation *numbers = range(0, 100000, 4);
-    const struct expression *key =
-        call("%", LONG, 2, column(numbers, "id"), literal_long(&arena, 3));
+    const struct expression *key = call("%", LONG, 2, column(numbers, "id"), literal_long(&arena, 3));
     const struct relation *sums = aggregate(numbers, key, "sum", aggregate_call("sum", LONG, column(numbers, "id")));
     assert_rows(sort(sums, column(sums, "key"), true),
         "+---+----------+\n|key|       sum|\n+---+----------+\n|  2|1666650000|\n|  1|1666616667|\n|  0|1666683333|\n"
@@ -229,15 +228,15 @@ static void errors_carry_their_condition(void **state) {
     const struct expression *id = column(numbers, "id");
     const struct expression *zero = call("-", LONG, 2, id, id);
     assert_error(project(numbers, 1, "x", call("div", LONG, 2, id, zero)), "DIVIDE_BY_ZERO");
-    assert_error(project(numbers, 1, "x", call("+", LONG, 2, id, literal_long(&arena, INT64_MAX))),
-        "ARITHMETIC_OVERFLOW");
+    assert_error(
+        project(numbers, 1, "x", call("+", LONG, 2, id, literal_long(&arena, INT64_MAX))), "ARITHMETIC_OVERFLOW");
     /* The branch that is not taken does not fail. */
-    const struct expression *safe = call("case_when", LONG, 3, call("=", BOOLEAN, 2, zero, literal_long(&arena, 0)), id,
-        call("div", LONG, 2, id, zero));
+    const struct expression *safe = call(
+        "case_when", LONG, 3, call("=", BOOLEAN, 2, zero, literal_long(&arena, 0)), id, call("div", LONG, 2, id, zero));
     assert_rows(project(numbers, 1, "x", safe), "+---+\n|  x|\n+---+\n|  0|\n|  1|\n|  2|\n+---+\n");
-    const struct relation *guarded = filter(numbers,
-        call("and", BOOLEAN, 2, call("<", BOOLEAN, 2, id, literal_long(&arena, 0)),
-            call("=", BOOLEAN, 2, call("div", LONG, 2, id, zero), id)));
+    const struct relation *guarded =
+        filter(numbers, call("and", BOOLEAN, 2, call("<", BOOLEAN, 2, id, literal_long(&arena, 0)),
+                            call("=", BOOLEAN, 2, call("div", LONG, 2, id, zero), id)));
     assert_rows(guarded, "+---+\n| id|\n+---+\n+---+\n");
 }
 
@@ -325,8 +324,11 @@ static struct source_partition *open_waiting(struct source_scan *scan, size_t pa
 }
 static void close_waiting(struct source_partition *partition) {
 }
-static const struct source_class waiting_class = {.name = "waiting", .scan_begin = begin_waiting,
-    .scan_end = end_waiting, .partition_open = open_waiting, .partition_next = wait_for_ever,
+static const struct source_class waiting_class = {.name = "waiting",
+    .scan_begin = begin_waiting,
+    .scan_end = end_waiting,
+    .partition_open = open_waiting,
+    .partition_next = wait_for_ever,
     .partition_close = close_waiting};
 
 static void cancel_ends_a_run_that_waits(void **state) {

@@ -23,8 +23,8 @@ static const struct aggregate_family *const aggregate_families[] = {
 #undef KERNELS
 #undef AGGREGATES
 
-static bool kinds_match(const uint8_t *kinds, size_t kind_count, uint8_t flags, const struct type *const *types,
-    size_t count) {
+static bool kinds_match(
+    const uint8_t *kinds, size_t kind_count, uint8_t flags, const struct type *const *types, size_t count) {
     bool variadic = (flags & KERNEL_VARIADIC) != 0;
     if (variadic ? count + 1 < kind_count : count != kind_count) {
         return false;
@@ -137,17 +137,18 @@ bool evaluation_overflow(struct evaluation *evaluation, const char *what, const 
     }
     struct arena *arena = evaluation->error->arena;
     const char *message = arena_printf(arena, "%s overflow", what);
-    const char *hint = alternative == NULL
-        ? ""
-        : arena_printf(arena, " Use '%s' to tolerate overflow and return NULL instead.", alternative);
-    return evaluation_failed(evaluation, raise_arithmetic_overflow(evaluation->error, message, hint,
-        quote_config(arena, "spark.sql.ansi.enabled")));
+    const char *hint =
+        alternative == NULL
+            ? ""
+            : arena_printf(arena, " Use '%s' to tolerate overflow and return NULL instead.", alternative);
+    return evaluation_failed(evaluation,
+        raise_arithmetic_overflow(evaluation->error, message, hint, quote_config(arena, "spark.sql.ansi.enabled")));
 }
 
 bool evaluation_divide_by_zero(struct evaluation *evaluation) {
     if (!evaluation->call->ansi || evaluation->failed) {
         return false;
     }
-    return evaluation_failed(evaluation, raise_divide_by_zero(evaluation->error,
-        quote_config(evaluation->error->arena, "spark.sql.ansi.enabled")));
+    return evaluation_failed(evaluation,
+        raise_divide_by_zero(evaluation->error, quote_config(evaluation->error->arena, "spark.sql.ansi.enabled")));
 }

@@ -36,14 +36,14 @@ struct kernel_call;
 
 /* One run of a kernel over the rows of one batch, on one thread. */
 struct evaluation {
-    struct arena *arena;      /* of the result batch: results and their string bytes go here */
-    size_t row_count;         /* length of every argument that is not constant, and of the result */
+    struct arena *arena; /* of the result batch: results and their string bytes go here */
+    size_t row_count;    /* length of every argument that is not constant, and of the result */
     const struct kernel_call *call;
     const struct exec_settings *settings;
-    struct sql_error *error;  /* filled by evaluation_fail; the first one counts */
+    struct sql_error *error; /* filled by evaluation_fail; the first one counts */
     bool failed;
-    int32_t partition;        /* spark_partition_id() */
-    int64_t first_row;        /* rows of the partition before this batch: monotonically_increasing_id(), rand() */
+    int32_t partition; /* spark_partition_id() */
+    int64_t first_row; /* rows of the partition before this batch: monotonically_increasing_id(), rand() */
 };
 
 /* The arguments are the batch's own columns or constants (column->constant). The result is a new column in
@@ -54,15 +54,15 @@ typedef struct column *kernel_function(struct evaluation *evaluation, struct col
 enum { KERNEL_ANY = TYPE_KIND_COUNT, KERNEL_KINDS_MAX = 5 };
 
 enum kernel_flags {
-    KERNEL_VARIADIC = 1,         /* the last kind repeats, none included */
+    KERNEL_VARIADIC = 1, /* the last kind repeats, none included */
     /* a call with only constant arguments is still computed for every batch: rand, uuid, raise_error */
     KERNEL_NOT_FOLDED = 2,
-    AGGREGATE_ORDERED = 8,         /* an aggregate whose result depends on the order of rows */
-    KERNEL_NEVER_FAILS = 4,      /* may be computed on rows that do not matter (no short-circuit is needed) */
+    AGGREGATE_ORDERED = 8,  /* an aggregate whose result depends on the order of rows */
+    KERNEL_NEVER_FAILS = 4, /* may be computed on rows that do not matter (no short-circuit is needed) */
 };
 
 struct kernel_entry {
-    const char *name;          /* the canonical name, as in schema/functions */
+    const char *name;                /* the canonical name, as in schema/functions */
     uint8_t kinds[KERNEL_KINDS_MAX]; /* enum type_kind or KERNEL_ANY per argument */
     uint8_t kind_count;
     uint8_t flags;
@@ -80,11 +80,11 @@ struct kernel_call {
     size_t argument_count;
     struct column *const *constants; /* per argument its value as a constant column, or NULL when it is not constant */
     const struct exec_settings *settings;
-    bool ansi;                       /* errors instead of nulls or wrapped values */
-    bool try;                        /* nulls instead of errors: try_add …; then ansi is false */
-    const struct expression_call *expression; /* the plan's node: extra, origin; NULL for an aggregate */
+    bool ansi;                                         /* errors instead of nulls or wrapped values */
+    bool try;                                          /* nulls instead of errors: try_add …; then ansi is false */
+    const struct expression_call *expression;          /* the plan's node: extra, origin; NULL for an aggregate */
     const struct expression_aggregate_call *aggregate; /* the plan's node of an aggregate */
-    void *state;                     /* what prepare made */
+    void *state;                                       /* what prepare made */
 };
 
 /* The entry for a kernel name (the `kernel` of sql/function.h) and argument types, or NULL. Any thread. */
@@ -95,7 +95,8 @@ struct kernel_family {
     const struct kernel_entry *entries;
     size_t count;
 };
-#define KERNEL_FAMILY(table) {(table), ARRAY_COUNT(table)}
+#define KERNEL_FAMILY(table)                                                                                           \
+    { (table), ARRAY_COUNT(table) }
 
 /* ---- for kernels ---- */
 
@@ -128,8 +129,8 @@ bool evaluation_overflow(struct evaluation *evaluation, const char *what, const 
 bool evaluation_divide_by_zero(struct evaluation *evaluation);
 /* For the templates: the result of a strict kernel, its validity the arguments' together; constant when all arguments
  * are; NULL when it is null in all rows (then *result is that column). */
-struct column *evaluation_strict_result(struct evaluation *evaluation, struct column *const *arguments, size_t count,
-    bool *all_null);
+struct column *evaluation_strict_result(
+    struct evaluation *evaluation, struct column *const *arguments, size_t count, bool *all_null);
 /* Makes one row of a result null. */
 void evaluation_set_null(struct evaluation *evaluation, struct column *result, size_t row);
 
@@ -154,8 +155,8 @@ struct aggregate_entry {
     uint32_t state_size;
     /* Adds row i of the arguments to the state groups[i]; groups NULL: everything to state 0. Rows with `skip` bit
      * clear do not exist in the arguments any more: filtering was done before. */
-    void (*update)(struct aggregate_run *run, struct column *const *arguments, size_t row_count,
-        const uint32_t *groups);
+    void (*update)(
+        struct aggregate_run *run, struct column *const *arguments, size_t row_count, const uint32_t *groups);
     /* The states as a column of call's state type (what partial aggregation, spilling and checkpoints move), and back:
      * adds row i of a column that `save` made to the state groups[i]. */
     const struct type *(*state_type)(const struct kernel_call *call, struct arena *arena);
@@ -172,7 +173,8 @@ struct aggregate_family {
     const struct aggregate_entry *entries;
     size_t count;
 };
-#define AGGREGATE_FAMILY(table) {(table), ARRAY_COUNT(table)}
+#define AGGREGATE_FAMILY(table)                                                                                        \
+    { (table), ARRAY_COUNT(table) }
 const struct aggregate_entry *aggregate_find(const char *name, const struct type *const *types, size_t count);
 
 #endif

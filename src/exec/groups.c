@@ -20,7 +20,7 @@ void groups_free(struct groups *groups) {
 
 size_t groups_memory_size(const struct groups *groups) {
     return groups->slot_count * sizeof *groups->slots + groups->arena.allocated_size +
-        groups->capacity * (sizeof *groups->hashes + (groups->narrow ? 8 : sizeof *groups->keys));
+           groups->capacity * (sizeof *groups->hashes + (groups->narrow ? 8 : sizeof *groups->keys));
 }
 
 static uint64_t hash_value(uint64_t value) {

@@ -17,7 +17,7 @@ struct groups {
     size_t slot_count;  /* a power of two */
     uint64_t *hashes;
     union {
-        uint64_t *values;    /* narrow */
+        uint64_t *values; /* narrow */
         struct bytes *keys;
     };
     size_t count, capacity;

@@ -185,15 +185,14 @@ static void put_column(const struct column *column, struct key_order order, size
         *to++ = VALUE;
         uint8_t *end = put_value(to, column, row);
         for (; order.descending && to < end; to++) {
-            *to = (uint8_t)~*to;
+            *to = (uint8_t) ~*to;
         }
         cursors[row] = end;
     }
 }
 
 void keys_encode(struct arena *arena, struct column *const *columns, const struct key_order *orders,
-    size_t column_count,
-    size_t row_count, struct keys *keys) {
+    size_t column_count, size_t row_count, struct keys *keys) {
     uint32_t *offsets = ARENA_ARRAY(arena, uint32_t, row_count + 1);
     for (size_t i = 0; i < column_count; i++) {
         add_sizes(columns[i], row_count, offsets);

@@ -23,8 +23,7 @@ struct keys {
 /* orders may be NULL: all ascending, nulls first. In arena. Keys of one batch are at most 4 GiB: asserted (batches are
  * small). */
 void keys_encode(struct arena *arena, struct column *const *columns, const struct key_order *orders,
-    size_t column_count,
-    size_t row_count, struct keys *keys);
+    size_t column_count, size_t row_count, struct keys *keys);
 static inline struct bytes keys_at(const struct keys *keys, size_t row) {
     return bytes_make(keys->bytes + keys->offsets[row], keys->offsets[row + 1] - keys->offsets[row]);
 }

@@ -92,8 +92,7 @@ static struct column *keep_elements(
 static struct column *filter(
     const struct program_lambda *lambda, const struct frame *frame, struct column *const *arguments) {
     struct elements elements = elements_of(frame->arena, arguments[0]);
-    struct column *condition =
-        run_body(lambda, frame, 0, &elements, arguments[0]->children, arguments[0]->child_count);
+    struct column *condition = run_body(lambda, frame, 0, &elements, arguments[0]->children, arguments[0]->child_count);
     return condition == NULL ? NULL : keep_elements(frame, arguments[0], lambda->step->type, condition);
 }
 
@@ -131,8 +130,8 @@ static struct column *forall(
 }
 
 /* Puts `part` (one value per index) into the rows `indexes` of a column. */
-static struct column *replace_rows(const struct frame *frame, struct column *whole, struct column *part,
-    const uint32_t *indexes, size_t count) {
+static struct column *replace_rows(
+    const struct frame *frame, struct column *whole, struct column *part, const uint32_t *indexes, size_t count) {
     size_t rows = whole->row_count;
     struct column *parts[2] = {whole, column_flatten(frame->arena, part, count)};
     size_t row_counts[2] = {rows, count};
@@ -164,18 +163,18 @@ static struct column *aggregate(
         if (count == 0) {
             break;
         }
-        struct column *variables[2] = {column_take(frame->arena, state, rows, count),
-            column_take(frame->arena, list->children[0], places, count)};
-        struct column *next = program_run_lambda(
-            lambda->step->branches[0], frame, rows, count, variables, lambda->slots[0], 2);
+        struct column *variables[2] = {
+            column_take(frame->arena, state, rows, count), column_take(frame->arena, list->children[0], places, count)};
+        struct column *next =
+            program_run_lambda(lambda->step->branches[0], frame, rows, count, variables, lambda->slots[0], 2);
         if (next == NULL) {
             return NULL;
         }
         state = replace_rows(frame, state, next, rows, count);
     }
     if (lambda->step->branch_count > 1) {
-        state = program_run_lambda(
-            lambda->step->branches[1], frame, NULL, frame->row_count, &state, lambda->slots[1], 1);
+        state =
+            program_run_lambda(lambda->step->branches[1], frame, NULL, frame->row_count, &state, lambda->slots[1], 1);
         if (state == NULL) {
             return NULL;
         }
@@ -214,10 +213,10 @@ static struct column *zip_with(
         }
         offsets[row + 1] = (int32_t)total;
     }
-    struct column *variables[2] = {column_take(arena, left->children[0], of_left, total),
-        column_take(arena, right->children[0], of_right, total)};
-    struct column *body = program_run_lambda(
-        lambda->step->branches[0], frame, parents, total, variables, lambda->slots[0], 2);
+    struct column *variables[2] = {
+        column_take(arena, left->children[0], of_left, total), column_take(arena, right->children[0], of_right, total)};
+    struct column *body =
+        program_run_lambda(lambda->step->branches[0], frame, parents, total, variables, lambda->slots[0], 2);
     if (body == NULL) {
         return NULL;
     }
@@ -279,7 +278,7 @@ static struct column *map_zip_with(
         for (int32_t i = right->offsets[row]; !null && i < right->offsets[row + 1]; i++) {
             size_t at = first;
             while (at < total && (of_left[at] == UINT32_MAX ||
-                       !value_equal(left->children[0], of_left[at], right->children[0], (size_t)i))) {
+                                     !value_equal(left->children[0], of_left[at], right->children[0], (size_t)i))) {
                 at++;
             }
             if (at == total) {
@@ -294,10 +293,9 @@ static struct column *map_zip_with(
     struct column *both[2] = {left->children[0], right->children[0]};
     size_t counts[2] = {left_total, (size_t)right->offsets[rows]};
     struct column *variables[3] = {column_take(arena, column_concat(arena, both, counts, 2), keys, total),
-        column_take(arena, left->children[1], of_left, total),
-        column_take(arena, right->children[1], of_right, total)};
-    struct column *body = program_run_lambda(
-        lambda->step->branches[0], frame, parents, total, variables, lambda->slots[0], 3);
+        column_take(arena, left->children[1], of_left, total), column_take(arena, right->children[1], of_right, total)};
+    struct column *body =
+        program_run_lambda(lambda->step->branches[0], frame, parents, total, variables, lambda->slots[0], 3);
     if (body == NULL) {
         return NULL;
     }
@@ -313,8 +311,8 @@ static int compare_pair(const struct program_lambda *lambda, const struct frame 
     uint32_t row, uint32_t left, uint32_t right, bool *failed) {
     struct column *variables[2] = {column_take(frame->arena, list->children[0], &left, 1),
         column_take(frame->arena, list->children[0], &right, 1)};
-    struct column *order = program_run_lambda(
-        lambda->step->branches[0], frame, &row, 1, variables, lambda->slots[0], 2);
+    struct column *order =
+        program_run_lambda(lambda->step->branches[0], frame, &row, 1, variables, lambda->slots[0], 2);
     if (order == NULL || column_is_null(order, 0)) {
         *failed = true;
         if (order != NULL) {

@@ -29,9 +29,9 @@ struct table {
     struct column ***key_chunks; /* chunk after chunk, key_count columns each */
     size_t *chunk_rows;
     size_t chunk_count, chunk_capacity, group_count, state_capacity;
-    uint8_t **states;       /* per call */
-    struct groups *seen;    /* per call: (group, arguments) of DISTINCT */
-    size_t counted;         /* bytes told to the budget */
+    uint8_t **states;    /* per call */
+    struct groups *seen; /* per call: (group, arguments) of DISTINCT */
+    size_t counted;      /* bytes told to the budget */
 };
 
 struct aggregate_shared {
@@ -58,10 +58,13 @@ static void table_init(const struct aggregate *aggregate, struct table *table) {
     }
 }
 
-static struct aggregate_run aggregate_run_of(const struct aggregate_slot *slot, struct table *table, size_t index,
-    struct evaluation *evaluation) {
-    return (struct aggregate_run){.evaluation = evaluation, .call = &slot->call, .arena = &table->holder->arena,
-        .states = table->states[index], .group_count = table->group_count};
+static struct aggregate_run aggregate_run_of(
+    const struct aggregate_slot *slot, struct table *table, size_t index, struct evaluation *evaluation) {
+    return (struct aggregate_run){.evaluation = evaluation,
+        .call = &slot->call,
+        .arena = &table->holder->arena,
+        .states = table->states[index],
+        .group_count = table->group_count};
 }
 
 static void table_free(const struct aggregate *aggregate, struct table *table) {
@@ -143,16 +146,15 @@ static uint32_t *table_groups(const struct aggregate *aggregate, struct table *t
     }
     uint32_t *numbers = arena_allocate(scratch, row_count * sizeof *numbers);
     uint32_t *new_rows = arena_allocate(scratch, row_count * sizeof *new_rows);
-    size_t added =
-        groups_add(&table->groups, scratch, keys, aggregate->key_count, row_count, numbers, new_rows);
+    size_t added = groups_add(&table->groups, scratch, keys, aggregate->key_count, row_count, numbers, new_rows);
     add_key_chunk(aggregate, table, keys, new_rows, added);
     table_set_group_count(aggregate, table, table->groups.count);
     return numbers;
 }
 
 /* The key column `index` of all groups. */
-static struct column *table_key(struct arena *arena, const struct aggregate *aggregate, const struct table *table,
-    size_t index) {
+static struct column *table_key(
+    struct arena *arena, const struct aggregate *aggregate, const struct table *table, size_t index) {
     if (table->chunk_count == 0) {
         return column_create(arena, aggregate->key_types[index], 0);
     }
@@ -217,8 +219,12 @@ static bool update_call(struct op_run *run, struct table *table, size_t index, s
     if (slot->distinct) {
         row_count = keep_new_values(table, index, scratch, arguments, count, &groups, row_count);
     }
-    struct evaluation evaluation = {.arena = scratch, .row_count = row_count, .call = &slot->call,
-        .settings = aggregate->base.settings, .error = run->error, .partition = (int32_t)run->partition,
+    struct evaluation evaluation = {.arena = scratch,
+        .row_count = row_count,
+        .call = &slot->call,
+        .settings = aggregate->base.settings,
+        .error = run->error,
+        .partition = (int32_t)run->partition,
         .first_row = run->first_row};
     struct aggregate_run aggregate_run = aggregate_run_of(slot, table, index, &evaluation);
     slot->entry->update(&aggregate_run, arguments, row_count, groups);
@@ -263,8 +269,11 @@ static void merge_tables(struct op_run *run, struct table *into, struct table *f
     uint32_t *groups = table_groups(aggregate, into, &scratch, keys, from->group_count);
     for (size_t i = 0; i < aggregate->call_count; i++) {
         const struct aggregate_slot *slot = &aggregate->calls[i];
-        struct evaluation evaluation = {.arena = &scratch, .row_count = from->group_count, .call = &slot->call,
-            .settings = aggregate->base.settings, .error = run->error};
+        struct evaluation evaluation = {.arena = &scratch,
+            .row_count = from->group_count,
+            .call = &slot->call,
+            .settings = aggregate->base.settings,
+            .error = run->error};
         struct aggregate_run source = aggregate_run_of(slot, from, i, &evaluation);
         struct column *saved = slot->entry->save(&source);
         struct aggregate_run target = aggregate_run_of(slot, into, i, &evaluation);
@@ -274,7 +283,7 @@ static void merge_tables(struct op_run *run, struct table *into, struct table *f
 }
 
 static bool aggregate_begin(
-    const struct operator *operator, struct exec_run *exec, void *state, struct sql_error *error) {
+    const struct operator* operator, struct exec_run * exec, void *state, struct sql_error *error) {
     struct aggregate_shared *shared = state;
     world_mutex_init(&shared->lock);
     shared->begun = true;
@@ -303,11 +312,11 @@ static void aggregate_local_end(struct op_run *run) {
     if (local->table.holder != NULL) {
         exec_memory_add(run, -(int64_t)local->table.counted, NULL);
     }
-    table_free((const struct aggregate *)run->operator, &local->table);
+    table_free((const struct aggregate *)run->operator, & local->table);
 }
 
 static enum op_result aggregate_finish(
-    const struct operator *operator, struct exec_run *exec, void *state, struct sql_error *error) {
+    const struct operator* operator, struct exec_run * exec, void *state, struct sql_error *error) {
     const struct aggregate *aggregate = (const struct aggregate *)operator;
     struct aggregate_shared *shared = state;
     struct table *table = &shared->table;
@@ -324,8 +333,11 @@ static enum op_result aggregate_finish(
     }
     for (size_t i = 0; i < aggregate->call_count; i++) {
         const struct aggregate_slot *slot = &aggregate->calls[i];
-        struct evaluation evaluation = {.arena = &results->arena, .row_count = table->group_count, .call = &slot->call,
-            .settings = operator->settings, .error = error};
+        struct evaluation evaluation = {.arena = &results->arena,
+            .row_count = table->group_count,
+            .call = &slot->call,
+            .settings = operator->settings,
+            .error = error};
         struct aggregate_run run = aggregate_run_of(slot, table, i, &evaluation);
         results->columns[aggregate->key_count + i] = slot->entry->finish(&run);
         if (evaluation.failed) {
@@ -338,7 +350,7 @@ static enum op_result aggregate_finish(
 
 /* ---- out ---- */
 
-static size_t aggregate_partition_count(const struct operator *operator, void *state) {
+static size_t aggregate_partition_count(const struct operator* operator, void * state) {
     return 1;
 }
 
@@ -360,16 +372,16 @@ static enum op_result aggregate_read(struct op_run *run, struct batch **out) {
     return OP_HAVE_OUTPUT;
 }
 
-static void aggregate_end(const struct operator *operator, void *state) {
+static void aggregate_end(const struct operator* operator, void * state) {
     struct aggregate_shared *shared = state;
     batch_release(shared->results);
-    table_free((const struct aggregate *)operator, &shared->table);
+    table_free((const struct aggregate *)operator, & shared->table);
     if (shared->begun) {
         world_mutex_destroy(&shared->lock);
     }
 }
 
-static void aggregate_explain(const struct operator *operator, struct buffer *out) {
+static void aggregate_explain(const struct operator* operator, struct buffer * out) {
     const struct aggregate *aggregate = (const struct aggregate *)operator;
     buffer_printf(out, "(keys=%zu, functions=[", aggregate->key_count);
     for (size_t i = 0; i < aggregate->call_count; i++) {
@@ -420,9 +432,14 @@ static bool prepare_call(struct compile *compile, struct aggregate_slot *slot,
         expressions[(*count)++] = call->filter;
     }
     slot->distinct = call->distinct;
-    slot->call = (struct kernel_call){.result_type = call->base.type, .argument_types = types,
-        .argument_count = argument_count, .constants = constants, .settings = compile->settings,
-        .ansi = call->ansi, .try = strncmp(call->function->name, "try_", 4) == 0, .aggregate = call};
+    slot->call = (struct kernel_call){.result_type = call->base.type,
+        .argument_types = types,
+        .argument_count = argument_count,
+        .constants = constants,
+        .settings = compile->settings,
+        .ansi = call->ansi,
+        .try = strncmp(call->function->name, "try_", 4) == 0,
+        .aggregate = call};
     slot->entry = aggregate_find(call->function->kernel, types, argument_count);
     if (slot->entry == NULL) {
         return raise_unsupported_feature_not_in_this_program(compile->error,
@@ -431,7 +448,7 @@ static bool prepare_call(struct compile *compile, struct aggregate_slot *slot,
     return slot->entry->prepare == NULL || slot->entry->prepare(&slot->call, arena, compile->error);
 }
 
-struct operator *op_aggregate_create(struct compile *compile, const struct relation *relation) {
+struct operator* op_aggregate_create(struct compile *compile, const struct relation *relation) {
     const struct relation_aggregate *node = relation_aggregate_of(relation);
     struct arena *arena = compile->arena;
     struct aggregate *aggregate = ARENA_NEW(arena, struct aggregate);
@@ -456,10 +473,10 @@ struct operator *op_aggregate_create(struct compile *compile, const struct relat
             return NULL;
         }
         aggregate->base.single_worker = aggregate->base.single_worker || call->distinct ||
-            (aggregate->calls[i].entry->flags & AGGREGATE_ORDERED) != 0;
+                                        (aggregate->calls[i].entry->flags & AGGREGATE_ORDERED) != 0;
     }
-    aggregate->program = program_compile(
-        arena, compile->settings, expressions, count, node->input->output_count, compile->error);
+    aggregate->program =
+        program_compile(arena, compile->settings, expressions, count, node->input->output_count, compile->error);
     if (aggregate->program == NULL) {
         return NULL;
     }

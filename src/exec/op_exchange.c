@@ -18,8 +18,8 @@ struct exchange_shared {
     struct gather gather;
     struct batch *all;
     size_t partitions;
-    uint32_t *rows;  /* by keys: in all's arena */
-    size_t *starts;  /* partitions + 1 */
+    uint32_t *rows; /* by keys: in all's arena */
+    size_t *starts; /* partitions + 1 */
 };
 
 struct exchange_local {
@@ -28,7 +28,7 @@ struct exchange_local {
 };
 
 static bool exchange_begin(
-    const struct operator *operator, struct exec_run *exec, void *state, struct sql_error *error) {
+    const struct operator* operator, struct exec_run * exec, void *state, struct sql_error *error) {
     struct exchange_shared *shared = state;
     world_mutex_init(&shared->lock);
     shared->begun = true;
@@ -60,8 +60,11 @@ static bool spread_by_keys(const struct exchange *exchange, struct exchange_shar
     struct batch *all = shared->all;
     size_t rows = all->row_count, partitions = shared->partitions;
     struct arena scratch = {0};
-    struct frame frame = {.arena = &scratch, .settings = exchange->base.settings, .error = error,
-        .inputs = all->columns, .row_count = rows};
+    struct frame frame = {.arena = &scratch,
+        .settings = exchange->base.settings,
+        .error = error,
+        .inputs = all->columns,
+        .row_count = rows};
     struct column **columns = ARENA_ARRAY(&scratch, struct column *, exchange->key_count);
     bool done = program_run(exchange->keys, &frame, columns);
     if (done) {
@@ -87,7 +90,7 @@ static bool spread_by_keys(const struct exchange *exchange, struct exchange_shar
 }
 
 static enum op_result exchange_finish(
-    const struct operator *operator, struct exec_run *exec, void *state, struct sql_error *error) {
+    const struct operator* operator, struct exec_run * exec, void *state, struct sql_error *error) {
     const struct exchange *exchange = (const struct exchange *)operator;
     struct exchange_shared *shared = state;
     gather_order(&shared->gather);
@@ -108,7 +111,7 @@ static enum op_result exchange_finish(
     return OP_FINISHED;
 }
 
-static size_t exchange_partition_count(const struct operator *operator, void *state) {
+static size_t exchange_partition_count(const struct operator* operator, void * state) {
     return ((struct exchange_shared *)state)->partitions;
 }
 
@@ -134,7 +137,7 @@ static enum op_result exchange_read(struct op_run *run, struct batch **out) {
     return OP_HAVE_OUTPUT;
 }
 
-static void exchange_end(const struct operator *operator, void *state) {
+static void exchange_end(const struct operator* operator, void * state) {
     struct exchange_shared *shared = state;
     gather_free(&shared->gather);
     batch_release(shared->all);
@@ -143,9 +146,12 @@ static void exchange_end(const struct operator *operator, void *state) {
     }
 }
 
-static void exchange_explain(const struct operator *operator, struct buffer *out) {
+static void exchange_explain(const struct operator* operator, struct buffer * out) {
     const struct exchange *exchange = (const struct exchange *)operator;
-    buffer_printf(out, "%s, %zu", exchange->keys != NULL ? "hash" : exchange->coalesce ? "coalesce" : "round robin",
+    buffer_printf(out, "%s, %zu",
+        exchange->keys != NULL ? "hash"
+        : exchange->coalesce   ? "coalesce"
+                               : "round robin",
         exchange->partitions);
 }
 
@@ -165,7 +171,7 @@ static const struct operator_class op_exchange_class = {
     .explain = exchange_explain,
 };
 
-struct operator *op_exchange_create(struct compile *compile, const struct relation *relation) {
+struct operator* op_exchange_create(struct compile *compile, const struct relation *relation) {
     const struct relation_repartition *node = relation_repartition_of(relation);
     struct exchange *exchange = ARENA_NEW(compile->arena, struct exchange);
     exchange->partitions = node->partitions > 0 ? (size_t)node->partitions : exec_slot_count(compile->engine);

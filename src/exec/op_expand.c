@@ -42,7 +42,7 @@ static const struct operator_class op_expand_class = {
     .step = expand_step,
 };
 
-struct operator *op_expand_create(struct compile *compile, const struct relation *relation) {
+struct operator* op_expand_create(struct compile *compile, const struct relation *relation) {
     const struct relation_expand *node = relation_expand_of(relation);
     struct expand *expand = ARENA_NEW(compile->arena, struct expand);
     size_t width = relation->output_count;

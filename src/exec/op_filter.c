@@ -30,7 +30,7 @@ static const struct operator_class op_filter_class = {
     .step = filter_step,
 };
 
-struct operator *op_filter_create(struct compile *compile, const struct relation *relation) {
+struct operator* op_filter_create(struct compile *compile, const struct relation *relation) {
     const struct relation_filter *node = relation_filter_of(relation);
     struct filter *filter = ARENA_NEW(compile->arena, struct filter);
     filter->program = program_compile(

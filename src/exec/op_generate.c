@@ -142,7 +142,8 @@ static size_t generate_json_tuple(struct op_run *run, const struct generate *gen
         memset(values, 0, width * sizeof *values);
         for (size_t c = 0; c < width; c++) {
             names[c] = column_is_null(arguments[1 + c], i)
-                ? BYTES_NULL : string_view_bytes(COLUMN_AT(arguments[1 + c], struct string_view, i));
+                           ? BYTES_NULL
+                           : string_view_bytes(COLUMN_AT(arguments[1 + c], struct string_view, i));
         }
         if (!column_is_null(arguments[0], i)) {
             json_tuple(arena, string_view_bytes(COLUMN_AT(arguments[0], struct string_view, i)), names, width, values);
@@ -151,8 +152,8 @@ static size_t generate_json_tuple(struct op_run *run, const struct generate *gen
             if (values[c].data == NULL) {
                 bit_clear(column_make_nullable(arena, columns[c]), i);
             } else {
-                COLUMN_VALUES(columns[c], struct string_view)[i] =
-                    (struct string_view){values[c].data, (uint32_t)values[c].size, 0};
+                COLUMN_VALUES(columns[c], struct string_view)
+                [i] = (struct string_view){values[c].data, (uint32_t)values[c].size, 0};
             }
         }
     }
@@ -162,16 +163,15 @@ static size_t generate_json_tuple(struct op_run *run, const struct generate *gen
 static enum op_result generate_step(struct op_run *run, struct batch *in, struct batch **out) {
     const struct generate *generate = (const struct generate *)run->operator;
     struct batch *batch = batch_create(run->operator->schema);
-    struct column **arguments =
-        ARENA_ARRAY(&batch->arena, struct column *, program_output_count(generate->program));
+    struct column **arguments = ARENA_ARRAY(&batch->arena, struct column *, program_output_count(generate->program));
     batch_keep(batch, in);
     if (!op_run_columns(run, generate->program, in, &batch->arena, arguments)) {
         batch_release(batch);
         return OP_FAILED;
     }
     uint32_t *parents;
-    batch->row_count = generate->function(run, generate, batch, arguments, in->row_count, &parents,
-        batch->columns + generate->input_count);
+    batch->row_count = generate->function(
+        run, generate, batch, arguments, in->row_count, &parents, batch->columns + generate->input_count);
     for (size_t i = 0; i < generate->input_count; i++) {
         batch->columns[i] = column_take(&batch->arena, in->columns[i], parents, batch->row_count);
     }
@@ -179,7 +179,7 @@ static enum op_result generate_step(struct op_run *run, struct batch *in, struct
     return OP_NEED_INPUT;
 }
 
-static void generate_explain(const struct operator *operator, struct buffer *out) {
+static void generate_explain(const struct operator* operator, struct buffer * out) {
     type_format_ddl(operator->schema, out);
 }
 
@@ -195,7 +195,7 @@ static const struct {
 } generators[] = {{"explode", generate_explode}, {"posexplode", generate_posexplode}, {"inline", generate_inline},
     {"stack", generate_stack}, {"json_tuple", generate_json_tuple}};
 
-struct operator *op_generate_create(struct compile *compile, const struct relation *relation) {
+struct operator* op_generate_create(struct compile *compile, const struct relation *relation) {
     const struct relation_generate *node = relation_generate_of(relation);
     const struct expression_call *call = expression_call_of(expression_strip(node->generator));
     struct generate *generate = ARENA_NEW(compile->arena, struct generate);

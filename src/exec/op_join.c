@@ -42,16 +42,16 @@ struct build_local {
 struct probe_local {
     struct arena scratch;
     struct batch *in;
-    uint32_t *groups;  /* per left row, UINT32_MAX: none */
-    uint8_t *matched;  /* per left row */
+    uint32_t *groups; /* per left row, UINT32_MAX: none */
+    uint8_t *matched; /* per left row */
     size_t row;
-    uint32_t next;     /* position in rows, of the row's group */
-    bool ended;        /* all pairs were made; the rest is left rows */
+    uint32_t next; /* position in rows, of the row's group */
+    bool ended;    /* all pairs were made; the rest is left rows */
 };
 
 /* ---- build ---- */
 
-static bool build_begin(const struct operator *operator, struct exec_run *exec, void *state, struct sql_error *error) {
+static bool build_begin(const struct operator* operator, struct exec_run * exec, void *state, struct sql_error *error) {
     struct join_shared *shared = state;
     world_mutex_init(&shared->lock);
     shared->begun = true;
@@ -115,7 +115,7 @@ static void group_rows(struct join_shared *shared, const uint32_t *numbers, size
 }
 
 static enum op_result build_finish(
-    const struct operator *operator, struct exec_run *exec, void *state, struct sql_error *error) {
+    const struct operator* operator, struct exec_run * exec, void *state, struct sql_error *error) {
     const struct join *join = (const struct join *)operator;
     struct join_shared *shared = state;
     gather_order(&shared->gather);
@@ -127,8 +127,11 @@ static enum op_result build_finish(
     bool done = true;
     size_t group_count = 1;
     if (join->right_keys != NULL) {
-        struct frame frame = {.arena = &scratch, .settings = operator->settings, .error = error,
-            .inputs = shared->right->columns, .row_count = rows};
+        struct frame frame = {.arena = &scratch,
+            .settings = operator->settings,
+            .error = error,
+            .inputs = shared->right->columns,
+            .row_count = rows};
         struct column **keys = ARENA_ARRAY(&scratch, struct column *, join->key_count);
         done = program_run(join->right_keys, &frame, keys);
         if (done) {
@@ -145,7 +148,7 @@ static enum op_result build_finish(
     return done ? OP_FINISHED : OP_FAILED;
 }
 
-static void build_end(const struct operator *operator, void *state) {
+static void build_end(const struct operator* operator, void * state) {
     struct join_shared *shared = state;
     gather_free(&shared->gather);
     groups_free(&shared->groups);
@@ -173,7 +176,7 @@ struct probe_shared {
     struct exec_run *exec;
 };
 
-static bool user_begin(const struct operator *operator, struct exec_run *exec, void *state, struct sql_error *error) {
+static bool user_begin(const struct operator* operator, struct exec_run * exec, void *state, struct sql_error *error) {
     ((struct probe_shared *)state)->exec = exec;
     return true;
 }
@@ -305,9 +308,9 @@ static struct batch *left_rows(struct op_run *run) {
         return NULL;
     }
     for (size_t i = 0; i < rows; i++) {
-        bool wanted = join->type == JOIN_EXISTENCE ? true
-            : join->type == JOIN_LEFT_SEMI         ? local->matched[i] != 0
-                                                   : local->matched[i] == 0;
+        bool wanted = join->type == JOIN_EXISTENCE   ? true
+                      : join->type == JOIN_LEFT_SEMI ? local->matched[i] != 0
+                                                     : local->matched[i] == 0;
         if (wanted) {
             indexes[count++] = (uint32_t)i;
         }
@@ -380,13 +383,12 @@ static void probe_local_end(struct op_run *run) {
     arena_destroy(&local->scratch);
 }
 
-static void probe_explain(const struct operator *operator, struct buffer *out) {
+static void probe_explain(const struct operator* operator, struct buffer * out) {
     static const char *const names[] = {"Inner", "LeftOuter", "RightOuter", "FullOuter", "Cross", "LeftSemi",
-        "LeftAnti",
-        "LeftSingle", "ExistenceJoin"};
+        "LeftAnti", "LeftSingle", "ExistenceJoin"};
     const struct join *join = ((const struct join_user *)operator)->join;
-    buffer_printf(out, "%s, keys=%zu%s", names[join->type], join->key_count, join->residual != NULL ? ", condition"
-        : "");
+    buffer_printf(
+        out, "%s, keys=%zu%s", names[join->type], join->key_count, join->residual != NULL ? ", condition" : "");
 }
 
 static const struct operator_class op_join_probe_class = {
@@ -405,7 +407,7 @@ struct unmatched_local {
     size_t next;
 };
 
-static size_t unmatched_partition_count(const struct operator *operator, void *state) {
+static size_t unmatched_partition_count(const struct operator* operator, void * state) {
     return 1;
 }
 
@@ -436,8 +438,7 @@ static enum op_result unmatched_read(struct op_run *run, struct batch **out) {
         batch->columns[i]->constant = true;
     }
     for (size_t i = 0; i < join->right_count; i++) {
-        batch->columns[join->left_count + i] =
-            column_take(&batch->arena, shared->right->columns[i], indexes, count);
+        batch->columns[join->left_count + i] = column_take(&batch->arena, shared->right->columns[i], indexes, count);
     }
     batch_keep(batch, shared->right);
     *out = batch;
@@ -489,7 +490,7 @@ struct parts {
 static const struct node *shift_columns(struct arena *arena, const struct node *node, void *context) {
     if (node->tag == EXPRESSION_COLUMN) {
         struct expression_column *copy = (struct expression_column *)node_clone(arena, node);
-        copy->ordinal -= (int32_t)*(const size_t *)context;
+        copy->ordinal -= (int32_t) * (const size_t *)context;
         return (const struct node *)copy;
     }
     return node_map(arena, node, shift_columns, context);
@@ -510,8 +511,7 @@ static void add_residual(struct parts *parts, const struct expression *condition
 }
 
 static void split_condition(struct parts *parts, const struct expression *condition) {
-    const struct expression_call *call =
-        condition->node.tag == EXPRESSION_CALL ? expression_call_of(condition) : NULL;
+    const struct expression_call *call = condition->node.tag == EXPRESSION_CALL ? expression_call_of(condition) : NULL;
     if (call != NULL && strcmp(call->function->kernel, "and") == 0) {
         split_condition(parts, call->arguments.items[0]);
         split_condition(parts, call->arguments.items[1]);
@@ -543,7 +543,7 @@ static const struct type *joined_type(struct arena *arena, const struct type *le
     return type_struct(arena, fields, left->field_count + right->field_count);
 }
 
-struct operator *op_join_build_create(struct compile *compile, const struct relation *relation) {
+struct operator* op_join_build_create(struct compile *compile, const struct relation *relation) {
     const struct relation_join *node = relation_join_of(relation);
     struct arena *arena = compile->arena;
     struct join *join = ARENA_NEW(arena, struct join);
@@ -566,17 +566,18 @@ struct operator *op_join_build_create(struct compile *compile, const struct rela
         for (size_t i = 0; i < parts->key_count; i++) {
             join->key_types[i] = parts->right[i]->type;
         }
-        join->left_keys = program_compile(
-            arena, compile->settings, parts->left, parts->key_count, join->left_count, compile->error);
-        join->right_keys = join->left_keys == NULL ? NULL : program_compile(arena, compile->settings, parts->right,
-            parts->key_count, join->right_count, compile->error);
+        join->left_keys =
+            program_compile(arena, compile->settings, parts->left, parts->key_count, join->left_count, compile->error);
+        join->right_keys = join->left_keys == NULL ? NULL
+                                                   : program_compile(arena, compile->settings, parts->right,
+                                                         parts->key_count, join->right_count, compile->error);
         if (join->right_keys == NULL) {
             return NULL;
         }
     }
     if (parts->residual != NULL) {
-        join->residual = program_compile(arena, compile->settings, &parts->residual, 1,
-            join->left_count + join->right_count, compile->error);
+        join->residual = program_compile(
+            arena, compile->settings, &parts->residual, 1, join->left_count + join->right_count, compile->error);
         if (join->residual == NULL) {
             return NULL;
         }
@@ -584,24 +585,24 @@ struct operator *op_join_build_create(struct compile *compile, const struct rela
     return operator_init(compile, &join->base, &op_join_build_class, relation);
 }
 
-static struct operator *user_create(struct compile *compile, const struct relation *relation,
-    const struct operator_class *class, struct operator *build) {
+static struct operator* user_create(struct compile *compile, const struct relation *relation,
+    const struct operator_class *class, struct operator* build) {
     struct join_user *user = ARENA_NEW(compile->arena, struct join_user);
     user->join = (const struct join *)build;
     return operator_init(compile, &user->base, class, relation);
 }
 
-struct operator *op_join_probe_create(
-    struct compile *compile, const struct relation *relation, struct operator *build) {
+struct operator*
+    op_join_probe_create(struct compile *compile, const struct relation *relation, struct operator* build) {
     return user_create(compile, relation, &op_join_probe_class, build);
 }
 
-struct operator *op_join_unmatched_create(
-    struct compile *compile, const struct relation *relation, struct operator *build) {
+struct operator*
+    op_join_unmatched_create(struct compile *compile, const struct relation *relation, struct operator* build) {
     return user_create(compile, relation, &op_join_unmatched_class, build);
 }
 
-bool op_join_needs_unmatched(const struct operator *build) {
+bool op_join_needs_unmatched(const struct operator* build) {
     enum join_type type = ((const struct join *)build)->type;
     return type == JOIN_RIGHT || type == JOIN_FULL;
 }

@@ -23,7 +23,7 @@ struct limit_local {
     int64_t skipped, given; /* reading */
 };
 
-static bool limit_begin(const struct operator *operator, struct exec_run *exec, void *state, struct sql_error *error) {
+static bool limit_begin(const struct operator* operator, struct exec_run * exec, void *state, struct sql_error *error) {
     struct limit_shared *shared = state;
     world_mutex_init(&shared->lock);
     shared->begun = true;
@@ -63,8 +63,8 @@ static enum op_result limit_step(struct op_run *run, struct batch *in, struct ba
     struct limit_local *local = run->local;
     if (run->first_row == 0) {
         local->partition_rows = 0;
-        if (limit->count == 0 || (!limit->tail && run->partition > 0 && enough(run->shared, limit, run->partition,
-            0))) {
+        if (limit->count == 0 ||
+            (!limit->tail && run->partition > 0 && enough(run->shared, limit, run->partition, 0))) {
             return OP_FINISHED;
         }
     }
@@ -92,12 +92,12 @@ static void limit_local_end(struct op_run *run) {
 }
 
 static enum op_result limit_finish(
-    const struct operator *operator, struct exec_run *exec, void *state, struct sql_error *error) {
+    const struct operator* operator, struct exec_run * exec, void *state, struct sql_error *error) {
     gather_order(&((struct limit_shared *)state)->gather);
     return OP_FINISHED;
 }
 
-static size_t limit_partition_count(const struct operator *operator, void *state) {
+static size_t limit_partition_count(const struct operator* operator, void * state) {
     return 1;
 }
 
@@ -138,7 +138,7 @@ static enum op_result limit_read(struct op_run *run, struct batch **out) {
     return OP_NEED_INPUT;
 }
 
-static void limit_end(const struct operator *operator, void *state) {
+static void limit_end(const struct operator* operator, void * state) {
     struct limit_shared *shared = state;
     gather_free(&shared->gather);
     VECTOR_FREE(&shared->ended);
@@ -147,7 +147,7 @@ static void limit_end(const struct operator *operator, void *state) {
     }
 }
 
-static void limit_explain(const struct operator *operator, struct buffer *out) {
+static void limit_explain(const struct operator* operator, struct buffer * out) {
     const struct limit *limit = (const struct limit *)operator;
     buffer_printf(out, "%lld", (long long)limit->count);
     if (limit->offset > 0) {
@@ -171,7 +171,7 @@ static const struct operator_class op_limit_class = {
     .explain = limit_explain,
 };
 
-struct operator *op_limit_create(struct compile *compile, const struct relation *relation) {
+struct operator* op_limit_create(struct compile *compile, const struct relation *relation) {
     struct limit *limit = ARENA_NEW(compile->arena, struct limit);
     if (relation->node.tag == RELATION_TAIL) {
         limit->count = relation_tail_of(relation)->count;

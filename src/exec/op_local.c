@@ -11,7 +11,7 @@ struct local_local {
     size_t next;
 };
 
-static size_t local_partition_count(const struct operator *operator, void *shared) {
+static size_t local_partition_count(const struct operator* operator, void * shared) {
     return 1;
 }
 
@@ -35,8 +35,8 @@ static struct batch *one_row(struct op_run *run) {
     struct batch *batch = batch_create(run->operator->schema);
     batch->row_count = 1;
     if (local->program != NULL) {
-        struct frame frame = {.arena = &batch->arena, .settings = run->operator->settings, .error = run->error,
-            .row_count = 1};
+        struct frame frame = {
+            .arena = &batch->arena, .settings = run->operator->settings, .error = run->error, .row_count = 1};
         if (!program_run(local->program, &frame, batch->columns)) {
             batch_release(batch);
             return NULL;
@@ -62,7 +62,7 @@ static enum op_result local_read(struct op_run *run, struct batch **out) {
     return OP_HAVE_OUTPUT;
 }
 
-static void local_explain(const struct operator *operator, struct buffer *out) {
+static void local_explain(const struct operator* operator, struct buffer * out) {
     type_format_ddl(operator->schema, out);
 }
 
@@ -75,7 +75,7 @@ static const struct operator_class op_local_class = {
     .explain = local_explain,
 };
 
-struct operator *op_local_create(struct compile *compile, const struct relation *relation) {
+struct operator* op_local_create(struct compile *compile, const struct relation *relation) {
     struct local *local = ARENA_NEW(compile->arena, struct local);
     if (relation->node.tag == RELATION_LOCAL) {
         local->batches = relation_local_of(relation)->batches;

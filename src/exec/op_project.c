@@ -12,7 +12,7 @@ static enum op_result project_step(struct op_run *run, struct batch *in, struct 
     return *out == NULL ? OP_FAILED : OP_NEED_INPUT;
 }
 
-static void project_explain(const struct operator *operator, struct buffer *out) {
+static void project_explain(const struct operator* operator, struct buffer * out) {
     type_format_ddl(operator->schema, out);
 }
 
@@ -22,7 +22,7 @@ static const struct operator_class op_project_class = {
     .explain = project_explain,
 };
 
-struct operator *op_project_create(struct compile *compile, const struct relation *relation) {
+struct operator* op_project_create(struct compile *compile, const struct relation *relation) {
     const struct relation_project *node = relation_project_of(relation);
     struct project *project = ARENA_NEW(compile->arena, struct project);
     project->program = program_compile(compile->arena, compile->settings, node->columns.items, node->columns.count,

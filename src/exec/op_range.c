@@ -12,7 +12,7 @@ struct range_local {
     uint64_t next, end; /* positions in the whole range */
 };
 
-static size_t range_partition_count(const struct operator *operator, void *shared) {
+static size_t range_partition_count(const struct operator* operator, void * shared) {
     return ((const struct range *)operator)->partitions;
 }
 
@@ -51,7 +51,7 @@ static enum op_result range_read(struct op_run *run, struct batch **out) {
     return OP_HAVE_OUTPUT;
 }
 
-static void range_explain(const struct operator *operator, struct buffer *out) {
+static void range_explain(const struct operator* operator, struct buffer * out) {
     const struct relation_range *range = relation_range_of(operator->relation);
     buffer_printf(out, "(%lld, %lld, step=%lld, splits=%zu)", (long long)range->start, (long long)range->end,
         (long long)range->step, ((const struct range *)operator)->partitions);
@@ -66,7 +66,7 @@ static const struct operator_class op_range_class = {
     .explain = range_explain,
 };
 
-struct operator *op_range_create(struct compile *compile, const struct relation *relation) {
+struct operator* op_range_create(struct compile *compile, const struct relation *relation) {
     const struct relation_range *node = relation_range_of(relation);
     struct range *range = ARENA_NEW(compile->arena, struct range);
     if (node->step == 0) {

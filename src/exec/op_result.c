@@ -30,7 +30,8 @@ struct result_shared {
     VECTOR(struct exec_waker) blocked;
 };
 
-static bool result_begin(const struct operator *operator, struct exec_run *exec, void *state, struct sql_error *error) {
+static bool result_begin(
+    const struct operator* operator, struct exec_run * exec, void *state, struct sql_error *error) {
     struct result_shared *shared = state;
     shared->exec = exec;
     world_mutex_init(&shared->lock);
@@ -213,7 +214,7 @@ static void result_end_partition(struct op_run *run) {
 
 /* Everything was taken in; it may not have been sent yet. */
 static enum op_result result_finish(
-    const struct operator *operator, struct exec_run *exec, void *state, struct sql_error *error) {
+    const struct operator* operator, struct exec_run * exec, void *state, struct sql_error *error) {
     struct result_shared *shared = state;
     world_mutex_lock(&shared->lock);
     bool waiting = shared->full || shared->sending;
@@ -223,7 +224,7 @@ static enum op_result result_finish(
     return waiting ? OP_BLOCKED : OP_FINISHED;
 }
 
-static void result_end(const struct operator *operator, void *state) {
+static void result_end(const struct operator* operator, void * state) {
     struct result_shared *shared = state;
     for (size_t i = 0; i < shared->partition_count; i++) {
         struct waiting_batch *waiting = shared->partitions[i]->first;
@@ -250,6 +251,6 @@ static const struct operator_class op_result_class = {
     .end_partition = result_end_partition,
 };
 
-struct operator *op_result_create(struct compile *compile, const struct relation *relation) {
+struct operator* op_result_create(struct compile *compile, const struct relation *relation) {
     return operator_init(compile, ARENA_NEW(compile->arena, struct operator), &op_result_class, relation);
 }

@@ -62,7 +62,7 @@ static const struct operator_class op_sample_class = {
     .step = sample_step,
 };
 
-struct operator *op_sample_create(struct compile *compile, const struct relation *relation) {
+struct operator* op_sample_create(struct compile *compile, const struct relation *relation) {
     const struct relation_sample *node = relation_sample_of(relation);
     struct sample *sample = ARENA_NEW(compile->arena, struct sample);
     sample->lower = node->lower;

@@ -19,7 +19,7 @@ struct scan_local {
     int64_t rows_left; /* of the partition, when the plan has a limit */
 };
 
-static bool scan_begin(const struct operator *operator, struct exec_run *exec, void *state, struct sql_error *error) {
+static bool scan_begin(const struct operator* operator, struct exec_run * exec, void *state, struct sql_error *error) {
     const struct scan *scan = (const struct scan *)operator;
     struct scan_shared *shared = state;
     struct source *source = scan->stream == SIZE_MAX ? scan->source : exec_run_stream(exec, scan->stream);
@@ -30,14 +30,14 @@ static bool scan_begin(const struct operator *operator, struct exec_run *exec, v
     return shared->scan != NULL;
 }
 
-static void scan_end(const struct operator *operator, void *state) {
+static void scan_end(const struct operator* operator, void * state) {
     struct scan_shared *shared = state;
     if (shared->scan != NULL) {
         shared->scan->source->class->scan_end(shared->scan);
     }
 }
 
-static size_t scan_partition_count(const struct operator *operator, void *state) {
+static size_t scan_partition_count(const struct operator* operator, void * state) {
     return ((struct scan_shared *)state)->scan->partition_count;
 }
 
@@ -54,8 +54,7 @@ static bool scan_begin_partition(struct op_run *run) {
     struct scan_shared *shared = run->shared;
     struct scan_local *local = run->local;
     local->rows_left = scan->projection.row_limit < 0 ? INT64_MAX : scan->projection.row_limit;
-    local->partition =
-        shared->scan->source->class->partition_open(shared->scan, run->source_partition, run->error);
+    local->partition = shared->scan->source->class->partition_open(shared->scan, run->source_partition, run->error);
     return local->partition != NULL;
 }
 
@@ -86,7 +85,7 @@ static void scan_local_end(struct op_run *run) {
     scan_end_partition(run);
 }
 
-static void scan_explain(const struct operator *operator, struct buffer *out) {
+static void scan_explain(const struct operator* operator, struct buffer * out) {
     const struct scan *scan = (const struct scan *)operator;
     buffer_append_bytes(out, relation_scan_of(operator->relation)->format);
     buffer_append_text(out, " [");
@@ -151,7 +150,7 @@ static bool as_filter(const struct scan *scan, const struct relation_scan *node,
     return false;
 }
 
-struct operator *op_scan_create(struct compile *compile, const struct relation *relation) {
+struct operator* op_scan_create(struct compile *compile, const struct relation *relation) {
     const struct relation_scan *node = relation_scan_of(relation);
     struct scan *scan = ARENA_NEW(compile->arena, struct scan);
     size_t count = relation->output_count;
@@ -168,8 +167,8 @@ struct operator *op_scan_create(struct compile *compile, const struct relation *
         scan->columns[i] = (size_t)index;
     }
     struct source_filter *filters = ARENA_ARRAY(compile->arena, struct source_filter, node->filters.count);
-    scan->projection = (struct source_projection){scan->columns, count, relation_output_type(compile->arena, relation),
-        filters, 0, node->limit};
+    scan->projection = (struct source_projection){
+        scan->columns, count, relation_output_type(compile->arena, relation), filters, 0, node->limit};
     for (size_t i = 0; i < node->filters.count; i++) {
         if (as_filter(scan, node, node->filters.items[i], &filters[scan->projection.filter_count])) {
             scan->projection.filter_count++;

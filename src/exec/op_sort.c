@@ -28,7 +28,7 @@ struct sort_local {
 
 enum { CUT_ROWS_MIN = 65536 };
 
-static bool sort_begin(const struct operator *operator, struct exec_run *exec, void *state, struct sql_error *error) {
+static bool sort_begin(const struct operator* operator, struct exec_run * exec, void *state, struct sql_error *error) {
     struct sort_shared *shared = state;
     world_mutex_init(&shared->lock);
     shared->begun = true;
@@ -38,7 +38,10 @@ static bool sort_begin(const struct operator *operator, struct exec_run *exec, v
 /* The rows of `all` in order, in its arena; false on error. */
 static bool order_rows(const struct sort *sort, struct sql_error *error, struct batch *all, uint32_t **indexes) {
     struct arena scratch = {0};
-    struct frame frame = {.arena = &scratch, .settings = sort->base.settings, .error = error, .inputs = all->columns,
+    struct frame frame = {.arena = &scratch,
+        .settings = sort->base.settings,
+        .error = error,
+        .inputs = all->columns,
         .row_count = all->row_count};
     struct column **columns = ARENA_ARRAY(&scratch, struct column *, sort->key_count);
     *indexes = ARENA_ARRAY(&all->arena, uint32_t, all->row_count);
@@ -106,7 +109,7 @@ static void sort_local_end(struct op_run *run) {
 }
 
 static enum op_result sort_finish(
-    const struct operator *operator, struct exec_run *exec, void *state, struct sql_error *error) {
+    const struct operator* operator, struct exec_run * exec, void *state, struct sql_error *error) {
     const struct sort *sort = (const struct sort *)operator;
     struct sort_shared *shared = state;
     if (shared->gather.row_count >= UINT32_MAX) {
@@ -120,12 +123,12 @@ static enum op_result sort_finish(
     }
     size_t rows = shared->all->row_count;
     shared->first = (size_t)sort->offset < rows ? (size_t)sort->offset : rows;
-    shared->end = sort->limit >= 0 && (size_t)sort->limit < rows - shared->first ? shared->first + (size_t)sort->limit
-                                                                                 : rows;
+    shared->end =
+        sort->limit >= 0 && (size_t)sort->limit < rows - shared->first ? shared->first + (size_t)sort->limit : rows;
     return OP_FINISHED;
 }
 
-static size_t sort_partition_count(const struct operator *operator, void *state) {
+static size_t sort_partition_count(const struct operator* operator, void * state) {
     return 1;
 }
 
@@ -147,7 +150,7 @@ static enum op_result sort_read(struct op_run *run, struct batch **out) {
     return OP_HAVE_OUTPUT;
 }
 
-static void sort_end(const struct operator *operator, void *state) {
+static void sort_end(const struct operator* operator, void * state) {
     struct sort_shared *shared = state;
     gather_free(&shared->gather);
     batch_release(shared->all);
@@ -156,7 +159,7 @@ static void sort_end(const struct operator *operator, void *state) {
     }
 }
 
-static void sort_explain(const struct operator *operator, struct buffer *out) {
+static void sort_explain(const struct operator* operator, struct buffer * out) {
     const struct sort *sort = (const struct sort *)operator;
     buffer_printf(out, "(keys=%zu", sort->key_count);
     if (sort->limit >= 0) {
@@ -181,8 +184,8 @@ static const struct operator_class op_sort_class = {
     .explain = sort_explain,
 };
 
-struct operator *op_sort_create(struct compile *compile, const struct relation *relation, int64_t limit,
-    int64_t offset) {
+struct operator*
+    op_sort_create(struct compile *compile, const struct relation *relation, int64_t limit, int64_t offset) {
     const struct relation_sort *node = relation_sort_of(relation);
     struct sort *sort = ARENA_NEW(compile->arena, struct sort);
     size_t count = node->orders.count;
@@ -194,8 +197,8 @@ struct operator *op_sort_create(struct compile *compile, const struct relation *
         const struct expression_sort_order *order = expression_sort_order_of(node->orders.items[i]);
         sort->orders[i] = (struct key_order){order->descending, order->nulls_last};
     }
-    sort->program = program_compile(compile->arena, compile->settings, node->orders.items, count,
-        node->input->output_count, compile->error);
+    sort->program = program_compile(
+        compile->arena, compile->settings, node->orders.items, count, node->input->output_count, compile->error);
     if (sort->program == NULL) {
         return NULL;
     }

@@ -11,9 +11,9 @@ enum ranking { RANKING_NONE, ROW_NUMBER, RANK, DENSE_RANK, PERCENT_RANK, CUME_DI
 
 struct window_function {
     const struct expression_window *node;
-    struct program *program; /* partition keys, order keys, arguments, filter */
+    struct program *program;                                     /* partition keys, order keys, arguments, filter */
     size_t partition_count, order_count, argument_count, filter; /* filter SIZE_MAX: none */
-    struct key_order *orders; /* of partition and order keys */
+    struct key_order *orders;                                    /* of partition and order keys */
     enum ranking ranking;
     const struct aggregate_entry *entry;
     struct kernel_call call;
@@ -43,13 +43,14 @@ struct window_local {
 /* The rows of one function's order, and where partitions, peers and frames lie in it. */
 struct ordered {
     size_t rows;
-    uint32_t *order;            /* position → row */
+    uint32_t *order;                                                   /* position → row */
     uint32_t *partition_start, *partition_end, *peer_start, *peer_end; /* per position */
-    uint32_t *low, *high;       /* frame: [low, high) */
-    struct column **columns;    /* the program's outputs, in row order */
+    uint32_t *low, *high;                                              /* frame: [low, high) */
+    struct column **columns;                                           /* the program's outputs, in row order */
 };
 
-static bool window_begin(const struct operator *operator, struct exec_run *exec, void *state, struct sql_error *error) {
+static bool window_begin(
+    const struct operator* operator, struct exec_run * exec, void *state, struct sql_error *error) {
     struct window_shared *shared = state;
     world_mutex_init(&shared->lock);
     shared->begun = true;
@@ -95,8 +96,8 @@ static void find_runs(const struct keys *keys, const uint32_t *order, size_t row
 static bool put_in_order(const struct window *window, const struct window_function *function, struct batch *all,
     struct arena *arena, struct ordered *ordered, struct sql_error *error) {
     size_t rows = all->row_count, key_count = function->partition_count + function->order_count;
-    struct frame frame = {.arena = arena, .settings = window->base.settings, .error = error, .inputs = all->columns,
-        .row_count = rows};
+    struct frame frame = {
+        .arena = arena, .settings = window->base.settings, .error = error, .inputs = all->columns, .row_count = rows};
     ordered->rows = rows;
     ordered->columns = ARENA_ARRAY(arena, struct column *, program_output_count(function->program));
     if (!program_run(function->program, &frame, ordered->columns)) {
@@ -168,7 +169,8 @@ static void range_frame(const struct window_function *function, struct ordered *
         if (function->has_lower && (function->lower == 0 || null)) {
             low = ordered->peer_start[i];
         } else if (function->has_lower) {
-            while (low < ordered->partition_end[i] && (column_is_null(key, ordered->order[low]) ||
+            while (low < ordered->partition_end[i] &&
+                   (column_is_null(key, ordered->order[low]) ||
                        order_value(key, ordered->order[low]) * (descending ? -1 : 1) < value + function->lower)) {
                 low++;
             }
@@ -176,7 +178,8 @@ static void range_frame(const struct window_function *function, struct ordered *
         if (function->has_upper && (function->upper == 0 || null)) {
             high = ordered->peer_end[i];
         } else if (function->has_upper) {
-            while (high > low && (column_is_null(key, ordered->order[high - 1]) ||
+            while (high > low &&
+                   (column_is_null(key, ordered->order[high - 1]) ||
                        order_value(key, ordered->order[high - 1]) * (descending ? -1 : 1) > value + function->upper)) {
                 high--;
             }
@@ -188,8 +191,8 @@ static void range_frame(const struct window_function *function, struct ordered *
 
 /* ---- functions of the position ---- */
 
-static struct column *ranking_column(const struct window_function *function, const struct ordered *ordered,
-    struct arena *arena) {
+static struct column *ranking_column(
+    const struct window_function *function, const struct ordered *ordered, struct arena *arena) {
     struct column *result = column_create(arena, function->node->base.type, ordered->rows);
     int64_t buckets = function->ranking == NTILE ? (int64_t)order_value(function->call.constants[0], 0) : 0;
     int32_t dense = 0;
@@ -209,16 +212,16 @@ static struct column *ranking_column(const struct window_function *function, con
             *whole = dense;
             break;
         case PERCENT_RANK:
-            COLUMN_VALUES(result, double)[row] =
-                size <= 1 ? 0 : (double)(ordered->peer_start[i] - start) / (double)(size - 1);
+            COLUMN_VALUES(result, double)
+            [row] = size <= 1 ? 0 : (double)(ordered->peer_start[i] - start) / (double)(size - 1);
             break;
         case CUME_DIST:
             COLUMN_VALUES(result, double)[row] = (double)(ordered->peer_end[i] - start) / (double)size;
             break;
         default: { /* NTILE: the first size % buckets ones are larger by one */
             int64_t base = size / buckets, larger = size % buckets;
-            *whole = (int32_t)(at < larger * (base + 1) ? at / (base + 1)
-                : larger + (at - larger * (base + 1)) / base) + 1;
+            *whole =
+                (int32_t)(at < larger * (base + 1) ? at / (base + 1) : larger + (at - larger * (base + 1)) / base) + 1;
         }
         }
     }
@@ -226,24 +229,25 @@ static struct column *ranking_column(const struct window_function *function, con
 }
 
 /* lag, lead, nth_value: another row's value, else the default. */
-static struct column *other_row(const struct window_function *function, const struct ordered *ordered,
-    struct arena *arena) {
+static struct column *other_row(
+    const struct window_function *function, const struct ordered *ordered, struct arena *arena) {
     size_t first = function->partition_count + function->order_count, rows = ordered->rows;
     struct column *values = column_flatten(arena, ordered->columns[first], rows);
     struct column *defaults = function->argument_count > 2 && function->ranking != NTH_VALUE
-        ? column_flatten(arena, ordered->columns[first + 2], rows) : NULL;
+                                  ? column_flatten(arena, ordered->columns[first + 2], rows)
+                                  : NULL;
     int64_t offset = function->argument_count > 1 ? (int64_t)order_value(ordered->columns[first + 1], 0) : 1;
     uint32_t *taken = ARENA_ARRAY(arena, uint32_t, rows);
     for (size_t i = 0; i < rows; i++) {
-        int64_t at = function->ranking == LAG ? (int64_t)i - offset
-            : function->ranking == LEAD       ? (int64_t)i + offset
-                                              : (int64_t)ordered->low[i] + offset - 1;
+        int64_t at = function->ranking == LAG    ? (int64_t)i - offset
+                     : function->ranking == LEAD ? (int64_t)i + offset
+                                                 : (int64_t)ordered->low[i] + offset - 1;
         bool frame = function->ranking == NTH_VALUE;
-        bool inside = frame ? at < ordered->high[i] : at >= ordered->partition_start[i]
-            && at < ordered->partition_end[i];
-        taken[ordered->order[i]] = inside ? ordered->order[at]
-            : defaults != NULL            ? (uint32_t)(rows + ordered->order[i])
-                                          : UINT32_MAX;
+        bool inside =
+            frame ? at < ordered->high[i] : at >= ordered->partition_start[i] && at < ordered->partition_end[i];
+        taken[ordered->order[i]] = inside             ? ordered->order[at]
+                                   : defaults != NULL ? (uint32_t)(rows + ordered->order[i])
+                                                      : UINT32_MAX;
     }
     if (defaults == NULL) {
         return column_take(arena, values, taken, rows);
@@ -302,8 +306,8 @@ static void framing_add(struct framing *framing, size_t from, size_t to) {
 }
 
 /* One result per distinct frame; *numbers says which one each position has. */
-static struct column *frame_results(struct framing *framing, const struct ordered *ordered, struct arena *arena,
-    uint32_t *numbers) {
+static struct column *frame_results(
+    struct framing *framing, const struct ordered *ordered, struct arena *arena, uint32_t *numbers) {
     struct column **results = ARENA_ARRAY(arena, struct column *, ordered->rows);
     size_t *ones = ARENA_ARRAY(arena, size_t, ordered->rows), count = 0;
     uint32_t low = 0, high = 0;
@@ -335,13 +339,13 @@ static struct column *aggregate_column(const struct window *window, const struct
     const struct ordered *ordered, struct arena *arena, struct sql_error *error) {
     size_t first = function->partition_count + function->order_count, rows = ordered->rows;
     struct framing framing = {.function = function};
-    framing.evaluation = (struct evaluation){.call = &function->call, .settings = window->base.settings,
-        .error = error};
+    framing.evaluation =
+        (struct evaluation){.call = &function->call, .settings = window->base.settings, .error = error};
     framing.run = (struct aggregate_run){.evaluation = &framing.evaluation, .call = &function->call, .group_count = 1};
     framing.sorted = ARENA_ARRAY(arena, struct column *, function->argument_count);
     for (size_t i = 0; i < function->argument_count; i++) {
-        framing.sorted[i] = column_flatten(
-            arena, column_take(arena, ordered->columns[first + i], ordered->order, rows), rows);
+        framing.sorted[i] =
+            column_flatten(arena, column_take(arena, ordered->columns[first + i], ordered->order, rows), rows);
     }
     if (function->filter != SIZE_MAX) {
         const struct column *condition = ordered->columns[function->filter];
@@ -384,7 +388,7 @@ static struct column *compute(const struct window *window, const struct window_f
 }
 
 static enum op_result window_finish(
-    const struct operator *operator, struct exec_run *exec, void *state, struct sql_error *error) {
+    const struct operator* operator, struct exec_run * exec, void *state, struct sql_error *error) {
     const struct window *window = (const struct window *)operator;
     struct window_shared *shared = state;
     gather_order(&shared->gather);
@@ -407,7 +411,7 @@ static enum op_result window_finish(
 
 /* ---- out ---- */
 
-static size_t window_partition_count(const struct operator *operator, void *state) {
+static size_t window_partition_count(const struct operator* operator, void * state) {
     return 1;
 }
 
@@ -429,7 +433,7 @@ static enum op_result window_read(struct op_run *run, struct batch **out) {
     return OP_HAVE_OUTPUT;
 }
 
-static void window_end(const struct operator *operator, void *state) {
+static void window_end(const struct operator* operator, void * state) {
     struct window_shared *shared = state;
     gather_free(&shared->gather);
     batch_release(shared->all);
@@ -456,8 +460,14 @@ static const struct operator_class op_window_class = {
 /* ---- creation ---- */
 
 static enum ranking ranking_of(const char *kernel) {
-    static const char *const names[] = {[ROW_NUMBER] = "row_number", [RANK] = "rank", [DENSE_RANK] = "dense_rank",
-        [PERCENT_RANK] = "percent_rank", [CUME_DIST] = "cume_dist", [NTILE] = "ntile", [LAG] = "lag", [LEAD] = "lead",
+    static const char *const names[] = {[ROW_NUMBER] = "row_number",
+        [RANK] = "rank",
+        [DENSE_RANK] = "dense_rank",
+        [PERCENT_RANK] = "percent_rank",
+        [CUME_DIST] = "cume_dist",
+        [NTILE] = "ntile",
+        [LAG] = "lag",
+        [LEAD] = "lead",
         [NTH_VALUE] = "nth_value"};
     for (size_t i = ROW_NUMBER; i < ARRAY_COUNT(names); i++) {
         if (strcmp(names[i], kernel) == 0) {
@@ -486,8 +496,7 @@ static bool prepare_function(struct compile *compile, struct window_function *fu
     const struct expression *inner = expression_strip(node->function);
     const struct expression_aggregate_call *aggregate =
         inner->node.tag == EXPRESSION_AGGREGATE_CALL ? expression_aggregate_call_of(inner) : NULL;
-    const struct function *definition =
-        aggregate != NULL ? aggregate->function : expression_call_of(inner)->function;
+    const struct function *definition = aggregate != NULL ? aggregate->function : expression_call_of(inner)->function;
     struct expression_list arguments = aggregate != NULL ? aggregate->arguments : expression_call_of(inner)->arguments;
     const struct expression **all =
         ARENA_ARRAY(arena, const struct expression *, node->partition.count + node->order.count + arguments.count + 1);
@@ -520,9 +529,13 @@ static bool prepare_function(struct compile *compile, struct window_function *fu
         function->filter = count;
         all[count++] = aggregate->filter;
     }
-    function->call = (struct kernel_call){.result_type = node->base.type, .argument_types = types,
-        .argument_count = arguments.count, .constants = constants, .settings = compile->settings,
-        .ansi = aggregate != NULL && aggregate->ansi, .aggregate = aggregate};
+    function->call = (struct kernel_call){.result_type = node->base.type,
+        .argument_types = types,
+        .argument_count = arguments.count,
+        .constants = constants,
+        .settings = compile->settings,
+        .ansi = aggregate != NULL && aggregate->ansi,
+        .aggregate = aggregate};
     function->ranking = aggregate == NULL ? ranking_of(definition->kernel) : RANKING_NONE;
     function->entry = aggregate == NULL ? NULL : aggregate_find(definition->kernel, types, arguments.count);
     if (function->ranking == RANKING_NONE && (function->entry == NULL || arguments.count > 8)) {
@@ -534,12 +547,11 @@ static bool prepare_function(struct compile *compile, struct window_function *fu
         return false;
     }
     function->program = program_compile(arena, compile->settings, all, count, input_count, compile->error);
-    return function->program != NULL &&
-        frame_bound(compile, node->lower, &function->has_lower, &function->lower) &&
-        frame_bound(compile, node->upper, &function->has_upper, &function->upper);
+    return function->program != NULL && frame_bound(compile, node->lower, &function->has_lower, &function->lower) &&
+           frame_bound(compile, node->upper, &function->has_upper, &function->upper);
 }
 
-struct operator *op_window_create(struct compile *compile, const struct relation *relation) {
+struct operator* op_window_create(struct compile *compile, const struct relation *relation) {
     const struct relation_windows *node = relation_windows_of(relation);
     struct window *window = ARENA_NEW(compile->arena, struct window);
     window->input_count = node->input->output_count;

@@ -28,25 +28,25 @@ struct checkpoint;
 
 /* One operator in the hands of one worker. */
 struct op_run {
-    const struct operator *operator;
+    const struct operator* operator;
     struct exec_run *exec;
     void *shared, *local;
-    struct sql_error *error;  /* the worker's */
-    struct exec_waker waker;  /* starts the worker again */
+    struct sql_error *error; /* the worker's */
+    struct exec_waker waker; /* starts the worker again */
     int worker;
-    size_t partition;         /* of the pipeline, counted through all pipelines that feed the same sink */
-    size_t source_partition;  /* of the pipeline's source */
-    int64_t first_row;        /* rows of this partition that went into this operator before */
+    size_t partition;        /* of the pipeline, counted through all pipelines that feed the same sink */
+    size_t source_partition; /* of the pipeline's source */
+    int64_t first_row;       /* rows of this partition that went into this operator before */
 };
 
 /* One constant per operator, all listed in operators.def. Functions may be NULL where said. Order in each op_NAME.c:
  * state, create, begin, step, drain, combine, finish, read, explain, destroy. */
 struct operator_class {
-    const char *name; /* as EXPLAIN calls it */
+    const char *name;               /* as EXPLAIN calls it */
     size_t shared_size, local_size; /* zeroed when a run begins */
     /* Run: before anything else; after the end. Optional. */
-    bool (*begin)(const struct operator *operator, struct exec_run *exec, void *shared, struct sql_error *error);
-    void (*end)(const struct operator *operator, void *shared);
+    bool (*begin)(const struct operator* operator, struct exec_run * exec, void *shared, struct sql_error *error);
+    void (*end)(const struct operator* operator, void * shared);
     /* Worker: the local state's life. Optional. */
     void (*local_begin)(struct op_run *run);
     void (*local_end)(struct op_run *run);
@@ -59,17 +59,17 @@ struct operator_class {
      * worker alone, the sink is complete. finish may answer OP_BLOCKED: then exec_run_continue is called when it is
      * done. Optional. */
     bool (*combine)(struct op_run *run);
-    enum op_result (*finish)(const struct operator *operator, struct exec_run *exec, void *shared,
-        struct sql_error *error);
+    enum op_result (*finish)(
+        const struct operator* operator, struct exec_run * exec, void *shared, struct sql_error *error);
     /* Sources: how many partitions; the next batch of run->source_partition (`begin_partition` first). */
-    size_t (*partition_count)(const struct operator *operator, void *shared);
+    size_t (*partition_count)(const struct operator* operator, void * shared);
     bool (*begin_partition)(struct op_run *run);
     enum op_result (*read)(struct op_run *run, struct batch **out);
     void (*end_partition)(struct op_run *run);
     /* Stateful operators: writes what must survive the run. Optional. */
-    bool (*save)(const struct operator *operator, void *shared, struct checkpoint *out, struct sql_error *error);
+    bool (*save)(const struct operator* operator, void * shared, struct checkpoint *out, struct sql_error *error);
     /* Appends the arguments of the operator's line in EXPLAIN. Optional. */
-    void (*explain)(const struct operator *operator, struct buffer *out);
+    void (*explain)(const struct operator* operator, struct buffer * out);
 };
 
 struct op_counters { /* atomics; zeroed when a run begins */
@@ -77,14 +77,14 @@ struct op_counters { /* atomics; zeroed when a run begins */
 };
 
 /* Operators embed this as their first member. They live in the query's arena. */
-struct operator {
+struct operator{
     const struct operator_class *class;
     const struct relation *relation;
     const struct type *schema; /* STRUCT of the output columns */
     const struct exec_settings *settings;
-    size_t index;              /* in the query: of its shared state and counters */
-    int depth;                 /* in EXPLAIN's tree */
-    bool single_worker;        /* sinks that want all rows in order */
+    size_t index;       /* in the query: of its shared state and counters */
+    int depth;          /* in EXPLAIN's tree */
+    bool single_worker; /* sinks that want all rows in order */
 };
 
 /* ---- memory ---- */
@@ -101,7 +101,7 @@ struct exec_engine *exec_run_engine(struct exec_run *exec);
 struct arena *exec_run_arena(struct exec_run *exec);
 bool exec_run_is_cancelled(const struct exec_run *exec);
 /* The shared state of another operator of the query: what a join's build side made. */
-void *exec_run_shared(struct exec_run *exec, const struct operator *operator);
+void *exec_run_shared(struct exec_run *exec, const struct operator* operator);
 /* A sink whose finish was blocked is done. Any thread. */
 void exec_run_continue(struct exec_run *exec);
 /* While it is held the run does not end: for tasks that no worker knows of. The last release ends it. */
@@ -116,11 +116,11 @@ struct source *exec_run_stream(const struct exec_run *exec, size_t stream);
 void exec_run_count_input(struct exec_run *exec, size_t stream, int64_t rows, int64_t bytes);
 
 /* Runs a program over a batch, into a new batch with `schema`; NULL on error. */
-struct batch *op_run_program(struct op_run *run, const struct program *program, const struct type *schema,
-    struct batch *in);
+struct batch *op_run_program(
+    struct op_run *run, const struct program *program, const struct type *schema, struct batch *in);
 /* Runs a program whose results stay in `arena`. */
-bool op_run_columns(struct op_run *run, const struct program *program, struct batch *in, struct arena *arena,
-    struct column **outputs);
+bool op_run_columns(
+    struct op_run *run, const struct program *program, struct batch *in, struct arena *arena, struct column **outputs);
 
 /* Slots of the compute pool: how many partitions are worked on at once. */
 size_t exec_slot_count(const struct exec_engine *engine);
@@ -134,33 +134,33 @@ struct compile {
     const struct exec_settings *settings;
     struct sql_error *error;
 };
-struct operator *operator_init(struct compile *compile, struct operator *operator, const struct operator_class *class,
+struct operator* operator_init(struct compile *compile, struct operator* operator, const struct operator_class * class,
     const struct relation *relation);
 /* The output columns of a relation as a STRUCT. */
 const struct type *relation_output_type(struct arena *arena, const struct relation *relation);
 
-struct operator *op_scan_create(struct compile *compile, const struct relation *relation);
-struct operator *op_local_create(struct compile *compile, const struct relation *relation);
-struct operator *op_range_create(struct compile *compile, const struct relation *relation);
-struct operator *op_project_create(struct compile *compile, const struct relation *relation);
-struct operator *op_filter_create(struct compile *compile, const struct relation *relation);
-struct operator *op_aggregate_create(struct compile *compile, const struct relation *relation);
+struct operator* op_scan_create(struct compile *compile, const struct relation *relation);
+struct operator* op_local_create(struct compile *compile, const struct relation *relation);
+struct operator* op_range_create(struct compile *compile, const struct relation *relation);
+struct operator* op_project_create(struct compile *compile, const struct relation *relation);
+struct operator* op_filter_create(struct compile *compile, const struct relation *relation);
+struct operator* op_aggregate_create(struct compile *compile, const struct relation *relation);
 /* limit, offset: rows kept after sorting; limit -1: all. */
-struct operator *op_sort_create(struct compile *compile, const struct relation *relation, int64_t limit,
-    int64_t offset);
-struct operator *op_limit_create(struct compile *compile, const struct relation *relation);
-struct operator *op_join_build_create(struct compile *compile, const struct relation *relation);
+struct operator*
+    op_sort_create(struct compile *compile, const struct relation *relation, int64_t limit, int64_t offset);
+struct operator* op_limit_create(struct compile *compile, const struct relation *relation);
+struct operator* op_join_build_create(struct compile *compile, const struct relation *relation);
 /* The side that is pushed through; and, for outer joins, what reads the build rows without a match. */
-struct operator *op_join_probe_create(struct compile *compile, const struct relation *relation, struct operator *build);
-struct operator *op_join_unmatched_create(struct compile *compile, const struct relation *relation,
-    struct operator *build);
-bool op_join_needs_unmatched(const struct operator *build);
-struct operator *op_expand_create(struct compile *compile, const struct relation *relation);
-struct operator *op_generate_create(struct compile *compile, const struct relation *relation);
-struct operator *op_sample_create(struct compile *compile, const struct relation *relation);
-struct operator *op_exchange_create(struct compile *compile, const struct relation *relation);
-struct operator *op_window_create(struct compile *compile, const struct relation *relation);
-struct operator *op_result_create(struct compile *compile, const struct relation *relation);
+struct operator* op_join_probe_create(struct compile *compile, const struct relation *relation, struct operator* build);
+struct operator*
+    op_join_unmatched_create(struct compile *compile, const struct relation *relation, struct operator* build);
+bool op_join_needs_unmatched(const struct operator* build);
+struct operator* op_expand_create(struct compile *compile, const struct relation *relation);
+struct operator* op_generate_create(struct compile *compile, const struct relation *relation);
+struct operator* op_sample_create(struct compile *compile, const struct relation *relation);
+struct operator* op_exchange_create(struct compile *compile, const struct relation *relation);
+struct operator* op_window_create(struct compile *compile, const struct relation *relation);
+struct operator* op_result_create(struct compile *compile, const struct relation *relation);
 /* exec_query_resume for the result operator's shared state. */
 void op_result_resume(struct exec_run *exec, void *shared);
 

@@ -123,8 +123,8 @@ struct column *program_run_lambda(const struct program *program, const struct fr
     }
     for (size_t i = 0; i < program->slot_count; i++) {
         if (program->slots_used[i] && inputs[i] == NULL) {
-            inputs[i] = indexes == NULL ? frame->inputs[i]
-                                        : column_take(frame->arena, frame->inputs[i], indexes, count);
+            inputs[i] =
+                indexes == NULL ? frame->inputs[i] : column_take(frame->arena, frame->inputs[i], indexes, count);
         }
     }
     inner.inputs = inputs;

@@ -45,7 +45,7 @@ bool program_evaluate_constant(struct arena *arena, const struct exec_settings *
     const struct expression *expression, const struct column **value, struct sql_error *error);
 
 /* The kernel of a cast; NULL when there is none. Fills call->entry and call->state. */
-bool cast_prepare(struct kernel_call *call, struct arena *arena, const struct type *from, const struct type *to,
-    enum cast_mode mode);
+bool cast_prepare(
+    struct kernel_call *call, struct arena *arena, const struct type *from, const struct type *to, enum cast_mode mode);
 
 #endif

@@ -17,8 +17,8 @@ struct compiler {
 };
 
 static bool compile(struct compiler *compiler, const struct expression *expression, uint32_t *result);
-static struct program *compile_branch(struct compiler *compiler, const struct expression *expression,
-    struct variable *variables, size_t slot_count);
+static struct program *compile_branch(
+    struct compiler *compiler, const struct expression *expression, struct variable *variables, size_t slot_count);
 
 static struct program *program_new(struct arena *arena, const struct exec_settings *settings, size_t slot_count) {
     struct program *program = ARENA_NEW(arena, struct program);
@@ -51,8 +51,8 @@ static uint32_t last_register(const struct program *program) {
     return (uint32_t)(program->step_count - 1);
 }
 
-static void compile_slot(struct compiler *compiler, const struct expression *expression, uint32_t slot,
-    uint32_t *result) {
+static void compile_slot(
+    struct compiler *compiler, const struct expression *expression, uint32_t slot, uint32_t *result) {
     struct program *program = compiler->program;
     ASSERT(slot < program->slot_count);
     for (size_t i = 0; i < program->step_count; i++) {
@@ -66,8 +66,8 @@ static void compile_slot(struct compiler *compiler, const struct expression *exp
     *result = last_register(program);
 }
 
-static void compile_constant(struct compiler *compiler, const struct expression *expression,
-    const struct column *value, uint32_t *result) {
+static void compile_constant(
+    struct compiler *compiler, const struct expression *expression, const struct column *value, uint32_t *result) {
     struct column *column = ARENA_NEW(compiler->program->arena, struct column);
     *column = *value;
     column->constant = true;
@@ -144,8 +144,7 @@ static bool add_call(struct compiler *compiler, const struct expression *express
     for (size_t i = 0; i < call->argument_count; i++) {
         step->arguments[i] = arguments[i];
     }
-    if (call->entry->prepare != NULL &&
-        !call->entry->prepare(&step->call, program->arena, compiler->error)) {
+    if (call->entry->prepare != NULL && !call->entry->prepare(&step->call, program->arena, compiler->error)) {
         return sql_error_at(compiler->error, expression->node.origin);
     }
     fold(compiler);
@@ -155,8 +154,8 @@ static bool add_call(struct compiler *compiler, const struct expression *express
 }
 
 /* Argument registers of a call, its types and constants. */
-static bool compile_arguments(struct compiler *compiler, struct expression_list list, struct kernel_call *call,
-    uint32_t **registers) {
+static bool compile_arguments(
+    struct compiler *compiler, struct expression_list list, struct kernel_call *call, uint32_t **registers) {
     struct arena *arena = compiler->program->arena;
     const struct type **types = ARENA_ARRAY(arena, const struct type *, list.count);
     struct column **constants = ARENA_ARRAY(arena, struct column *, list.count);
@@ -177,8 +176,8 @@ static bool compile_arguments(struct compiler *compiler, struct expression_list 
 
 /* ---- branches ---- */
 
-static bool compile_branches(struct compiler *compiler, struct step *step, const struct expression *const *expressions,
-    size_t count) {
+static bool compile_branches(
+    struct compiler *compiler, struct step *step, const struct expression *const *expressions, size_t count) {
     struct program *program = compiler->program;
     size_t index = (size_t)(step - program->steps);
     struct program **branches = ARENA_ARRAY(program->arena, struct program *, count);
@@ -220,8 +219,8 @@ static bool compile_coalesce(struct compiler *compiler, const struct expression_
     return compile_branches(compiler, step, call->arguments.items, call->arguments.count);
 }
 
-static bool compile_lambda_call(struct compiler *compiler, const struct expression_call *call,
-    lambda_function *function, uint32_t *result) {
+static bool compile_lambda_call(
+    struct compiler *compiler, const struct expression_call *call, lambda_function *function, uint32_t *result) {
     struct program *program = compiler->program;
     struct arena *arena = program->arena;
     size_t count = call->arguments.count, plain = 0, branch_count = 0;
@@ -242,8 +241,8 @@ static bool compile_lambda_call(struct compiler *compiler, const struct expressi
         size_t slots = program->slot_count;
         for (size_t j = 0; j < node->parameters.count; j++) {
             struct variable *variable = ARENA_NEW(arena, struct variable);
-            *variable = (struct variable){expression_lambda_variable_of(node->parameters.items[j])->id,
-                (uint32_t)slots, variables};
+            *variable = (struct variable){
+                expression_lambda_variable_of(node->parameters.items[j])->id, (uint32_t)slots, variables};
             lambda->slots[branch_count][j] = (uint32_t)slots++;
             variables = variable;
         }
@@ -267,11 +266,13 @@ static bool compile_lambda_call(struct compiler *compiler, const struct expressi
     return true;
 }
 
-static struct program *compile_branch(struct compiler *compiler, const struct expression *expression,
-    struct variable *variables, size_t slot_count) {
+static struct program *compile_branch(
+    struct compiler *compiler, const struct expression *expression, struct variable *variables, size_t slot_count) {
     struct program *parent = compiler->program;
     struct compiler inner = {.program = program_new(parent->arena, parent->settings, slot_count),
-        .error = compiler->error, .variables = variables, .depth = compiler->depth};
+        .error = compiler->error,
+        .variables = variables,
+        .depth = compiler->depth};
     uint32_t *output = ARENA_ARRAY(parent->arena, uint32_t, 1);
     if (!compile(&inner, expression, output)) {
         return NULL;
@@ -304,16 +305,19 @@ static bool compile_call(struct compiler *compiler, const struct expression_call
             return compile_lambda_call(compiler, call, function, result);
         }
     }
-    struct kernel_call kernel_call = {.result_type = call->base.type, .settings = compiler->program->settings,
-        .ansi = call->ansi && !call->try, .try = call->try, .expression = call};
+    struct kernel_call kernel_call = {.result_type = call->base.type,
+        .settings = compiler->program->settings,
+        .ansi = call->ansi && !call->try,
+        .try = call->try,
+        .expression = call};
     uint32_t *registers;
     if (!compile_arguments(compiler, call->arguments, &kernel_call, &registers)) {
         return false;
     }
     kernel_call.entry = kernel_find(kernel, kernel_call.argument_types, kernel_call.argument_count);
     if (kernel_call.entry == NULL) {
-        return unsupported(compiler, &call->base, call->function->name, kernel_call.argument_types,
-            kernel_call.argument_count);
+        return unsupported(
+            compiler, &call->base, call->function->name, kernel_call.argument_types, kernel_call.argument_count);
     }
     return add_call(compiler, &call->base, &kernel_call, registers, result);
 }
@@ -330,8 +334,12 @@ static bool compile_cast(struct compiler *compiler, const struct expression_cast
     struct arena *arena = compiler->program->arena;
     const struct type **types = ARENA_ARRAY(arena, const struct type *, 1);
     types[0] = cast->child->type;
-    struct kernel_call call = {.result_type = cast->base.type, .argument_types = types, .argument_count = 1,
-        .settings = compiler->program->settings, .ansi = cast->mode == CAST_ANSI, .try = cast->mode == CAST_TRY};
+    struct kernel_call call = {.result_type = cast->base.type,
+        .argument_types = types,
+        .argument_count = 1,
+        .settings = compiler->program->settings,
+        .ansi = cast->mode == CAST_ANSI,
+        .try = cast->mode == CAST_TRY};
     if (!cast_prepare(&call, arena, types[0], cast->base.type, cast->mode)) {
         const struct type *both[2] = {types[0], cast->base.type};
         return unsupported(compiler, &cast->base, "CAST", both, 2);

@@ -18,8 +18,8 @@ enum step_kind {
 
 struct step;
 struct program_lambda;
-typedef struct column *lambda_function(const struct program_lambda *lambda, const struct frame *frame,
-    struct column *const *arguments);
+typedef struct column *lambda_function(
+    const struct program_lambda *lambda, const struct frame *frame, struct column *const *arguments);
 
 struct program_lambda {
     const struct step *step;
@@ -49,8 +49,8 @@ struct program {
     size_t step_count, step_capacity;
     uint32_t *outputs;
     size_t output_count;
-    size_t slot_count;    /* inputs and the variables of lambdas around and inside */
-    bool *slots_used;     /* by this program and its branches; slot_count long */
+    size_t slot_count; /* inputs and the variables of lambdas around and inside */
+    bool *slots_used;  /* by this program and its branches; slot_count long */
     bool never_fails;
 };
 
@@ -69,7 +69,7 @@ struct column *branch_coalesce(const struct step *step, const struct frame *fram
 lambda_function *lambda_find(const char *kernel);
 
 /* The map without later entries of equal keys (LAST_WIN), or NULL with DUPLICATED_MAP_KEY or NULL_MAP_KEY raised. */
-struct column *map_check_keys(struct arena *arena, const struct exec_settings *settings, struct sql_error *error,
-    struct column *map);
+struct column *map_check_keys(
+    struct arena *arena, const struct exec_settings *settings, struct sql_error *error, struct column *map);
 
 #endif

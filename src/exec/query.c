@@ -5,9 +5,8 @@
 /* ---- engine ---- */
 
 struct exec_engine *exec_engine_create(const struct exec_options *options, struct error *error) {
-    if (options->spill_directory != NULL &&
-        (!world_remove_tree(options->world, options->spill_directory, error) ||
-            !world_mkdirs(options->world, options->spill_directory, 0700, error))) {
+    if (options->spill_directory != NULL && (!world_remove_tree(options->world, options->spill_directory, error) ||
+                                                !world_mkdirs(options->world, options->spill_directory, 0700, error))) {
         return NULL;
     }
     struct exec_engine *engine = calloc(1, sizeof *engine);
@@ -121,7 +120,7 @@ const struct type *exec_query_schema(const struct exec_query *query) {
 
 void exec_query_explain(const struct exec_query *query, struct buffer *out) {
     for (size_t i = 0; i < query->operator_count; i++) {
-        const struct operator *operator = query->operators[i];
+        const struct operator* operator= query->operators[i];
         if (operator->class->step == NULL && operator->class->read == NULL) {
             continue;
         }
@@ -186,7 +185,7 @@ void exec_query_start(struct exec_query *query, enum exec_output output, const s
 
 void exec_query_resume(struct exec_query *query) {
     struct exec_run *run = query->run;
-    const struct operator *result = query->operators[0];
+    const struct operator* result = query->operators[0];
     op_result_resume(run, run->shared[result->index]);
 }
 
@@ -222,8 +221,7 @@ static void collect_done(void *argument, const struct sql_error *error) {
     }
 }
 
-bool exec_query_run(
-    struct exec_query *query, struct batch ***batches, size_t *batch_count, struct sql_error *error) {
+bool exec_query_run(struct exec_query *query, struct batch ***batches, size_t *batch_count, struct sql_error *error) {
     struct collected collected = {.error = error};
     struct exec_consumer consumer = {.argument = &collected, .on_batch = collect_batch, .on_done = collect_done};
     struct exec_run *run = run_create(query, EXEC_OUTPUT_ORDERED, &consumer, true);
@@ -282,8 +280,8 @@ size_t exec_query_operator_count(const struct exec_query *query) {
 void exec_query_operator_progress(
     const struct exec_query *query, size_t index, struct exec_operator_progress *progress) {
     ASSERT(index < query->operator_count);
-    const struct operator *operator = query->operators[index];
-    *progress = (struct exec_operator_progress){.name = operator->class->name, .depth = operator->depth};
+    const struct operator* operator= query->operators[index];
+    *progress = (struct exec_operator_progress){.name = operator->class->name, .depth = operator->depth };
     if (query->run != NULL) {
         const struct op_counters *counters = &query->run->counters[index];
         progress->input_rows = __atomic_load_n(&counters->input_rows, __ATOMIC_RELAXED);

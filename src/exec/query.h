@@ -7,18 +7,18 @@
 enum { PIPELINE_TRANSFORMS_MAX = 256 };
 
 struct pipeline {
-    struct operator *source;
-    struct operator **transforms;
+    struct operator* source;
+    struct operator** transforms;
     size_t transform_count;
-    struct operator *sink;
+    struct operator* sink;
     bool last_of_sink; /* the sink is complete after this pipeline */
 };
 
 /* what stands above a relation while pipelines are built: transforms from the lowest to the highest, then the sink */
 struct chain {
-    struct operator *transforms[PIPELINE_TRANSFORMS_MAX];
+    struct operator* transforms[PIPELINE_TRANSFORMS_MAX];
     size_t count;
-    struct operator *sink;
+    struct operator* sink;
 };
 
 struct exec_engine {
@@ -40,7 +40,7 @@ struct exec_query {
     struct exec_settings settings;
     const struct relation *plan;
     const struct type *schema;
-    struct operator **operators;
+    struct operator** operators;
     size_t operator_count, operator_capacity;
     struct pipeline *pipelines;
     size_t pipeline_count, pipeline_capacity;

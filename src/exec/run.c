@@ -28,7 +28,7 @@ struct arena *exec_run_arena(struct exec_run *run) {
 
 bool exec_run_is_cancelled(const struct exec_run *run) {
     return __atomic_load_n(&run->failed, __ATOMIC_ACQUIRE) || __atomic_load_n(&run->cancelled, __ATOMIC_ACQUIRE) ||
-        __atomic_load_n(&run->enough, __ATOMIC_ACQUIRE);
+           __atomic_load_n(&run->enough, __ATOMIC_ACQUIRE);
 }
 
 const struct exec_consumer *exec_run_consumer(const struct exec_run *run) {
@@ -39,7 +39,7 @@ enum exec_output exec_run_output(const struct exec_run *run) {
     return run->output;
 }
 
-void *exec_run_shared(struct exec_run *run, const struct operator *operator) {
+void *exec_run_shared(struct exec_run *run, const struct operator* operator) {
     return run->shared[operator->index];
 }
 
@@ -108,7 +108,7 @@ void run_fail(struct exec_run *run, const struct sql_error *error) {
 static void end_operators(struct exec_run *run) {
     struct exec_query *query = run->query;
     for (size_t i = 0; i < query->operator_count; i++) {
-        const struct operator *operator = query->operators[i];
+        const struct operator* operator= query->operators[i];
         if (operator->class->end != NULL) {
             operator->class->end(operator, run->shared[i]);
         }
@@ -203,7 +203,7 @@ static bool worker_block(struct worker *worker) {
     return false;
 }
 
-static void op_begin(struct worker *worker, struct op_run *op, const struct operator *operator) {
+static void op_begin(struct worker *worker, struct op_run *op, const struct operator* operator) {
     struct exec_run *run = worker->run;
     *op = (struct op_run){.operator = operator, .exec = run, .shared = run->shared[operator->index],
         .error = &worker->error, .waker = {worker_wake, worker}, .worker = worker->index};
@@ -279,7 +279,7 @@ static bool take_partition(struct worker *worker) {
         return false;
     }
     return pipeline->source->class->begin_partition == NULL ||
-        pipeline->source->class->begin_partition(&worker->source);
+           pipeline->source->class->begin_partition(&worker->source);
 }
 
 static void end_partition(struct worker *worker) {
@@ -445,7 +445,7 @@ static void worker_task(void *argument) {
 
 static void start_pipeline(struct exec_run *run) {
     const struct pipeline *pipeline = &run->query->pipelines[run->pipeline];
-    const struct operator *source = pipeline->source;
+    const struct operator* source = pipeline->source;
     run->partition_count = source->class->partition_count(source, run->shared[source->index]);
     run->partitions_total += (int64_t)run->partition_count;
     run->partition_next = 0;
@@ -470,13 +470,12 @@ static void start_pipeline(struct exec_run *run) {
 static bool begin_operators(struct exec_run *run) {
     struct exec_query *query = run->query;
     for (size_t i = 0; i < query->operator_count; i++) {
-        const struct operator *operator = query->operators[i];
+        const struct operator* operator= query->operators[i];
         run->shared[i] = arena_allocate_zeroed(&run->arena, operator->class->shared_size);
     }
     for (size_t i = 0; i < query->operator_count; i++) {
-        const struct operator *operator = query->operators[i];
-        if (operator->class->begin != NULL &&
-            !operator->class->begin(operator, run, run->shared[i], &run->error)) {
+        const struct operator* operator= query->operators[i];
+        if (operator->class->begin != NULL && !operator->class->begin(operator, run, run->shared[i], &run->error)) {
             run->failed = 1;
             return false;
         }
@@ -499,10 +498,14 @@ void run_start(struct exec_run *run) {
 
 /* ---- programs over batches ---- */
 
-bool op_run_columns(struct op_run *op, const struct program *program, struct batch *in, struct arena *arena,
-    struct column **outputs) {
-    struct frame frame = {.arena = arena, .settings = op->operator->settings, .error = op->error,
-        .inputs = in->columns, .row_count = in->row_count, .partition = (int32_t)op->partition,
+bool op_run_columns(
+    struct op_run *op, const struct program *program, struct batch *in, struct arena *arena, struct column **outputs) {
+    struct frame frame = {.arena = arena,
+        .settings = op->operator->settings,
+        .error = op->error,
+        .inputs = in->columns,
+        .row_count = in->row_count,
+        .partition = (int32_t)op->partition,
         .first_row = op->first_row};
     return program_run(program, &frame, outputs);
 }

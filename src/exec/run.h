@@ -10,12 +10,12 @@ struct worker {
     struct exec_run *run;
     int index;
     enum worker_phase phase;
-    size_t draining;      /* transform whose drain is called */
+    size_t draining; /* transform whose drain is called */
     struct op_run source, sink, *transforms;
-    bool *more;           /* transform i has output without new input */
-    struct arena arena;   /* of its error */
+    bool *more;         /* transform i has output without new input */
+    struct arena arena; /* of its error */
     struct sql_error error;
-    int state;            /* atomic, enum worker_state */
+    int state; /* atomic, enum worker_state */
 };
 
 enum run_state { RUN_IDLE, RUN_RUNNING, RUN_FINISHING };
@@ -29,12 +29,12 @@ struct exec_run {
     void **shared;      /* per operator */
     struct op_counters *counters;
     struct world_mutex lock;
-    struct sql_error error; /* under lock */
-    int failed, cancelled, enough; /* atomic */
-    int holds;              /* atomic: the pipelines, and tasks beside them */
-    size_t pipeline;        /* the one that runs */
+    struct sql_error error;                 /* under lock */
+    int failed, cancelled, enough;          /* atomic */
+    int holds;                              /* atomic: the pipelines, and tasks beside them */
+    size_t pipeline;                        /* the one that runs */
     size_t partition_count, partition_next; /* atomic: the next one nobody took */
-    size_t *partition_bases; /* per operator: partitions of earlier pipelines that fed it */
+    size_t *partition_bases;                /* per operator: partitions of earlier pipelines that fed it */
     struct worker *workers;
     int worker_count, workers_left; /* atomic */
     int64_t memory, memory_max, spilled, input_rows, input_bytes, output_rows, partitions_done, partitions_total;
@@ -44,7 +44,8 @@ struct exec_run {
     VECTOR(struct inline_task {
         world_function *function;
         void *argument;
-    }) tasks;
+    })
+    tasks;
 };
 
 void run_start(struct exec_run *run);

@@ -139,8 +139,8 @@ static void append_many(struct buffer *out, char byte, size_t count) {
     memset(buffer_extend(out, count), byte, count);
 }
 
-static void append_cell(const struct table *table, const struct cell *cell, size_t width, bool right,
-    struct buffer *out) {
+static void append_cell(
+    const struct table *table, const struct cell *cell, size_t width, bool right, struct buffer *out) {
     append_many(out, ' ', right ? width - cell->width : 0);
     buffer_append(out, table->text.data + cell->offset, cell->size);
     append_many(out, ' ', right ? 0 : width - cell->width);

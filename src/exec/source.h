@@ -29,11 +29,11 @@ struct source_request {
     struct bytes format;
     const struct source_option *options;
     size_t option_count;
-    const struct bytes *paths;       /* load(path…), canonical or as written; the class resolves them */
+    const struct bytes *paths; /* load(path…), canonical or as written; the class resolves them */
     size_t path_count;
-    const struct type *user_schema;  /* schema(…), or NULL */
+    const struct type *user_schema; /* schema(…), or NULL */
     const struct exec_settings *settings;
-    struct bytes user;               /* whose home folder relative paths start in */
+    struct bytes user; /* whose home folder relative paths start in */
     bool streaming;
 };
 /* The value of an option, or BYTES_NULL. */
@@ -47,9 +47,15 @@ struct exec_waker {
 
 enum source_result { SOURCE_BATCH, SOURCE_END, SOURCE_BLOCKED, SOURCE_FAILED };
 
-enum source_comparison { SOURCE_EQUAL, SOURCE_LESS, SOURCE_LESS_EQUAL, SOURCE_GREATER, SOURCE_GREATER_EQUAL,
+enum source_comparison {
+    SOURCE_EQUAL,
+    SOURCE_LESS,
+    SOURCE_LESS_EQUAL,
+    SOURCE_GREATER,
+    SOURCE_GREATER_EQUAL,
     SOURCE_IS_NULL,
-    SOURCE_IS_NOT_NULL };
+    SOURCE_IS_NOT_NULL
+};
 /* A condition that all wanted rows meet. Advice: the engine filters again, a source only skips what certainly does not
  * match. */
 struct source_filter {
@@ -75,24 +81,23 @@ struct source_class {
     const char *name; /* as in format("…"), lower case */
     bool streaming, batch;
     /* Makes a source and finds its schema; NULL with *error filled. */
-    struct source *(*open)(const struct source_class *class, const struct source_request *request,
-        struct sql_error *error);
+    struct source *(*open)(
+        const struct source_class *class, const struct source_request *request, struct sql_error *error);
     void (*close)(struct source *source);
     void (*statistics)(struct source *source, struct source_statistics *statistics); /* NULL: unknown */
     /* The text of the scan in explain() after "Scan name", e.g. a location; NULL: nothing. */
     void (*explain)(struct source *source, struct buffer *out);
     /* Fixes what one run reads. The projection outlives the scan. Compute thread: must not wait. NULL with *error
      * filled. */
-    struct source_scan *(*scan_begin)(struct source *source, const struct source_projection *projection,
-        struct sql_error *error);
+    struct source_scan *(*scan_begin)(
+        struct source *source, const struct source_projection *projection, struct sql_error *error);
     void (*scan_end)(struct source_scan *scan);
     /* Compute threads, different partitions at the same time. */
     struct source_partition *(*partition_open)(struct source_scan *scan, size_t partition, struct sql_error *error);
     /* The next batch (the caller's reference), the end, or BLOCKED: then `waker` is kept and called once. Reading plain
      * files may wait for the disk; network must not. */
-    enum source_result (*partition_next)(struct source_partition *partition, struct exec_waker waker,
-        struct batch **batch,
-        struct sql_error *error);
+    enum source_result (*partition_next)(
+        struct source_partition *partition, struct exec_waker waker, struct batch **batch, struct sql_error *error);
     void (*partition_close)(struct source_partition *partition);
 };
 
@@ -113,8 +118,7 @@ struct source_partition {
 /* A source over batches in memory (micro-batches, cached tables, tests): the given partitions of batches are retained.
  * schema outlives it. */
 struct source *source_memory_create(const struct type *schema, struct batch *const *const *partitions,
-    const size_t *batch_counts,
-    size_t partition_count);
+    const size_t *batch_counts, size_t partition_count);
 
 /* Registering is done once at start; the class is constant. find returns NULL for an unknown name; ASCII case is
  * ignored. */

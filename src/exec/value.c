@@ -55,16 +55,16 @@ int value_compare(const struct column *left, size_t left_row, const struct colum
     case TYPE_DAY_TIME_INTERVAL:
         COMPARE(int64_t);
     case TYPE_FLOAT:
-        return compare_doubles((double)COLUMN_VALUES(left, float)[left_row],
-            (double)COLUMN_VALUES(right, float)[right_row]);
+        return compare_doubles(
+            (double)COLUMN_VALUES(left, float)[left_row], (double)COLUMN_VALUES(right, float)[right_row]);
     case TYPE_DOUBLE:
         return compare_doubles(COLUMN_VALUES(left, double)[left_row], COLUMN_VALUES(right, double)[right_row]);
     case TYPE_DECIMAL:
         COMPARE(__int128);
     case TYPE_STRING:
     case TYPE_BINARY:
-        return string_view_compare(COLUMN_VALUES(left, struct string_view)[left_row],
-            COLUMN_VALUES(right, struct string_view)[right_row]);
+        return string_view_compare(
+            COLUMN_VALUES(left, struct string_view)[left_row], COLUMN_VALUES(right, struct string_view)[right_row]);
     case TYPE_CALENDAR_INTERVAL:
         return memcmp(&COLUMN_VALUES(left, struct calendar_interval)[left_row],
             &COLUMN_VALUES(right, struct calendar_interval)[right_row], sizeof(struct calendar_interval));

@@ -205,7 +205,8 @@ static enum format_next next(struct format_reader *opaque, struct batch **out, s
     struct column *rows =
         json_reader_parse(file->reader, &batch->arena, &texts, texts.row_count, file->request.report, error);
     if (rows == NULL) {
-        error_prefix(error, "Malformed records are detected in record parsing (Parse Mode: FAILFAST; mode PERMISSIVE makes them null)");
+        error_prefix(error,
+            "Malformed records are detected in record parsing (Parse Mode: FAILFAST; mode PERMISSIVE makes them null)");
         batch_release(batch);
         return FORMAT_NEXT_ERROR;
     }

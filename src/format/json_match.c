@@ -185,8 +185,7 @@ static __attribute__((noinline)) bool learn_minute(
 static __attribute__((noinline)) const uint8_t *match_odd_timestamp(
     const struct json_match *context, const uint8_t *at, const uint8_t *end, int64_t *value) {
     const uint8_t *close = match_string(at, end);
-    if (close == NULL ||
-        !value_parse_timestamp(bytes_make(at, (size_t)(close - at)), context->zone, value)) {
+    if (close == NULL || !value_parse_timestamp(bytes_make(at, (size_t)(close - at)), context->zone, value)) {
         return NULL;
     }
     return close;
@@ -201,7 +200,8 @@ static inline const uint8_t *match_timestamp(
     uint64_t seconds = load16(at + 17), rest = load64(at + 18); /* "SS", "S.ffffff" */
     uint64_t digits = ((rest & ~0xffffull) | seconds) ^ ZEROS;
     bool good = ((rest >> 8 & 0xff) == '.') & (not_digits(digits) == 0) & ((digits & 0xff) <= 5);
-    bool same = ((load64(at) ^ step->minute_text[0]) | (load64(at + 8) ^ step->minute_text[1])) == 0 && at[16] == ':' && step->minute_known;
+    bool same = ((load64(at) ^ step->minute_text[0]) | (load64(at + 8) ^ step->minute_text[1])) == 0 && at[16] == ':' &&
+                step->minute_known;
     if (__builtin_expect(!good, 0)) {
         return match_odd_timestamp(context, at, end, value);
     }

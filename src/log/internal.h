@@ -341,7 +341,7 @@ void manager_run(struct log_manager *manager, world_function *work, world_functi
 /* Removes a file or tree after a delay. [owner] */
 void manager_remove_later(struct log_manager *manager, const char *path, int64_t delay_ms);
 void manager_checkpoint_soon(struct log_manager *manager); /* writes the checkpoints on the disk pool [owner] */
-int64_t manager_now_ms(struct log_manager *manager);                         /* monotonic */
+int64_t manager_now_ms(struct log_manager *manager);       /* monotonic */
 void manager_forget(struct log_manager *manager, struct partition_log *log); /* takes it out of the table */
 
 /* checkpoint.c: Kafka's offset checkpoint files */

@@ -176,9 +176,9 @@ static void error_texts(void **state) {
     assert_string_equal(sql_error_classes(&fixture->error)[0], "org.apache.spark.sql.AnalysisException");
     fixture->error = (struct sql_error){.arena = &fixture->arena};
     assert_null(analyzed(fixture, "SELECT a FRM t WHERE"));
-    assert_string_equal(
-        sql_error_message(&fixture->error), "\n[PARSE_SYNTAX_ERROR] Syntax error at or near 't'. SQLSTATE: 42601 (line "
-                                            "1, pos 13)\n\n== SQL ==\nSELECT a FRM t WHERE\n-------------^^^\n");
+    assert_string_equal(sql_error_message(&fixture->error),
+        "\n[PARSE_SYNTAX_ERROR] Syntax error at or near 't'. SQLSTATE: 42601 (line "
+        "1, pos 13)\n\n== SQL ==\nSELECT a FRM t WHERE\n-------------^^^\n");
     teardown(fixture);
 }
 

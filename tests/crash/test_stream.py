@@ -27,7 +27,8 @@ while True:
         source = (spark.readStream.format("kafka").option("kafka.bootstrap.servers", bootstrap)
                   .option("subscribe", "sensores").option("startingOffsets", "earliest")
                   .option("maxOffsetsPerTrigger", 3000).load())
-        rows = source.selectExpr("CAST(value AS STRING)").select(from_json("value", schema).alias("data")).select("data.*")
+        rows = source.selectExpr("CAST(value AS STRING)").select(from_json("value",
+            schema).alias("data")).select("data.*")
         query = (rows.writeStream.format("parquet").option("path", "hdfs://namenode:9000/datos/streaming")
                  .option("checkpointLocation", "/checkpoint").trigger(processingTime="50 milliseconds").start())
         print("started", query.runId, flush=True)

@@ -283,7 +283,8 @@ static void read_back(struct run *run, struct partition *partition) {
             struct record_batch batch;
             CHECK(
                 run, record_batch_parse(rest, &batch) == RECORD_BATCH_OK, "read at %lld: no batch", (long long)offset);
-            /* A failed write may leave bytes that a power cut mixes with a later one: damage, not a lost write. Nobody was told of it. */
+            /* A failed write may leave bytes that a power cut mixes with a later one: damage, not a lost write. Nobody
+             * was told of it. */
             bool damaged = run->faults && offset >= partition->acknowledged;
             CHECK(run, batch.base_offset == offset || (first && batch.base_offset < offset) || damaged,
                 "offset %lld is missing, next is %lld", (long long)offset, (long long)batch.base_offset);

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Runs SQL text with expected rows: run.py EXEC_SQL FILE.test…   (TAP on standard output, one point per query)
 
-A file holds queries, each followed by a line "----", its rows (values separated by tabs, as CAST … AS STRING shows them, NULL for null) and an
+A file holds queries, each followed by a line "----", its rows (values separated by tabs,
+    as CAST … AS STRING shows them, NULL for null) and an
 empty line. Rows are compared in any order unless the query has ORDER BY outside its subqueries. An expected row "error CONDITION" stands for a
 query that fails. Lines that begin with # between queries are comments. "zone NAME" sets the session's time zone for the whole file.
 """

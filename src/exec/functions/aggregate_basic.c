@@ -43,8 +43,7 @@ static void count_update(
 static void count_if_update(
     struct aggregate_run *run, struct column *const *arguments, size_t row_count, const uint32_t *groups) {
     for (size_t i = 0; i < row_count; i++) {
-        *STATE(run, int64_t, groups, i) +=
-            !column_is_null(arguments[0], i) && COLUMN_AT(arguments[0], uint8_t, i) != 0;
+        *STATE(run, int64_t, groups, i) += !column_is_null(arguments[0], i) && COLUMN_AT(arguments[0], uint8_t, i) != 0;
     }
 }
 
@@ -285,7 +284,7 @@ static struct column *average_decimal_finish(struct aggregate_run *run) {
         if (states[i].count == 0) {
             evaluation_set_null(run->evaluation, result, i);
         } else if (states[i].overflow ||
-            !decimal_divide(states[i].sum, scale, states[i].count, 0, type->precision, type->scale, out)) {
+                   !decimal_divide(states[i].sum, scale, states[i].count, 0, type->precision, type->scale, out)) {
             if (run->call->ansi) {
                 evaluation_overflow(run->evaluation, "decimal", "try_avg");
                 return NULL;
@@ -367,11 +366,15 @@ static const struct type *argument_type(const struct kernel_call *call, struct a
 }
 
 #define SUM_ROW(name, kind, c_name, sum, finish)                                                                       \
-    {name, {kind}, 1, 0, sizeof(struct sum_##sum), sum_update_##c_name, sum_##sum##_state, sum_##sum##_save,           \
-        sum_##sum##_merge, finish}
+    {                                                                                                                  \
+        name, {kind}, 1, 0, sizeof(struct sum_##sum), sum_update_##c_name, sum_##sum##_state, sum_##sum##_save,        \
+            sum_##sum##_merge, finish                                                                                  \
+    }
 #define EXTREME_ROW(name, which, kind, c_name)                                                                         \
-    {name, {kind}, 1, 0, sizeof(struct extreme_##c_name), which##_update_##c_name, argument_type,                      \
-        extreme_save_##c_name, which##_merge_##c_name, extreme_save_##c_name}
+    {                                                                                                                  \
+        name, {kind}, 1, 0, sizeof(struct extreme_##c_name), which##_update_##c_name, argument_type,                   \
+            extreme_save_##c_name, which##_merge_##c_name, extreme_save_##c_name                                       \
+    }
 #define EXTREME_ROWS(name, which)                                                                                      \
     EXTREME_ROW(name, which, TYPE_BOOLEAN, boolean), EXTREME_ROW(name, which, TYPE_BYTE, int8),                        \
         EXTREME_ROW(name, which, TYPE_SHORT, int16), EXTREME_ROW(name, which, TYPE_INTEGER, int32),                    \

@@ -72,11 +72,11 @@ static void moments_merge(struct aggregate_run *run, const struct column *saved,
         double delta_n = n == 0 ? 0 : delta / n;
         double m2 = left->m2 + right.m2 + delta * delta_n * n1 * n2;
         double m3 = left->m3 + right.m3 + delta_n * delta_n * delta * n1 * n2 * (n1 - n2) +
-            3 * delta_n * (n1 * right.m2 - n2 * left->m2);
-        double m4 =
-            left->m4 + right.m4 + delta_n * delta_n * delta_n * delta * n1 * n2 * (n1 * n1 - n1 * n2 + n2 * n2) +
-            6 * delta_n * delta_n * (n1 * n1 * right.m2 + n2 * n2 * left->m2) +
-            4 * delta_n * (n1 * right.m3 - n2 * left->m3);
+                    3 * delta_n * (n1 * right.m2 - n2 * left->m2);
+        double m4 = left->m4 + right.m4 +
+                    delta_n * delta_n * delta_n * delta * n1 * n2 * (n1 * n1 - n1 * n2 + n2 * n2) +
+                    6 * delta_n * delta_n * (n1 * n1 * right.m2 + n2 * n2 * left->m2) +
+                    4 * delta_n * (n1 * right.m3 - n2 * left->m3);
         *left = (struct moments){n, left->mean + delta_n * n2, m2, m3, m4};
     }
 }
@@ -187,11 +187,11 @@ static struct column *pairs_finish(struct aggregate_run *run, enum pair_result k
     for (size_t i = 0; i < run->group_count; i++) {
         const struct pairs *state = &((const struct pairs *)run->states)[i];
         bool present = state->n > (kind == CORR || kind == COVAR_SAMP ? 1 : 0);
-        double value = kind == CORR ? state->ck / sqrt(state->x_mk * state->y_mk)
-            : kind == COVAR_POP     ? state->ck / state->n
-            : kind == COVAR_SAMP    ? state->ck / (state->n - 1)
-            : kind == AVERAGE_X     ? state->y_mean /* regr_avgx(y, x): the second argument's mean */
-                                    : state->x_mean;
+        double value = kind == CORR         ? state->ck / sqrt(state->x_mk * state->y_mk)
+                       : kind == COVAR_POP  ? state->ck / state->n
+                       : kind == COVAR_SAMP ? state->ck / (state->n - 1)
+                       : kind == AVERAGE_X  ? state->y_mean /* regr_avgx(y, x): the second argument's mean */
+                                            : state->x_mean;
         COLUMN_VALUES(result, double)[i] = present ? value : 0;
         if (!present) {
             evaluation_set_null(run->evaluation, result, i);
@@ -242,18 +242,18 @@ static int64_t integral_at(const struct column *column, size_t row) {
     }
 }
 
-static void bits_add(struct aggregate_run *run, const struct column *column, size_t row_count, const uint32_t *groups,
-    char operation) {
+static void bits_add(
+    struct aggregate_run *run, const struct column *column, size_t row_count, const uint32_t *groups, char operation) {
     for (size_t i = 0; i < row_count; i++) {
         if (column_is_null(column, i)) {
             continue;
         }
         struct bits *state = STATE(run, struct bits, groups, i);
         int64_t value = integral_at(column, i);
-        state->value = !state->present ? value
-            : operation == '&'         ? state->value & value
-            : operation == '|'         ? state->value | value
-                                       : state->value ^ value;
+        state->value = !state->present    ? value
+                       : operation == '&' ? state->value & value
+                       : operation == '|' ? state->value | value
+                                          : state->value ^ value;
         state->present = true;
     }
 }
@@ -285,14 +285,20 @@ BITS(or, '|')
 BITS(xor, '^')
 
 #define MOMENT_ROW(name)                                                                                               \
-    {#name, {TYPE_DOUBLE}, 1, 0, sizeof(struct moments), moments_update, moments_type, moments_save, moments_merge,    \
-        name}
+    {                                                                                                                  \
+#name, {TYPE_DOUBLE }, 1, 0, sizeof(struct moments), moments_update, moments_type, moments_save,               \
+                   moments_merge, name                                                                                 \
+    }
 #define PAIR_ROW(name)                                                                                                 \
-    {#name, {TYPE_DOUBLE, TYPE_DOUBLE}, 2, 0, sizeof(struct pairs), pairs_update, pairs_type, pairs_save, pairs_merge, \
-        name}
+    {                                                                                                                  \
+#name, {TYPE_DOUBLE, TYPE_DOUBLE }, 2, 0, sizeof(struct pairs), pairs_update, pairs_type, pairs_save,          \
+                   pairs_merge, name                                                                                   \
+    }
 #define BITS_ROW(name, kind)                                                                                           \
-    {"bit_" #name, {kind}, 1, 0, sizeof(struct bits), bit_##name##_update, bits_type, bits_finish, bit_##name##_merge, \
-        bits_finish}
+    {                                                                                                                  \
+        "bit_" #name, {kind}, 1, 0, sizeof(struct bits), bit_##name##_update, bits_type, bits_finish,                  \
+            bit_##name##_merge, bits_finish                                                                            \
+    }
 #define BITS_ROWS(name)                                                                                                \
     BITS_ROW(name, TYPE_BYTE), BITS_ROW(name, TYPE_SHORT), BITS_ROW(name, TYPE_INTEGER), BITS_ROW(name, TYPE_LONG)
 

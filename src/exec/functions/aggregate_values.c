@@ -143,8 +143,8 @@ static void choose(struct aggregate_run *run, struct column *const *arguments, s
 static bool ignores_nulls(const struct aggregate_run *run) {
     const struct kernel_call *call = run->call;
     return (call->aggregate != NULL && call->aggregate->ignore_nulls) ||
-        (call->argument_count > 1 && call->constants[1] != NULL && call->argument_types[1]->kind == TYPE_BOOLEAN &&
-            COLUMN_AT(call->constants[1], uint8_t, 0) != 0);
+           (call->argument_count > 1 && call->constants[1] != NULL && call->argument_types[1]->kind == TYPE_BOOLEAN &&
+               COLUMN_AT(call->constants[1], uint8_t, 0) != 0);
 }
 
 /* Column `index` of each group's row, null where there is none. */
@@ -179,8 +179,8 @@ static const struct type *chosen_type(const struct kernel_call *call, struct are
     struct type_field fields[1 + COLUMNS_MAX] = {{BYTES("present"), type_simple(TYPE_BOOLEAN), false, BYTES_NULL}};
     size_t count = call->argument_count > COLUMNS_MAX ? COLUMNS_MAX : call->argument_count;
     for (size_t i = 0; i < count; i++) {
-        fields[1 + i] = (struct type_field){i == 0 ? BYTES("value") : BYTES("order"), call->argument_types[i], true,
-            BYTES_NULL};
+        fields[1 + i] =
+            (struct type_field){i == 0 ? BYTES("value") : BYTES("order"), call->argument_types[i], true, BYTES_NULL};
     }
     return type_struct(arena, fields, 1 + count);
 }
@@ -231,8 +231,8 @@ CHOICE(greatest, CHOOSE_GREATEST, true)
 
 /* ---- all rows ---- */
 
-static void collect(struct aggregate_run *run, struct column *const *arguments, size_t row_count,
-    const uint32_t *groups) {
+static void collect(
+    struct aggregate_run *run, struct column *const *arguments, size_t row_count, const uint32_t *groups) {
     uint32_t *rows = ARENA_ARRAY(run->evaluation->arena, uint32_t, row_count);
     size_t count = 0;
     for (size_t i = 0; i < row_count; i++) {
@@ -309,8 +309,8 @@ static struct column *list_finish(struct aggregate_run *run) {
 static size_t number_values(struct aggregate_run *run, struct column *lists, uint32_t **numbers, uint32_t **new_rows) {
     struct arena *arena = run->evaluation->arena;
     size_t total = (size_t)lists->offsets[run->group_count];
-    struct column *of_group = column_create(arena, type_simple(TYPE_INTEGER), total), *keys[2] = {of_group,
-        lists->children[0]};
+    struct column *of_group = column_create(arena, type_simple(TYPE_INTEGER), total),
+                  *keys[2] = {of_group, lists->children[0]};
     for (size_t g = 0; g < run->group_count; g++) {
         for (int32_t i = lists->offsets[g]; i < lists->offsets[g + 1]; i++) {
             COLUMN_VALUES(of_group, int32_t)[i] = (int32_t)g;
@@ -344,8 +344,8 @@ static struct column *set_finish(struct aggregate_run *run) {
 }
 
 static struct column *distinct_finish(struct aggregate_run *run) {
-    struct column *lists = collected(run), *result = column_create(run->evaluation->arena, run->call->result_type,
-        run->group_count);
+    struct column *lists = collected(run),
+                  *result = column_create(run->evaluation->arena, run->call->result_type, run->group_count);
     uint32_t *numbers, *new_rows;
     size_t count = number_values(run, lists, &numbers, &new_rows), at = 0;
     for (size_t g = 0; g < run->group_count; g++) {
@@ -370,7 +370,8 @@ static struct column *mode_finish(struct aggregate_run *run) {
         picked[g] = UINT32_MAX;
         for (int32_t i = lists->offsets[g]; i < lists->offsets[g + 1]; i++) {
             uint32_t frequency = frequencies[numbers[i]];
-            if (frequency > best || (frequency == best && picked[g] != UINT32_MAX &&
+            if (frequency > best ||
+                (frequency == best && picked[g] != UINT32_MAX &&
                     value_compare(lists->children[0], (size_t)i, lists->children[0], picked[g]) < 0)) {
                 best = frequency;
                 picked[g] = (uint32_t)i;
@@ -386,8 +387,8 @@ static struct column *mode_finish(struct aggregate_run *run) {
 static uint32_t *sorted_rows(struct aggregate_run *run, struct column *lists) {
     struct arena *arena = run->evaluation->arena;
     size_t total = (size_t)lists->offsets[run->group_count];
-    struct column *of_group = column_create(arena, type_simple(TYPE_INTEGER), total), *columns[2] = {of_group,
-        lists->children[0]};
+    struct column *of_group = column_create(arena, type_simple(TYPE_INTEGER), total),
+                  *columns[2] = {of_group, lists->children[0]};
     for (size_t g = 0; g < run->group_count; g++) {
         for (int32_t i = lists->offsets[g]; i < lists->offsets[g + 1]; i++) {
             COLUMN_VALUES(of_group, int32_t)[i] = (int32_t)g;
@@ -489,11 +490,11 @@ static struct column *percentile_approx_finish(struct aggregate_run *run) {
 }
 
 static struct column *listagg_finish(struct aggregate_run *run) {
-    struct column *lists = collected(run), *result = column_create(run->evaluation->arena, run->call->result_type,
-        run->group_count);
+    struct column *lists = collected(run),
+                  *result = column_create(run->evaluation->arena, run->call->result_type, run->group_count);
     struct bytes separator = BYTES("");
-    if (run->call->argument_count > 1 && run->call->constants[1] != NULL && !column_is_null(run->call->constants[1],
-        0)) {
+    if (run->call->argument_count > 1 && run->call->constants[1] != NULL &&
+        !column_is_null(run->call->constants[1], 0)) {
         separator = string_view_bytes(COLUMN_AT(run->call->constants[1], struct string_view, 0));
     }
     struct buffer text = {0};
@@ -520,11 +521,15 @@ static bool refuse_order(struct kernel_call *call, struct arena *arena, struct s
 }
 
 #define CHOICE_ROW(name, kinds_count, flags, function, ...)                                                            \
-    {name, {__VA_ARGS__}, kinds_count, flags, sizeof(struct place), function##_update, chosen_type, chosen_save,       \
-        function##_merge, chosen_finish}
+    {                                                                                                                  \
+        name, {__VA_ARGS__}, kinds_count, flags, sizeof(struct place), function##_update, chosen_type, chosen_save,    \
+            function##_merge, chosen_finish                                                                            \
+    }
 #define COLLECT_ROW(name, flags, finish, ...)                                                                          \
-    {name, {__VA_ARGS__}, sizeof((uint8_t[]){__VA_ARGS__}), flags, sizeof(struct place), collect, collect_type,        \
-        collected, collect_merge, finish, NULL, refuse_order}
+    {                                                                                                                  \
+        name, {__VA_ARGS__}, sizeof((uint8_t[]){__VA_ARGS__}), flags, sizeof(struct place), collect, collect_type,     \
+            collected, collect_merge, finish, NULL, refuse_order                                                       \
+    }
 
 static const struct aggregate_entry entries[] = {
     CHOICE_ROW("first", 1, AGGREGATE_ORDERED, first, KERNEL_ANY),

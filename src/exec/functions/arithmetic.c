@@ -8,8 +8,10 @@ static __attribute__((noinline, cold)) bool negate_overflow(struct evaluation *e
         return !evaluation->call->try;
     }
     enum type_kind kind = evaluation->call->argument_types[0]->kind;
-    const char *what = kind == TYPE_LONG ? "long" : kind == TYPE_INTEGER ? "integer" : kind == TYPE_SHORT ? "short"
-        : "byte";
+    const char *what = kind == TYPE_LONG      ? "long"
+                       : kind == TYPE_INTEGER ? "integer"
+                       : kind == TYPE_SHORT   ? "short"
+                                              : "byte";
     return evaluation_overflow(evaluation, what, NULL);
 }
 
@@ -17,8 +19,8 @@ static __attribute__((noinline, cold)) bool remainder_by_zero(struct evaluation 
     if (!evaluation->call->ansi) {
         return false;
     }
-    return evaluation_failed(evaluation, raise_remainder_by_zero(evaluation->error,
-        quote_config(evaluation->error->arena, "spark.sql.ansi.enabled")));
+    return evaluation_failed(evaluation,
+        raise_remainder_by_zero(evaluation->error, quote_config(evaluation->error->arena, "spark.sql.ansi.enabled")));
 }
 
 static __attribute__((noinline, cold)) bool wide_overflow(
@@ -26,15 +28,15 @@ static __attribute__((noinline, cold)) bool wide_overflow(
     return evaluation->call->ansi ? evaluation_overflow(evaluation, what, alternative) : !evaluation->call->try;
 }
 
-static __attribute__((noinline, cold)) bool narrow_overflow(struct evaluation *evaluation, int left,
-    const char *symbol, int right, char suffix, const char *alternative) {
+static __attribute__((noinline, cold)) bool narrow_overflow(
+    struct evaluation *evaluation, int left, const char *symbol, int right, char suffix, const char *alternative) {
     if (!evaluation->call->ansi) {
         return !evaluation->call->try;
     }
     struct arena *arena = evaluation->error->arena;
-    return evaluation_failed(evaluation, raise_binary_arithmetic_overflow(evaluation->error,
-        arena_printf(arena, "%d%c", left, suffix), symbol, arena_printf(arena, "%d%c", right, suffix),
-        arena_printf(arena, "`%s`", alternative)));
+    return evaluation_failed(
+        evaluation, raise_binary_arithmetic_overflow(evaluation->error, arena_printf(arena, "%d%c", left, suffix),
+                        symbol, arena_printf(arena, "%d%c", right, suffix), arena_printf(arena, "`%s`", alternative)));
 }
 
 #define OVERFLOW_BYTE(evaluation, left, symbol, right, function)                                                       \
@@ -102,13 +104,15 @@ static struct column *kernel_positive(struct evaluation *evaluation, struct colu
 #define BINARY_ROWS(name, kernel)                                                                                      \
     {name, {TYPE_BYTE, TYPE_BYTE}, 2, 0, kernel##_byte}, {name, {TYPE_SHORT, TYPE_SHORT}, 2, 0, kernel##_short},       \
         {name, {TYPE_INTEGER, TYPE_INTEGER}, 2, 0, kernel##_integer},                                                  \
-        {name, {TYPE_LONG, TYPE_LONG}, 2, 0, kernel##_long},                                                           \
-        {name, {TYPE_FLOAT, TYPE_FLOAT}, 2, 0, kernel##_float},                                                        \
-        {name, {TYPE_DOUBLE, TYPE_DOUBLE}, 2, 0, kernel##_double}
+        {name, {TYPE_LONG, TYPE_LONG}, 2, 0, kernel##_long}, {name, {TYPE_FLOAT, TYPE_FLOAT}, 2, 0, kernel##_float}, { \
+        name, {TYPE_DOUBLE, TYPE_DOUBLE}, 2, 0, kernel##_double                                                        \
+    }
 #define UNARY_ROWS(name, kernel)                                                                                       \
     {name, {TYPE_BYTE}, 1, 0, kernel##_byte}, {name, {TYPE_SHORT}, 1, 0, kernel##_short},                              \
         {name, {TYPE_INTEGER}, 1, 0, kernel##_integer}, {name, {TYPE_LONG}, 1, 0, kernel##_long},                      \
-        {name, {TYPE_FLOAT}, 1, 0, kernel##_float}, {name, {TYPE_DOUBLE}, 1, 0, kernel##_double}
+        {name, {TYPE_FLOAT}, 1, 0, kernel##_float}, {                                                                  \
+        name, {TYPE_DOUBLE}, 1, 0, kernel##_double                                                                     \
+    }
 
 static const struct kernel_entry entries[] = {
     BINARY_ROWS("plus", kernel_add),

@@ -3,8 +3,9 @@
 
 static bool bit_out_of_range(struct evaluation *evaluation, int32_t bit, int bits) {
     struct arena *arena = evaluation->error->arena;
-    return evaluation_failed(evaluation, raise_invalid_parameter_value_bit_position_range(evaluation->error, "`pos`",
-        "`bit_get`", arena_printf(arena, "%d", bits), arena_printf(arena, "%d", bit)));
+    return evaluation_failed(
+        evaluation, raise_invalid_parameter_value_bit_position_range(evaluation->error, "`pos`", "`bit_get`",
+                        arena_printf(arena, "%d", bits), arena_printf(arena, "%d", bit)));
 }
 
 #define NAME byte
@@ -95,20 +96,25 @@ static inline bool count_boolean(struct evaluation *evaluation, uint8_t value, i
 #define COMPUTE count_boolean
 #include "exec/kernel1.inc"
 
-#define ROW2(name, left, right, kernel) {name, {left, right}, 2, KERNEL_NEVER_FAILS, kernel}
+#define ROW2(name, left, right, kernel)                                                                                \
+    { name, {left, right}, 2, KERNEL_NEVER_FAILS, kernel }
 #define ROWS2(name, kernel)                                                                                            \
     ROW2(name, TYPE_BYTE, TYPE_BYTE, kernel##_byte), ROW2(name, TYPE_SHORT, TYPE_SHORT, kernel##_short),               \
         ROW2(name, TYPE_INTEGER, TYPE_INTEGER, kernel##_integer), ROW2(name, TYPE_LONG, TYPE_LONG, kernel##_long)
 #define ROWS1(name, kernel)                                                                                            \
-    {name, {TYPE_BYTE}, 1, KERNEL_NEVER_FAILS, kernel##_byte}, {name, {TYPE_SHORT}, 1, KERNEL_NEVER_FAILS,             \
-        kernel##_short}, {name, {TYPE_INTEGER}, 1, KERNEL_NEVER_FAILS, kernel##_integer},                              \
-        {name, {TYPE_LONG}, 1, KERNEL_NEVER_FAILS, kernel##_long}
+    {name, {TYPE_BYTE}, 1, KERNEL_NEVER_FAILS, kernel##_byte},                                                         \
+        {name, {TYPE_SHORT}, 1, KERNEL_NEVER_FAILS, kernel##_short},                                                   \
+        {name, {TYPE_INTEGER}, 1, KERNEL_NEVER_FAILS, kernel##_integer}, {                                             \
+        name, {TYPE_LONG}, 1, KERNEL_NEVER_FAILS, kernel##_long                                                        \
+    }
 #define SHIFT(name, kernel)                                                                                            \
     ROW2(name, TYPE_INTEGER, TYPE_INTEGER, kernel##_integer), ROW2(name, TYPE_LONG, TYPE_INTEGER, kernel##_long)
 #define GET(name)                                                                                                      \
-    {name, {TYPE_BYTE, TYPE_INTEGER}, 2, 0, kernel_get_byte}, {name, {TYPE_SHORT, TYPE_INTEGER}, 2, 0,                 \
-        kernel_get_short}, {name, {TYPE_INTEGER, TYPE_INTEGER}, 2, 0, kernel_get_integer},                             \
-        {name, {TYPE_LONG, TYPE_INTEGER}, 2, 0, kernel_get_long}
+    {name, {TYPE_BYTE, TYPE_INTEGER}, 2, 0, kernel_get_byte},                                                          \
+        {name, {TYPE_SHORT, TYPE_INTEGER}, 2, 0, kernel_get_short},                                                    \
+        {name, {TYPE_INTEGER, TYPE_INTEGER}, 2, 0, kernel_get_integer}, {                                              \
+        name, {TYPE_LONG, TYPE_INTEGER}, 2, 0, kernel_get_long                                                         \
+    }
 
 static const struct kernel_entry entries[] = {
     ROWS2("bit_and_operator", kernel_and),

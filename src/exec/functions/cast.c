@@ -11,8 +11,9 @@ bool cast_invalid(struct evaluation *evaluation, struct bytes text) {
         return false;
     }
     struct arena *arena = evaluation->error->arena;
-    return evaluation_failed(evaluation, raise_cast_invalid_input(evaluation->error, quote_text(arena, text),
-        quote_type(arena, evaluation->call->argument_types[0]), quote_type(arena, evaluation->call->result_type)));
+    return evaluation_failed(evaluation,
+        raise_cast_invalid_input(evaluation->error, quote_text(arena, text),
+            quote_type(arena, evaluation->call->argument_types[0]), quote_type(arena, evaluation->call->result_type)));
 }
 
 bool cast_overflow(struct evaluation *evaluation, const char *value) {
@@ -20,8 +21,9 @@ bool cast_overflow(struct evaluation *evaluation, const char *value) {
         return false;
     }
     struct arena *arena = evaluation->error->arena;
-    return evaluation_failed(evaluation, raise_cast_overflow(evaluation->error, arena_strdup(arena, value),
-        quote_type(arena, evaluation->call->argument_types[0]), quote_type(arena, evaluation->call->result_type)));
+    return evaluation_failed(evaluation,
+        raise_cast_overflow(evaluation->error, arena_strdup(arena, value),
+            quote_type(arena, evaluation->call->argument_types[0]), quote_type(arena, evaluation->call->result_type)));
 }
 
 bool cast_out_of_range(struct evaluation *evaluation, const char *value) {
@@ -30,9 +32,10 @@ bool cast_out_of_range(struct evaluation *evaluation, const char *value) {
     }
     struct arena *arena = evaluation->error->arena;
     const struct type *type = evaluation->call->result_type;
-    return evaluation_failed(evaluation, raise_numeric_value_out_of_range_with_suggestion(evaluation->error,
-        arena_strdup(arena, value), arena_printf(arena, "%d", type->precision), arena_printf(arena, "%d", type->scale),
-        quote_config(arena, "spark.sql.ansi.enabled")));
+    return evaluation_failed(
+        evaluation, raise_numeric_value_out_of_range_with_suggestion(evaluation->error, arena_strdup(arena, value),
+                        arena_printf(arena, "%d", type->precision), arena_printf(arena, "%d", type->scale),
+                        quote_config(arena, "spark.sql.ansi.enabled")));
 }
 
 /* ---- from text ---- */
@@ -62,7 +65,7 @@ static bool text_to_integral(struct evaluation *evaluation, struct string_view v
         text = without_fraction(text);
     }
     return (value_parse_long(text, result) && *result >= minimum && *result <= -(minimum + 1)) ||
-        cast_invalid(evaluation, bytes_of(view));
+           cast_invalid(evaluation, bytes_of(view));
 }
 static bool text_to_byte(struct evaluation *evaluation, struct string_view text, int8_t *result) {
     int64_t value = 0;
@@ -116,7 +119,7 @@ static bool text_to_date(struct evaluation *evaluation, struct string_view text,
 }
 static bool text_to_timestamp(struct evaluation *evaluation, struct string_view text, int64_t *result) {
     return value_parse_timestamp(bytes_of(text), evaluation->settings->zone, result) ||
-        cast_invalid(evaluation, bytes_of(text));
+           cast_invalid(evaluation, bytes_of(text));
 }
 static bool text_to_local(struct evaluation *evaluation, struct string_view text, int64_t *result) {
     return value_parse_timestamp_ntz(bytes_of(text), result) || cast_invalid(evaluation, bytes_of(text));
@@ -268,8 +271,10 @@ static struct column *kernel_nested(struct evaluation *evaluation, struct column
     return result;
 }
 
-#define ROW(from, to, kernel) {"cast", {from, to}, 2, 0, kernel}
-#define SAFE(from, to, kernel) {"cast", {from, to}, 2, KERNEL_NEVER_FAILS, kernel}
+#define ROW(from, to, kernel)                                                                                          \
+    { "cast", {from, to}, 2, 0, kernel }
+#define SAFE(from, to, kernel)                                                                                         \
+    { "cast", {from, to}, 2, KERNEL_NEVER_FAILS, kernel }
 static const struct kernel_entry entries[] = {
     SAFE(TYPE_NULL, KERNEL_ANY, kernel_null),
     ROW(TYPE_STRING, TYPE_BYTE, kernel_text_to_byte),
@@ -292,8 +297,8 @@ static const struct kernel_entry entries[] = {
 };
 static const struct kernel_entry nested_entry = ROW(KERNEL_ANY, KERNEL_ANY, kernel_nested);
 
-static const struct kernel_entry *find_in(const struct kernel_entry *table, size_t count, enum type_kind from,
-    enum type_kind to) {
+static const struct kernel_entry *find_in(
+    const struct kernel_entry *table, size_t count, enum type_kind from, enum type_kind to) {
     for (size_t i = 0; i < count; i++) {
         if ((table[i].kinds[0] == from || table[i].kinds[0] == KERNEL_ANY) &&
             (table[i].kinds[1] == to || table[i].kinds[1] == KERNEL_ANY)) {

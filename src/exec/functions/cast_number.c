@@ -30,35 +30,34 @@ static __attribute__((noinline, cold)) bool overflow_float(struct evaluation *ev
     return result;
 }
 
-static __attribute__((noinline, cold)) bool overflow_decimal(struct evaluation *evaluation, __int128 value, int scale,
-    bool range) {
+static __attribute__((noinline, cold)) bool overflow_decimal(
+    struct evaluation *evaluation, __int128 value, int scale, bool range) {
     struct buffer text = {0};
     decimal_format(value, scale, &text);
     if (!range) {
         buffer_append_text(&text, "BD");
     }
-    bool result = range ? cast_out_of_range(evaluation, buffer_text(&text))
-                        : cast_overflow(evaluation, buffer_text(&text));
+    bool result =
+        range ? cast_out_of_range(evaluation, buffer_text(&text)) : cast_overflow(evaluation, buffer_text(&text));
     buffer_free(&text);
     return result;
 }
 
 /* Without ANSI integers wrap, as Java's; try gives null. */
 #define INTEGER_TO_INTEGER(evaluation, from, value, to, result)                                                        \
-    (*(result) = (to)(value),                                                                                          \
-        (from)*(result) == (value) || (!(evaluation)->call->ansi && !(evaluation)->call->try) ||                       \
-            overflow_integer(evaluation, (int64_t)(value)))
+    (*(result) = (to)(value), (from) * (result) == (value) ||                                                          \
+                                  (!(evaluation)->call->ansi && !(evaluation)->call->try) ||                           \
+                                  overflow_integer(evaluation, (int64_t)(value)))
 #define TO_FLOAT(evaluation, from, value, to, result) (*(result) = (to)(value), true)
 #define TO_BOOLEAN(evaluation, from, value, to, result) (*(result) = (value) != 0, true)
 #define INTEGER_TO_DECIMAL(evaluation, from, value, to, result)                                                        \
     (decimal_rescale((__int128)(value), 0, (evaluation)->call->result_type->precision,                                 \
          (evaluation)->call->result_type->scale, result) ||                                                            \
         overflow_decimal(evaluation, (__int128)(value), 0, true))
-#define INTEGER_TO_TIMESTAMP(evaluation, from, value, to, result)                                                      \
-    (*(result) = seconds_to_us((int64_t)(value)), true)
+#define INTEGER_TO_TIMESTAMP(evaluation, from, value, to, result) (*(result) = seconds_to_us((int64_t)(value)), true)
 #define FLOAT_TO_INTEGER(evaluation, from, value, to, result)                                                          \
-    float_to_integer(evaluation, (double)(value), sizeof(to) == 4 ? (double)INT32_MIN : (double)INT64_MIN,             \
-        sizeof(to) == 4, result)
+    float_to_integer(                                                                                                  \
+        evaluation, (double)(value), sizeof(to) == 4 ? (double)INT32_MIN : (double)INT64_MIN, sizeof(to) == 4, result)
 #define FLOAT_TO_SMALL(evaluation, from, value, to, result)                                                            \
     float_to_small(evaluation, (double)(value), sizeof(to) == 1 ? INT8_MIN : INT16_MIN, result)
 #define FLOAT_TO_DECIMAL(evaluation, from, value, to, result) float_to_decimal(evaluation, (double)(value), result)
@@ -157,12 +156,12 @@ static bool whole_of_decimal(struct evaluation *evaluation, __int128 value, int6
     *result = (int64_t)whole;
     bool fits = whole >= minimum && whole <= -(__int128)minimum - 1;
     return fits || (!evaluation->call->ansi && !evaluation->call->try) ||
-        overflow_decimal(evaluation, value, DECIMAL_SCALE, false);
+           overflow_decimal(evaluation, value, DECIMAL_SCALE, false);
 }
 static bool decimal_to_decimal(struct evaluation *evaluation, __int128 value, __int128 *result) {
     const struct type *type = evaluation->call->result_type;
     return decimal_rescale(value, DECIMAL_SCALE, type->precision, type->scale, result) ||
-        overflow_decimal(evaluation, value, DECIMAL_SCALE, true);
+           overflow_decimal(evaluation, value, DECIMAL_SCALE, true);
 }
 static inline bool decimal_as_double(struct evaluation *evaluation, __int128 value, double *result) {
     *result = decimal_to_double(value, DECIMAL_SCALE);
@@ -263,7 +262,7 @@ static inline bool timestamp_as_integer(struct evaluation *evaluation, int64_t v
     int64_t seconds = floor_divide(value, SECOND_US);
     *result = (int32_t)seconds;
     return *result == seconds || (!evaluation->call->ansi && !evaluation->call->try) ||
-        overflow_integer(evaluation, seconds);
+           overflow_integer(evaluation, seconds);
 }
 static inline bool timestamp_as_double(struct evaluation *evaluation, int64_t value, double *result) {
     *result = (double)value / SECOND_US;
@@ -276,7 +275,7 @@ static inline bool timestamp_as_float(struct evaluation *evaluation, int64_t val
 static inline bool timestamp_as_decimal(struct evaluation *evaluation, int64_t value, __int128 *result) {
     const struct type *type = evaluation->call->result_type;
     return decimal_rescale(value, 6, type->precision, type->scale, result) ||
-        overflow_decimal(evaluation, value, 6, true);
+           overflow_decimal(evaluation, value, 6, true);
 }
 static inline bool timestamp_as_date(struct evaluation *evaluation, int64_t value, int32_t *result) {
     *result = (int32_t)floor_divide(timezone_to_local(evaluation->settings->zone, value), DAY_US);
@@ -361,8 +360,10 @@ static inline bool local_as_timestamp(struct evaluation *evaluation, int64_t val
 #define COMPUTE local_as_timestamp
 #include "exec/kernel1.inc"
 
-#define ROW(from, to, kernel) {"cast", {from, to}, 2, 0, kernel}
-#define SAFE(from, to, kernel) {"cast", {from, to}, 2, KERNEL_NEVER_FAILS, kernel}
+#define ROW(from, to, kernel)                                                                                          \
+    { "cast", {from, to}, 2, 0, kernel }
+#define SAFE(from, to, kernel)                                                                                         \
+    { "cast", {from, to}, 2, KERNEL_NEVER_FAILS, kernel }
 #define ROWS(kind, name)                                                                                               \
     ROW(kind, TYPE_BYTE, kernel_##name##_to_byte), ROW(kind, TYPE_SHORT, kernel_##name##_to_short),                    \
         ROW(kind, TYPE_INTEGER, kernel_##name##_to_integer), ROW(kind, TYPE_LONG, kernel_##name##_to_long),            \

@@ -17,7 +17,7 @@ struct lists {
     struct arena *arena;
     size_t rows;
     struct column *arguments[ARGUMENTS_MAX];
-    uint8_t *validity;      /* of strict functions; NULL: none null */
+    uint8_t *validity; /* of strict functions; NULL: none null */
     struct column *pool;
     VECTOR(uint32_t) picked;
     int32_t *offsets;
@@ -59,8 +59,8 @@ static void pool_two(struct lists *lists, struct column *first, struct column *s
 static uint32_t *pool_numbers(struct lists *lists, size_t *count) {
     struct groups groups;
     size_t rows = lists->pool->row_count;
-    uint32_t *numbers = ARENA_ARRAY(lists->arena, uint32_t, rows), *new_rows = ARENA_ARRAY(lists->arena, uint32_t,
-        rows);
+    uint32_t *numbers = ARENA_ARRAY(lists->arena, uint32_t, rows),
+             *new_rows = ARENA_ARRAY(lists->arena, uint32_t, rows);
     groups_init(&groups, &lists->pool->type, 1);
     groups_add(&groups, lists->arena, &lists->pool, 1, rows, numbers, new_rows);
     *count = groups.count;
@@ -114,8 +114,7 @@ static struct column *kernel_array(struct evaluation *evaluation, struct column 
         offsets[row + 1] = (int32_t)((row + 1) * count);
     }
     result->offsets = offsets;
-    result->children[0] =
-        column_take(arena, column_concat(arena, parts, row_counts, count), places, count * rows);
+    result->children[0] = column_take(arena, column_concat(arena, parts, row_counts, count), places, count * rows);
     return result;
 }
 
@@ -189,7 +188,7 @@ static struct column *kernel_array_insert(struct evaluation *evaluation, struct 
             continue;
         }
         int64_t length = list_length(list, row), position = COLUMN_AT(positions, int32_t, row),
-            first = list->offsets[row];
+                first = list->offsets[row];
         if (position == 0) {
             evaluation_failed(evaluation, raise_invalid_index_of_zero(evaluation->error));
             VECTOR_FREE(&lists.picked);
@@ -280,7 +279,7 @@ static struct column *set_function(
         for (int32_t i = left->offsets[row]; present && i < left->offsets[row + 1]; i++) {
             uint32_t number = numbers[i];
             bool wanted = function == SET_INTERSECT_OF ? in_right[number] == mark
-                : function == SET_EXCEPT_OF            ? in_right[number] != mark
+                          : function == SET_EXCEPT_OF  ? in_right[number] != mark
                                                        : true;
             if (wanted && taken[number] != mark) {
                 taken[number] = mark;
@@ -400,11 +399,11 @@ static struct column *kernel_array_max(struct evaluation *evaluation, struct col
 }
 
 static struct column *kernel_size(struct evaluation *evaluation, struct column *const *arguments) {
-    struct column *list = arguments[0]->constant ? arguments[0] : column_flatten(evaluation->arena, arguments[0],
-        evaluation->row_count);
+    struct column *list =
+        arguments[0]->constant ? arguments[0] : column_flatten(evaluation->arena, arguments[0], evaluation->row_count);
     struct column *result = list->constant ? evaluation_result_constant(evaluation) : evaluation_result(evaluation);
     bool minus_one = evaluation->settings->legacy_size_of_null && !evaluation->call->ansi &&
-        strcmp(evaluation->call->entry->name, "size") == 0;
+                     strcmp(evaluation->call->entry->name, "size") == 0;
     for (size_t row = 0; row < result->row_count; row++) {
         COLUMN_VALUES(result, int32_t)[row] = list_length(list, row);
         if (column_is_null(list, row) && minus_one) {
@@ -429,8 +428,7 @@ static struct column *kernel_size_of_null(struct evaluation *evaluation, struct 
 
 enum access { ACCESS_ELEMENT_AT, ACCESS_GET, ACCESS_ITEM };
 
-static struct column *access_array(
-    struct evaluation *evaluation, struct column *const *arguments, enum access access) {
+static struct column *access_array(struct evaluation *evaluation, struct column *const *arguments, enum access access) {
     struct lists lists;
     lists_begin(&lists, evaluation, arguments);
     struct column *list = lists.arguments[0], *indexes = lists.arguments[1];
@@ -454,9 +452,10 @@ static struct column *access_array(
         } else if (evaluation->call->ansi && access != ACCESS_GET) {
             const char *index_text = arena_printf(arena, "%lld", (long long)index);
             const char *size_text = arena_printf(arena, "%lld", (long long)length);
-            evaluation_failed(evaluation, access == ACCESS_ITEM
-                ? raise_invalid_array_index(evaluation->error, index_text, size_text)
-                : raise_invalid_array_index_in_element_at(evaluation->error, index_text, size_text));
+            evaluation_failed(
+                evaluation, access == ACCESS_ITEM
+                                ? raise_invalid_array_index(evaluation->error, index_text, size_text)
+                                : raise_invalid_array_index_in_element_at(evaluation->error, index_text, size_text));
             return NULL;
         }
     }
@@ -481,8 +480,8 @@ static struct column *sort_lists(
     struct column *result = ARENA_NEW(arena, struct column);
     size_t total = (size_t)list->offsets[evaluation->row_count];
     /* The row number comes first in the key, so one sort orders all lists. */
-    struct column *rows = column_create(arena, type_simple(TYPE_INTEGER), total), *columns[2] = {rows,
-        list->children[0]};
+    struct column *rows = column_create(arena, type_simple(TYPE_INTEGER), total),
+                  *columns[2] = {rows, list->children[0]};
     for (size_t row = 0; row < evaluation->row_count; row++) {
         for (int32_t i = list->offsets[row]; i < list->offsets[row + 1]; i++) {
             COLUMN_VALUES(rows, int32_t)[i] = (int32_t)row;
@@ -537,12 +536,12 @@ static struct column *kernel_slice(struct evaluation *evaluation, struct column 
     lists.pool = list->children[0];
     for (size_t row = 0; row < lists.rows; row++) {
         if (row_present(&lists, row)) {
-            int64_t start = COLUMN_AT(lists.arguments[1], int32_t, row), count = COLUMN_AT(lists.arguments[2],
-                int32_t, row);
+            int64_t start = COLUMN_AT(lists.arguments[1], int32_t, row),
+                    count = COLUMN_AT(lists.arguments[2], int32_t, row);
             int64_t length = list_length(list, row);
             if (start == 0 || count < 0) {
                 evaluation_failed(evaluation, raise_invalid_parameter_value_zero_index(
-                    evaluation->error, start == 0 ? "`start`" : "`length`", "`slice`"));
+                                                  evaluation->error, start == 0 ? "`start`" : "`length`", "`slice`"));
                 VECTOR_FREE(&lists.picked);
                 return NULL;
             }
@@ -679,8 +678,10 @@ static struct column *kernel_named_struct(struct evaluation *evaluation, struct 
     return result;
 }
 
-#define SAFE(name, kernel, ...) {name, {__VA_ARGS__}, sizeof((uint8_t[]){__VA_ARGS__}), KERNEL_NEVER_FAILS, kernel}
-#define MAY_FAIL(name, kernel, ...) {name, {__VA_ARGS__}, sizeof((uint8_t[]){__VA_ARGS__}), 0, kernel}
+#define SAFE(name, kernel, ...)                                                                                        \
+    { name, {__VA_ARGS__}, sizeof((uint8_t[]){__VA_ARGS__}), KERNEL_NEVER_FAILS, kernel }
+#define MAY_FAIL(name, kernel, ...)                                                                                    \
+    { name, {__VA_ARGS__}, sizeof((uint8_t[]){__VA_ARGS__}), 0, kernel }
 static const struct kernel_entry entries[] = {
     {"array", {KERNEL_ANY}, 1, KERNEL_VARIADIC | KERNEL_NEVER_FAILS, kernel_array},
     MAY_FAIL("array_repeat", kernel_array_repeat, KERNEL_ANY, TYPE_INTEGER),

@@ -91,8 +91,8 @@ static struct column *compare_rows(
     }
     for (size_t i = 0; i < result->row_count; i++) {
         if (!column_is_null(result, i)) {
-            COLUMN_VALUES(result, uint8_t)[i] =
-                comparison_holds(comparison, value_compare(arguments[0], i, arguments[1], i));
+            COLUMN_VALUES(result, uint8_t)
+            [i] = comparison_holds(comparison, value_compare(arguments[0], i, arguments[1], i));
         }
     }
     return result;
@@ -148,7 +148,8 @@ static struct column *kernel_greatest(struct evaluation *evaluation, struct colu
     return pick(evaluation, arguments, -1);
 }
 
-#define ROW(name, kind, kernel) {name, {kind, kind}, 2, KERNEL_NEVER_FAILS, kernel}
+#define ROW(name, kind, kernel)                                                                                        \
+    { name, {kind, kind}, 2, KERNEL_NEVER_FAILS, kernel }
 #define ROWS(name, kernel)                                                                                             \
     ROW(name, TYPE_BOOLEAN, kernel##_boolean), ROW(name, TYPE_BYTE, kernel##_int8),                                    \
         ROW(name, TYPE_SHORT, kernel##_int16), ROW(name, TYPE_INTEGER, kernel##_int32),                                \

@@ -143,8 +143,7 @@ static struct column *kernel_partition_id(struct evaluation *evaluation, struct 
 static struct column *kernel_row_id(struct evaluation *evaluation, struct column *const *arguments) {
     struct column *result = evaluation_result(evaluation);
     for (size_t i = 0; i < evaluation->row_count; i++) {
-        COLUMN_VALUES(result, int64_t)[i] =
-            ((int64_t)evaluation->partition << 33) + evaluation->first_row + (int64_t)i;
+        COLUMN_VALUES(result, int64_t)[i] = ((int64_t)evaluation->partition << 33) + evaluation->first_row + (int64_t)i;
     }
     return result;
 }

@@ -8,14 +8,45 @@
 
 #define TEN19 ((__int128)UINT64_C(10000000000000000000))
 const __int128 decimal_powers[39] = {
-    1, 10, 100, 1000, 10000, 100000, 1000000, 10000000, 100000000, 1000000000, INT64_C(10000000000),
-    INT64_C(100000000000), INT64_C(1000000000000), INT64_C(10000000000000), INT64_C(100000000000000),
-    INT64_C(1000000000000000), INT64_C(10000000000000000), INT64_C(100000000000000000), INT64_C(1000000000000000000),
-    TEN19, TEN19 * 10, TEN19 * 100, TEN19 * 1000, TEN19 * 10000, TEN19 * 100000, TEN19 * 1000000, TEN19 * 10000000,
-    TEN19 * 100000000, TEN19 * 1000000000, TEN19 * INT64_C(10000000000), TEN19 * INT64_C(100000000000),
-    TEN19 * INT64_C(1000000000000), TEN19 * INT64_C(10000000000000), TEN19 * INT64_C(100000000000000),
-    TEN19 * INT64_C(1000000000000000), TEN19 * INT64_C(10000000000000000), TEN19 * INT64_C(100000000000000000),
-    TEN19 * INT64_C(1000000000000000000), TEN19 * TEN19,
+    1,
+    10,
+    100,
+    1000,
+    10000,
+    100000,
+    1000000,
+    10000000,
+    100000000,
+    1000000000,
+    INT64_C(10000000000),
+    INT64_C(100000000000),
+    INT64_C(1000000000000),
+    INT64_C(10000000000000),
+    INT64_C(100000000000000),
+    INT64_C(1000000000000000),
+    INT64_C(10000000000000000),
+    INT64_C(100000000000000000),
+    INT64_C(1000000000000000000),
+    TEN19,
+    TEN19 * 10,
+    TEN19 * 100,
+    TEN19 * 1000,
+    TEN19 * 10000,
+    TEN19 * 100000,
+    TEN19 * 1000000,
+    TEN19 * 10000000,
+    TEN19 * 100000000,
+    TEN19 * 1000000000,
+    TEN19 *INT64_C(10000000000),
+    TEN19 *INT64_C(100000000000),
+    TEN19 *INT64_C(1000000000000),
+    TEN19 *INT64_C(10000000000000),
+    TEN19 *INT64_C(100000000000000),
+    TEN19 *INT64_C(1000000000000000),
+    TEN19 *INT64_C(10000000000000000),
+    TEN19 *INT64_C(100000000000000000),
+    TEN19 *INT64_C(1000000000000000000),
+    TEN19 *TEN19,
 };
 
 typedef unsigned __int128 wide;
@@ -105,26 +136,25 @@ bool decimal_rescale(__int128 value, int from_scale, int precision, int scale, _
     return scale_by((struct wider){0, magnitude(value)}, scale - from_scale, value < 0, precision, result);
 }
 
-bool decimal_add(__int128 left, int left_scale, __int128 right, int right_scale, int precision, int scale,
-    __int128 *result) {
+bool decimal_add(
+    __int128 left, int left_scale, __int128 right, int right_scale, int precision, int scale, __int128 *result) {
     int common = left_scale > right_scale ? left_scale : right_scale;
     __int128 a, b, sum;
     if (__builtin_mul_overflow(left, decimal_powers[common - left_scale], &a) ||
-        __builtin_mul_overflow(right, decimal_powers[common - right_scale], &b) ||
-        __builtin_add_overflow(a, b, &sum)) {
+        __builtin_mul_overflow(right, decimal_powers[common - right_scale], &b) || __builtin_add_overflow(a, b, &sum)) {
         return false;
     }
     return decimal_rescale(sum, common, precision, scale, result);
 }
 
-bool decimal_multiply(__int128 left, int left_scale, __int128 right, int right_scale, int precision, int scale,
-    __int128 *result) {
+bool decimal_multiply(
+    __int128 left, int left_scale, __int128 right, int right_scale, int precision, int scale, __int128 *result) {
     return scale_by(multiply_wide(magnitude(left), magnitude(right)), scale - left_scale - right_scale,
         (left < 0) != (right < 0), precision, result);
 }
 
-bool decimal_divide(__int128 left, int left_scale, __int128 right, int right_scale, int precision, int scale,
-    __int128 *result) {
+bool decimal_divide(
+    __int128 left, int left_scale, __int128 right, int right_scale, int precision, int scale, __int128 *result) {
     int exponent = scale - left_scale + right_scale;
     bool negative = (left < 0) != (right < 0);
     wide divisor = magnitude(right);
@@ -144,8 +174,8 @@ bool decimal_divide(__int128 left, int left_scale, __int128 right, int right_sca
     return finish_division(dividend, divisor, negative, precision, result);
 }
 
-bool decimal_remainder(__int128 left, int left_scale, __int128 right, int right_scale, int precision, int scale,
-    __int128 *result) {
+bool decimal_remainder(
+    __int128 left, int left_scale, __int128 right, int right_scale, int precision, int scale, __int128 *result) {
     int common = left_scale > right_scale ? left_scale : right_scale;
     __int128 a, b;
     if (__builtin_mul_overflow(left, decimal_powers[common - left_scale], &a) ||
@@ -174,9 +204,10 @@ static __attribute__((noinline, cold)) bool out_of_range(struct evaluation *eval
         return false;
     }
     struct arena *arena = evaluation->error->arena;
-    return evaluation_failed(evaluation, raise_numeric_value_out_of_range_with_suggestion(evaluation->error,
-        "The result of the operation", arena_printf(arena, "%d", type->precision),
-        arena_printf(arena, "%d", type->scale), quote_config(arena, "spark.sql.ansi.enabled")));
+    return evaluation_failed(
+        evaluation, raise_numeric_value_out_of_range_with_suggestion(evaluation->error, "The result of the operation",
+                        arena_printf(arena, "%d", type->precision), arena_printf(arena, "%d", type->scale),
+                        quote_config(arena, "spark.sql.ansi.enabled")));
 }
 
 #define LEFT_SCALE evaluation->call->argument_types[0]->scale
@@ -199,8 +230,9 @@ static inline bool divide(struct evaluation *evaluation, __int128 left, __int128
     return decimal_divide(left, LEFT_SCALE, right, RIGHT_SCALE, RESULT_TYPE, result) || out_of_range(evaluation);
 }
 static bool by_zero(struct evaluation *evaluation) {
-    return evaluation->call->ansi && evaluation_failed(evaluation, raise_remainder_by_zero(evaluation->error,
-        quote_config(evaluation->error->arena, "spark.sql.ansi.enabled")));
+    return evaluation->call->ansi &&
+           evaluation_failed(evaluation, raise_remainder_by_zero(evaluation->error,
+                                             quote_config(evaluation->error->arena, "spark.sql.ansi.enabled")));
 }
 static inline bool rest(struct evaluation *evaluation, __int128 left, __int128 right, __int128 *result) {
     if (right == 0) {
@@ -215,8 +247,9 @@ static inline bool positive_rest(struct evaluation *evaluation, __int128 left, _
     if (*result < 0) {
         __int128 sum;
         return (decimal_add(*result, evaluation->call->result_type->scale, right, RIGHT_SCALE, RESULT_TYPE, &sum) &&
-                   decimal_remainder(sum, evaluation->call->result_type->scale, right, RIGHT_SCALE, RESULT_TYPE,
-                       result)) || out_of_range(evaluation);
+                   decimal_remainder(
+                       sum, evaluation->call->result_type->scale, right, RIGHT_SCALE, RESULT_TYPE, result)) ||
+               out_of_range(evaluation);
     }
     return true;
 }
@@ -296,7 +329,8 @@ static inline bool absolute(struct evaluation *evaluation, __int128 value, __int
 #define COMPUTE absolute
 #include "exec/kernel1.inc"
 
-#define BINARY(name, kernel) {name, {TYPE_DECIMAL, TYPE_DECIMAL}, 2, 0, kernel}
+#define BINARY(name, kernel)                                                                                           \
+    { name, {TYPE_DECIMAL, TYPE_DECIMAL}, 2, 0, kernel }
 static const struct kernel_entry entries[] = {
     BINARY("plus", kernel_add),
     BINARY("minus", kernel_subtract),

@@ -12,16 +12,16 @@ static inline bool decimal_fits(__int128 value, int precision) {
 }
 /* Each gives the result at `scale`, and false when it does not fit the precision. */
 bool decimal_rescale(__int128 value, int from_scale, int precision, int scale, __int128 *result);
-bool decimal_add(__int128 left, int left_scale, __int128 right, int right_scale, int precision, int scale,
-    __int128 *result);
-bool decimal_multiply(__int128 left, int left_scale, __int128 right, int right_scale, int precision, int scale,
-    __int128 *result);
+bool decimal_add(
+    __int128 left, int left_scale, __int128 right, int right_scale, int precision, int scale, __int128 *result);
+bool decimal_multiply(
+    __int128 left, int left_scale, __int128 right, int right_scale, int precision, int scale, __int128 *result);
 /* right is not 0. */
-bool decimal_divide(__int128 left, int left_scale, __int128 right, int right_scale, int precision, int scale,
-    __int128 *result);
+bool decimal_divide(
+    __int128 left, int left_scale, __int128 right, int right_scale, int precision, int scale, __int128 *result);
 /* The remainder with the sign of left; right is not 0. */
-bool decimal_remainder(__int128 left, int left_scale, __int128 right, int right_scale, int precision, int scale,
-    __int128 *result);
+bool decimal_remainder(
+    __int128 left, int left_scale, __int128 right, int right_scale, int precision, int scale, __int128 *result);
 double decimal_to_double(__int128 value, int scale);
 
 #endif

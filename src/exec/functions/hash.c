@@ -75,8 +75,8 @@ static uint64_t hash_wide_decimal(bool wide, uint64_t seed, __int128 value) {
     for (int i = 0; i < 16; i++)
         bytes[i] = (uint8_t)((unsigned __int128)value >> (120 - 8 * i));
     size_t from = 0;
-    while (from < 15 && ((bytes[from] == 0 && bytes[from + 1] < 0x80) || (bytes[from] == 0xFF
-        && bytes[from + 1] >= 0x80)))
+    while (
+        from < 15 && ((bytes[from] == 0 && bytes[from + 1] < 0x80) || (bytes[from] == 0xFF && bytes[from + 1] >= 0x80)))
         from++;
     return hash_data(wide, seed, bytes + from, 16 - from);
 }
@@ -284,8 +284,7 @@ static struct column *kernel_uuid(struct evaluation *evaluation, struct column *
         low = (low & 0x3FFFFFFFFFFFFFFF) | 0x8000000000000000;
         struct buffer text = {0};
         buffer_printf(&text, "%08x-%04x-%04x-%04x-%012llx", (unsigned)(high >> 32), (unsigned)(high >> 16 & 0xFFFF),
-            (unsigned)(high & 0xFFFF),
-            (unsigned)(low >> 48), (unsigned long long)(low & 0xFFFFFFFFFFFF));
+            (unsigned)(high & 0xFFFF), (unsigned)(low >> 48), (unsigned long long)(low & 0xFFFFFFFFFFFF));
         rows_take_buffer(evaluation, &text, &COLUMN_VALUES(result, struct string_view)[row]);
     }
     return result;

@@ -144,7 +144,7 @@ ROW_KERNEL(time_sum)
 static bool months_sign(struct evaluation *evaluation, struct column *const *arguments, size_t row, void *out) {
     int32_t value = INT_AT(0);
     bool keep = evaluation->call->entry->name[0] == 'a' && value >= 0;
-    *(int32_t *)out = keep ? value : (int32_t)-(uint32_t)value;
+    *(int32_t *)out = keep ? value : (int32_t) - (uint32_t)value;
     return keep || value != INT32_MIN || interval_overflow(evaluation);
 }
 ROW_KERNEL(months_sign)

@@ -41,15 +41,15 @@ static struct column *kernel_from_json(struct evaluation *evaluation, struct col
     struct json_reader *reader = json_readers_take(state->readers);
     struct error cause = {0};
     struct format_report report = {0};
-    struct column *result = json_reader_parse(
-        reader, evaluation->arena, arguments[0], evaluation->row_count, &report, &cause);
+    struct column *result =
+        json_reader_parse(reader, evaluation->arena, arguments[0], evaluation->row_count, &report, &cause);
     json_readers_give(state->readers, reader);
     if (evaluation->settings->reports != NULL) {
         format_reports_add(evaluation->settings->reports, &report);
     }
     if (result == NULL && state->fail_fast) {
-        evaluation_failed(evaluation, raise_malformed_record_in_parsing_without_suggestion(
-            evaluation->error, arena_strdup(evaluation->error->arena, cause.message), "FAILFAST"));
+        evaluation_failed(evaluation, raise_malformed_record_in_parsing_without_suggestion(evaluation->error,
+                                          arena_strdup(evaluation->error->arena, cause.message), "FAILFAST"));
     } else if (result == NULL) {
         raise_from(evaluation, &cause);
     }
@@ -94,8 +94,8 @@ static bool prepare_path(struct kernel_call *call, struct arena *arena, struct s
     return true;
 }
 
-static bool get_object(struct evaluation *evaluation, struct string_view json, struct string_view path,
-    struct string_view *result) {
+static bool get_object(
+    struct evaluation *evaluation, struct string_view json, struct string_view path, struct string_view *result) {
     const struct json_path *parsed = evaluation->call->state;
     struct buffer text = {0};
     if (parsed == NULL) {
@@ -133,8 +133,8 @@ static struct column *kernel_object_keys(struct evaluation *evaluation, struct c
         struct bytes *keys;
         size_t count = 0;
         if (column_is_null(arguments[0], i) ||
-            !json_object_keys(evaluation->arena,
-                string_view_bytes(COLUMN_AT(arguments[0], struct string_view, i)), &keys, &count)) {
+            !json_object_keys(
+                evaluation->arena, string_view_bytes(COLUMN_AT(arguments[0], struct string_view, i)), &keys, &count)) {
             column_builder_null(&builder);
             continue;
         }
@@ -151,7 +151,8 @@ static struct column *kernel_schema_of(struct evaluation *evaluation, struct col
     struct column *result = evaluation_result_constant(evaluation);
     struct error cause = {0};
     struct bytes text = column_is_null(arguments[0], 0)
-        ? BYTES("null") : string_view_bytes(COLUMN_AT(arguments[0], struct string_view, 0));
+                            ? BYTES("null")
+                            : string_view_bytes(COLUMN_AT(arguments[0], struct string_view, 0));
     const struct type *type = json_schema_of(evaluation->arena, text, &options, &cause);
     if (type == NULL) {
         raise_from(evaluation, &cause);

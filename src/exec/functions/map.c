@@ -7,8 +7,8 @@
 #include "exec/program_internal.h"
 #include "exec/value.h"
 
-struct column *map_check_keys(struct arena *arena, const struct exec_settings *settings, struct sql_error *error,
-    struct column *map) {
+struct column *map_check_keys(
+    struct arena *arena, const struct exec_settings *settings, struct sql_error *error, struct column *map) {
     struct column *keys = map->children[0];
     size_t total = (size_t)map->offsets[map->row_count], count = 0;
     struct groups groups;
@@ -105,8 +105,8 @@ static struct column *kernel_map(struct evaluation *evaluation, struct column *c
         offsets[row + 1] = (int32_t)((row + 1) * (evaluation->call->argument_count / 2));
     }
     struct column *keys = interleave(evaluation, arguments, 0, type->key);
-    return checked(evaluation,
-        new_map(evaluation, offsets, keys, interleave(evaluation, arguments, 1, type->element), NULL));
+    return checked(
+        evaluation, new_map(evaluation, offsets, keys, interleave(evaluation, arguments, 1, type->element), NULL));
 }
 
 static struct column *kernel_from_arrays(struct evaluation *evaluation, struct column *const *arguments) {
@@ -115,16 +115,15 @@ static struct column *kernel_from_arrays(struct evaluation *evaluation, struct c
     uint8_t *validity = evaluation_strict_validity(evaluation, arguments, 2);
     for (size_t row = 0; row < evaluation->row_count; row++) {
         bool present = validity == NULL || bit_get(validity, row);
-        if (present
-            && (keys->offsets[row + 1] - keys->offsets[row] != values->offsets[row + 1] - values->offsets[row] ||
-                           keys->offsets[row] != values->offsets[row])) {
+        if (present &&
+            (keys->offsets[row + 1] - keys->offsets[row] != values->offsets[row + 1] - values->offsets[row] ||
+                keys->offsets[row] != values->offsets[row])) {
             evaluation_failed(evaluation, raise_internal_error(evaluation->error,
-                "The key array and value array of MapData must have the same length."));
+                                              "The key array and value array of MapData must have the same length."));
             return NULL;
         }
     }
-    return checked(
-        evaluation, new_map(evaluation, keys->offsets, keys->children[0], values->children[0], validity));
+    return checked(evaluation, new_map(evaluation, keys->offsets, keys->children[0], values->children[0], validity));
 }
 
 static struct column *kernel_from_entries(struct evaluation *evaluation, struct column *const *arguments) {
@@ -152,8 +151,10 @@ static struct column *kernel_map_entries(struct evaluation *evaluation, struct c
     result->child_count = 1;
     result->children = ARENA_ARRAY(evaluation->arena, struct column *, 1);
     result->children[0] = entries;
-    *entries = (struct column){.type = result->type->element, .row_count = arguments[0]->children[0]->row_count,
-        .children = arguments[0]->children, .child_count = 2};
+    *entries = (struct column){.type = result->type->element,
+        .row_count = arguments[0]->children[0]->row_count,
+        .children = arguments[0]->children,
+        .child_count = 2};
     return result;
 }
 
@@ -177,8 +178,8 @@ static struct column *kernel_map_concat(struct evaluation *evaluation, struct co
     size_t count = evaluation->call->argument_count, rows = evaluation->row_count, total = 0;
     struct arena *arena = evaluation->arena;
     struct column **maps = ARENA_ARRAY(arena, struct column *, count + 1);
-    struct column **keys = ARENA_ARRAY(arena, struct column *, count + 1), **values = ARENA_ARRAY(arena,
-        struct column *, count + 1);
+    struct column **keys = ARENA_ARRAY(arena, struct column *, count + 1),
+                  **values = ARENA_ARRAY(arena, struct column *, count + 1);
     size_t *sizes = ARENA_ARRAY(arena, size_t, count + 1), *bases = ARENA_ARRAY(arena, size_t, count + 1);
     for (size_t i = 0; i < count; i++) {
         maps[i] = column_flatten(arena, arguments[i], rows);
@@ -204,8 +205,8 @@ static struct column *kernel_map_concat(struct evaluation *evaluation, struct co
     }
     struct column *all_keys = column_take(arena, column_concat(arena, keys, sizes, count), picked, taken);
     struct column *all_values = column_take(arena, column_concat(arena, values, sizes, count), picked, taken);
-    return checked(evaluation, new_map(evaluation, offsets, all_keys, all_values,
-        evaluation_strict_validity(evaluation, arguments, count)));
+    return checked(evaluation,
+        new_map(evaluation, offsets, all_keys, all_values, evaluation_strict_validity(evaluation, arguments, count)));
 }
 
 static struct column *find_keys(struct evaluation *evaluation, struct column *const *arguments, bool contains) {
@@ -319,8 +320,8 @@ static int64_t sequence_value(int64_t start, struct stride step, int64_t index) 
     return value - start + calendar_add_months(days, step.months * index) * DAY_US + (start - days * DAY_US);
 }
 
-static bool sequence_row(struct evaluation *evaluation, struct column *const *arguments, size_t row,
-    struct column_builder *builder) {
+static bool sequence_row(
+    struct evaluation *evaluation, struct column *const *arguments, size_t row, struct column_builder *builder) {
     enum type_kind kind = arguments[0]->type->kind;
     const struct timezone *zone = evaluation->settings->zone;
     int64_t start = whole(arguments[0], row), stop = whole(arguments[1], row);
@@ -333,11 +334,13 @@ static bool sequence_row(struct evaluation *evaluation, struct column *const *ar
     }
     struct stride step = step_of(evaluation, arguments, row, stop < start);
     bool up = step.months > 0 || step.microseconds > 0;
-    if ((step.months == 0 && step.microseconds == 0 && start != stop) || (start < stop && !up) || (start > stop
-        && up)) {
-        return evaluation_failed(evaluation, raise_internal_error(evaluation->error, arena_printf(
-            evaluation->error->arena, "Illegal sequence boundaries: %lld to %lld by %lld", (long long)start,
-            (long long)stop, (long long)(step.months != 0 ? step.months : step.microseconds))));
+    if ((step.months == 0 && step.microseconds == 0 && start != stop) || (start < stop && !up) ||
+        (start > stop && up)) {
+        return evaluation_failed(
+            evaluation, raise_internal_error(evaluation->error,
+                            arena_printf(evaluation->error->arena, "Illegal sequence boundaries: %lld to %lld by %lld",
+                                (long long)start, (long long)stop,
+                                (long long)(step.months != 0 ? step.months : step.microseconds))));
     }
     for (int64_t i = 0;; i++) {
         int64_t value = sequence_value(start, step, i);
@@ -345,12 +348,13 @@ static bool sequence_row(struct evaluation *evaluation, struct column *const *ar
             return true;
         }
         if (builder->row_count >= (size_t)evaluation->settings->collection_size_max / 4) {
-            return evaluation_failed(evaluation, raise_collection_size_limit_exceeded_function(evaluation->error,
-                arena_printf(evaluation->error->arena, "%zu", builder->row_count + 1), "2147483632", "`sequence`"));
+            return evaluation_failed(evaluation,
+                raise_collection_size_limit_exceeded_function(evaluation->error,
+                    arena_printf(evaluation->error->arena, "%zu", builder->row_count + 1), "2147483632", "`sequence`"));
         }
-        append_whole(builder, kind == TYPE_DATE ? value / DAY_US
-            : kind == TYPE_TIMESTAMP            ? timezone_to_utc(zone, value)
-                                                : value);
+        append_whole(builder, kind == TYPE_DATE        ? value / DAY_US
+                              : kind == TYPE_TIMESTAMP ? timezone_to_utc(zone, value)
+                                                       : value);
         if (start == stop && !up) {
             return true;
         }
@@ -395,8 +399,7 @@ static struct column *kernel_str_to_map(struct evaluation *evaluation, struct co
         struct bytes pair_end = string_view_bytes(COLUMN_AT(arguments[1], struct string_view, row));
         struct bytes key_end = string_view_bytes(COLUMN_AT(arguments[2], struct string_view, row));
         for (bool more = true; more;) {
-            const uint8_t *end = pair_end.size == 0 ? NULL
-                : memmem(text.data, text.size, pair_end.data, pair_end.size);
+            const uint8_t *end = pair_end.size == 0 ? NULL : memmem(text.data, text.size, pair_end.data, pair_end.size);
             size_t size = end == NULL ? text.size : (size_t)(end - text.data);
             struct bytes pair = bytes_make(text.data, size);
             const uint8_t *middle = key_end.size == 0 ? NULL : memmem(pair.data, size, key_end.data, key_end.size);
@@ -405,8 +408,8 @@ static struct column *kernel_str_to_map(struct evaluation *evaluation, struct co
             if (middle == NULL) {
                 column_builder_null(&builder.children[1]);
             } else {
-                column_builder_append_string(&builder.children[1],
-                    bytes_make(middle + key_end.size, size - key_size - key_end.size));
+                column_builder_append_string(
+                    &builder.children[1], bytes_make(middle + key_end.size, size - key_size - key_end.size));
             }
             more = end != NULL;
             if (more) {

@@ -40,14 +40,34 @@ static const struct unary {
     double above; /* null at or below, where `bounded` */
     bool bounded;
 } unaries[] = {
-    {"acos", acos}, {"acosh", acosh}, {"asin", asin}, {"asinh", asinh}, {"atan", atan}, {"atanh", atanh}, {"cbrt",
-        cube_root}, {"cos", cos},
-    {"cosh", cosh}, {"cot", cotangent}, {"csc", cosecant}, {"degrees", degrees}, {"exp", exp}, {"expm1", expm1},
-        {"radians", radians},
-    {"rint", rint}, {"sec", secant}, {"sign", sign}, {"sin", sin}, {"sinh", sinh}, {"sqrt", sqrt}, {"tan", tan},
-        {"tanh", tanh},
-    {"ln", log, 0, true}, {"log", log, 0, true}, {"log10", log10, 0, true}, {"log2", log2, 0, true}, {"log1p", log1p,
-        -1, true},
+    {"acos", acos},
+    {"acosh", acosh},
+    {"asin", asin},
+    {"asinh", asinh},
+    {"atan", atan},
+    {"atanh", atanh},
+    {"cbrt", cube_root},
+    {"cos", cos},
+    {"cosh", cosh},
+    {"cot", cotangent},
+    {"csc", cosecant},
+    {"degrees", degrees},
+    {"exp", exp},
+    {"expm1", expm1},
+    {"radians", radians},
+    {"rint", rint},
+    {"sec", secant},
+    {"sign", sign},
+    {"sin", sin},
+    {"sinh", sinh},
+    {"sqrt", sqrt},
+    {"tan", tan},
+    {"tanh", tanh},
+    {"ln", log, 0, true},
+    {"log", log, 0, true},
+    {"log10", log10, 0, true},
+    {"log2", log2, 0, true},
+    {"log1p", log1p, -1, true},
 };
 
 static bool prepare_unary(struct kernel_call *call, struct arena *arena, struct sql_error *error) {
@@ -169,8 +189,10 @@ static __int128 divide_rounded(__int128 value, int digits, enum rounding roundin
 
 static enum rounding rounding_of(const struct kernel_call *call) {
     const char *name = call->entry->name;
-    return name[0] == 'r' ? ROUND_HALF_UP : name[0] == 'b' ? ROUND_HALF_EVEN : name[0] == 'f' ? ROUND_FLOOR
-        : ROUND_CEILING;
+    return name[0] == 'r'   ? ROUND_HALF_UP
+           : name[0] == 'b' ? ROUND_HALF_EVEN
+           : name[0] == 'f' ? ROUND_FLOOR
+                            : ROUND_CEILING;
 }
 
 static bool round_integer(struct evaluation *evaluation, struct column *const *arguments, size_t row, void *out) {
@@ -182,10 +204,10 @@ static bool round_integer(struct evaluation *evaluation, struct column *const *a
         for (int32_t i = digits; i < 0 && digits >= -19; i++)
             rounded *= 10;
     }
-    static const char *const names[] = {[TYPE_BYTE] = "byte", [TYPE_SHORT] = "short", [TYPE_INTEGER] = "integer",
-        [TYPE_LONG] = "long"};
-    return put_integer(evaluation->call->result_type, rounded, out) || evaluation_overflow(evaluation,
-        names[arguments[0]->type->kind], NULL);
+    static const char *const names[] = {
+        [TYPE_BYTE] = "byte", [TYPE_SHORT] = "short", [TYPE_INTEGER] = "integer", [TYPE_LONG] = "long"};
+    return put_integer(evaluation->call->result_type, rounded, out) ||
+           evaluation_overflow(evaluation, names[arguments[0]->type->kind], NULL);
 }
 ROW_KERNEL(round_integer)
 
@@ -255,8 +277,8 @@ static bool round_double(struct evaluation *evaluation, struct column *const *ar
 ROW_KERNEL(round_double)
 
 static bool round_float(struct evaluation *evaluation, struct column *const *arguments, size_t row, void *out) {
-    *(float *)out = (float)round_text(COLUMN_AT(arguments[0], float, row), INT_AT(1), rounding_of(evaluation->call),
-        true);
+    *(float *)out =
+        (float)round_text(COLUMN_AT(arguments[0], float, row), INT_AT(1), rounding_of(evaluation->call), true);
     return true;
 }
 ROW_KERNEL(round_float)
@@ -305,9 +327,9 @@ static bool bit_get_at(struct evaluation *evaluation, struct column *const *argu
     int size = sizes[arguments[0]->type->kind];
     if (position < 0 || position >= size) {
         struct arena *arena = evaluation->error->arena;
-        return evaluation_failed(evaluation, raise_invalid_parameter_value_bit_position_range(evaluation->error,
-            "`pos`", "`bit_get`",
-            arena_printf(arena, "%d", size), arena_printf(arena, "%d", position)));
+        return evaluation_failed(
+            evaluation, raise_invalid_parameter_value_bit_position_range(evaluation->error, "`pos`", "`bit_get`",
+                            arena_printf(arena, "%d", size), arena_printf(arena, "%d", position)));
     }
     *(int8_t *)out = (int8_t)(integer_at(arguments[0], row) >> position & 1);
     return true;
@@ -328,8 +350,8 @@ static bool convert_base(struct evaluation *evaluation, struct column *const *ar
     uint64_t value = 0;
     for (size_t i = negative; i < text.size && digit_value(text.data[i]) < from; i++) {
         uint64_t scaled;
-        if (__builtin_mul_overflow(value, (uint64_t)from, &scaled) || __builtin_add_overflow(scaled,
-            (uint64_t)digit_value(text.data[i]), &value)) {
+        if (__builtin_mul_overflow(value, (uint64_t)from, &scaled) ||
+            __builtin_add_overflow(scaled, (uint64_t)digit_value(text.data[i]), &value)) {
             if (evaluation->call->ansi)
                 return evaluation_overflow(evaluation, "conv", NULL);
             value = UINT64_MAX;
@@ -364,11 +386,13 @@ static bool width_bucket(struct evaluation *evaluation, struct column *const *ar
     double from = low < high ? low : high, until = low < high ? high : low;
     int64_t bucket;
     if (low < high)
-        bucket = value < from ? 0 : value >= until ? buckets + 1
-            : (int64_t)((double)buckets * (value - from) / (until - from)) + 1;
+        bucket = value < from     ? 0
+                 : value >= until ? buckets + 1
+                                  : (int64_t)((double)buckets * (value - from) / (until - from)) + 1;
     else
-        bucket = value > until ? 0 : value <= from ? buckets + 1
-            : (int64_t)((double)buckets * (until - value) / (until - from)) + 1;
+        bucket = value > until   ? 0
+                 : value <= from ? buckets + 1
+                                 : (int64_t)((double)buckets * (until - value) / (until - from)) + 1;
     *(int64_t *)out = bucket;
     return true;
 }
@@ -402,23 +426,47 @@ static struct column *kernel_randn(struct evaluation *evaluation, struct column 
 #define I TYPE_INTEGER
 #define L TYPE_LONG
 #define SAFE KERNEL_NEVER_FAILS
-#define UNARY(name) {name, {D}, 1, SAFE, kernel_unary, prepare_unary}
+#define UNARY(name)                                                                                                    \
+    { name, {D}, 1, SAFE, kernel_unary, prepare_unary }
 #define ROUND(name)                                                                                                    \
     {name, {TYPE_BYTE, I}, 2, 0, kernel_round_integer}, {name, {TYPE_SHORT, I}, 2, 0, kernel_round_integer},           \
         {name, {I, I}, 2, 0, kernel_round_integer}, {name, {L, I}, 2, 0, kernel_round_integer},                        \
-        {name, {D, I}, 2, SAFE, kernel_round_double}, {name, {TYPE_FLOAT, I}, 2, SAFE, kernel_round_float},            \
-        {name, {TYPE_DECIMAL, I}, 2, SAFE, kernel_round_decimal}
+        {name, {D, I}, 2, SAFE, kernel_round_double}, {name, {TYPE_FLOAT, I}, 2, SAFE, kernel_round_float}, {          \
+        name, {TYPE_DECIMAL, I}, 2, SAFE, kernel_round_decimal                                                         \
+    }
 #define WHOLE(name)                                                                                                    \
     {name, {D}, 1, SAFE, kernel_whole_of_double}, {name, {TYPE_FLOAT}, 1, SAFE, kernel_whole_of_double},               \
-        {name, {L}, 1, SAFE, kernel_whole_of_long}, {name, {TYPE_DECIMAL}, 1, SAFE, kernel_round_decimal},             \
-        {name, {TYPE_DECIMAL, I}, 2, SAFE, kernel_round_decimal}
+        {name, {L}, 1, SAFE, kernel_whole_of_long}, {name, {TYPE_DECIMAL}, 1, SAFE, kernel_round_decimal}, {           \
+        name, {TYPE_DECIMAL, I}, 2, SAFE, kernel_round_decimal                                                         \
+    }
 static const struct kernel_entry entries[] = {
-    UNARY("acos"), UNARY("acosh"), UNARY("asin"), UNARY("asinh"), UNARY("atan"), UNARY("atanh"), UNARY("cbrt"),
-        UNARY("cos"), UNARY("cosh"),
-    UNARY("cot"), UNARY("csc"), UNARY("degrees"), UNARY("exp"), UNARY("expm1"), UNARY("radians"), UNARY("rint"),
-        UNARY("sec"), UNARY("sign"),
-    UNARY("sin"), UNARY("sinh"), UNARY("sqrt"), UNARY("tan"), UNARY("tanh"), UNARY("ln"), UNARY("log"),
-        UNARY("log10"), UNARY("log2"),
+    UNARY("acos"),
+    UNARY("acosh"),
+    UNARY("asin"),
+    UNARY("asinh"),
+    UNARY("atan"),
+    UNARY("atanh"),
+    UNARY("cbrt"),
+    UNARY("cos"),
+    UNARY("cosh"),
+    UNARY("cot"),
+    UNARY("csc"),
+    UNARY("degrees"),
+    UNARY("exp"),
+    UNARY("expm1"),
+    UNARY("radians"),
+    UNARY("rint"),
+    UNARY("sec"),
+    UNARY("sign"),
+    UNARY("sin"),
+    UNARY("sinh"),
+    UNARY("sqrt"),
+    UNARY("tan"),
+    UNARY("tanh"),
+    UNARY("ln"),
+    UNARY("log"),
+    UNARY("log10"),
+    UNARY("log2"),
     UNARY("log1p"),
     {"log", {D, D}, 2, SAFE, kernel_logarithm},
     {"pow", {D, D}, 2, SAFE, kernel_power},

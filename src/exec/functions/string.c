@@ -19,8 +19,8 @@ static uint32_t to_upper(uint32_t c) {
         return 0x3A3;
     if (c >= 0x450 && c <= 0x45F)
         return c - 80;
-    if ((c >= 0x100 && c <= 0x137) || (c >= 0x14A && c <= 0x177) || (c >= 0x460 && c <= 0x481) || (c >= 0x48A
-        && c <= 0x4BF))
+    if ((c >= 0x100 && c <= 0x137) || (c >= 0x14A && c <= 0x177) || (c >= 0x460 && c <= 0x481) ||
+        (c >= 0x48A && c <= 0x4BF))
         return c & 1 ? c - 1 : c;
     if ((c >= 0x139 && c <= 0x148) || (c >= 0x179 && c <= 0x17E))
         return c & 1 ? c : c - 1;
@@ -36,16 +36,16 @@ static uint32_t to_lower(uint32_t c) {
         return 0xFF;
     if (c >= 0x400 && c <= 0x40F)
         return c + 80;
-    if ((c >= 0x100 && c <= 0x137) || (c >= 0x14A && c <= 0x177) || (c >= 0x460 && c <= 0x481) || (c >= 0x48A
-        && c <= 0x4BF))
+    if ((c >= 0x100 && c <= 0x137) || (c >= 0x14A && c <= 0x177) || (c >= 0x460 && c <= 0x481) ||
+        (c >= 0x48A && c <= 0x4BF))
         return c & 1 ? c : c + 1;
     if ((c >= 0x139 && c <= 0x148) || (c >= 0x179 && c <= 0x17E))
         return c & 1 ? c + 1 : c;
     return c >= 0x531 && c <= 0x556 ? c + 48 : c;
 }
 
-static bool change_case(struct evaluation *evaluation, struct string_view text, uint32_t (*change)(uint32_t),
-    void *out) {
+static bool change_case(
+    struct evaluation *evaluation, struct string_view text, uint32_t (*change)(uint32_t), void *out) {
     uint8_t *copy = arena_allocate(evaluation->arena, text.size);
     bool ascii = true;
     for (size_t i = 0; i < text.size; i++) {
@@ -183,8 +183,8 @@ static bool repeat(struct evaluation *evaluation, struct column *const *argument
     struct string_view text = TEXT_AT(0);
     int64_t count = INT_AT(1) < 0 ? 0 : INT_AT(1);
     if (count * (int64_t)text.size > INT32_MAX)
-        return evaluation_failed(evaluation, raise_internal_error(evaluation->error,
-            "repeat() would make a text of more than 2 GiB."));
+        return evaluation_failed(
+            evaluation, raise_internal_error(evaluation->error, "repeat() would make a text of more than 2 GiB."));
     struct buffer buffer = {0};
     for (int64_t i = 0; i < count; i++)
         buffer_append(&buffer, text.data, text.size);
@@ -204,7 +204,7 @@ ROW_KERNEL(space)
 static bool pad(struct evaluation *evaluation, struct column *const *arguments, size_t row, void *out, bool before) {
     struct string_view text = TEXT_AT(0), filler = TEXT_AT(2);
     size_t wanted = INT_AT(1) < 0 ? 0 : (size_t)INT_AT(1), length = utf8_length(text),
-        filler_length = utf8_length(filler);
+           filler_length = utf8_length(filler);
     if (length >= wanted)
         return rows_slice(text, 0, utf8_offset(text, wanted), out);
     if (filler_length == 0)
@@ -241,8 +241,8 @@ static bool is_in(struct string_view set, uint32_t code) {
     return false;
 }
 
-static bool trim_sides(struct evaluation *evaluation, struct column *const *arguments, size_t row, void *out,
-    bool front, bool back) {
+static bool trim_sides(
+    struct evaluation *evaluation, struct column *const *arguments, size_t row, void *out, bool front, bool back) {
     static const struct string_view blank = {(const uint8_t *)" ", 1, 0};
     struct string_view text = TEXT_AT(0), set = evaluation->call->argument_count > 1 ? TEXT_AT(1) : blank;
     size_t from = 0, until = text.size, width;
@@ -299,8 +299,8 @@ ROW_KERNEL(instr)
 static bool locate(struct evaluation *evaluation, struct column *const *arguments, size_t row, void *out) {
     struct string_view needle = TEXT_AT(0), text = TEXT_AT(1);
     int32_t start = INT_AT(2);
-    *(int32_t *)out = start < 1 ? 0 : character_position(text, find(text, needle, utf8_offset(text,
-        (size_t)start - 1)));
+    *(int32_t *)out =
+        start < 1 ? 0 : character_position(text, find(text, needle, utf8_offset(text, (size_t)start - 1)));
     return true;
 }
 ROW_KERNEL(locate)
@@ -548,8 +548,8 @@ static bool like_matches(struct string_view text, struct string_view pattern, ui
 
 static bool like_row(struct evaluation *evaluation, struct column *const *arguments, size_t row, void *out, bool fold) {
     size_t width;
-    struct string_view escape = evaluation->call->argument_count > 2 ? TEXT_AT(2)
-        : (struct string_view){(const uint8_t *)"\\", 1, 0};
+    struct string_view escape =
+        evaluation->call->argument_count > 2 ? TEXT_AT(2) : (struct string_view){(const uint8_t *)"\\", 1, 0};
     *(uint8_t *)out = like_matches(TEXT_AT(0), TEXT_AT(1), escape.size == 0 ? 0 : utf8_decode(escape, 0, &width), fold);
     return true;
 }

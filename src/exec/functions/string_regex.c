@@ -85,8 +85,8 @@ static bool check_group(struct evaluation *evaluation, struct match *match, int3
     struct arena *arena = evaluation->error->arena;
     match_end(match);
     return evaluation_failed(evaluation, raise_invalid_parameter_value_regex_group_index(evaluation->error, "`idx`",
-        arena_printf(arena, "`%s`", evaluation->call->entry->name), arena_printf(arena, "%u", count),
-            arena_printf(arena, "%d", group)));
+                                             arena_printf(arena, "`%s`", evaluation->call->entry->name),
+                                             arena_printf(arena, "%u", count), arena_printf(arena, "%d", group)));
 }
 
 static bool rlike(struct evaluation *evaluation, struct column *const *arguments, size_t row, void *out) {
@@ -158,15 +158,15 @@ static bool regexp_count(struct evaluation *evaluation, struct column *const *ar
 ROW_KERNEL(regexp_count)
 
 /* Java's replacement: $1 and ${name} are groups, a backslash takes the next character as it is. */
-static void append_replacement(struct buffer *buffer, struct string_view text, struct string_view by,
-    const PCRE2_SIZE *places, uint32_t groups) {
+static void append_replacement(
+    struct buffer *buffer, struct string_view text, struct string_view by, const PCRE2_SIZE *places, uint32_t groups) {
     for (size_t i = 0; i < by.size; i++) {
         if (by.data[i] == '\\' && i + 1 < by.size) {
             buffer_append_byte(buffer, by.data[++i]);
         } else if (by.data[i] == '$' && i + 1 < by.size && by.data[i + 1] >= '0' && by.data[i + 1] <= '9') {
             uint32_t group = by.data[++i] - '0';
-            while (i + 1 < by.size && by.data[i + 1] >= '0' && by.data[i + 1] <= '9'
-                && group * 10 + by.data[i + 1] - '0' <= groups)
+            while (i + 1 < by.size && by.data[i + 1] >= '0' && by.data[i + 1] <= '9' &&
+                   group * 10 + by.data[i + 1] - '0' <= groups)
                 group = group * 10 + by.data[++i] - '0';
             if (group <= groups && places[2 * group] != PCRE2_UNSET)
                 buffer_append(buffer, text.data + places[2 * group], places[2 * group + 1] - places[2 * group]);
@@ -197,11 +197,11 @@ ROW_KERNEL(regexp_replace)
 
 /* ---- Arrays of text ---- */
 
-typedef bool pieces_function(struct evaluation *evaluation, struct column *const *arguments, size_t row,
-    struct column_builder *elements);
+typedef bool pieces_function(
+    struct evaluation *evaluation, struct column *const *arguments, size_t row, struct column_builder *elements);
 
-static struct column *array_of_pieces(struct evaluation *evaluation, struct column *const *arguments,
-    pieces_function *pieces) {
+static struct column *array_of_pieces(
+    struct evaluation *evaluation, struct column *const *arguments, pieces_function *pieces) {
     struct column_builder builder;
     column_builder_init(&builder, evaluation->arena, evaluation->call->result_type, evaluation->row_count);
     for (size_t row = 0; row < evaluation->row_count; row++) {
@@ -219,8 +219,8 @@ static struct column *array_of_pieces(struct evaluation *evaluation, struct colu
     return column_builder_finish(&builder);
 }
 
-static bool extract_all(struct evaluation *evaluation, struct column *const *arguments, size_t row,
-    struct column_builder *elements) {
+static bool extract_all(
+    struct evaluation *evaluation, struct column *const *arguments, size_t row, struct column_builder *elements) {
     struct string_view text = TEXT_AT(0);
     struct match match;
     PCRE2_SIZE *places;
@@ -242,8 +242,8 @@ static struct column *kernel_regexp_extract_all(struct evaluation *evaluation, s
 
 /* With a limit above 0 at most so many pieces; an empty pattern splits between characters; trailing empty pieces stay.
  * */
-static bool split(struct evaluation *evaluation, struct column *const *arguments, size_t row,
-    struct column_builder *elements) {
+static bool split(
+    struct evaluation *evaluation, struct column *const *arguments, size_t row, struct column_builder *elements) {
     struct string_view text = TEXT_AT(0);
     struct match match;
     PCRE2_SIZE *places;
@@ -251,8 +251,8 @@ static bool split(struct evaluation *evaluation, struct column *const *arguments
     size_t piece = 0;
     if (!match_begin(evaluation, TEXT_AT(1), &match))
         return false;
-    for (size_t from = 0; (limit <= 0 || count < limit - 1) && match_next(&match, text, from,
-        &places) > 0; from = after(text, places)) {
+    for (size_t from = 0; (limit <= 0 || count < limit - 1) && match_next(&match, text, from, &places) > 0;
+         from = after(text, places)) {
         /* An empty match makes no empty first or last piece. */
         if (places[1] == places[0] && (places[0] == 0 || places[0] >= text.size))
             continue;

@@ -246,7 +246,8 @@ for row in spark.sql("SELECT * FROM {with_a_bad_record}").collect():
 
 
 def test_a_bad_json_record_stops_the_query_in_failfast_mode(raudal, environment, with_a_bad_record):
-    printed = spark(raudal, environment, JSON_STREAM.format(topic=with_a_bad_record, options='{"mode": "FAILFAST"}') + """
+    printed = spark(raudal, environment, JSON_STREAM.format(topic=with_a_bad_record,
+        options='{"mode": "FAILFAST"}') + """
 try:
     query.awaitTermination(30)
 except Exception as error:

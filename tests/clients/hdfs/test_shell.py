@@ -213,7 +213,8 @@ def ours(raudal, user, *words):
     tool = raudal.data / "bin" / "hdfs"
     if not tool.exists():
         tool.symlink_to(BINARY)
-    result = run([tool, "dfs", "-fs", f"hdfs://{raudal.at('namenode')}", *words], env=dict(os.environ, HADOOP_USER_NAME=user))
+    result = run([tool, "dfs", "-fs", f"hdfs://{raudal.at('namenode')}", *words], env=dict(os.environ,
+        HADOOP_USER_NAME=user))
     return result.returncode, result.stdout, result.stderr
 
 
@@ -224,9 +225,11 @@ def play(execute, folder, local):
     played = []
     for line in SESSION:
         user, colon, command = line.rpartition(": ")
-        words = [re.sub(r"\bL(?=/|$)", str(local), re.sub(r"(?<![\w-])D(?=/|$)", folder, word)) for word in command.split()]
+        words = [re.sub(r"\bL(?=/|$)", str(local), re.sub(r"(?<![\w-])D(?=/|$)", folder,
+            word)) for word in command.split()]
         status, *texts = execute(user or "root", *words)
-        texts = [re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d(:\d\d)?", "TIME", text).replace(str(local), "L").replace(folder, "D")
+        texts = [re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d(:\d\d)?", "TIME", text).replace(str(local), "L").replace(folder,
+            "D")
                  for text in texts]
         played.append((line, status, *texts))
     return played
@@ -294,5 +297,6 @@ def test_what_is_not_kept_is_refused_by_name(admin):
 def test_without_a_namenode_the_tool_answers_at_once(tmp_path):
     tool = tmp_path / "hdfs"
     tool.symlink_to(BINARY)
-    result = run([tool, "dfs", "-ls", "/"], timeout_s=5, env=dict(os.environ, RAUDAL_DATA=str(tmp_path / "none"), LC_ALL="C"))
+    result = run([tool, "dfs", "-ls", "/"], timeout_s=5, env=dict(os.environ, RAUDAL_DATA=str(tmp_path / "none"),
+        LC_ALL="C"))
     assert result.returncode == 1 and "raudal up" in result.stderr

@@ -31,7 +31,8 @@ def test_a_real_stream_keeps_its_checkpoint_here(raudal, environment):
     program = START.format(namenode=raudal.at("namenode")) + """
         spark.range({first}, {first} + 500, 1, 4).write.mode("append").json(uri + "/in")
         query = (spark.readStream.schema("id bigint").json(uri + "/in").writeStream.format("parquet")
-                 .option("path", uri + "/out").option("checkpointLocation", uri + "/checkpoint").trigger(availableNow=True).start())
+                 .option("path", uri + "/out").option("checkpointLocation",
+                     uri + "/checkpoint").trigger(availableNow=True).start())
         query.awaitTermination()
         print("rows", spark.read.parquet(uri + "/out").distinct().count())
         """

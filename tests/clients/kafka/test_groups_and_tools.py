@@ -85,7 +85,8 @@ def test_cooperative_members_keep_what_they_have(broker, topic):
     first = member(broker, group, topic, **settings)
     share([first], lambda parts: len(parts[0]) == 3)
     second = member(broker, group, topic, **settings)
-    parts = share([first, second], lambda parts: all(parts) and len(parts[0] | parts[1]) == 3 and not parts[0] & parts[1])
+    parts = share([first, second],
+        lambda parts: all(parts) and len(parts[0] | parts[1]) == 3 and not parts[0] & parts[1])
     assert sum(map(len, parts)) == 3
     first.close()
     share([second], lambda parts: len(parts[0]) == 3)

@@ -1,5 +1,6 @@
 """Kafka's command line tools: ours print what the real ones print, and do the same. The real ones are asked the same
-question at our broker; what differs from run to run (times, generated names) is taken out, the order of lines is not."""
+question at our broker; what differs from run to run (times,
+    generated names) is taken out, the order of lines is not."""
 import re
 
 import pytest

@@ -163,7 +163,8 @@ def test_the_znodes_of_kafka(client):
 WORDS = {"stat": "Mode: standalone", "conf": "clientPort=2181", "envi": "Environment:", "cons": "queued="}
 
 
-@pytest.mark.parametrize("word, answer", [("ruok", "imok"), ("srvr", "Zookeeper version"), ("mntr", "zk_server_state\tstandalone")])
+@pytest.mark.parametrize("word, answer", [("ruok", "imok"), ("srvr", "Zookeeper version"), ("mntr",
+    "zk_server_state\tstandalone")])
 def test_four_letter_words(zookeeper, word, answer):
     assert answer in four_letters(zookeeper.partition(":")[0], word)
 
