@@ -105,9 +105,19 @@ static bool time_arithmetic(struct resolution *resolution, bool *handled) {
 }
 
 /* Both operands to a common type, decimals kept apart: the engine works with the operands' own precision. */
+static bool wrong_operand_type(struct resolution *resolution) {
+    struct analyzer *analyzer = resolution->analyzer;
+    raise_datatype_mismatch_binary_op_wrong_type(analyzer->error, call_text(resolution),
+        "(\"NUMERIC\" or \"INTERVAL DAY TO SECOND\" or \"INTERVAL YEAR TO MONTH\" or \"INTERVAL\")",
+        quote_type(analyzer->arena, resolution->arguments[0]->type));
+    return fail_at(analyzer, resolution->place);
+}
+
 static bool numeric_operands(struct resolution *resolution) {
     struct analyzer *analyzer = resolution->analyzer;
     const struct expression **arguments = resolution->arguments;
+    if (analyzer->ansi && arguments[0]->type->kind == TYPE_STRING && arguments[1]->type->kind == TYPE_STRING)
+        return wrong_operand_type(resolution); /* ANSI mode promotes a text only beside a number */
     for (size_t i = 0; i < 2; i++) {
         const struct type *other = arguments[1 - i]->type;
         if (arguments[i]->type->kind != TYPE_STRING)
@@ -124,13 +134,7 @@ static bool numeric_operands(struct resolution *resolution) {
     if (is_interval(left) && left->kind == right->kind)
         return true;
     if (!type_is_numeric(left) || !type_is_numeric(right)) {
-        if (type_equal(left, right)) {
-            raise_datatype_mismatch_binary_op_wrong_type(analyzer->error, call_text(resolution),
-                "(\"NUMERIC\" or \"INTERVAL DAY TO SECOND\" or \"INTERVAL YEAR TO MONTH\" or \"INTERVAL\")",
-                quote_type(analyzer->arena, left));
-            return fail_at(analyzer, resolution->place);
-        }
-        return operand_error(resolution);
+        return type_equal(left, right) ? wrong_operand_type(resolution) : operand_error(resolution);
     }
     return true;
 }

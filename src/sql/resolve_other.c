@@ -342,7 +342,7 @@ static bool resolve_unix_timestamp(struct resolution *resolution) {
         resolution->count = 1;
     }
     enum type_kind kind = resolution->arguments[0]->type->kind;
-    if (resolution->count == 1 && (kind == TYPE_STRING || kind == TYPE_NULL)) {
+    if (resolution->count == 1) { /* also where it has no use: column names show it */
         resolution->arguments[1] = literal_string(analyzer->arena, BYTES("yyyy-MM-dd HH:mm:ss"));
         resolution->count = 2;
     }
@@ -350,8 +350,6 @@ static bool resolve_unix_timestamp(struct resolution *resolution) {
         resolution->arguments[0] = cast_to(analyzer, resolution->arguments[0], type_simple(TYPE_TIMESTAMP));
     else if (kind != TYPE_TIMESTAMP)
         resolution->arguments[0] = cast_to(analyzer, resolution->arguments[0], type_simple(TYPE_STRING));
-    if (resolution->arguments[0]->type->kind == TYPE_TIMESTAMP)
-        resolution->count = 1;
     resolution->type = type_simple(TYPE_LONG);
     return true;
 }

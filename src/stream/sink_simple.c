@@ -399,8 +399,7 @@ static void noop_commit(
     done(argument, NULL);
 }
 static void noop_describe(struct sink *sink, struct buffer *out) {
-    buffer_printf(out, "org.apache.spark.sql.execution.datasources.noop.NoopTable$@%08x",
-        (unsigned)((uintptr_t)sink >> 4 & 0x7fffffff));
+    buffer_append_text(out, "NoopTable");
 }
 
 const struct sink_class noop_sink_class = {.name = "noop",

@@ -616,6 +616,7 @@ static const struct kernel_entry entries[] = {
     BY_PATTERN("to_timestamp_ntz"),
     BY_PATTERN("unix_timestamp"),
     {"unix_timestamp", {T}, 1, SAFE, kernel_unix_of_timestamp},
+    {"unix_timestamp", {T, TYPE_STRING}, 2, SAFE, kernel_unix_of_timestamp}, /* the pattern has no use */
     {"make_timestamp", {I, I, I, I, KERNEL_ANY}, 5, KERNEL_VARIADIC, kernel_make_timestamp},
     {"make_timestamp_ntz", {I, I, I, I, KERNEL_ANY}, 5, KERNEL_VARIADIC, kernel_make_timestamp},
 };
