@@ -33,21 +33,15 @@ struct tool_row {
 };
 
 static const struct tool_row tools[] = {
-#ifdef RAUDAL_HAS_HDFS_TOOL
     {"hadoop", tool_hadoop_main},
     {"hdfs", tool_hdfs_main},
-#endif
-#ifdef RAUDAL_HAS_KAFKA_TOOLS
     {"kafka-configs", tool_kafka_configs_main},
     {"kafka-console-consumer", tool_kafka_console_consumer_main},
     {"kafka-console-producer", tool_kafka_console_producer_main},
     {"kafka-consumer-groups", tool_kafka_consumer_groups_main},
     {"kafka-topics", tool_kafka_topics_main},
-#endif
     {"spark-submit", tool_spark_submit_main},
-#ifdef RAUDAL_HAS_ZKCLI
     {"zkCli", tool_zkcli_main},
-#endif
 };
 
 const char *const *tool_list(size_t *count) {

@@ -1,6 +1,6 @@
 /* java_order.c: HashMap keeps a table of a power of two buckets, doubled when more than three quarters as many keys are
  * in it; a key's bucket is (h ^ h >> 16) modulo the size, keys of a bucket stay in the order they came. */
-#include "cli/java_order.h"
+#include "cli/kafka/java_order.h"
 
 #include <stdlib.h>
 

@@ -10,8 +10,8 @@
 
 #include "base/assert.h"
 #include "cli/commands.h"
-#include "cli/kafka_partitioner.h"
-#include "cli/kafka_tool.h"
+#include "cli/kafka/kafka_partitioner.h"
+#include "cli/kafka/kafka_tool.h"
 #include "wire/compress.h"
 #include "wire/record_batch.h"
 

@@ -1,5 +1,5 @@
 /* hdfs_client.c: see hdfs_client.h. The protocol is described in src/hdfs (rpc.c, transfer.c). */
-#include "cli/hdfs_client.h"
+#include "cli/hdfs/hdfs_client.h"
 
 #include <errno.h>
 #include <netdb.h>

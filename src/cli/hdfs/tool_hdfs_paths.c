@@ -1,6 +1,6 @@
 /* tool_hdfs_paths.c: words of the command line as paths: relative to /user/NAME, wildcards, and how messages name them.
  */
-#include "cli/tool_hdfs.h"
+#include "cli/hdfs/tool_hdfs.h"
 
 #include <fnmatch.h>
 #include <stdlib.h>

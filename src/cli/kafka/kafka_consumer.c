@@ -2,7 +2,7 @@
  * first answer brings the member id), SyncGroup (the leader brings every member's share), OffsetFetch, then Fetch with
  * Heartbeat between, OffsetCommit, LeaveGroup. The leader shares partitions out by ranges, topic by topic, as Kafka's
  * RangeAssignor. */
-#include "cli/kafka_consumer.h"
+#include "cli/kafka/kafka_consumer.h"
 
 #include <regex.h>
 #include <stdio.h>

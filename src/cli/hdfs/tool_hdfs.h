@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include "base/vector.h"
-#include "cli/hdfs_client.h"
+#include "cli/hdfs/hdfs_client.h"
 
 struct shell {
     struct hdfs_client client;

@@ -2,7 +2,7 @@
 #ifndef CLI_KAFKA_GROUP_RESET_H
 #define CLI_KAFKA_GROUP_RESET_H
 
-#include "cli/kafka_groups.h"
+#include "cli/kafka/kafka_groups.h"
 
 /* The partitions that --topic and --all-topics mean; all-topics: those of `committed`. */
 bool reset_scope(

@@ -1,6 +1,6 @@
 /* kafka_partitioner.c: MurmurHash2, 32 bits, with Kafka's seed. Source: the algorithm's public description by its
  * author. */
-#include "cli/kafka_partitioner.h"
+#include "cli/kafka/kafka_partitioner.h"
 
 static uint32_t murmur2(struct bytes data) {
     const uint32_t multiplier = 0x5bd1e995;

@@ -5,9 +5,9 @@
 
 #include "base/assert.h"
 #include "cli/commands.h"
-#include "cli/java_order.h"
-#include "cli/kafka_group_reset.h"
-#include "cli/kafka_groups.h"
+#include "cli/kafka/java_order.h"
+#include "cli/kafka/kafka_group_reset.h"
+#include "cli/kafka/kafka_groups.h"
 
 static const struct tool_option options[] = {
     {"all-groups", TOOL_FLAG, "All groups."},

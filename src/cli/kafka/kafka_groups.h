@@ -2,7 +2,7 @@
 #ifndef CLI_KAFKA_GROUPS_H
 #define CLI_KAFKA_GROUPS_H
 
-#include "cli/kafka_tool.h"
+#include "cli/kafka/kafka_tool.h"
 
 struct group_place { /* a partition with what is known of it in the group */
     char *topic;

@@ -1,12 +1,12 @@
 /* kafka_group_reset.c: new offsets for a group without members: by position, time, distance, or from a file. */
-#include "cli/kafka_group_reset.h"
+#include "cli/kafka/kafka_group_reset.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "base/assert.h"
 #include "base/calendar.h"
-#include "cli/java_order.h"
+#include "cli/kafka/java_order.h"
 
 #define LOGGER "org.apache.kafka.tools.OffsetsUtils"
 

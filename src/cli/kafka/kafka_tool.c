@@ -1,5 +1,5 @@
 /* kafka_tool.c: options, connection and log lines of Kafka's command line tools. */
-#include "cli/kafka_tool.h"
+#include "cli/kafka/kafka_tool.h"
 
 #include <stdarg.h>
 #include <stdio.h>

@@ -3,7 +3,7 @@
  * A request is: i32 size, i16 API key, i16 version, i32 correlation id, nullable string client id (never compact), and
  * in flexible versions tagged fields, then the message. An answer is: i32 size, i32 correlation id, in flexible
  * versions (but for ApiVersions) tagged fields, then the message. */
-#include "cli/kafka_client.h"
+#include "cli/kafka/kafka_client.h"
 
 #include <errno.h>
 #include <netdb.h>

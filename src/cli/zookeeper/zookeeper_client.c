@@ -1,7 +1,7 @@
 /* zookeeper_client.c: ZooKeeper's frames over a plain socket. A frame is: i32 size, then for the handshake the connect
  * record, else i32 xid, i32 operation, record; answers are i32 xid, i64 zxid, i32 error, record. xid -1 is an event, -2
  * a ping, -4 an authentication. */
-#include "cli/zookeeper_client.h"
+#include "cli/zookeeper/zookeeper_client.h"
 
 #include <errno.h>
 #include <netdb.h>

@@ -5,8 +5,8 @@
 
 #include "base/assert.h"
 #include "cli/commands.h"
-#include "cli/java_order.h"
-#include "cli/kafka_tool.h"
+#include "cli/kafka/java_order.h"
+#include "cli/kafka/kafka_tool.h"
 
 enum resource_type { RESOURCE_TOPIC = 2, RESOURCE_BROKER = 4, RESOURCE_CLIENT_METRICS = 16, RESOURCE_GROUP = 32 };
 enum operation { OPERATION_SET = 0, OPERATION_DELETE = 1 };

@@ -7,8 +7,8 @@
 #include "base/assert.h"
 #include "base/uuid.h"
 #include "cli/commands.h"
-#include "cli/java_order.h"
-#include "cli/kafka_tool.h"
+#include "cli/kafka/java_order.h"
+#include "cli/kafka/kafka_tool.h"
 
 #define LOGGER "org.apache.kafka.tools.TopicCommand"
 #define TIMEOUT_MS 60000

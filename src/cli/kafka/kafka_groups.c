@@ -1,5 +1,5 @@
 /* kafka_groups.c: asking brokers about groups. */
-#include "cli/kafka_groups.h"
+#include "cli/kafka/kafka_groups.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -7,7 +7,7 @@
 
 #include "base/assert.h"
 #include "cli/commands.h"
-#include "cli/kafka_consumer.h"
+#include "cli/kafka/kafka_consumer.h"
 
 #define LOGGER "org.apache.kafka.tools.consumer.ConsoleConsumer"
 

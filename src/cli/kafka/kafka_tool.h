@@ -4,7 +4,7 @@
 #define CLI_KAFKA_TOOL_H
 
 #include "base/vector.h"
-#include "cli/kafka_client.h"
+#include "cli/kafka/kafka_client.h"
 
 enum tool_option_kind {
     TOOL_FLAG,

@@ -1,6 +1,6 @@
 /* tool_hdfs_change.c: commands that change names and attributes: mkdir, rm, rmdir, mv, chmod, chown, chgrp, setrep,
  * truncate, concat, setfattr and the ones that only the server refuses. */
-#include "cli/tool_hdfs.h"
+#include "cli/hdfs/tool_hdfs.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* tool_hdfs_look.c: ls, du, df, count, stat, test, find, checksum, getfacl, getfattr. */
-#include "cli/tool_hdfs.h"
+#include "cli/hdfs/tool_hdfs.h"
 
 #include <fnmatch.h>
 #include <inttypes.h>

@@ -10,7 +10,7 @@
 #include "cli/commands.h"
 #include "cli/instance.h"
 #include "cli/messages.h"
-#include "cli/zookeeper_client.h"
+#include "cli/zookeeper/zookeeper_client.h"
 #include "zookeeper/tree.h"
 
 enum { WORDS_MAX = 64, SESSION_TIMEOUT_MS = 30000, STATUS_UNKNOWN_COMMAND = 127 };

@@ -3,7 +3,7 @@
 #ifndef CLI_KAFKA_CONSUMER_H
 #define CLI_KAFKA_CONSUMER_H
 
-#include "cli/kafka_tool.h"
+#include "cli/kafka/kafka_tool.h"
 #include "wire/record_batch.h"
 
 struct consumer;

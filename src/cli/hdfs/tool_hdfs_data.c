@@ -1,6 +1,6 @@
 /* tool_hdfs_data.c: commands that move bytes: cat, head, tail, text, get, getmerge, put, cp, appendToFile, touch,
  * touchz. A copy is written as NAME._COPYING_ and renamed when it is whole. */
-#include "cli/tool_hdfs.h"
+#include "cli/hdfs/tool_hdfs.h"
 
 #include <dirent.h>
 #include <errno.h>

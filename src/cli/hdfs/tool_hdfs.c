@@ -1,6 +1,6 @@
 /* tool_hdfs.c: the hdfs and hadoop tools: `hdfs dfs -COMMAND …` (`hadoop fs` is the same), options, usage, and which
  * NameNode is meant. */
-#include "cli/tool_hdfs.h"
+#include "cli/hdfs/tool_hdfs.h"
 
 #include <pwd.h>
 #include <signal.h>
