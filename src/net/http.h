@@ -32,7 +32,7 @@ struct http_route {
 
 struct http_server_options {
     struct world_loop *loop;
-    const char *const *addresses;
+    const char *const *addresses; /* as in net_server_options: each may have a port of its own */
     size_t address_count;
     uint16_t port;
     const struct http_route *routes; /* kept by pointer; the first match wins */

@@ -414,13 +414,15 @@ static void start_on_loop(void *argument) {
     struct http_server *server = starting->server;
     starting->listens = start_daemon(server, starting->error);
     for (size_t i = 0; i < server->options.address_count && starting->listens; i++) {
+        struct net_endpoint endpoint = net_endpoint_parse(server->options.addresses[i], server->port);
         struct world_listener *listener =
-            world_listen(server->loop, server->options.addresses[i], server->port, accepted, server, starting->error);
+            world_listen(server->loop, endpoint.address, endpoint.port, accepted, server, starting->error);
         starting->listens = listener != NULL;
         if (listener == NULL)
             break;
         VECTOR_PUSH(&server->listeners, listener);
-        server->port = world_listener_address(listener).port;
+        if (i == 0)
+            server->port = world_listener_address(listener).port;
     }
     if (!starting->listens) {
         close_listeners(server);

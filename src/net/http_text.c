@@ -173,7 +173,7 @@ bool http_host_allowed(const struct http_server *server, const struct http_peer 
         if (bytes_equal_ignore_case(name, bytes_from_text(server->options.host_names[i])))
             return true;
     for (size_t i = 0; i < server->options.address_count; i++)
-        if (bytes_equal_text(name, server->options.addresses[i]))
+        if (bytes_equal_text(name, net_endpoint_parse(server->options.addresses[i], 0).address))
             return true;
     return bytes_equal_text(name, peer->local.text) || is_loopback(text) ||
            (name.size > 10 && bytes_ends_with(name, ".localhost"));

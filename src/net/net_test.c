@@ -423,8 +423,22 @@ static void clients_of_ours_connect_and_learn_of_failures(void **state) {
     world_mutex_unlock(&answered);
 }
 
+static void endpoints_may_have_a_port_of_their_own(void **state) {
+    static const struct {
+        const char *text, *address;
+        uint16_t port;
+    } rows[] = {{"127.0.0.1", "127.0.0.1", 7}, {"127.0.0.1:9092", "127.0.0.1", 9092}, {"::1", "::1", 7},
+        {"[::1]:9092", "::1", 9092}, {"[::1]", "::1", 7}, {"127.0.0.1:99999", "127.0.0.1", 7}, {"", "", 7}};
+    for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
+        struct net_endpoint endpoint = net_endpoint_parse(rows[i].text, 7);
+        assert_string_equal(endpoint.address, rows[i].address);
+        assert_int_equal(endpoint.port, rows[i].port);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(endpoints_may_have_a_port_of_their_own),
         cmocka_unit_test_setup_teardown(frames_come_whole_however_they_are_split, set_up, tear_down),
         cmocka_unit_test_setup_teardown(answers_that_come_later_keep_the_order_of_the_requests, set_up, tear_down),
         cmocka_unit_test_setup_teardown(large_frames_echo_while_the_client_reads_slowly, set_up, tear_down),

@@ -1,6 +1,7 @@
 /* server.c: listeners and the connections that come from them. */
 #include "net/net_internal.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 static void accepted(void *argument, struct world_socket *socket) {
@@ -33,19 +34,36 @@ static void close_listeners(struct net_server *server) {
     VECTOR_FREE(&server->listeners);
 }
 
+struct net_endpoint net_endpoint_parse(const char *text, uint16_t common_port) {
+    struct net_endpoint endpoint = {.port = common_port};
+    const char *colon = strrchr(text, ':');
+    bool has_port = colon != NULL && (text[0] == '[' ? colon[-1] == ']' : strchr(text, ':') == colon);
+    size_t size = has_port ? (size_t)(colon - text) : strlen(text);
+    int64_t port;
+    if (has_port && bytes_to_int64(bytes_from_text(colon + 1), &port) && port > 0 && port <= UINT16_MAX)
+        endpoint.port = (uint16_t)port;
+    if (text[0] == '[' && size > 2 && text[size - 1] == ']') {
+        text++;
+        size -= 2;
+    }
+    snprintf(endpoint.address, sizeof endpoint.address, "%.*s", (int)size, text);
+    return endpoint;
+}
+
 static void start_listeners(void *argument) {
     struct starting *starting = argument;
     struct net_server *server = starting->server;
     for (size_t i = 0; i < starting->options->address_count; i++) {
-        const char *address = starting->options->addresses[i];
+        struct net_endpoint endpoint = net_endpoint_parse(starting->options->addresses[i], server->port);
         struct world_listener *listener =
-            world_listen(server->loop, address, server->port, accepted, server, starting->error);
+            world_listen(server->loop, endpoint.address, endpoint.port, accepted, server, starting->error);
         if (listener == NULL) {
             close_listeners(server);
             return;
         }
         VECTOR_PUSH(&server->listeners, listener);
-        server->port = world_listener_address(listener).port;
+        if (i == 0)
+            server->port = world_listener_address(listener).port;
     }
     starting->listens = true;
 }

@@ -69,9 +69,9 @@ enum net_peer_rule {
 
 struct net_server_options {
     struct world_loop *loop;
-    const char *const *addresses; /* numeric; the port is the same on each */
+    const char *const *addresses; /* numeric, with the common port, or "ADDRESS:PORT" (IPv6: "[ADDRESS]:PORT") */
     size_t address_count;
-    uint16_t port; /* 0 takes a free one (of the first address, then used for all) */
+    uint16_t port; /* 0 takes a free one (of the first address, then used for all without one) */
     const struct net_protocol *protocol;
     void *context; /* handed to protocol->open */
     struct net_limits limits;
@@ -91,6 +91,13 @@ void net_server_each(
     struct net_server *server, void (*visit)(void *argument, struct net_connection *connection), void *argument);
 /* Open connections. Any thread. */
 size_t net_server_connection_count(const struct net_server *server);
+
+/* Splits "127.0.0.1:9092" or "[::1]:9092"; without a port it is common_port. What does not fit is cut off. */
+struct net_endpoint {
+    char address[64];
+    uint16_t port;
+};
+struct net_endpoint net_endpoint_parse(const char *text, uint16_t common_port);
 
 /* A connection as a client; same callbacks. `open` is called before this returns, `closed` also when connecting fails.
  * Loop thread. The limits' connection counts are without meaning here. */
