@@ -16,6 +16,7 @@
 #include "cli/messages.h"
 #include "cli/options.h"
 #include "cli/server.h"
+#include "cli/stack.h"
 
 struct up_options {
     const char *data;
@@ -178,6 +179,18 @@ static void block_signals(sigset_t *signals) {
     signal(SIGPIPE, SIG_IGN);
 }
 
+static bool write_stack(const struct up_options *options, const char *data, const struct settings *settings,
+    const bool services[SERVICE_COUNT]) {
+    struct stack stack = {0};
+    struct error error;
+    stack_make_default(&stack, options->address, settings, services);
+    bool written = stack_write(&stack, data, &error);
+    if (!written)
+        message_error(MESSAGE_DATA_UNREADABLE, data, error.message);
+    stack_free(&stack);
+    return written;
+}
+
 static int serve(const struct up_options *options, const char *data, const struct settings *settings,
     const bool services[SERVICE_COUNT]) {
     struct server_options server_options = {
@@ -186,7 +199,7 @@ static int serve(const struct up_options *options, const char *data, const struc
     uint16_t ports[SERVICE_COUNT] = {0};
     for (int i = 0; i < SERVICE_COUNT; i++)
         ports[i] = services[i] ? settings_port(settings, service_table[i].port_setting) : 0;
-    if (!prepare_folder(data) || !take_folder(data, ports))
+    if (!prepare_folder(data) || !take_folder(data, ports) || !write_stack(options, data, settings, services))
         return 1;
     sigset_t signals;
     block_signals(&signals);
