@@ -14,16 +14,24 @@ import pytest
 
 from harness import Environment, Raudal, TOP
 
+# What these fixtures give is Raudal's or, with RAUDAL_AGAINST=real, the real system's.
+EITHER = {"broker", "namenode", "zookeeper"}
+
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "long: takes minutes or starts a real cluster; only in `./dev test long`")
+    config.addinivalue_line("markers", "ours: what only Raudal does; left out when the tests run against the real systems")
     config.addinivalue_line("markers", "raudal(*options): options of `raudal up` for this module's Raudal")
 
 
 def pytest_collection_modifyitems(config, items):
-    """A test marked `long` runs only when asked for, and is then the only kind that runs."""
+    """A test marked `long` runs only when asked for, and is then the only kind that runs. Against the real systems: the
+    tests that take what they speak to from one of the fixtures that can be either."""
     wanted = os.environ.get("RAUDAL_LONG") == "1"
     kept = [item for item in items if (item.get_closest_marker("long") is not None) == wanted]
+    if os.environ.get("RAUDAL_AGAINST") == "real":
+        kept = [item for item in kept if EITHER.intersection(item.fixturenames)
+                and item.get_closest_marker("ours") is None]
     left_out = [item for item in items if item not in kept]
     if left_out:
         config.hook.pytest_deselected(items=left_out)

@@ -87,6 +87,7 @@ class RealKafka(RealSystem):
     def start(self):
         settings = {
             "process.roles": "broker,controller", "node.id": 1, "log.dirs": self.log_dir, "num.partitions": 3,
+            "log.segment.bytes": 1073741824,     # as in the file that Kafka comes with: --describe shows it then
             "listeners": f"PLAINTEXT://{self.address}:9092,CONTROLLER://{self.address}:9093",
             "advertised.listeners": f"PLAINTEXT://{self.address}:9092", "controller.listener.names": "CONTROLLER",
             "controller.quorum.voters": f"1@{self.address}:9093", "offsets.topic.replication.factor": 1,

@@ -7,7 +7,8 @@ The parts, in the order of a run without arguments:
     sql, sim, crash, fuzz
              the meson tests of the suite with that name, and pytest over tests/PART when it has test files
     clients  real clients against build/raudal: pytest over tests/clients [FOLDER]; more words go to pytest
-    long     what is marked `long` in tests/clients; runs only when named
+    long     what is marked `long` in tests/clients, then the tests that also run against a real Kafka, ZooKeeper and HDFS;
+             runs only when named
 
 A step that dies, hangs or reports nothing counts as a failure.
 """
@@ -134,7 +135,12 @@ def clients(words, part="clients"):
         if made != 0:
             return 0, 1
     paths = [f"tests/clients/{folder}" for folder in folders] or ["tests/clients"]
-    return pytest(paths, others, LIMIT_S[part], RAUDAL_LONG="1" if part == "long" else "0")
+    if part != "long":
+        return pytest(paths, others, LIMIT_S[part], RAUDAL_LONG="0")
+    passed, failed = pytest(paths, others, LIMIT_S[part], RAUDAL_LONG="1")
+    print("=== long: against the real systems", flush=True)
+    real_passed, real_failed = pytest(paths, others, LIMIT_S[part], RAUDAL_LONG="0", RAUDAL_AGAINST="real")
+    return passed + real_passed, failed + real_failed
 
 
 def run_part(part, words):

@@ -192,6 +192,7 @@ def test_a_compacted_topic_refuses_records_without_a_key(broker):
     assert any(error is not None and error.name() == "INVALID_RECORD" for error in answers)
 
 
+@pytest.mark.ours
 def test_a_transactional_producer_is_told_that_there_are_no_transactions(broker):
     from confluent_kafka import KafkaException, Producer
     producer = Producer({"bootstrap.servers": broker, "transactional.id": "t"})

@@ -152,6 +152,7 @@ def test_a_session_and_its_znodes_survive_kill_9_of_the_server(start_raudal):
         client.close()
 
 
+@pytest.mark.ours
 def test_the_znodes_of_kafka(client):
     import json
     assert client.get_children("/brokers/ids") == ["1"]
