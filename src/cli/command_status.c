@@ -3,6 +3,7 @@
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/assert.h"
 #include "base/calendar.h"
@@ -28,6 +29,14 @@ static void print_queries(json_t *queries) {
     }
 }
 
+static bool is_stopped(json_t *services, const char *name) {
+    size_t index;
+    json_t *service;
+    json_array_foreach(services, index, service) if (strcmp(text_of(service, "name"), name) == 0) return strcmp(
+        text_of(service, "state"), "stopped") == 0;
+    return false;
+}
+
 static void print_human(const struct instance *instance, json_t *status) {
     char since[32];
     calendar_format_iso_ms(instance->started_ms, since);
@@ -35,8 +44,11 @@ static void print_human(const struct instance *instance, json_t *status) {
         (long long)json_integer_value(json_object_get(status, "residentBytes")) >> 20, instance->data);
     for (int i = 0; i < SERVICE_COUNT; i++)
         if (instance->ports[i] != 0)
-            printf("  %-14s %s%s:%u\n", service_table[i].name, service_table[i].scheme, instance->address,
-                instance->ports[i]);
+            printf("  %-14s %s%s:%u%s\n", service_table[i].name, service_table[i].scheme, instance->address,
+                instance->ports[i],
+                is_stopped(json_object_get(status, "services"), service_table[i].name)
+                    ? message_text(MESSAGE_STATUS_STOPPED)
+                    : "");
     print_queries(json_object_get(status, "queries"));
 }
 

@@ -140,6 +140,7 @@ bool server_wants_plane(const struct server *server, const char *plane) {
 void server_stop(struct server *server) {
     service_log_write(server->log, LOG_INFO, "raudal", "Stopping");
     instance_remove(server->options.data);
+    server_end_switches(server);
     while (server->started_count > 0)
         planes[--server->started_count].stop(server);
 #ifdef RAUDAL_HAS_HDFS

@@ -1,5 +1,6 @@
 /* server_control.c: the control port: an ephemeral HTTP port on the instance's address that asks for the token of
- * instance.json (mode 0600). It serves `raudal status`. It starts first and is the web loop's first user. */
+ * instance.json (mode 0600). It serves `raudal status` and the commands that
+ * stop and start single services. It starts first and is the web loop's first user. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,9 +29,13 @@ static void append_services(const struct server *server, struct buffer *out) {
     for (int i = 0; i < SERVICE_COUNT; i++) {
         if (!server->is_serving[i])
             continue;
-        buffer_printf(out, "%s{\"name\": \"%s\", \"host\": \"%s\", \"port\": %u, \"address\": \"%s%s:%u\"}", separator,
-            service_table[i].name, server->instance.address, server->instance.ports[i], service_table[i].scheme,
-            server->instance.address, server->instance.ports[i]);
+        buffer_printf(out,
+            "%s{\"name\": \"%s\", \"host\": \"%s\", \"port\": %u, \"address\": \"%s%s:%u\", \"state\": \"%s\", "
+            "\"startedMs\": %" PRId64 ", \"stoppedMs\": %" PRId64 "}",
+            separator, service_table[i].name, server->instance.address, server->instance.ports[i],
+            service_table[i].scheme, server->instance.address, server->instance.ports[i],
+            server->is_stopped[i] ? "stopped" : "running",
+            server->started_ms[i] != 0 ? server->started_ms[i] : server->instance.started_ms, server->stopped_ms[i]);
         separator = ", ";
     }
     buffer_append_text(out, "]");
@@ -65,14 +70,18 @@ static void append_queries(void *argument) {
     world_loop_post(answer->server->loops[SERVER_LOOP_WEB], give_status, answer);
 }
 
+static bool check_token(const struct server *server, struct http_request *request) {
+    if (token_is_right(server, http_header(request, "X-Raudal-Token")))
+        return true;
+    http_respond_text(request, 401, "The control port asks for the token of run/instance.json; use raudal status.\n");
+    return false;
+}
+
 static void handle_status(struct http_request *request, void *context) {
     struct server *server = context;
     char since[32];
-    if (!token_is_right(server, http_header(request, "X-Raudal-Token"))) {
-        http_respond_text(
-            request, 401, "The control port asks for the token of run/instance.json; use raudal status.\n");
+    if (!check_token(server, request))
         return;
-    }
     struct status_answer *answer = calloc(1, sizeof *answer);
     ASSERT(answer != NULL);
     answer->server = server;
@@ -93,8 +102,55 @@ static void handle_status(struct http_request *request, void *context) {
         give_status(answer);
 }
 
+/* ---- POST /services/NAME/stop and /start: NAME is a service of services.h ---- */
+
+struct switch_call {
+    struct server *server;
+    struct http_request *request;
+    enum service service;
+    bool starts, is_done;
+    struct error error;
+};
+
+static void give_switch(void *argument) {
+    struct switch_call *call = argument;
+    if (call->is_done)
+        http_respond_text(call->request, 200, "%s", call->starts ? "started" : "stopped");
+    else
+        http_respond_text(call->request, call->error.code == ERROR_NOT_FOUND ? 404 : 503, "%s", call->error.message);
+    free(call);
+}
+
+static void run_switch(void *argument) {
+    struct switch_call *call = argument;
+    call->is_done =
+        (call->starts ? server_start_service : server_stop_service)(call->server, call->service, &call->error);
+    world_loop_post(call->server->loops[SERVER_LOOP_WEB], give_switch, call);
+}
+
+static void handle_switch(struct http_request *request, void *context) {
+    struct server *server = context;
+    struct bytes name = http_parameter(request, "name"), action = http_parameter(request, "action");
+    bool starts = bytes_equal_text(action, "start");
+    int service = 0;
+    if (!check_token(server, request))
+        return;
+    while (service < SERVICE_COUNT && !bytes_equal_text(name, service_table[service].name))
+        service++;
+    if (service == SERVICE_COUNT || (!starts && !bytes_equal_text(action, "stop"))) {
+        http_respond_text(
+            request, 404, "There is no service %.*s, or no action %.*s.", BYTES_ARGS(name), BYTES_ARGS(action));
+        return;
+    }
+    struct switch_call *call = calloc(1, sizeof *call);
+    ASSERT(call != NULL);
+    *call = (struct switch_call){.server = server, .request = request, .service = service, .starts = starts};
+    world_pool_submit(server->switch_pool, run_switch, call);
+}
+
 bool server_start_control(struct server *server, struct server_failure *failure) {
-    static struct http_route routes[] = {{"GET", "/status", handle_status, NULL, HTTP_BODY_BUFFERED, 0}};
+    static struct http_route routes[] = {{"GET", "/status", handle_status, NULL, HTTP_BODY_BUFFERED, 0},
+        {"POST", "/services/{name}/{action}", handle_switch, NULL, HTTP_BODY_BUFFERED, 0}};
     uint8_t random[16];
     char text[UUID_TEXT_SIZE];
     const char *address = server->options.address;
@@ -105,18 +161,21 @@ bool server_start_control(struct server *server, struct server_failure *failure)
     world_random(server->world, random, sizeof random);
     uuid_format(uuid_from_random(random), text);
     snprintf(server->instance.control_token, sizeof server->instance.control_token, "%s", text);
-    routes[0].context = server;
+    for (size_t i = 0; i < ARRAY_COUNT(routes); i++)
+        routes[i].context = server;
+    server->switch_pool = world_pool_create(server->world, "services", 1, WORLD_POOL_NORMAL, &failure->error);
     struct http_server_options options = {
         .loop = loop,
         .addresses = &address,
         .address_count = 1,
         .routes = routes,
-        .route_count = 1,
+        .route_count = ARRAY_COUNT(routes),
         .peer_rule = NET_PEER_SAME_USER,
         .log = server->log,
     };
-    server->control = http_server_start(&options, &failure->error);
+    server->control = server->switch_pool == NULL ? NULL : http_server_start(&options, &failure->error);
     if (server->control == NULL) {
+        server_end_switches(server);
         server_destroy_loop(server, SERVER_LOOP_WEB);
         return false;
     }
@@ -124,7 +183,16 @@ bool server_start_control(struct server *server, struct server_failure *failure)
     return true;
 }
 
+/* Nobody is answered, and no service is stopped or started, after this. */
+void server_end_switches(struct server *server) {
+    if (server->control != NULL)
+        http_server_stop(server->control);
+    server->control = NULL;
+    if (server->switch_pool != NULL)
+        world_pool_destroy(server->switch_pool);
+    server->switch_pool = NULL;
+}
+
 void server_stop_control(struct server *server) {
-    http_server_stop(server->control);
     server_destroy_loop(server, SERVER_LOOP_WEB);
 }

@@ -19,6 +19,9 @@ struct server {
     struct world_loop *loops[SERVER_LOOP_COUNT]; /* made when first needed */
     struct world_pool *disk_pool, *compute_pool;
     bool is_serving[SERVICE_COUNT];
+    _Atomic bool is_stopped[SERVICE_COUNT]; /* of those: stopped by `raudal stop` while the process goes on */
+    _Atomic int64_t started_ms[SERVICE_COUNT], stopped_ms[SERVICE_COUNT]; /* wall time; 0: with the process, never */
+    struct world_pool *switch_pool; /* one thread, which stops and starts services one after the other */
     size_t started_count;
 
     struct http_server *control;
@@ -66,6 +69,7 @@ void server_close_store(struct server *server);
 struct stream_kafka *server_stream_kafka(struct server *server, struct error *error);
 
 bool server_start_control(struct server *server, struct server_failure *failure);
+void server_end_switches(struct server *server);
 void server_stop_control(struct server *server);
 bool server_start_kafka(struct server *server, struct server_failure *failure);
 void server_stop_kafka(struct server *server);
@@ -75,6 +79,10 @@ bool server_start_hdfs(struct server *server, struct server_failure *failure);
 void server_stop_hdfs(struct server *server);
 bool server_start_spark(struct server *server, struct server_failure *failure);
 void server_stop_spark(struct server *server);
+/* Stops or starts one service while the others go on. On the switch pool. */
+bool server_stop_service(struct server *server, enum service service, struct error *error);
+bool server_start_service(struct server *server, enum service service, struct error *error);
+
 bool server_start_console(struct server *server, struct server_failure *failure);
 void server_stop_console(struct server *server);
 

@@ -33,6 +33,9 @@ struct connect_options {
 struct connect_server *connect_start(const struct connect_options *options, struct error *error);
 /* Ends all sessions with their queries, then frees. */
 void connect_stop(struct connect_server *server);
+/* Closes the port and ends all sessions with their queries, and opens the port again. Threads as for start. */
+void connect_suspend(struct connect_server *server);
+bool connect_resume(struct connect_server *server, struct error *error);
 
 /* ---- for pages and `raudal status`; loop thread ---- */
 

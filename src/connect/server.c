@@ -106,7 +106,6 @@ static void end_sessions(void *argument) {
     struct ending *ending = argument;
     struct connect_server *server = ending->server;
     size_t cursor = 0;
-    world_timer_destroy(server->timer);
     server->ending_count++; /* ours, so that the last one is seen */
     for (struct map_entry *entry; (entry = map_next(&server->sessions, &cursor)) != NULL;)
         session_end(entry->value);
@@ -116,18 +115,49 @@ static void end_sessions(void *argument) {
         all_ended(ending);
 }
 
+static void forget_ending(void *argument) {
+    struct connect_server *server = argument;
+    server->ended = NULL;
+    server->ended_argument = NULL;
+}
+
+static void stop_timer(void *argument) {
+    struct connect_server *server = argument;
+    world_timer_destroy(server->timer);
+}
+
 static void nothing(void *argument) {
 }
 
-void connect_stop(struct connect_server *server) {
+static void end_all(struct connect_server *server) {
     struct ending ending = {server, false};
     world_loop_call(server->options.loop, end_sessions, &ending);
     while (!atomic_load(&ending.ended)) /* start and stop of services may wait; the loop does the work */
         world_loop_call(server->options.loop, nothing, NULL);
+    world_loop_call(server->options.loop, forget_ending, server);
+}
+
+void connect_stop(struct connect_server *server) {
+    world_loop_call(server->options.loop, stop_timer, server);
+    end_all(server);
     grpc_server_stop(server->grpc);
     map_free(&server->sessions);
     map_free(&server->closed);
     free(server);
+}
+
+void connect_suspend(struct connect_server *server) {
+    grpc_server_suspend(server->grpc);
+    end_all(server);
+    service_log_write(server->options.log, LOG_INFO, "SparkConnectServer", "Stopped the Spark Connect server");
+}
+
+bool connect_resume(struct connect_server *server, struct error *error) {
+    if (!grpc_server_resume(server->grpc, error))
+        return false;
+    service_log_write(server->options.log, LOG_INFO, "SparkConnectServer", "Spark Connect server started at: %s:%u",
+        server->options.address, grpc_server_port(server->grpc));
+    return true;
 }
 
 void connect_each_session(struct connect_server *server,

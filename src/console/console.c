@@ -7,8 +7,6 @@
 #include "base/assert.h"
 #include "console/page.h"
 
-enum { PAGE_KAFKA, PAGE_MASTER, PAGE_WORKER, PAGE_NAMENODE };
-
 /* A copy of the routes with the console as context; `more` keep their own. */
 static struct http_route *with_context(struct console *console, const struct http_route *routes, size_t count,
     const struct http_route *more, size_t more_count) {
@@ -22,17 +20,26 @@ static struct http_route *with_context(struct console *console, const struct htt
     return copy;
 }
 
-static bool serve(struct console *console, int page, uint16_t port, const struct http_route *routes, size_t count,
-    const struct http_route *more, size_t more_count, struct error *error) {
+static uint16_t page_port(const struct console *console, enum console_page page) {
     const struct console_options *options = &console->options;
-    console->routes[page] = with_context(console, routes, count, more, more_count);
+    const uint16_t ports[] = {
+        [CONSOLE_KAFKA] = options->kafka_port,
+        [CONSOLE_MASTER] = options->master_port,
+        [CONSOLE_WORKER] = options->worker_port,
+        [CONSOLE_NAMENODE] = options->namenode_port,
+    };
+    return ports[page];
+}
+
+bool console_open_page(struct console *console, enum console_page page, struct error *error) {
+    const struct console_options *options = &console->options;
     struct http_server_options server = {
         .loop = options->loop,
         .addresses = &options->address,
         .address_count = 1,
-        .port = port,
+        .port = page_port(console, page),
         .routes = console->routes[page],
-        .route_count = count + more_count,
+        .route_count = console->route_counts[page],
         .host_names = options->host_names,
         .host_name_count = options->host_name_count,
         .peer_rule = options->peer_rule,
@@ -40,8 +47,22 @@ static bool serve(struct console *console, int page, uint16_t port, const struct
         .log = options->log,
         .metrics = options->metrics,
     };
-    console->servers[page] = http_server_start(&server, error);
-    return console->servers[page] != NULL;
+    if (console->servers[page] == NULL && server.port != 0)
+        console->servers[page] = http_server_start(&server, error);
+    return console->servers[page] != NULL || server.port == 0;
+}
+
+void console_close_page(struct console *console, enum console_page page) {
+    if (console->servers[page] != NULL)
+        http_server_stop(console->servers[page]);
+    console->servers[page] = NULL;
+}
+
+static bool serve(struct console *console, enum console_page page, const struct http_route *routes, size_t count,
+    const struct http_route *more, size_t more_count, struct error *error) {
+    console->routes[page] = with_context(console, routes, count, more, more_count);
+    console->route_counts[page] = count + more_count;
+    return console_open_page(console, page, error);
 }
 
 struct console *console_start(const struct console_options *options, uint16_t *port, struct error *error) {
@@ -51,20 +72,19 @@ struct console *console_start(const struct console_options *options, uint16_t *p
     size_t web_count = 0;
     const struct http_route *web = options->hdfs == NULL ? NULL : hdfs_web_routes(options->hdfs, &web_count);
     const struct {
-        uint16_t port;
         const struct http_route *routes;
         size_t count;
     } pages[] = {
-        [PAGE_KAFKA] = {options->kafka_port, kafka_routes, kafka_route_count},
-        [PAGE_MASTER] = {options->master_port, master_routes, master_route_count},
-        [PAGE_WORKER] = {options->worker_port, worker_routes, worker_route_count},
-        [PAGE_NAMENODE] = {options->namenode_port, namenode_routes, namenode_route_count},
+        [CONSOLE_KAFKA] = {kafka_routes, kafka_route_count},
+        [CONSOLE_MASTER] = {master_routes, master_route_count},
+        [CONSOLE_WORKER] = {worker_routes, worker_route_count},
+        [CONSOLE_NAMENODE] = {namenode_routes, namenode_route_count},
     };
     for (int i = 0; i < (int)ARRAY_COUNT(pages); i++) {
-        bool with_web = i == PAGE_NAMENODE;
-        *port = pages[i].port;
-        if (pages[i].port != 0 && !serve(console, i, pages[i].port, pages[i].routes, pages[i].count,
-                                      with_web ? web : NULL, with_web ? web_count : 0, error)) {
+        bool with_web = i == CONSOLE_NAMENODE;
+        *port = page_port(console, i);
+        if (!serve(
+                console, i, pages[i].routes, pages[i].count, with_web ? web : NULL, with_web ? web_count : 0, error)) {
             console_stop(console);
             return NULL;
         }

@@ -10,6 +10,7 @@ struct console {
     struct console_options options;
     struct http_server *servers[4];
     struct http_route *routes[4];
+    size_t route_counts[4];
 };
 
 struct page {

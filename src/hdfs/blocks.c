@@ -48,7 +48,8 @@ Hadoop__DatanodeInfo *blocks_datanode(struct operation *operation, bool full) {
     info->id->ipcport = 0;
     info->location = arena_strdup(arena, "/default-rack");
     info->has_lastupdate = true;
-    info->lastupdate = (uint64_t)world_wall_ms(hdfs->world);
+    info->lastupdate =
+        (uint64_t)(hdfs->is_suspended[HDFS_DATANODE] ? hdfs->datanode_seen_ms : world_wall_ms(hdfs->world));
     int64_t total = 0, used = 0, free_size = 0;
     if (full && store_space(hdfs->store, &total, &used, &free_size, NULL)) {
         info->has_capacity = info->has_dfsused = info->has_remaining = info->has_nondfsused = info->has_blockpoolused =

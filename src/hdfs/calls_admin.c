@@ -47,8 +47,11 @@ bool call_get_ec_block_group_stats(struct call *call) {
     return true;
 }
 
-static bool is_about_live(Hadoop__DatanodeReportType type) {
-    return type == HADOOP__DATANODE_REPORT_TYPE__ALL || type == HADOOP__DATANODE_REPORT_TYPE__LIVE;
+/* Whether a report of this type holds the one DataNode. */
+static bool holds_datanode(struct hdfs *hdfs, Hadoop__DatanodeReportType type) {
+    return type == HADOOP__DATANODE_REPORT_TYPE__ALL ||
+           type == (hdfs->is_suspended[HDFS_DATANODE] ? HADOOP__DATANODE_REPORT_TYPE__DEAD
+                                                      : HADOOP__DATANODE_REPORT_TYPE__LIVE);
 }
 
 bool call_get_datanode_report(struct call *call) {
@@ -56,7 +59,7 @@ bool call_get_datanode_report(struct call *call) {
     if (!permission_superuser(operation, "datanodeReport")) {
         return false;
     }
-    if (is_about_live(request->type)) {
+    if (holds_datanode(operation->hdfs, request->type)) {
         response->di = ARENA_ARRAY(&operation->arena, Hadoop__DatanodeInfo *, 1);
         response->di[response->n_di++] = blocks_datanode(operation, true);
     }
@@ -69,7 +72,7 @@ bool call_get_datanode_storage_report(struct call *call) {
     if (!permission_superuser(operation, "getDatanodeStorageReport")) {
         return false;
     }
-    if (!is_about_live(request->type)) {
+    if (!holds_datanode(operation->hdfs, request->type)) {
         return true;
     }
     Hadoop__DatanodeStorageReport *report = ARENA_NEW(arena, Hadoop__DatanodeStorageReport);

@@ -95,6 +95,12 @@ bool call_add_block(struct call *call) {
     if (!operation_path(operation, request->src)) {
         return false;
     }
+    if (operation->hdfs->is_suspended[HDFS_DATANODE]) {
+        return operation_fail(operation, EXCEPTION_IO,
+            "File %s could only be written to 0 of the 1 minReplication nodes. There are 0 datanode(s) running and 0 "
+            "node(s) are excluded in this operation.",
+            request->src);
+    }
     if (is_excluded(request, operation->hdfs)) {
         return operation_fail(operation, EXCEPTION_IO,
             "File %s could only be written to 0 of the 1 minReplication nodes. There are 1 datanode(s) running and 1 "

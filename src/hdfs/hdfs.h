@@ -36,6 +36,12 @@ struct hdfs *hdfs_start(const struct hdfs_options *options, struct error *error)
 /* Tells writers that the DataNode restarts (they wait for it), closes the servers, frees. The server that carries the
  * WebHDFS routes must have been stopped before. */
 void hdfs_stop(struct hdfs *hdfs);
+
+enum hdfs_part { HDFS_NAMENODE, HDFS_DATANODE };
+/* Stops one of the two while the process goes on: its port and connections are closed, and the store answers as without
+ * it (store_set_stopped). Threads as for start. */
+void hdfs_suspend(struct hdfs *hdfs, enum hdfs_part part);
+bool hdfs_resume(struct hdfs *hdfs, enum hdfs_part part, struct error *error);
 uint16_t hdfs_namenode_port(const struct hdfs *hdfs);
 uint16_t hdfs_datanode_port(const struct hdfs *hdfs);
 

@@ -31,6 +31,8 @@ struct hdfs {
     char *datanode_hostname; /* or NULL */
     int64_t started_ms;
     _Atomic bool is_in_safe_mode;
+    _Atomic bool is_suspended[2];     /* by enum hdfs_part */
+    _Atomic int64_t datanode_seen_ms; /* when the DataNode was suspended */
     _Atomic uint64_t call_count, received_size, sent_size;
     _Atomic size_t task_count; /* pool tasks whose end the loop has not seen; stop waits for them */
     struct http_route routes[8];

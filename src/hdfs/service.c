@@ -65,6 +65,9 @@ static void lease_work(void *argument) {
 
 static void lease_tick(void *argument) {
     struct hdfs *hdfs = argument;
+    if (hdfs->is_suspended[HDFS_NAMENODE]) {
+        return;
+    }
     hdfs->task_count++;
     world_pool_submit(hdfs->options.disk_pool, lease_work, hdfs);
 }
@@ -102,9 +105,9 @@ static struct net_server *start_server(struct hdfs *hdfs, uint16_t port, const s
         error);
 }
 
-static void log_start(struct hdfs *hdfs) {
-    struct service_log *namenode = hdfs->options.namenode_log, *datanode = hdfs->options.datanode_log;
-    unsigned port = hdfs_namenode_port(hdfs), transfer_port = hdfs_datanode_port(hdfs);
+static void log_namenode_start(struct hdfs *hdfs) {
+    struct service_log *namenode = hdfs->options.namenode_log;
+    unsigned port = hdfs_namenode_port(hdfs);
     const char *address = hdfs->options.address_count > 0 ? hdfs->options.addresses[0] : "";
     service_log_write(namenode, LOG_INFO, "org.apache.hadoop.hdfs.server.namenode.NameNode",
         "fs.defaultFS is hdfs://%s:%u", address, port);
@@ -116,6 +119,12 @@ static void log_start(struct hdfs *hdfs) {
     service_log_write(namenode, LOG_INFO, "org.apache.hadoop.ipc.Server", "IPC Server listener on %u: starting", port);
     service_log_write(namenode, LOG_INFO, "org.apache.hadoop.hdfs.server.namenode.NameNode",
         "NameNode RPC up at: %s/%s:%u.", address, address, port);
+}
+
+static void log_datanode_start(struct hdfs *hdfs) {
+    struct service_log *namenode = hdfs->options.namenode_log, *datanode = hdfs->options.datanode_log;
+    const char *address = hdfs->options.address_count > 0 ? hdfs->options.addresses[0] : "";
+    unsigned port = hdfs_namenode_port(hdfs), transfer_port = hdfs_datanode_port(hdfs);
     service_log_write(datanode, LOG_INFO, "org.apache.hadoop.hdfs.server.datanode.DataNode",
         "Opened streaming server at /%s:%u", address, transfer_port);
     service_log_write(datanode, LOG_INFO, "org.apache.hadoop.hdfs.server.datanode.DataNode",
@@ -124,6 +133,16 @@ static void log_start(struct hdfs *hdfs) {
     service_log_write(namenode, LOG_INFO, "org.apache.hadoop.hdfs.StateChange",
         "BLOCK* registerDatanode: from DatanodeRegistration(%s:%u, datanodeUuid=%s)", address, transfer_port,
         hdfs->datanode_uuid);
+}
+
+static void log_namenode_stop(struct hdfs *hdfs) {
+    service_log_write(hdfs->options.namenode_log, LOG_INFO, "org.apache.hadoop.hdfs.server.namenode.NameNode",
+        "SHUTDOWN_MSG: Shutting down NameNode");
+}
+
+static void log_datanode_stop(struct hdfs *hdfs) {
+    service_log_write(hdfs->options.datanode_log, LOG_INFO, "org.apache.hadoop.hdfs.server.datanode.DataNode",
+        "SHUTDOWN_MSG: Shutting down DataNode");
 }
 
 static void hdfs_free(struct hdfs *hdfs) {
@@ -163,7 +182,8 @@ struct hdfs *hdfs_start(const struct hdfs_options *options, struct error *error)
     }
     hdfs_web_init(hdfs);
     world_loop_call(hdfs->loop, timer_open, hdfs);
-    log_start(hdfs);
+    log_namenode_start(hdfs);
+    log_datanode_start(hdfs);
     return hdfs;
 }
 
@@ -177,11 +197,47 @@ void hdfs_stop(struct hdfs *hdfs) {
     while (hdfs->task_count > 0) {
         world_loop_call(hdfs->loop, turn, NULL);
     }
-    service_log_write(hdfs->options.namenode_log, LOG_INFO, "org.apache.hadoop.hdfs.server.namenode.NameNode",
-        "SHUTDOWN_MSG: Shutting down NameNode");
-    service_log_write(hdfs->options.datanode_log, LOG_INFO, "org.apache.hadoop.hdfs.server.datanode.DataNode",
-        "SHUTDOWN_MSG: Shutting down DataNode");
+    log_namenode_stop(hdfs);
+    log_datanode_stop(hdfs);
     hdfs_free(hdfs);
+}
+
+static void announce_restart(void *argument) {
+    struct hdfs *hdfs = argument;
+    net_server_each(hdfs->datanode, transfer_announce_restart, NULL);
+}
+
+static void tell_store(struct hdfs *hdfs) {
+    store_set_stopped(hdfs->store, hdfs->is_suspended[HDFS_NAMENODE], hdfs->is_suspended[HDFS_DATANODE]);
+}
+
+void hdfs_suspend(struct hdfs *hdfs, enum hdfs_part part) {
+    if (part == HDFS_DATANODE) {
+        world_loop_call(hdfs->loop, announce_restart, hdfs);
+        hdfs->datanode_seen_ms = world_wall_ms(hdfs->world);
+        log_datanode_stop(hdfs);
+    } else {
+        log_namenode_stop(hdfs);
+    }
+    net_server_suspend(part == HDFS_DATANODE ? hdfs->datanode : hdfs->namenode);
+    hdfs->is_suspended[part] = true;
+    tell_store(hdfs);
+}
+
+bool hdfs_resume(struct hdfs *hdfs, enum hdfs_part part, struct error *error) {
+    hdfs->is_suspended[part] = false;
+    tell_store(hdfs); /* whoever finds the port open finds the files */
+    if (!net_server_resume(part == HDFS_DATANODE ? hdfs->datanode : hdfs->namenode, error)) {
+        hdfs->is_suspended[part] = true;
+        tell_store(hdfs);
+        return false;
+    }
+    if (part == HDFS_DATANODE) {
+        log_datanode_start(hdfs);
+    } else {
+        log_namenode_start(hdfs);
+    }
+    return true;
 }
 
 uint16_t hdfs_namenode_port(const struct hdfs *hdfs) {

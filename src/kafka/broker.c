@@ -87,8 +87,21 @@ static void register_on_loop(void *argument) {
     call->ok = metadata_register_broker(broker->metadata, host, port, call->error);
 }
 
+static void suspend_on_loop(void *argument) {
+    struct broker *broker = argument;
+    broker->is_suspended = true;
+    client_suspend(broker->client);
+}
+
+static void resume_on_loop(void *argument) {
+    struct broker *broker = argument;
+    broker->is_suspended = false;
+    client_resume(broker->client);
+}
+
 static void close_on_loop(void *argument) {
     struct broker *broker = argument;
+    resume_on_loop(broker); /* what waits is done before the logs close */
     groups_destroy(broker->groups);
     fetch_sessions_destroy(broker->sessions);
     topics_close(broker);
@@ -170,6 +183,18 @@ static bool listen_and_register(struct broker *broker, const struct broker_optio
     return call.ok;
 }
 
+static void log_started(struct broker *broker) {
+    for (size_t i = 0; i < broker->address_count; i++)
+        service_log_write(broker->service_log, LOG_INFO, "kafka.network.DataPlaneAcceptor",
+            "Awaiting socket connections on %s:%u.", broker->addresses[i], broker->port);
+    service_log_write(broker->service_log, LOG_INFO, "kafka.network.SocketServer",
+        "[SocketServer listenerType=BROKER, nodeId=%d] Enabling request processing.", broker->node_id);
+    service_log_write(broker->service_log, LOG_INFO, "kafka.server.BrokerServer",
+        "[BrokerServer id=%d] Transition from STARTING to STARTED", broker->node_id);
+    service_log_write(broker->service_log, LOG_INFO, "kafka.server.KafkaRaftServer",
+        "[KafkaRaftServer nodeId=%d] Kafka Server started", broker->node_id);
+}
+
 struct broker *broker_start(const struct broker_options *options, struct error *error) {
     struct error ignored;
     struct broker *broker = broker_make(options, error ? error : &ignored);
@@ -186,15 +211,7 @@ struct broker *broker_start(const struct broker_options *options, struct error *
         broker_stop(broker);
         return NULL;
     }
-    for (size_t i = 0; i < broker->address_count; i++)
-        service_log_write(broker->service_log, LOG_INFO, "kafka.network.DataPlaneAcceptor",
-            "Awaiting socket connections on %s:%u.", broker->addresses[i], broker->port);
-    service_log_write(broker->service_log, LOG_INFO, "kafka.network.SocketServer",
-        "[SocketServer listenerType=BROKER, nodeId=%d] Enabling request processing.", broker->node_id);
-    service_log_write(broker->service_log, LOG_INFO, "kafka.server.BrokerServer",
-        "[BrokerServer id=%d] Transition from STARTING to STARTED", broker->node_id);
-    service_log_write(broker->service_log, LOG_INFO, "kafka.server.KafkaRaftServer",
-        "[KafkaRaftServer nodeId=%d] Kafka Server started", broker->node_id);
+    log_started(broker);
     return broker;
 }
 
@@ -209,6 +226,25 @@ void broker_stop(struct broker *broker) {
     service_log_write(broker->service_log, LOG_INFO, "kafka.server.BrokerServer",
         "[BrokerServer id=%d] shut down completed", broker->node_id);
     broker_free(broker);
+}
+
+void broker_suspend(struct broker *broker) {
+    service_log_write(broker->service_log, LOG_INFO, "kafka.server.BrokerServer",
+        "[BrokerServer id=%d] Transition from STARTED to SHUTTING_DOWN", broker->node_id);
+    net_server_suspend(broker->server);
+    world_loop_call(broker->loop, suspend_on_loop, broker);
+    service_log_write(broker->service_log, LOG_INFO, "kafka.server.BrokerServer",
+        "[BrokerServer id=%d] shut down completed", broker->node_id);
+}
+
+bool broker_resume(struct broker *broker, struct error *error) {
+    service_log_write(broker->service_log, LOG_INFO, "kafka.server.BrokerServer",
+        "[BrokerServer id=%d] Transition from SHUTDOWN to STARTING", broker->node_id);
+    if (!net_server_resume(broker->server, error))
+        return false;
+    world_loop_call(broker->loop, resume_on_loop, broker);
+    log_started(broker);
+    return true;
 }
 
 uint16_t broker_port(const struct broker *broker) {

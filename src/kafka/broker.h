@@ -37,6 +37,11 @@ struct broker_options {
 struct broker *broker_start(const struct broker_options *options, struct error *error);
 /* Closes connections, syncs, writes the checkpoints and the clean-shutdown file. Not from a loop or pool thread. */
 void broker_stop(struct broker *broker);
+/* Closes the port and every connection while the process goes on: clients see the broker fall. What is in this process
+ * sees no new records; what it appends waits for the broker, at most delivery.timeout.ms (two minutes), as a producer's
+ * records do. Topics, groups and open files stay as they are. Threads as for start. */
+void broker_suspend(struct broker *broker);
+bool broker_resume(struct broker *broker, struct error *error);
 uint16_t broker_port(const struct broker *broker);
 const char *broker_cluster_id(const struct broker *broker);
 /* Lives as long as the broker. Any thread. */

@@ -23,7 +23,15 @@ struct kafka_client {
     struct world_mutex mutex; /* subscriptions; held while they are woken */
     struct list subscriptions;
     _Atomic size_t append_waiting; /* bytes */
+
+    /* Calls that came while the broker was suspended, oldest first. Broker's loop. */
+    struct list held;
+    size_t held_count;
+    struct world_timer *held_timer; /* NULL: nothing was held yet */
 };
+
+/* How long an append waits for a suspended broker: delivery.timeout.ms of Kafka's producer. */
+enum { HELD_TIME_MS = 120000, HELD_CHECK_MS = 1000, HELD_COUNT_MAX = 10000 };
 
 struct kafka_client *client_create(struct broker *broker) {
     struct kafka_client *client = calloc(1, sizeof *client);
@@ -31,6 +39,7 @@ struct kafka_client *client_create(struct broker *broker) {
     client->broker = broker;
     world_mutex_init(&client->mutex);
     list_init(&client->subscriptions);
+    list_init(&client->held);
     return client;
 }
 
@@ -110,6 +119,8 @@ struct call {
     void *argument;
     struct log_waiter waiter;
     int64_t base_offset;
+    struct list_node held; /* in client->held */
+    int64_t held_ms;
 };
 
 static struct call *call_new(struct kafka_client *client, const char *topic, int32_t partition, void *argument) {
@@ -246,11 +257,86 @@ void kafka_client_delete_topic(struct kafka_client *client, const char *topic, k
     world_loop_post(client->broker->loop, run_delete, call);
 }
 
+/* ---- while the broker is suspended ---- */
+
+static world_function run_ensure, run_append;
+static void finish_append(struct call *call, const struct error *error);
+
+static void refuse_held(struct call *call) {
+    struct error error = {0};
+    error_set(&error, ERROR_TIMEOUT,
+        "Expiring records for %s-%d: the broker is stopped (start it with: docker start kafka, or raudal start kafka)",
+        call->topic, call->append_done != NULL ? (int)call->partition : 0);
+    if (call->append_done != NULL) {
+        finish_append(call, &error);
+        return;
+    }
+    call->count_done(call->argument, -1, &error);
+    call_free(call);
+}
+
+static struct call *first_held(struct kafka_client *client) {
+    struct call *call = CONTAINER_OF(list_first(&client->held), struct call, held);
+    list_remove(&call->held);
+    client->held_count--;
+    return call;
+}
+
+static void check_held(void *argument) {
+    struct kafka_client *client = argument;
+    int64_t now_ms = world_loop_now_ms(client->broker->loop);
+    while (!list_empty(&client->held) &&
+           now_ms - CONTAINER_OF(list_first(&client->held), struct call, held)->held_ms >= HELD_TIME_MS)
+        refuse_held(first_held(client));
+}
+
+/* Keeps an append, or a question for a topic that may have to be made, for when the broker goes on. */
+static bool hold(struct call *call) {
+    struct kafka_client *client = call->client;
+    if (!client->broker->is_suspended)
+        return false;
+    if (client->held_count == HELD_COUNT_MAX) {
+        refuse_held(call);
+        return true;
+    }
+    call->held_ms = world_loop_now_ms(client->broker->loop);
+    list_append(&client->held, &call->held);
+    client->held_count++;
+    return true;
+}
+
+void client_suspend(struct kafka_client *client) {
+    if (client->held_timer == NULL)
+        client->held_timer = world_timer_create(client->broker->loop, check_held, client);
+    world_timer_start(client->held_timer, HELD_CHECK_MS, HELD_CHECK_MS);
+}
+
+void client_resume(struct kafka_client *client) {
+    world_timer_destroy(client->held_timer);
+    client->held_timer = NULL;
+    while (!list_empty(&client->held)) {
+        struct call *call = first_held(client);
+        if (call->append_done != NULL)
+            run_append(call);
+        else
+            run_ensure(call);
+    }
+    client_wake_subscribers(client);
+}
+
+bool kafka_client_is_running(struct kafka_client *client) {
+    return !client->broker->is_suspended;
+}
+
+/* ---- making a topic when it is missing ---- */
+
 static void run_ensure(void *argument) {
     struct call *call = argument;
     struct broker *broker = call->client->broker;
     struct error error = {0};
     struct topic *topic = topic_find(broker, bytes_from_text(call->topic));
+    if (!topic && hold(call))
+        return;
     if (!topic && config_boolean(&broker->config, "auto.create.topics.enable"))
         topic = create_topic(broker, call, -1, &error);
     else if (!topic)
@@ -284,6 +370,8 @@ static void run_append(void *argument) {
     struct call *call = argument;
     struct error error = {0};
     struct log_append_result result = {0};
+    if (hold(call))
+        return;
     struct partition_log *log = call_log(call, &error);
     if (log) {
         const struct topic *topic = topic_find(call->client->broker, bytes_from_text(call->topic));
@@ -482,6 +570,9 @@ static bool own_host(const struct broker *broker, struct bytes host, uint16_t po
 
 bool kafka_client_is_own(struct kafka_client *client, struct bytes bootstrap_servers, struct error *error) {
     const struct broker *broker = client->broker;
+    if (broker->is_suspended)
+        return error_set(error, ERROR_CLOSED,
+            "the broker kafka:%u is stopped (start it with: docker start kafka, or raudal start kafka)", broker->port);
     for (size_t at = 0; at <= bootstrap_servers.size;) {
         size_t comma = bytes_find(bootstrap_servers, ',', at), end = comma == SIZE_MAX ? bootstrap_servers.size : comma;
         struct bytes server = bytes_trim(bytes_slice(bootstrap_servers, at, end - at));

@@ -124,5 +124,8 @@ void kafka_client_groups(struct kafka_client *client, kafka_groups_done *done, v
  * the first foreign one and the own ones. */
 bool kafka_client_is_own(struct kafka_client *client, struct bytes bootstrap_servers, struct error *error);
 const char *kafka_client_cluster_id(struct kafka_client *client);
+/* false while the broker is suspended (broker.h): its port is closed. kafka_client_is_own then says so with
+ * ERROR_CLOSED. */
+bool kafka_client_is_running(struct kafka_client *client);
 
 #endif

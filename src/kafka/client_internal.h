@@ -8,6 +8,9 @@ struct broker;
 struct kafka_client *client_create(struct broker *broker);
 /* No subscription may be left. */
 void client_destroy(struct kafka_client *client);
+/* The broker was suspended or goes on: from then on appends wait, or those that waited are done. Broker's loop. */
+void client_suspend(struct kafka_client *client);
+void client_resume(struct kafka_client *client);
 /* Topics came or went, or records were committed. Broker's loop. NULL does nothing. */
 void client_wake_subscribers(struct kafka_client *client);
 

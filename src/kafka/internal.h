@@ -56,6 +56,7 @@ struct broker {
     struct groups *groups;
     struct fetch_sessions *sessions;
     struct kafka_client *client;
+    _Atomic bool is_suspended;
     int32_t node_id;
     char *directory, *listen_text;        /* "127.0.0.1:9092" for the log */
     VECTOR(struct advertised) advertised; /* empty: what the client used */

@@ -47,6 +47,14 @@ void grpc_server_stop(struct grpc_server *server) {
     free(server);
 }
 
+void grpc_server_suspend(struct grpc_server *server) {
+    net_server_suspend(server->net);
+}
+
+bool grpc_server_resume(struct grpc_server *server, struct error *error) {
+    return net_server_resume(server->net, error);
+}
+
 uint16_t grpc_server_port(const struct grpc_server *server) {
     return net_server_port(server->net);
 }

@@ -74,6 +74,9 @@ struct grpc_server_options {
 /* As net_server_start / stop. Stop cancels the calls (`cancelled` runs). */
 struct grpc_server *grpc_server_start(const struct grpc_server_options *options, struct error *error);
 void grpc_server_stop(struct grpc_server *server);
+/* As net_server_suspend and net_server_resume. */
+void grpc_server_suspend(struct grpc_server *server);
+bool grpc_server_resume(struct grpc_server *server, struct error *error);
 uint16_t grpc_server_port(const struct grpc_server *server);
 /* Calls being served. Loop thread. */
 size_t grpc_server_call_count(const struct grpc_server *server);

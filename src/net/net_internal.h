@@ -38,6 +38,7 @@ struct net_server {
     void *context;
     struct net_gate gate;
     VECTOR(struct world_listener *) listeners;
+    VECTOR(char *) addresses;
     uint16_t port;
     struct list connections;
 };

@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 static void accepted(void *argument, struct world_socket *socket) {
     struct net_server *server = argument;
@@ -23,7 +24,6 @@ void net_server_forget(struct net_server *server, struct net_connection *connect
 
 struct starting {
     struct net_server *server;
-    const struct net_server_options *options;
     struct error *error;
     bool listens;
 };
@@ -53,8 +53,8 @@ struct net_endpoint net_endpoint_parse(const char *text, uint16_t common_port) {
 static void start_listeners(void *argument) {
     struct starting *starting = argument;
     struct net_server *server = starting->server;
-    for (size_t i = 0; i < starting->options->address_count; i++) {
-        struct net_endpoint endpoint = net_endpoint_parse(starting->options->addresses[i], server->port);
+    for (size_t i = 0; i < server->addresses.count; i++) {
+        struct net_endpoint endpoint = net_endpoint_parse(server->addresses.items[i], server->port);
         struct world_listener *listener =
             world_listen(server->loop, endpoint.address, endpoint.port, accepted, server, starting->error);
         if (listener == NULL) {
@@ -68,6 +68,14 @@ static void start_listeners(void *argument) {
     starting->listens = true;
 }
 
+static void free_server(struct net_server *server) {
+    net_gate_close(&server->gate);
+    for (size_t i = 0; i < server->addresses.count; i++)
+        free(server->addresses.items[i]);
+    VECTOR_FREE(&server->addresses);
+    free(server);
+}
+
 struct net_server *net_server_start(const struct net_server_options *options, struct error *error) {
     ASSERT(options->loop != NULL && options->protocol != NULL && options->address_count > 0);
     struct net_server *server = calloc(1, sizeof *server);
@@ -78,14 +86,19 @@ struct net_server *net_server_start(const struct net_server_options *options, st
     net_gate_open(&server->gate, options->protocol->name, world_loop_world(options->loop), &options->limits,
         options->peer_rule, options->log, options->metrics);
     server->port = options->port;
+    for (size_t i = 0; i < options->address_count; i++)
+        VECTOR_PUSH(&server->addresses, strdup(options->addresses[i]));
     list_init(&server->connections);
-    struct starting starting = {.server = server, .options = options, .error = error};
-    net_run_on_loop(server->loop, start_listeners, &starting);
-    if (starting.listens)
+    if (net_server_resume(server, error))
         return server;
-    net_gate_close(&server->gate);
-    free(server);
+    free_server(server);
     return NULL;
+}
+
+bool net_server_resume(struct net_server *server, struct error *error) {
+    struct starting starting = {.server = server, .error = error};
+    net_run_on_loop(server->loop, start_listeners, &starting);
+    return starting.listens;
 }
 
 static void stop_server(void *argument) {
@@ -95,12 +108,15 @@ static void stop_server(void *argument) {
         net_connection_end(CONTAINER_OF(list_first(&server->connections), struct net_connection, node), NULL);
 }
 
+void net_server_suspend(struct net_server *server) {
+    world_loop_call(server->loop, stop_server, server);
+}
+
 void net_server_stop(struct net_server *server) {
     if (server == NULL)
         return;
     world_loop_call(server->loop, stop_server, server);
-    net_gate_close(&server->gate);
-    free(server);
+    free_server(server);
 }
 
 uint16_t net_server_port(const struct net_server *server) {

@@ -85,6 +85,10 @@ struct net_server_options {
 struct net_server *net_server_start(const struct net_server_options *options, struct error *error);
 /* Stops listening, closes every connection (`closed` runs), frees. Not from the loop itself. */
 void net_server_stop(struct net_server *server);
+/* Closes the port and every connection (`closed` runs), and opens the same port again: what a stopped service is to its
+ * clients. Threads as for start. Resume fails with ERROR_BUSY when another program took the port meanwhile. */
+void net_server_suspend(struct net_server *server);
+bool net_server_resume(struct net_server *server, struct error *error);
 uint16_t net_server_port(const struct net_server *server);
 /* Loop thread. Calls visit for each open connection of the server. */
 void net_server_each(

@@ -74,6 +74,9 @@ bool sql_error_from(struct sql_error *error, const struct error *cause) {
         return raise_unsupported_feature_not_in_this_program(error, cause->message, "");
     case ERROR_CANCELLED:
         return raise_query_cancelled(error, cause->message);
+    case ERROR_CLOSED:
+    case ERROR_TIMEOUT:
+        return raise_service_unavailable(error, cause->message);
     default:
         return raise_internal_error(error, cause->message);
     }

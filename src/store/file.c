@@ -11,6 +11,17 @@ struct store_file {
     struct world_file *file;
 };
 
+/* Whether the DataNode of a store path answers. */
+static bool has_datanode(struct store *store, const struct store_place *place, struct error *error) {
+    if (!store->datanode_is_stopped || place->on_machine) {
+        return true;
+    }
+    return error_set(error, ERROR_CLOSED,
+        "File %s: there are 0 datanode(s) running: the datanode is stopped (start it with: docker start datanode, or "
+        "raudal start datanode)",
+        place->path);
+}
+
 struct store_file *store_file_open(struct store *store, const char *path, struct error *error) {
     struct store_place place;
     struct world_stat stat;
@@ -28,6 +39,9 @@ struct store_file *store_file_open(struct store *store, const char *path, struct
     }
     if (stat.kind == WORLD_FILE_DIRECTORY) {
         error_set(error, ERROR_IS_DIRECTORY, "Path is not a file: %s", path);
+        return NULL;
+    }
+    if (!has_datanode(store, &place, error)) {
         return NULL;
     }
     struct world_file *opened = world_file_open(store->world, place.machine, WORLD_OPEN_READ, 0, error);
@@ -113,7 +127,7 @@ static struct world_file *open_temporary(
 
 struct store_writer *store_writer_open(struct store *store, const char *path, int flags, struct error *error) {
     struct store_place place;
-    if (!store_locate_entry(store, path, &place, error)) {
+    if (!store_locate_entry(store, path, &place, error) || !has_datanode(store, &place, error)) {
         return NULL;
     }
     struct store_writer *writer = calloc(1, sizeof *writer);

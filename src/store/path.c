@@ -274,6 +274,13 @@ bool store_locate(struct store *store, const char *path, struct store_place *pla
     if (!store_path_check(path, error)) {
         return false;
     }
+    if (store->namenode_is_stopped) {
+        return error_set(error, ERROR_CLOSED,
+            "java.net.ConnectException: Call to namenode failed on connection exception: the namenode is stopped, so "
+            "%s "
+            "cannot be reached (start it with: docker start namenode, or raudal start namenode)",
+            path);
+    }
     place->is_root = path[1] == 0;
     if (strncmp(path, "/" STORE_RESERVED, sizeof STORE_RESERVED) == 0 &&
         (path[sizeof STORE_RESERVED] == 0 || path[sizeof STORE_RESERVED] == '/')) {

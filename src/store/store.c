@@ -135,6 +135,11 @@ int store_replication(const struct store *store) {
     return store->replication;
 }
 
+void store_set_stopped(struct store *store, bool namenode, bool datanode) {
+    store->namenode_is_stopped = namenode;
+    store->datanode_is_stopped = datanode;
+}
+
 struct world *store_world(const struct store *store) {
     return store->world;
 }

@@ -62,6 +62,9 @@ const char *store_group(const struct store *store);
 int64_t store_block_size(const struct store *store);
 int store_replication(const struct store *store);
 struct world *store_world(const struct store *store);
+/* A stopped NameNode: every store path is ERROR_CLOSED until it is started; a stopped DataNode: the contents of store
+ * files are. "file:" paths go on. */
+void store_set_stopped(struct store *store, bool namenode, bool datanode);
 /* Makes `name` (a host name or numeric address, without port) one of the own authorities. */
 void store_add_own_name(struct store *store, const char *name);
 

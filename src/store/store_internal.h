@@ -31,6 +31,7 @@ struct store {
     int64_t block_size;
     int replication;
     bool has_xattrs;
+    _Atomic bool namenode_is_stopped, datanode_is_stopped;
     struct store_name *own_names;
     struct store_volume *volumes;
     size_t volume_count;

@@ -168,7 +168,9 @@ static struct source *source_open(
             "Start Raudal with the kafka service.");
     }
     if (good && !context->kafka->class->is_own(context->kafka, source->options.bootstrap_servers, &problem)) {
-        good = raise_unsupported_feature_not_in_this_program(error, problem.message, "Name this Raudal's own broker.");
+        good = problem.code == ERROR_CLOSED ? sql_error_from(error, &problem)
+                                            : raise_unsupported_feature_not_in_this_program(
+                                                  error, problem.message, "Name this Raudal's own broker.");
     }
     source->base = (struct source){class, kafka_row_type(source->options.include_headers)};
     source->kafka = context->kafka;

@@ -113,7 +113,9 @@ static struct sink *kafka_create(
             "The sink kafka without the broker of this Raudal (it was started with --only)",
             "Start Raudal with the kafka service.");
     } else if (!sink->kafka->class->is_own(sink->kafka, servers, &problem)) {
-        good = raise_unsupported_feature_not_in_this_program(error, problem.message, "Name this Raudal's own broker.");
+        good = problem.code == ERROR_CLOSED ? sql_error_from(error, &problem)
+                                            : raise_unsupported_feature_not_in_this_program(
+                                                  error, problem.message, "Name this Raudal's own broker.");
     }
     if (!good || !check_columns(sink, error)) {
         kafka_destroy(&sink->base);
