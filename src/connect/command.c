@@ -12,6 +12,7 @@ struct sql_task {
     struct operation *operation;
     const Connect__SqlCommand *command;
     Connect__Relation *result;
+    bool is_command; /* the text is run at once; a query runs when its rows are asked for */
 };
 
 /* The text as a relation: what the client builds on. Clients from 4.0 on send that relation themselves. */
@@ -103,6 +104,7 @@ static void run_sql(void *argument) {
         task->result = text_relation(task);
         return;
     }
+    task->is_command = true;
     statement = bind_parameters(task, statement);
     const struct relation *rows = statement == NULL ? NULL
                                                     : sql_run_command(operation->session->sql, &operation->arena,
@@ -114,6 +116,8 @@ static void run_sql(void *argument) {
 static void sql_done(void *argument) {
     struct sql_task *task = argument;
     struct operation *operation = task->operation;
+    if (task->is_command && !operation->complete)
+        execution_begin(operation, text_of(task->command));
     if (operation->error.condition != 0) {
         connect_operation_fail(operation);
     } else {
@@ -133,7 +137,7 @@ static void sql_done(void *argument) {
 static void command_sql(struct operation *operation, const Connect__SqlCommand *command) {
     struct sql_task *task = calloc(1, sizeof *task);
     ASSERT(task != NULL);
-    *task = (struct sql_task){connect_operation_retain(operation), command, NULL};
+    *task = (struct sql_task){connect_operation_retain(operation), command, NULL, false};
     session_run(operation->session, run_sql, sql_done, task);
 }
 
@@ -166,6 +170,7 @@ struct writing {
     const Connect__WriteOperation *message;
     struct stream_write write;
     struct stream_save *save;
+    struct buffer plan; /* as text, for the pages */
 };
 
 static const char *save_mode(const Connect__WriteOperation *message) {
@@ -205,6 +210,8 @@ static void run_write(void *argument) {
         relation = sql_analyze(operation->session->sql, arena, relation, &operation->error);
     if (relation != NULL)
         relation = sql_optimize(operation->session->sql, arena, relation, &operation->error);
+    if (relation != NULL)
+        sql_explain_physical(relation, &writing->plan);
     if (relation == NULL ||
         !session_exec_settings(operation->session, arena, &writing->write.settings, &operation->error))
         return;
@@ -249,6 +256,8 @@ static void cancel_write(struct operation *operation) {
 static void write_prepared(void *argument) {
     struct writing *writing = argument;
     struct operation *operation = writing->operation;
+    execution_set_plan(operation, &writing->plan);
+    buffer_free(&writing->plan);
     if (operation->error.condition != 0 || operation->complete) {
         free(writing);
         simple_done(operation);
@@ -265,6 +274,10 @@ void command_write(struct operation *operation, const Connect__WriteOperation *m
     ASSERT(writing != NULL);
     writing->operation = connect_operation_retain(operation);
     writing->message = message;
+    execution_begin(operation,
+        arena_printf(&operation->arena, "write %s%s%s", message->source == NULL ? "parquet" : message->source,
+            message->save_type_case == CONNECT__WRITE_OPERATION__SAVE_TYPE_PATH ? " " : "",
+            message->save_type_case == CONNECT__WRITE_OPERATION__SAVE_TYPE_PATH ? message->path : ""));
     session_run(operation->session, run_write, write_prepared, writing);
 }
 

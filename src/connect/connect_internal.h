@@ -26,6 +26,15 @@ enum {
     SESSION_IDLE_MS = 60 * 60000,
     DETACHED_MS = 5 * 60000, /* a reattachable operation without a client */
     ERRORS_KEPT = 100,
+    SESSIONS_KEPT = 200, /* ended ones, for pages */
+    EXECUTIONS_KEPT = 1000,
+    EXECUTION_TEXT_SIZE_MAX = 32 << 10, /* of a plan; the rest is cut */
+    EXECUTION_TEXTS_SIZE_MAX = 8 << 20, /* of all of them: beyond it the oldest go */
+};
+
+struct ended_session {
+    char *id, *user, *application, *client, *file;
+    struct connect_session_summary summary; /* texts are those above */
 };
 
 struct connect_server {
@@ -34,6 +43,10 @@ struct connect_server {
     struct map sessions; /* user NUL session id -> struct session */
     struct map closed;   /* ids of released sessions (for SESSION_CLOSED); bounded */
     struct world_timer *timer;
+    VECTOR(struct ended_session) ended_sessions;
+    struct list executions; /* struct execution_record, oldest first */
+    size_t execution_count, execution_texts_size;
+    uint64_t next_execution;
     size_t ending_count; /* sessions whose queries are still stopping */
     void (*ended)(void *argument);
     void *ended_argument;
@@ -52,8 +65,12 @@ struct session {
     char *id, *user;
     char server_side_id[UUID_TEXT_SIZE];
     char program[64]; /* x-raudal-program, or "" */
+    char file[128];   /* x-raudal-file, or "" */
+    char *client;     /* the user agent */
+    int64_t pid;      /* x-raudal-pid, or 0 */
     int64_t started_ms, last_call_ms;
-    bool ended;
+    uint64_t execution_count;
+    bool ended, stopped;
     struct world_mutex settings_mutex;
     struct map settings; /* name -> heap text */
     struct sql_session *sql;
@@ -101,6 +118,20 @@ void session_lower_context(
 /* All settings for Config.get_all and streaming queries: array in the arena. */
 size_t session_all_settings(struct session *session, struct arena *arena, struct stream_setting **settings);
 
+/* ---- history.c: what pages show ---- */
+/* An execution begins: shown until EXECUTIONS_KEPT newer ones have begun. */
+void execution_begin(struct operation *operation, const char *description);
+/* Its plan; takes the buffer's memory. */
+void execution_set_plan(struct operation *operation, struct buffer *plan);
+/* What its operators did, before the query is destroyed. */
+void execution_set_operators(struct operation *operation, const struct exec_query *query);
+/* By connect_operation_finish and _fail. Harmless when it is none. */
+void execution_end(struct operation *operation);
+/* "show", "collect", or the text of spark.sql. In the arena. */
+const char *execution_describe(struct arena *arena, const Connect__Relation *root);
+void history_session_ended(struct session *session);
+void history_free(struct connect_server *server);
+
 /* ---- errors.c ---- */
 /* Ends the call with the error: status INTERNAL, ErrorInfo in the details, the whole kept for FetchErrorDetails.
  * session may be NULL. */
@@ -137,6 +168,7 @@ struct operation {
     void *state; /* of execute.c, command.c, streaming.c; in the arena */
     Connect__DataType *schema;
     int64_t last_progress_ms;
+    struct execution_record *record; /* of one that is shown as an SQL execution, or NULL */
 };
 struct operation *connect_operation_create(
     struct session *session, const Connect__ExecutePlanRequest *request, struct arena arena);

@@ -22,6 +22,7 @@ struct execution {
     const struct relation *analyzed;
     struct exec_settings settings;
     struct exec_query *query;
+    struct buffer plan;        /* as text, for the pages */
     const struct type *schema; /* of the answer */
     /* Compute threads, one at a time. */
     struct batch **shown; /* batches kept for drawing */
@@ -174,6 +175,7 @@ static void free_execution(struct execution *execution) {
     free(execution->shown);
     if (execution->query != NULL)
         exec_query_destroy(execution->query);
+    buffer_free(&execution->plan);
     connect_operation_release(execution->operation);
     free(execution);
 }
@@ -182,6 +184,7 @@ static void run_ended(void *argument) {
     struct execution *execution = argument;
     struct operation *operation = execution->operation;
     execution->running = false;
+    execution_set_operators(operation, execution->query);
     operation->cancel = NULL;
     operation->drained = NULL;
     operation->progress = NULL;
@@ -267,6 +270,7 @@ static void prepared(void *argument) {
     struct execution *execution = argument;
     struct operation *operation = execution->operation;
     operation->cancel = NULL;
+    execution_set_plan(operation, &execution->plan);
     if (operation->complete || operation->removed) { /* interrupted meanwhile */
         free_execution(execution);
     } else if (execution->query == NULL) {
@@ -345,6 +349,8 @@ static void prepare(void *argument) {
                                                                 : relation_schema(arena, relation);
     if (relation != NULL)
         relation = sql_optimize(session->sql, arena, relation, error);
+    if (relation != NULL)
+        sql_explain_physical(relation, &execution->plan);
     if (relation != NULL && session_exec_settings(session, arena, &execution->settings, error))
         execution->query = exec_query_create(session->server->options.engine, relation, &execution->settings, error);
     if (execution->query == NULL && error->condition == 0)
@@ -357,5 +363,6 @@ void execute_root(struct operation *operation, const Connect__Relation *root) {
     execution->operation = connect_operation_retain(operation);
     execution->root = root;
     operation->state = execution;
+    execution_begin(operation, execution_describe(&operation->arena, root));
     session_run(operation->session, prepare, prepared, execution);
 }

@@ -45,6 +45,7 @@ static void free_answer(struct operation *operation, struct answer *answer) {
 void connect_operation_release(struct operation *operation) {
     if (--operation->references > 0)
         return;
+    execution_end(operation); /* removed before it was complete */
     for (size_t i = operation->first; i < operation->answers.count; i++)
         free_answer(operation, &operation->answers.items[i]);
     VECTOR_FREE(&operation->answers);
@@ -203,6 +204,7 @@ void connect_operation_finish(struct operation *operation) {
         response.result_complete = &complete;
         connect_operation_send(operation, &response);
     }
+    execution_end(operation);
     operation->complete = true;
     operation->cancel = NULL;
     operation->drained = NULL;
@@ -213,6 +215,7 @@ void connect_operation_fail(struct operation *operation) {
     if (operation->complete)
         return;
     ASSERT(operation->error.condition != 0);
+    execution_end(operation);
     operation->status = errors_status(operation->session, &operation->error, &operation->status_message);
     operation->complete = true;
     operation->cancel = NULL;

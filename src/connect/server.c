@@ -67,6 +67,7 @@ struct connect_server *connect_start(const struct connect_options *options, stru
     struct connect_server *server = calloc(1, sizeof *server);
     ASSERT(server != NULL);
     server->options = *options;
+    list_init(&server->executions);
     struct grpc_server_options grpc = {
         .loop = options->loop,
         .addresses = &options->address,
@@ -143,6 +144,7 @@ void connect_stop(struct connect_server *server) {
     grpc_server_stop(server->grpc);
     map_free(&server->sessions);
     map_free(&server->closed);
+    history_free(server);
     free(server);
 }
 
@@ -158,18 +160,4 @@ bool connect_resume(struct connect_server *server, struct error *error) {
     service_log_write(server->options.log, LOG_INFO, "SparkConnectServer", "Spark Connect server started at: %s:%u",
         server->options.address, grpc_server_port(server->grpc));
     return true;
-}
-
-void connect_each_session(struct connect_server *server,
-    void (*visit)(void *argument, const struct connect_session_summary *summary), void *argument) {
-    size_t cursor = 0;
-    for (struct map_entry *entry; (entry = map_next(&server->sessions, &cursor)) != NULL;) {
-        struct arena arena = {0};
-        struct session *session = entry->value;
-        const char *application = session_setting(session, &arena, "spark.app.name");
-        struct connect_session_summary summary = {session->id, session->user, application == NULL ? "" : application,
-            session->started_ms, session->operations.count};
-        visit(argument, &summary);
-        arena_destroy(&arena);
-    }
 }

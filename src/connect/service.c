@@ -1,4 +1,5 @@
 /* service.c: the service's methods, and what every request begins with: which session. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <zstd.h>
@@ -41,6 +42,14 @@ static bool check_head(struct grpc_call *call, struct connect_server *server, st
     return false;
 }
 
+/* What Raudal's start-up module tells of the program (cli/python/sitecustomize.py). */
+static void take_program(struct session *session, struct grpc_call *call, struct arena *arena) {
+    if (!bytes_to_int64(grpc_call_metadata(call, "x-raudal-pid"), &session->pid) || session->pid < 0)
+        session->pid = 0;
+    snprintf(session->file, sizeof session->file, "%s", arena_text(arena, grpc_call_metadata(call, "x-raudal-file")));
+    session->client = strdup(arena_text(arena, grpc_call_metadata(call, "user-agent")));
+}
+
 struct session *service_session(struct grpc_call *call, struct request_head head) {
     struct connect_server *server = grpc_call_context(call);
     struct arena arena = {0};
@@ -54,6 +63,7 @@ struct session *service_session(struct grpc_call *call, struct request_head head
     if (session == NULL) {
         const char *program = arena_text(&arena, grpc_call_metadata(call, "x-raudal-program"));
         session = session_create(server, user, head.session_id, program);
+        take_program(session, call, &arena);
         map_set(&server->sessions, key, session);
     }
     session->last_call_ms = world_loop_now_ms(server->options.loop);

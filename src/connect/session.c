@@ -284,6 +284,7 @@ void session_release(struct session *session) {
     world_mutex_destroy(&session->settings_mutex);
     free(session->id);
     free(session->user);
+    free(session->client);
     free(session);
 }
 
@@ -301,6 +302,7 @@ void session_end(struct session *session) {
     if (session->ended)
         return;
     session->ended = true;
+    history_session_ended(session);
     session_retain(session); /* until the queries have stopped */
     session->server->ending_count++;
     size_t cursor = 0;

@@ -130,6 +130,7 @@ static void fill_start(struct starting *starting, const struct relation *plan) {
     start->partition_column_count = message->n_partitioning_column_names;
     start->trigger = trigger_kind(message, &start->trigger_interval);
     start->user = bytes_from_text(starting->session->user);
+    start->session_id = bytes_from_text(starting->session->id);
     start->console = write_console;
     start->memory_table = make_memory_table;
     start->callback_argument = starting->session;

@@ -31,6 +31,14 @@ struct exec_engine *exec_engine_create(const struct exec_options *options, struc
 void exec_engine_destroy(struct exec_engine *engine);
 struct world *exec_engine_world(struct exec_engine *engine);
 
+/* What is in use, for pages. Any thread. */
+struct exec_usage {
+    int64_t slot_count, slots_used;                     /* used: the most that worked at once within the last second */
+    int64_t busy_ns;                                    /* time that slots have worked, all together, since the start */
+    int64_t memory_limit, memory_used, memory_used_max; /* bytes accounted by operators and state */
+};
+void exec_engine_usage(struct exec_engine *engine, struct exec_usage *usage);
+
 /* ---- a query ---- */
 
 /* How results leave. */

@@ -37,6 +37,50 @@ size_t exec_slot_count(const struct exec_engine *engine) {
     return count < 1 ? 1 : (size_t)count;
 }
 
+/* A slot that is busy for milliseconds would hardly ever be seen by a page that looks now and then: so the most that
+ * worked at once is kept for a second. The counters are guesses between seconds when threads meet there. */
+int64_t exec_slot_enter(struct exec_engine *engine) {
+    int64_t now_ns = world_monotonic_ns(engine->world), second = now_ns / 1000000000;
+    int64_t busy = __atomic_add_fetch(&engine->slots_busy, 1, __ATOMIC_RELAXED);
+    int64_t former = __atomic_exchange_n(&engine->slot_second, second, __ATOMIC_RELAXED);
+    if (former != second) {
+        int64_t peak = __atomic_exchange_n(&engine->slots_peak, busy, __ATOMIC_RELAXED);
+        __atomic_store_n(&engine->slots_peak_before, former == second - 1 ? peak : 0, __ATOMIC_RELAXED);
+    } else if (busy > __atomic_load_n(&engine->slots_peak, __ATOMIC_RELAXED)) {
+        __atomic_store_n(&engine->slots_peak, busy, __ATOMIC_RELAXED);
+    }
+    return now_ns;
+}
+
+void exec_slot_leave(struct exec_engine *engine, int64_t entered_ns) {
+    __atomic_fetch_sub(&engine->slots_busy, 1, __ATOMIC_RELAXED);
+    __atomic_fetch_add(&engine->busy_ns, world_monotonic_ns(engine->world) - entered_ns, __ATOMIC_RELAXED);
+}
+
+static int64_t slots_used(struct exec_engine *engine) {
+    int64_t behind =
+        world_monotonic_ns(engine->world) / 1000000000 - __atomic_load_n(&engine->slot_second, __ATOMIC_RELAXED);
+    int64_t used = __atomic_load_n(&engine->slots_busy, __ATOMIC_RELAXED);
+    int64_t peak = behind <= 1 ? __atomic_load_n(&engine->slots_peak, __ATOMIC_RELAXED) : 0;
+    int64_t before = behind == 0 ? __atomic_load_n(&engine->slots_peak_before, __ATOMIC_RELAXED) : 0;
+    used = peak > used ? peak : used;
+    return before > used ? before : used;
+}
+
+void exec_engine_usage(struct exec_engine *engine, struct exec_usage *usage) {
+    int64_t slot_count = (int64_t)exec_slot_count(engine), used = slots_used(engine);
+    *usage = (struct exec_usage){
+        .slot_count = slot_count,
+        .slots_used = used < 0            ? 0
+                      : used > slot_count ? slot_count
+                                          : used,
+        .busy_ns = __atomic_load_n(&engine->busy_ns, __ATOMIC_RELAXED),
+        .memory_limit = engine->memory_limit,
+        .memory_used = __atomic_load_n(&engine->memory_used, __ATOMIC_RELAXED),
+        .memory_used_max = __atomic_load_n(&engine->memory_used_max, __ATOMIC_RELAXED),
+    };
+}
+
 /* ---- source classes ---- */
 
 void exec_register_source(struct exec_engine *engine, const struct source_class *class, void *context) {

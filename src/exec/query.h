@@ -25,7 +25,9 @@ struct exec_engine {
     struct world *world;
     struct world_pool *pool;
     char *spill_directory;
-    int64_t memory_limit, memory_used; /* atomic */
+    int64_t memory_limit, memory_used, memory_used_max; /* atomic */
+    /* Atomic: slots that work now, and the most that did at once in the second `slot_second` and in the one before. */
+    int64_t slots_busy, slot_second, slots_peak, slots_peak_before, busy_ns;
     struct metrics *metrics;
     struct registered_source {
         const struct source_class *class;
@@ -51,6 +53,9 @@ struct exec_query {
     struct exec_run *run; /* the current or last one */
 };
 
+/* Around the work of a slot, for exec_engine_usage. */
+int64_t exec_slot_enter(struct exec_engine *engine);
+void exec_slot_leave(struct exec_engine *engine, int64_t entered_ns);
 /* Compiles query->plan into query->pipelines. */
 bool query_build(struct exec_query *query, struct sql_error *error);
 /* The number of a streaming scan, added when new. */

@@ -71,6 +71,9 @@ bool exec_memory_add(struct op_run *op, int64_t size, struct sql_error *error) {
     if (total > __atomic_load_n(&run->memory_max, __ATOMIC_RELAXED)) {
         __atomic_store_n(&run->memory_max, total, __ATOMIC_RELAXED);
     }
+    if (all > __atomic_load_n(&run->engine->memory_used_max, __ATOMIC_RELAXED)) {
+        __atomic_store_n(&run->engine->memory_used_max, all, __ATOMIC_RELAXED);
+    }
     if (all <= run->engine->memory_limit || size <= 0) {
         return true;
     }
@@ -408,10 +411,10 @@ static void worker_finish(struct worker *worker) {
     worker_end(worker);
 }
 
-static void worker_task(void *argument) {
-    struct worker *worker = argument;
+/* The worker and its run may be gone when it returns. */
+static void work_slice(struct worker *worker, int64_t now_ns) {
     struct exec_run *run = worker->run;
-    int64_t deadline = world_monotonic_ns(run->engine->world) + SLICE_NS;
+    int64_t deadline = now_ns + SLICE_NS;
     for (int steps = 0;; steps++) {
         if (exec_run_is_cancelled(run) && worker->phase != WORKER_NEXT_PARTITION) {
             end_partition(worker);
@@ -439,6 +442,14 @@ static void worker_task(void *argument) {
             return;
         }
     }
+}
+
+static void worker_task(void *argument) {
+    struct worker *worker = argument;
+    struct exec_engine *engine = worker->run->engine;
+    int64_t now_ns = exec_slot_enter(engine);
+    work_slice(worker, now_ns);
+    exec_slot_leave(engine, now_ns);
 }
 
 /* ---- starting ---- */

@@ -10,7 +10,14 @@
 #include "stream/source.h"
 #include "stream/stream.h"
 
-enum { PROGRESS_MAX = 100, BATCHES_RETAINED = 100, IDLE_EVENT_MS = 10000, SYNC_EVERY_MS = 2000, ENDED_MAX = 100 };
+enum {
+    HISTORY_MAX = 512,
+    PROGRESS_MAX = 100,
+    BATCHES_RETAINED = 100,
+    IDLE_EVENT_MS = 10000,
+    SYNC_EVERY_MS = 2000,
+    ENDED_MAX = 100
+};
 
 /* Someone who waits for a query, or for any of a session. */
 struct waiting {
@@ -134,8 +141,10 @@ struct stream_query {
     struct sql_error exception;
     bool has_exception;
     struct format_reports reports; /* records that did not fit, this run */
-    int64_t started_ms, total_rows;
-    double last_rate;
+    int64_t started_ms, ended_ms, total_rows;
+    struct stream_sample last; /* the newest batch; its batch_count is that of the run */
+    VECTOR(struct stream_sample) history;
+    struct buffer plan; /* of a query that has ended */
 
     /* what is to reach the disk */
     VECTOR(char *) unsynced;
@@ -157,6 +166,8 @@ void progress_make(struct stream_query *query);
 void progress_idle(struct stream_query *query);
 void progress_terminated(struct stream_query *query);
 void progress_timestamp(int64_t wall_ms, struct buffer *out);
+/* history.c */
+void history_add(struct stream_query *query, int64_t rows, double input_seconds, double work_seconds);
 /* session.c */
 void manager_check_gone(struct stream_manager *manager); /* frees it when it is being destroyed and nothing is left */
 void session_query_started(struct stream_query *query);

@@ -125,7 +125,7 @@ void progress_make(struct stream_query *query) {
     put_sink(query, &json);
     buffer_append_byte(&json, '}');
     query->total_rows += rows;
-    query->last_rate = input_seconds > 0 ? (double)rows / input_seconds : 0;
+    history_add(query, rows, input_seconds, work_seconds);
     query->last_event_ms = query->trigger_start_ms;
     keep_progress(query, buffer_view(&json));
     service_log_write(query->manager->options.service_log, LOG_INFO, "MicroBatchExecution",

@@ -45,6 +45,8 @@ void stream_query_release(struct stream_query *query) {
         free((void *)(uintptr_t)query->progress.items[i].data);
     }
     VECTOR_FREE(&query->progress);
+    VECTOR_FREE(&query->history);
+    buffer_free(&query->plan);
     free(query->status);
     world_mutex_destroy(&query->mutex);
     format_reports_destroy(&query->reports);
@@ -539,6 +541,7 @@ static void free_parts(struct stream_query *query) {
     }
     query->sink = NULL;
     if (query->exec != NULL) {
+        exec_query_explain(query->exec, &query->plan);
         exec_query_destroy(query->exec);
         query->exec = NULL;
     }
@@ -570,6 +573,7 @@ void query_end(struct stream_query *query) {
         }
     }
     free_parts(query);
+    query->ended_ms = world_wall_ms(query->manager->options.world);
     if (query->in_session) {
         progress_terminated(query);
     }

@@ -23,6 +23,7 @@ static void copy_start(struct stream_query *query, const struct stream_start *st
     copy->path = keep(query, start->path);
     copy->trigger_interval = keep(query, start->trigger_interval);
     copy->user = keep(query, start->user);
+    copy->session_id = keep(query, start->session_id);
     struct source_option *options = ARENA_ARRAY(&query->arena, struct source_option, start->option_count + 1);
     for (size_t i = 0; i < start->option_count; i++) {
         options[i] = (struct source_option){keep(query, start->options[i].key), keep(query, start->options[i].value)};

@@ -140,26 +140,23 @@ void stream_manager_each(struct stream_manager *manager,
     LIST_FOR_EACH(node, &manager->queries) {
         struct stream_query *query = CONTAINER_OF(node, struct stream_query, node);
         struct arena arena = {0};
-        struct format_report report = format_reports_get(&query->reports);
-        struct stream_summary summary = {.id = query->id,
-            .run_id = query->run_id,
-            .name = query->start.name.size > 0 ? arena_text(&arena, query->start.name) : "",
-            .active = query->state != QUERY_ENDED,
-            .started_ms = query->started_ms,
-            .batch_id = query->batch_id,
-            .input_rows = query->total_rows,
-            .input_rows_per_second = query->last_rate,
-            .sink = query->sink_class != NULL ? query->sink_class->name : "",
-            .exception = query->has_exception ? sql_error_message(&query->exception) : "",
-            .bad_record_count = report.bad_record_count,
-            .first_bad_record = report.first_bad_record,
-            .first_bad_field = report.first_bad_field,
-            .first_bad_reason = report.reason};
+        struct stream_summary summary;
         if (query->started_ms > 0) {
+            stream_query_summarize(query, &arena, &summary);
             visit(argument, &summary);
         }
         arena_destroy(&arena);
     }
+}
+
+struct stream_query *stream_manager_find(struct stream_manager *manager, struct uuid run_id) {
+    LIST_FOR_EACH(node, &manager->queries) {
+        struct stream_query *query = CONTAINER_OF(node, struct stream_query, node);
+        if (uuid_equal(query->run_id, run_id) && query->started_ms > 0) {
+            return stream_query_retain(query);
+        }
+    }
+    return NULL;
 }
 
 /* ---- sessions ---- */
@@ -366,12 +363,16 @@ const struct sql_error *stream_query_exception(const struct stream_query *query)
 }
 
 void stream_query_explain(const struct stream_query *query, bool extended, struct buffer *out) {
-    if (query->exec == NULL) {
+    if (query->exec == NULL && query->plan.size == 0) {
         buffer_append_text(out, "No physical plan. Waiting for data.\n");
         return;
     }
     buffer_append_text(out, "== Physical Plan ==\n");
-    exec_query_explain(query->exec, out);
+    if (query->exec == NULL) {
+        buffer_append_bytes(out, buffer_view(&query->plan));
+    } else {
+        exec_query_explain(query->exec, out);
+    }
 }
 
 static void await_posted(void *argument) {

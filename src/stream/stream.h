@@ -104,6 +104,7 @@ struct stream_start {
     enum stream_trigger_kind trigger;
     struct bytes trigger_interval; /* "10 seconds" */
     struct bytes user;             /* whose home folder relative paths start in; may be absent */
+    struct bytes session_id;       /* for pages: whose query it is; may be absent */
 
     /* Console sink: each piece of text, for the client's terminal. May be NULL. It also goes to the service log. */
     void (*console)(void *argument, struct bytes text);
@@ -152,12 +153,29 @@ void stream_query_stop(struct stream_query *query, void (*done)(void *argument),
 
 /* ---- for pages and `raudal status`: all sessions ---- */
 
+/* What a query did in one batch or, once it has made many, in some neighbouring ones taken together: then times and
+ * rates are averages. */
+struct stream_sample {
+    int64_t timestamp_ms, batch_id; /* of the last one: when its trigger began */
+    int64_t batch_count, input_rows;
+    double input_rows_per_second, processed_rows_per_second;
+    double duration_ms, add_batch_ms, query_planning_ms, get_batch_ms, latest_offset_ms, wal_commit_ms,
+        commit_offsets_ms;
+};
+
 struct stream_summary {
+    struct stream_query *query; /* for the functions above; retain it to keep it */
     struct uuid id, run_id;
-    const char *name; /* "" without */
+    const char *name;       /* "" without */
+    const char *session_id; /* as given at the start; "" without */
+    const char *status;     /* "Waiting for data to arrive" … */
     bool active;
-    int64_t started_ms, batch_id, input_rows; /* rows since the start */
-    double input_rows_per_second;             /* of the last progress */
+    int64_t started_ms, ended_ms;  /* ended 0: it runs */
+    int64_t batch_id, batch_count; /* the last batch that ended, -1: none; how many did in this run */
+    int64_t input_rows;            /* since the start */
+    double input_rows_per_second;  /* of the last progress, as the next two */
+    double processed_rows_per_second, duration_ms;
+    double average_input_rows_per_second, average_processed_rows_per_second; /* of the run */
     const char *sink;
     const char *exception;     /* "" without */
     uint64_t bad_record_count; /* JSON and CSV records that did not fit their schema, this run */
@@ -166,6 +184,14 @@ struct stream_summary {
 /* Calls visit for each query, running and lately ended ones; texts are valid during the call. */
 void stream_manager_each(struct stream_manager *manager,
     void (*visit)(void *argument, const struct stream_summary *summary), void *argument);
+/* A running or lately ended query by its run; NULL when there is none. Reference is the caller's. */
+struct stream_query *stream_manager_find(struct stream_manager *manager, struct uuid run_id);
+/* Texts that are not the query's own are in the arena; the others are valid until the loop goes on. */
+void stream_query_summarize(struct stream_query *query, struct arena *arena, struct stream_summary *summary);
+/* The run from its start, oldest first, in at most some hundred samples. Valid until the loop goes on. */
+size_t stream_query_history(const struct stream_query *query, const struct stream_sample **samples);
+/* Where the checkpoint is, as a store path; "" when it is a temporary one. */
+const char *stream_query_checkpoint(const struct stream_query *query);
 
 /* ---- batch writes: df.write ---- */
 

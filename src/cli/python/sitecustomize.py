@@ -181,7 +181,20 @@ class _Finder:
         return spec
 
 
+def _introduce():
+    """Tells the server this program's number and file, which its pages show; what a parent process said is replaced."""
+    import re
+    words = [word for word in os.environ["SPARK_REMOTE"].split(";") if not word.startswith(("x-raudal-pid=", "x-raudal-file="))]
+    words.append(f"x-raudal-pid={os.getpid()}")
+    command = getattr(sys, "orig_argv", [])
+    file = next((word for word in command[1:] if word.endswith(".py")), "")
+    if file:
+        words.append("x-raudal-file=" + re.sub(r"[^\w.+-]", "_", os.path.basename(file), flags=re.ASCII)[:100])
+    os.environ["SPARK_REMOTE"] = ";".join(words)
+
+
 if os.environ.get("RAUDAL_PROGRAM") and os.environ.get("SPARK_REMOTE"):
+    _introduce()
     sys.meta_path.insert(0, _Finder())
 try:
     _load_next_sitecustomize()
