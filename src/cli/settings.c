@@ -5,9 +5,7 @@
 #include <stdlib.h>
 
 #include "base/assert.h"
-#ifdef RAUDAL_HAS_KAFKA
 #include "kafka/broker.h"
-#endif
 
 enum setting_kind { SETTING_PORT, SETTING_INTEGER, SETTING_SIZE, SETTING_BOOLEAN, SETTING_TEXT };
 
@@ -76,13 +74,11 @@ static size_t distance(struct bytes a, struct bytes b) {
 
 /* Names of the broker's own table, behind "kafka."; NULL behind the last. */
 static const char *kafka_name(size_t index, char out[NAME_SIZE_MAX + 8]) {
-#ifdef RAUDAL_HAS_KAFKA
     const char *name, *standard, *documentation;
     if (broker_setting_describe(index, &name, &standard, &documentation)) {
         snprintf(out, NAME_SIZE_MAX + 8, "kafka.%s", name);
         return out;
     }
-#endif
     return NULL;
 }
 
@@ -172,14 +168,12 @@ static void put(struct settings *settings, struct bytes name, struct bytes value
 
 /* A setting of the broker's own table: ERROR_NOT_FOUND when it does not know the name. */
 static bool check_kafka(struct bytes name, struct bytes value, struct error *error) {
-#ifdef RAUDAL_HAS_KAFKA
     char name_text[NAME_SIZE_MAX + 8], value_text[1024];
     if (bytes_starts_with(name, "kafka.") && name.size < NAME_SIZE_MAX && value.size < sizeof value_text) {
         snprintf(name_text, sizeof name_text, "%.*s", (int)name.size - 6, (const char *)name.data + 6);
         snprintf(value_text, sizeof value_text, "%.*s", BYTES_ARGS(value));
         return broker_setting_check(name_text, value_text, error);
     }
-#endif
     return error_set(error, ERROR_NOT_FOUND, "unknown");
 }
 
@@ -264,6 +258,10 @@ bool settings_load_kafka(struct settings *settings, const char *path, struct err
 }
 
 /* ---- reading ---- */
+
+bool settings_is_given(const struct settings *settings, const char *name) {
+    return map_get_text(&settings->values, name) != NULL;
+}
 
 const char *settings_text(const struct settings *settings, const char *name) {
     const char *given = map_get_text(&settings->values, name);

@@ -251,17 +251,12 @@ static void done(void *argument) {
 }
 
 void analyze_plan(struct grpc_call *call, struct bytes message) {
-    struct error cause;
     struct analysis *analysis = calloc(1, sizeof *analysis);
     ASSERT(analysis != NULL);
     analysis->request =
-        (Request *)protobuf_unpack(&analysis->arena, &connect__analyze_plan_request__descriptor, message, &cause);
-    if (analysis->request == NULL)
-        grpc_call_finish(call, GRPC_INVALID_ARGUMENT, cause.message, BYTES_NULL);
-    else
-        analysis->session = service_session(
-            call, (struct request_head){analysis->request->session_id,
-                      analysis->request->client_observed_server_side_session_id, analysis->request->user_context});
+        (Request *)service_unpack(call, &analysis->arena, &connect__analyze_plan_request__descriptor, message);
+    if (analysis->request != NULL)
+        analysis->session = service_session(call, REQUEST_HEAD(analysis->request));
     if (analysis->session == NULL) {
         arena_destroy(&analysis->arena);
         free(analysis);

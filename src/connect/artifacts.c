@@ -110,9 +110,7 @@ static void free_upload(struct upload *upload) {
 }
 
 static struct upload *open_upload(struct grpc_call *call, const Connect__AddArtifactsRequest *request) {
-    struct session *session =
-        service_session(call, (struct request_head){request->session_id,
-                                  request->client_observed_server_side_session_id, request->user_context});
+    struct session *session = service_session(call, REQUEST_HEAD(request));
     if (session == NULL)
         return NULL;
     struct upload *upload = calloc(1, sizeof *upload);
@@ -124,13 +122,10 @@ static struct upload *open_upload(struct grpc_call *call, const Connect__AddArti
 
 void artifacts_message(struct grpc_call *call, struct bytes message) {
     struct arena arena = {0};
-    struct error cause;
     struct upload *upload = grpc_call_state(call);
-    Connect__AddArtifactsRequest *request = (Connect__AddArtifactsRequest *)protobuf_unpack(
-        &arena, &connect__add_artifacts_request__descriptor, message, &cause);
-    if (request == NULL) {
-        grpc_call_finish(call, GRPC_INVALID_ARGUMENT, cause.message, BYTES_NULL);
-    } else if (upload != NULL || (upload = open_upload(call, request)) != NULL) {
+    Connect__AddArtifactsRequest *request = (Connect__AddArtifactsRequest *)service_unpack(
+        call, &arena, &connect__add_artifacts_request__descriptor, message);
+    if (request != NULL && (upload != NULL || (upload = open_upload(call, request)) != NULL)) {
         if (total_size(upload->session) + message.size > ARTIFACTS_SIZE_MAX)
             grpc_call_finish(call, GRPC_RESOURCE_EXHAUSTED, "the session's artifacts would exceed 512 MiB", BYTES_NULL);
         else if (request->payload_case == CONNECT__ADD_ARTIFACTS_REQUEST__PAYLOAD_BATCH)
@@ -185,33 +180,22 @@ void artifacts_cancelled(struct grpc_call *call) {
 }
 
 void artifacts_status(struct grpc_call *call, struct bytes message) {
-    struct arena arena = {0};
-    struct error cause;
-    Connect__ArtifactStatusesRequest *request = (Connect__ArtifactStatusesRequest *)protobuf_unpack(
-        &arena, &connect__artifact_statuses_request__descriptor, message, &cause);
-    struct session *session = NULL;
-    if (request == NULL)
-        grpc_call_finish(call, GRPC_INVALID_ARGUMENT, cause.message, BYTES_NULL);
-    else
-        session = service_session(call, (struct request_head){request->session_id,
-                                            request->client_observed_server_side_session_id, request->user_context});
-    if (session != NULL) {
-        Connect__ArtifactStatusesResponse response = CONNECT__ARTIFACT_STATUSES_RESPONSE__INIT;
-        response.session_id = session->id;
-        response.server_side_session_id = session->server_side_id;
-        response.statuses = ARENA_ARRAY(&arena, Connect__ArtifactStatusesResponse__StatusesEntry *, request->n_names);
-        for (size_t i = 0; i < request->n_names; i++) {
-            Connect__ArtifactStatusesResponse__StatusesEntry *entry = PROTOBUF_NEW(&arena,
-                Connect__ArtifactStatusesResponse__StatusesEntry, connect__artifact_statuses_response__statuses_entry);
-            entry->key = request->names[i];
-            entry->value = PROTOBUF_NEW(&arena, Connect__ArtifactStatusesResponse__ArtifactStatus,
-                connect__artifact_statuses_response__artifact_status);
-            entry->value->has_exists = true;
-            entry->value->exists = map_get_text(&session->artifacts, request->names[i]) != NULL;
-            response.statuses[response.n_statuses++] = entry;
-        }
-        service_answer(call, &response.base);
-        session_release(session);
+    OPEN_REQUEST(Connect__ArtifactStatusesRequest, connect__artifact_statuses_request)
+    Connect__ArtifactStatusesResponse response = CONNECT__ARTIFACT_STATUSES_RESPONSE__INIT;
+    response.session_id = session->id;
+    response.server_side_session_id = session->server_side_id;
+    response.statuses = ARENA_ARRAY(&arena, Connect__ArtifactStatusesResponse__StatusesEntry *, request->n_names);
+    for (size_t i = 0; i < request->n_names; i++) {
+        Connect__ArtifactStatusesResponse__StatusesEntry *entry = PROTOBUF_NEW(&arena,
+            Connect__ArtifactStatusesResponse__StatusesEntry, connect__artifact_statuses_response__statuses_entry);
+        entry->key = request->names[i];
+        entry->value = PROTOBUF_NEW(&arena, Connect__ArtifactStatusesResponse__ArtifactStatus,
+            connect__artifact_statuses_response__artifact_status);
+        entry->value->has_exists = true;
+        entry->value->exists = map_get_text(&session->artifacts, request->names[i]) != NULL;
+        response.statuses[response.n_statuses++] = entry;
     }
+    service_answer(call, &response.base);
+    session_release(session);
     arena_destroy(&arena);
 }

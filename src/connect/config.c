@@ -4,6 +4,7 @@
 
 #include "base/assert.h"
 #include "connect/connect_internal.h"
+#include "store/store.h"
 
 /* Prefixes of settings that a running server cannot change. */
 static const char *const static_prefixes[] = {
@@ -50,6 +51,10 @@ static bool is_static(const char *name) {
     return false;
 }
 
+static bool is_default_fs(const char *name) {
+    return strcmp(name, "spark.hadoop.fs.defaultFS") == 0 || strcmp(name, "spark.hadoop.fs.default.name") == 0;
+}
+
 struct reply {
     struct arena *arena;
     struct session *session;
@@ -77,6 +82,16 @@ static const char *value_of(struct reply *reply, const char *name) {
     return value != NULL ? value : sql_setting(reply->session->sql, name);
 }
 
+/* A program may name the store that it uses anyway; another cluster is refused with our names. */
+static bool check_default_fs(struct reply *reply, const char *key, const char *value) {
+    struct error cause;
+    struct store *store = reply->session->server->options.store;
+    if (store_resolve(store, reply->arena, value, NULL, &cause) != NULL)
+        return true;
+    error_prefix(&cause, "%s=%s", key, value);
+    return sql_error_from(&reply->error, &cause);
+}
+
 static void set_pairs(struct reply *reply, const Connect__ConfigRequest__Set *set) {
     reply->response.warnings = ARENA_ARRAY(reply->arena, char *, set->n_pairs);
     for (size_t i = 0; i < set->n_pairs && reply->error.condition == 0; i++) {
@@ -87,7 +102,9 @@ static void set_pairs(struct reply *reply, const Connect__ConfigRequest__Set *se
             raise_cannot_modify_static_config(&reply->error, quote_config(reply->arena, key));
             return;
         }
-        if (is_static(key))
+        if (is_default_fs(key) && !check_default_fs(reply, key, value))
+            return;
+        if (is_static(key) && !is_default_fs(key))
             reply->response.warnings[reply->response.n_warnings++] = arena_printf(reply->arena,
                 "The setting %s has no effect on a running server; what it names is built in or not needed.", key);
         if (strcmp(key, "spark.sql.session.timeZone") == 0) {
@@ -172,26 +189,15 @@ static void run_operation(struct reply *reply, const Connect__ConfigRequest__Ope
 }
 
 void config(struct grpc_call *call, struct bytes message) {
-    struct arena arena = {0};
-    struct error cause;
-    Connect__ConfigRequest *request =
-        (Connect__ConfigRequest *)protobuf_unpack(&arena, &connect__config_request__descriptor, message, &cause);
-    struct session *session = NULL;
-    if (request == NULL)
-        grpc_call_finish(call, GRPC_INVALID_ARGUMENT, cause.message, BYTES_NULL);
+    OPEN_REQUEST(Connect__ConfigRequest, connect__config_request)
+    struct reply reply = {&arena, session, {.arena = &arena}, CONNECT__CONFIG_RESPONSE__INIT, 0};
+    reply.response.session_id = session->id;
+    reply.response.server_side_session_id = session->server_side_id;
+    run_operation(&reply, request->operation);
+    if (reply.error.condition != 0)
+        errors_finish(call, session, &reply.error);
     else
-        session = service_session(call, (struct request_head){request->session_id,
-                                            request->client_observed_server_side_session_id, request->user_context});
-    if (session != NULL) {
-        struct reply reply = {&arena, session, {.arena = &arena}, CONNECT__CONFIG_RESPONSE__INIT, 0};
-        reply.response.session_id = session->id;
-        reply.response.server_side_session_id = session->server_side_id;
-        run_operation(&reply, request->operation);
-        if (reply.error.condition != 0)
-            errors_finish(call, session, &reply.error);
-        else
-            service_answer(call, &reply.response.base);
-        session_release(session);
-    }
+        service_answer(call, &reply.response.base);
+    session_release(session);
     arena_destroy(&arena);
 }

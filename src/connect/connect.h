@@ -17,6 +17,7 @@ struct connect_options {
     struct world_pool *disk_pool; /* analysis: it may read files' footers */
     struct exec_engine *engine;
     struct stream_manager *streams; /* on the same loop */
+    struct store *store;
     const char *address;
     uint16_t port;
     enum net_peer_rule peer_rule;

@@ -12,7 +12,7 @@
 #include "base/map.h"
 #include "connect/connect.h"
 #include "connect/lower.h"
-#include "connect/protobuf.h"
+#include "wire/protobuf.h"
 #include "net/grpc.h"
 #include "service.pb-c.h"
 #include "sql/sql.h"
@@ -92,6 +92,23 @@ struct request_head { /* what every request begins with */
 };
 /* Finds or makes the session (counted for the caller); NULL after the call was answered with an error. */
 struct session *service_session(struct grpc_call *call, struct request_head head);
+/* Unpacks a request; NULL after the call was answered with an error. */
+ProtobufCMessage *service_unpack(
+    struct grpc_call *call, struct arena *arena, const ProtobufCMessageDescriptor *descriptor, struct bytes message);
+/* The head of a request; the fields have the same names in all of them. */
+#define REQUEST_HEAD(request)                                                                                          \
+    ((struct request_head){                                                                                            \
+        (request)->session_id, (request)->client_observed_server_side_session_id, (request)->user_context})
+/* Begins a function that takes `call` and `message`: unpacks the unary request and finds its session, as `arena`,
+ * `request` and `session`. Returns from it after the call was answered with an error. */
+#define OPEN_REQUEST(Type, prefix)                                                                                     \
+    struct arena arena = {0};                                                                                          \
+    Type *request = (Type *)service_unpack(call, &arena, &prefix##__descriptor, message);                              \
+    struct session *session = request == NULL ? NULL : service_session(call, REQUEST_HEAD(request));                   \
+    if (session == NULL) {                                                                                             \
+        arena_destroy(&arena);                                                                                         \
+        return;                                                                                                        \
+    }
 /* Sends the one answer of a unary call and finishes it. */
 void service_answer(struct grpc_call *call, const ProtobufCMessage *message);
 

@@ -184,30 +184,17 @@ void errors_finish(struct grpc_call *call, struct session *session, const struct
 }
 
 void errors_fetch(struct grpc_call *call, struct bytes message) {
-    struct arena arena = {0};
-    struct error cause;
-    Connect__FetchErrorDetailsRequest *request = (Connect__FetchErrorDetailsRequest *)protobuf_unpack(
-        &arena, &connect__fetch_error_details_request__descriptor, message, &cause);
-    if (request == NULL) {
-        grpc_call_finish(call, GRPC_INVALID_ARGUMENT, cause.message, BYTES_NULL);
-        arena_destroy(&arena);
-        return;
+    OPEN_REQUEST(Connect__FetchErrorDetailsRequest, connect__fetch_error_details_request)
+    struct buffer *kept = request->error_id == NULL ? NULL : map_get_text(&session->errors, request->error_id);
+    if (kept != NULL) {
+        grpc_call_send(call, buffer_view(kept));
+        grpc_call_finish(call, GRPC_OK, NULL, BYTES_NULL);
+    } else { /* as Spark: an answer without errors when it is not known any more */
+        Connect__FetchErrorDetailsResponse response = CONNECT__FETCH_ERROR_DETAILS_RESPONSE__INIT;
+        response.session_id = session->id;
+        response.server_side_session_id = session->server_side_id;
+        service_answer(call, &response.base);
     }
-    struct session *session =
-        service_session(call, (struct request_head){request->session_id,
-                                  request->client_observed_server_side_session_id, request->user_context});
-    if (session != NULL) {
-        struct buffer *kept = request->error_id == NULL ? NULL : map_get_text(&session->errors, request->error_id);
-        if (kept != NULL) {
-            grpc_call_send(call, buffer_view(kept));
-            grpc_call_finish(call, GRPC_OK, NULL, BYTES_NULL);
-        } else { /* as Spark: an answer without errors when it is not known any more */
-            Connect__FetchErrorDetailsResponse response = CONNECT__FETCH_ERROR_DETAILS_RESPONSE__INIT;
-            response.session_id = session->id;
-            response.server_side_session_id = session->server_side_id;
-            service_answer(call, &response.base);
-        }
-        session_release(session);
-    }
+    session_release(session);
     arena_destroy(&arena);
 }

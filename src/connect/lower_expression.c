@@ -3,7 +3,7 @@
 
 #include "base/assert.h"
 #include "connect/lower.h"
-#include "connect/protobuf.h"
+#include "wire/protobuf.h"
 #include "sql/sql.h"
 
 typedef Connect__Expression Expression;
@@ -77,7 +77,7 @@ void *lower_refuse(struct lower_context *context, const char *what, const Protob
 }
 
 struct bytes lower_text(struct lower_context *context, const char *text) {
-    return arena_copy(context->arena, protobuf_text(text));
+    return arena_copy(context->arena, bytes_from_text(text));
 }
 
 struct bytes_list lower_names(struct lower_context *context, char *const *items, size_t count) {
@@ -174,7 +174,7 @@ static const struct expression *lower_variable(
     for (size_t i = 1; i < message->n_name_parts; i++) { /* x.a.b */
         struct expression_extract *extract = expression_extract_new(context->arena);
         extract->child = result;
-        extract->key = literal_string(context->arena, protobuf_text(message->name_parts[i]));
+        extract->key = literal_string(context->arena, bytes_from_text(message->name_parts[i]));
         result = &extract->base;
     }
     return result;

@@ -3,7 +3,7 @@
 #include "column/builder.h"
 #include "column/text.h"
 #include "connect/lower.h"
-#include "connect/protobuf.h"
+#include "wire/protobuf.h"
 
 typedef Connect__Expression__Literal Literal;
 
@@ -46,7 +46,7 @@ static const struct type *specialized_type(struct lower_context *context, const 
 
 static const struct type *decimal_type(
     struct lower_context *context, const Connect__Expression__Literal__Decimal *decimal) {
-    struct bytes text = protobuf_text(decimal->value == NULL ? "0" : decimal->value);
+    struct bytes text = bytes_from_text(decimal->value == NULL ? "0" : decimal->value);
     size_t dot = bytes_find(text, '.', 0), digits = 0;
     for (size_t i = 0; i < text.size; i++)
         digits += text.data[i] >= '0' && text.data[i] <= '9';
@@ -118,7 +118,7 @@ static bool append(struct lower_context *context, struct column_builder *builder
 static bool append_decimal(struct lower_context *context, struct column_builder *builder, const Literal *literal) {
     __int128 value;
     const char *text = literal->decimal->value == NULL ? "0" : literal->decimal->value;
-    if (!value_parse_decimal(protobuf_text(text), builder->type->precision, builder->type->scale, &value))
+    if (!value_parse_decimal(bytes_from_text(text), builder->type->precision, builder->type->scale, &value))
         return lower_refuse(context, arena_printf(context->arena, "the decimal literal %s", text), NULL) != NULL;
     column_builder_append(builder, &value);
     return true;
@@ -177,7 +177,7 @@ static bool append_specialized(
         break;
     default:
         for (size_t i = 0; i < array->strings->n_values; i++)
-            column_builder_append_string_copy(element, protobuf_text(array->strings->values[i]));
+            column_builder_append_string_copy(element, bytes_from_text(array->strings->values[i]));
         break;
     }
     column_builder_end_row(builder);
@@ -221,7 +221,7 @@ static bool append(struct lower_context *context, struct column_builder *builder
         column_builder_append_string_copy(builder, PROTOBUF_BYTES(literal->binary));
         return true;
     case CONNECT__EXPRESSION__LITERAL__LITERAL_TYPE_STRING:
-        column_builder_append_string_copy(builder, protobuf_text(literal->string));
+        column_builder_append_string_copy(builder, bytes_from_text(literal->string));
         return true;
     case CONNECT__EXPRESSION__LITERAL__LITERAL_TYPE_BOOLEAN:
         column_builder_append(builder, &(uint8_t){literal->boolean != 0});

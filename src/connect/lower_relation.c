@@ -5,7 +5,7 @@
 #include "base/assert.h"
 #include "column/ipc.h"
 #include "connect/lower.h"
-#include "connect/protobuf.h"
+#include "wire/protobuf.h"
 #include "sql/sql.h"
 
 typedef Connect__Relation Relation;
@@ -125,14 +125,14 @@ static const struct relation *lower_cached_local(
     if (data.data == NULL)
         return lower_refuse(
             context, arena_printf(context->arena, "the cached relation %s, which was not sent", message->hash), NULL);
-    Connect__LocalRelation *local =
-        (Connect__LocalRelation *)protobuf_unpack(context->arena, &connect__local_relation__descriptor, data, &cause);
+    Connect__LocalRelation *local = (Connect__LocalRelation *)protobuf_unpack(
+        context->arena, &connect__local_relation__descriptor, data, PROTOBUF_DEPTH_MAX, &cause);
     if (local == NULL) {
         sql_error_from(context->error, &cause);
         return NULL;
     }
     return local_from(
-        context, local->has_data ? PROTOBUF_BYTES(local->data) : BYTES_NULL, protobuf_text(local->schema));
+        context, local->has_data ? PROTOBUF_BYTES(local->data) : BYTES_NULL, bytes_from_text(local->schema));
 }
 
 /* Each piece is an Arrow stream of its own; the schema is a piece too. */
@@ -628,7 +628,7 @@ static const struct relation *lower_member(struct lower_context *context, const 
     case CONNECT__RELATION__REL_TYPE_LOCAL_RELATION:
         return local_from(context,
             message->local_relation->has_data ? PROTOBUF_BYTES(message->local_relation->data) : BYTES_NULL,
-            protobuf_text(message->local_relation->schema));
+            bytes_from_text(message->local_relation->schema));
     case CONNECT__RELATION__REL_TYPE_CACHED_LOCAL_RELATION:
         return lower_cached_local(context, message->cached_local_relation);
     case CONNECT__RELATION__REL_TYPE_CHUNKED_CACHED_LOCAL_RELATION:

@@ -1,7 +1,7 @@
 /* lower_type.c: types, both ways. */
 #include "base/assert.h"
 #include "connect/lower.h"
-#include "connect/protobuf.h"
+#include "wire/protobuf.h"
 #include "sql/sql.h"
 
 /* Kinds without parameters, in both vocabularies. */
@@ -110,7 +110,7 @@ const struct type *lower_type(struct lower_context *context, const Connect__Data
     case CONNECT__DATA_TYPE__KIND_STRUCT:
         return lower_struct(context, message->struct_);
     case CONNECT__DATA_TYPE__KIND_UNPARSED:
-        return sql_parse_schema(context->arena, protobuf_text(message->unparsed->data_type_string), context->error);
+        return sql_parse_schema(context->arena, bytes_from_text(message->unparsed->data_type_string), context->error);
     default:
         return lower_refuse(context, "data type", &message->base);
     }

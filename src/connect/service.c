@@ -89,22 +89,14 @@ void service_forget_session(struct session *session) {
 
 /* ---- requests ---- */
 
-/* Unpacks a unary request and finds its session; NULL after the call was answered. The fields have the same names in
- * all requests. */
-#define OPEN_REQUEST(Type, prefix)                                                                                     \
-    struct arena arena = {0};                                                                                          \
-    struct error cause;                                                                                                \
-    struct session *session = NULL;                                                                                    \
-    Type *request = (Type *)protobuf_unpack(&arena, &prefix##__descriptor, message, &cause);                           \
-    if (request == NULL)                                                                                               \
-        grpc_call_finish(call, GRPC_INVALID_ARGUMENT, cause.message, BYTES_NULL);                                      \
-    else                                                                                                               \
-        session = service_session(call, (struct request_head){request->session_id,                                     \
-                                            request->client_observed_server_side_session_id, request->user_context});  \
-    if (session == NULL) {                                                                                             \
-        arena_destroy(&arena);                                                                                         \
-        return;                                                                                                        \
-    }
+ProtobufCMessage *service_unpack(
+    struct grpc_call *call, struct arena *arena, const ProtobufCMessageDescriptor *descriptor, struct bytes message) {
+    struct error cause;
+    ProtobufCMessage *request = protobuf_unpack(arena, descriptor, message, PROTOBUF_DEPTH_MAX, &cause);
+    if (request == NULL)
+        grpc_call_finish(call, GRPC_INVALID_ARGUMENT, cause.message, BYTES_NULL);
+    return request;
+}
 
 const Connect__Plan *plan_open(struct arena *arena, const Connect__Plan *plan, struct sql_error *error) {
     enum { PLAN_SIZE_MAX = 512 << 20 };
@@ -128,7 +120,8 @@ const Connect__Plan *plan_open(struct arena *arena, const Connect__Plan *plan, s
     bool is_command = packed->op_type == CONNECT__PLAN__COMPRESSED_OPERATION__OP_TYPE__OP_TYPE_COMMAND;
     const ProtobufCMessageDescriptor *descriptor =
         is_command ? &connect__command__descriptor : &connect__relation__descriptor;
-    ProtobufCMessage *inner = protobuf_unpack(arena, descriptor, bytes_make(data, (size_t)size), &cause);
+    ProtobufCMessage *inner =
+        protobuf_unpack(arena, descriptor, bytes_make(data, (size_t)size), PROTOBUF_DEPTH_MAX, &cause);
     if (inner == NULL) {
         sql_error_from(error, &cause);
         return NULL;
@@ -288,12 +281,10 @@ static void clone_session(struct grpc_call *call, struct bytes message) {
 /* A session that is not known is fine: it is gone. */
 static void release_session(struct grpc_call *call, struct bytes message) {
     struct arena arena = {0};
-    struct error cause;
     struct connect_server *server = grpc_call_context(call);
-    Connect__ReleaseSessionRequest *request = (Connect__ReleaseSessionRequest *)protobuf_unpack(
-        &arena, &connect__release_session_request__descriptor, message, &cause);
+    Connect__ReleaseSessionRequest *request = (Connect__ReleaseSessionRequest *)service_unpack(
+        call, &arena, &connect__release_session_request__descriptor, message);
     if (request == NULL) {
-        grpc_call_finish(call, GRPC_INVALID_ARGUMENT, cause.message, BYTES_NULL);
         arena_destroy(&arena);
         return;
     }

@@ -349,44 +349,41 @@ static void cancel_any_await(struct asking *asking) {
     stream_session_cancel_await(asking->operation->session->streams, asking);
 }
 
-/* A query that failed raises its error in awaitTermination. */
-static void awaited(void *argument, bool terminated, const struct sql_error *error) {
-    struct asking *asking = argument;
-    struct operation *operation = asking->operation;
-    if (error != NULL) {
-        sql_error_copy(&operation->error, error);
-        connect_operation_fail(operation);
-    } else {
-        Connect__StreamingQueryCommandResult result = CONNECT__STREAMING_QUERY_COMMAND_RESULT__INIT;
-        Connect__StreamingQueryCommandResult__AwaitTerminationResult answer =
-            CONNECT__STREAMING_QUERY_COMMAND_RESULT__AWAIT_TERMINATION_RESULT__INIT;
-        answer.has_terminated = true;
-        answer.terminated = terminated;
-        result.result_type_case = CONNECT__STREAMING_QUERY_COMMAND_RESULT__RESULT_TYPE_AWAIT_TERMINATION;
-        result.await_termination = &answer;
-        send_query_result(operation, asking->query, &result);
-    }
+/* The error that ended a query is raised where it is awaited. */
+static bool fail_asking(struct asking *asking, const struct sql_error *error) {
+    if (error == NULL)
+        return false;
+    sql_error_copy(&asking->operation->error, error);
+    connect_operation_fail(asking->operation);
+    return true;
+}
+
+/* Ends the asking: with that error, or with this result. */
+static void end_await(
+    struct asking *asking, const struct sql_error *error, Connect__StreamingQueryCommandResult *result) {
+    if (!fail_asking(asking, error))
+        send_query_result(asking->operation, asking->query, result);
     end_asking(asking);
+}
+
+static void awaited(void *argument, bool terminated, const struct sql_error *error) {
+    Connect__StreamingQueryCommandResult result = CONNECT__STREAMING_QUERY_COMMAND_RESULT__INIT;
+    Connect__StreamingQueryCommandResult__AwaitTerminationResult answer =
+        CONNECT__STREAMING_QUERY_COMMAND_RESULT__AWAIT_TERMINATION_RESULT__INIT;
+    answer.has_terminated = true;
+    answer.terminated = terminated;
+    result.result_type_case = CONNECT__STREAMING_QUERY_COMMAND_RESULT__RESULT_TYPE_AWAIT_TERMINATION;
+    result.await_termination = &answer;
+    end_await(argument, error, &result);
 }
 
 static void processed_all(void *argument, bool terminated, const struct sql_error *error) {
-    struct asking *asking = argument;
-    struct operation *operation = asking->operation;
-    if (error != NULL) {
-        sql_error_copy(&operation->error, error);
-        connect_operation_fail(operation);
-    } else {
-        Connect__StreamingQueryCommandResult result = CONNECT__STREAMING_QUERY_COMMAND_RESULT__INIT;
-        send_query_result(operation, asking->query, &result);
-    }
-    end_asking(asking);
+    Connect__StreamingQueryCommandResult result = CONNECT__STREAMING_QUERY_COMMAND_RESULT__INIT;
+    end_await(argument, error, &result);
 }
 
 static void stopped(void *argument) {
-    struct asking *asking = argument;
-    Connect__StreamingQueryCommandResult result = CONNECT__STREAMING_QUERY_COMMAND_RESULT__INIT;
-    send_query_result(asking->operation, asking->query, &result);
-    end_asking(asking);
+    processed_all(argument, true, NULL);
 }
 
 static int64_t timeout_of(bool given, int64_t timeout_ms) {
@@ -499,20 +496,15 @@ static void answer_get(struct operation *operation, const char *id_text) {
 
 static void awaited_any(void *argument, bool terminated, const struct sql_error *error) {
     struct asking *asking = argument;
-    struct operation *operation = asking->operation;
-    if (error != NULL) {
-        sql_error_copy(&operation->error, error);
-        connect_operation_fail(operation);
-    } else {
-        Connect__StreamingQueryManagerCommandResult result = CONNECT__STREAMING_QUERY_MANAGER_COMMAND_RESULT__INIT;
-        Connect__StreamingQueryManagerCommandResult__AwaitAnyTerminationResult answer =
-            CONNECT__STREAMING_QUERY_MANAGER_COMMAND_RESULT__AWAIT_ANY_TERMINATION_RESULT__INIT;
-        answer.has_terminated = true;
-        answer.terminated = terminated;
-        result.result_type_case = CONNECT__STREAMING_QUERY_MANAGER_COMMAND_RESULT__RESULT_TYPE_AWAIT_ANY_TERMINATION;
-        result.await_any_termination = &answer;
-        send_manager_result(operation, &result);
-    }
+    Connect__StreamingQueryManagerCommandResult result = CONNECT__STREAMING_QUERY_MANAGER_COMMAND_RESULT__INIT;
+    Connect__StreamingQueryManagerCommandResult__AwaitAnyTerminationResult answer =
+        CONNECT__STREAMING_QUERY_MANAGER_COMMAND_RESULT__AWAIT_ANY_TERMINATION_RESULT__INIT;
+    answer.has_terminated = true;
+    answer.terminated = terminated;
+    result.result_type_case = CONNECT__STREAMING_QUERY_MANAGER_COMMAND_RESULT__RESULT_TYPE_AWAIT_ANY_TERMINATION;
+    result.await_any_termination = &answer;
+    if (!fail_asking(asking, error))
+        send_manager_result(asking->operation, &result);
     end_asking(asking);
 }
 

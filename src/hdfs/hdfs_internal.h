@@ -14,7 +14,7 @@
 #include "base/assert.h"
 #include "base/uuid.h"
 #include "hdfs/hdfs.h"
-#include "hdfs/message.h"
+#include "wire/protobuf.h"
 #include "store/lease.h"
 
 #define HDFS_CHUNK_SIZE 512         /* bytes per checksum */

@@ -86,7 +86,7 @@ static void append_header(struct buffer *out, int32_t call) {
     Hadoop__RpcRequestHeader header = HADOOP__RPC_REQUEST_HEADER__INIT;
     header.callid = call;
     header.clientid = (ProtobufCBinaryData){16, (uint8_t *)"0123456789abcdef"};
-    message_append_delimited(out, &header.base);
+    protobuf_append_delimited(out, &header.base);
 }
 
 static int open_as(struct fixture *fixture, const char *user) {
@@ -98,7 +98,7 @@ static int open_as(struct fixture *fixture, const char *user) {
     information.effectiveuser = (char *)user;
     Hadoop__IpcConnectionContext context = HADOOP__IPC_CONNECTION_CONTEXT__INIT;
     context.userinfo = &information;
-    message_append_delimited(&frame, &context.base);
+    protobuf_append_delimited(&frame, &context.base);
     send_frame(descriptor, &frame);
     buffer_free(&frame);
     return descriptor;
@@ -126,9 +126,9 @@ static ProtobufCMessage *receive(
     uint8_t *data = arena_allocate(&fixture->arena, count);
     assert_true(receive_all(descriptor, data, count));
     struct bytes frame = bytes_make(data, count), part;
-    assert_int_equal(message_take(&frame, &part, 1 << 20), 1);
-    Hadoop__RpcResponseHeader *header =
-        (Hadoop__RpcResponseHeader *)message_unpack(&hadoop__rpc_response_header__descriptor, &fixture->arena, part);
+    assert_int_equal(protobuf_take_delimited(&frame, &part, 1 << 20), 1);
+    Hadoop__RpcResponseHeader *header = (Hadoop__RpcResponseHeader *)protobuf_unpack(
+        &fixture->arena, &hadoop__rpc_response_header__descriptor, part, PROTOBUF_DEPTH_USUAL, NULL);
     assert_non_null(header);
     if (call)
         *call = (int32_t)header->callid;
@@ -137,8 +137,8 @@ static ProtobufCMessage *receive(
         snprintf(fixture->exception, sizeof fixture->exception, "%s", header->exceptionclassname);
         return NULL;
     }
-    assert_int_equal(message_take(&frame, &part, 1 << 20), 1);
-    return message_unpack(kind, &fixture->arena, part);
+    assert_int_equal(protobuf_take_delimited(&frame, &part, 1 << 20), 1);
+    return protobuf_unpack(&fixture->arena, kind, part, PROTOBUF_DEPTH_USUAL, NULL);
 }
 
 static void send_call(int descriptor, int32_t call, const char *method, const ProtobufCMessage *request) {
@@ -148,8 +148,8 @@ static void send_call(int descriptor, int32_t call, const char *method, const Pr
     header.methodname = (char *)method;
     header.declaringclassprotocolname = "org.apache.hadoop.hdfs.protocol.ClientProtocol";
     header.clientprotocolversion = 1;
-    message_append_delimited(&frame, &header.base);
-    message_append_delimited(&frame, request);
+    protobuf_append_delimited(&frame, &header.base);
+    protobuf_append_delimited(&frame, request);
     send_frame(descriptor, &frame);
     buffer_free(&frame);
 }
@@ -166,51 +166,6 @@ static bool mkdirs(struct fixture *fixture, int descriptor, const char *path) {
 }
 
 /* ---- messages from strangers ---- */
-
-static void test_messages_are_walked_before_they_are_unpacked(void **state) {
-    struct buffer nested = {0};
-    struct arena arena = {0};
-    /* LocatedBlocks { 4: LocatedBlock { 1: … } }: proper depth is fine, junk lengths are not. */
-    static const uint8_t too_long[] = {0x22, 0x7f, 0x0a}, no_tag[] = {0x00, 0x01}, group[] = {0x0b, 0x0c},
-                         half[] = {0x08};
-    assert_false(message_check(&hadoop__located_blocks__descriptor, bytes_make(too_long, sizeof too_long)));
-    assert_false(message_check(&hadoop__located_blocks__descriptor, bytes_make(no_tag, sizeof no_tag)));
-    assert_false(message_check(&hadoop__located_blocks__descriptor, bytes_make(group, sizeof group)));
-    assert_false(message_check(&hadoop__located_blocks__descriptor, bytes_make(half, sizeof half)));
-    assert_true(message_check(&hadoop__located_blocks__descriptor, BYTES("")));
-    assert_null(message_unpack(&hadoop__located_blocks__descriptor, &arena, BYTES(""))); /* required fields */
-    /* Unknown fields of any depth are only bytes. */
-    for (int i = 0; i < 1000; i++) {
-        struct buffer outer = {0};
-        buffer_append(&outer, "\xfa\x07", 2); /* field 127, length-delimited */
-        for (size_t size = nested.size;; size >>= 7) {
-            buffer_append_byte(&outer, (uint8_t)(size < 0x80 ? size : (size & 0x7f) | 0x80));
-            if (size < 0x80)
-                break;
-        }
-        buffer_append_bytes(&outer, buffer_view(&nested));
-        buffer_free(&nested);
-        nested = outer;
-    }
-    assert_true(message_check(&hadoop__located_blocks__descriptor, buffer_view(&nested)));
-    buffer_free(&nested);
-    arena_destroy(&arena);
-}
-
-static void test_a_message_is_taken_only_when_it_is_whole(void **state) {
-    struct bytes input = BYTES("\x03"
-                               "ab"),
-                 part;
-    assert_int_equal(message_take(&input, &part, 100), 0);
-    input = BYTES("\x03"
-                  "abcd");
-    assert_int_equal(message_take(&input, &part, 100), 1);
-    assert_true(bytes_equal_text(part, "abc") && bytes_equal_text(input, "d"));
-    input = BYTES("\x80\x80\x01");
-    assert_int_equal(message_take(&input, &part, 100), -1); /* longer than allowed */
-    input = BYTES("\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff");
-    assert_int_equal(message_take(&input, &part, 100), -1); /* no varint */
-}
 
 static void test_random_frames_close_only_their_connection(void **state) {
     struct fixture *fixture = *state;
@@ -329,8 +284,6 @@ static void test_the_methods_are_sorted(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_messages_are_walked_before_they_are_unpacked),
-        cmocka_unit_test(test_a_message_is_taken_only_when_it_is_whole),
         cmocka_unit_test(test_the_text_of_modes),
         cmocka_unit_test(test_the_methods_are_sorted),
         cmocka_unit_test_setup_teardown(test_random_frames_close_only_their_connection, set_up, tear_down),

@@ -57,9 +57,9 @@ static void append_answer(struct buffer *out, const Hadoop__RpcRequestHeader *re
     header->retrycount = request->retrycount;
     size_t start = out->size;
     buffer_extend(out, 4);
-    message_append_delimited(out, &header->base);
+    protobuf_append_delimited(out, &header->base);
     if (message) {
-        message_append_delimited(out, message);
+        protobuf_append_delimited(out, message);
     }
     store_be32(out->data + start, (int32_t)(out->size - start - 4));
 }
@@ -145,10 +145,10 @@ static void rpc_call_free(struct rpc_call *rpc) {
 static bool call_prepare(struct net_connection *connection, struct rpc_call *rpc, struct bytes rest) {
     struct arena *arena = &rpc->call.operation.arena;
     struct bytes part = BYTES_NULL;
-    Hadoop__RequestHeader *request =
-        message_take(&rest, &part, FRAME_SIZE_MAX) == 1
-            ? (Hadoop__RequestHeader *)message_unpack(&hadoop__request_header__descriptor, arena, part)
-            : NULL;
+    Hadoop__RequestHeader *request = protobuf_take_delimited(&rest, &part, FRAME_SIZE_MAX) == 1
+                                         ? (Hadoop__RequestHeader *)protobuf_unpack(arena,
+                                               &hadoop__request_header__descriptor, part, PROTOBUF_DEPTH_USUAL, NULL)
+                                         : NULL;
     if (!request) {
         send_failure(connection, rpc->header, EXCEPTION_RPC_SERVER,
             HADOOP__RPC_RESPONSE_HEADER__RPC_ERROR_CODE__FATAL_DESERIALIZING_REQUEST,
@@ -170,15 +170,16 @@ static bool call_prepare(struct net_connection *connection, struct rpc_call *rpc
         return false;
     }
     part = BYTES_NULL;
-    bool has_part = rest.size == 0 || message_take(&rest, &part, FRAME_SIZE_MAX) == 1;
-    rpc->call.request = has_part ? message_unpack(rpc->call.method->request, arena, part) : NULL;
+    bool has_part = rest.size == 0 || protobuf_take_delimited(&rest, &part, FRAME_SIZE_MAX) == 1;
+    rpc->call.request =
+        has_part ? protobuf_unpack(arena, rpc->call.method->request, part, PROTOBUF_DEPTH_USUAL, NULL) : NULL;
     if (!rpc->call.request) {
         send_failure(connection, rpc->header, EXCEPTION_RPC_SERVER,
             HADOOP__RPC_RESPONSE_HEADER__RPC_ERROR_CODE__ERROR_RPC_SERVER,
             arena_printf(arena, "the parameters of %s cannot be read", request->methodname));
         return false;
     }
-    rpc->call.response = message_new(arena, rpc->call.method->response);
+    rpc->call.response = protobuf_make(arena, rpc->call.method->response);
     return true;
 }
 
@@ -209,9 +210,9 @@ static void take_context(
     struct net_connection *connection, struct rpc_connection *state, struct bytes rest, struct arena *arena) {
     struct bytes part = BYTES_NULL;
     Hadoop__IpcConnectionContext *context = NULL;
-    if (message_take(&rest, &part, FRAME_SIZE_MAX) == 1) {
-        context =
-            (Hadoop__IpcConnectionContext *)message_unpack(&hadoop__ipc_connection_context__descriptor, arena, part);
+    if (protobuf_take_delimited(&rest, &part, FRAME_SIZE_MAX) == 1) {
+        context = (Hadoop__IpcConnectionContext *)protobuf_unpack(
+            arena, &hadoop__ipc_connection_context__descriptor, part, PROTOBUF_DEPTH_USUAL, NULL);
     }
     if (!context) {
         fatal(connection, HADOOP__RPC_RESPONSE_HEADER__RPC_ERROR_CODE__FATAL_DESERIALIZING_REQUEST,
@@ -227,8 +228,9 @@ static void answer_sasl(struct net_connection *connection, const Hadoop__RpcRequ
     struct arena *arena) {
     struct bytes part = BYTES_NULL;
     Hadoop__RpcSasl *sasl = NULL;
-    if (message_take(&rest, &part, FRAME_SIZE_MAX) == 1) {
-        sasl = (Hadoop__RpcSasl *)message_unpack(&hadoop__rpc_sasl__descriptor, arena, part);
+    if (protobuf_take_delimited(&rest, &part, FRAME_SIZE_MAX) == 1) {
+        sasl =
+            (Hadoop__RpcSasl *)protobuf_unpack(arena, &hadoop__rpc_sasl__descriptor, part, PROTOBUF_DEPTH_USUAL, NULL);
     }
     if (!sasl || sasl->state != HADOOP__RPC_SASL__SASL_STATE__NEGOTIATE) {
         fatal(connection, HADOOP__RPC_RESPONSE_HEADER__RPC_ERROR_CODE__FATAL_UNAUTHORIZED,
@@ -251,8 +253,9 @@ static void take_frame(struct net_connection *connection, struct rpc_connection 
         net_local(connection)->text);
     struct arena *arena = &rpc->call.operation.arena;
     struct bytes part = BYTES_NULL;
-    if (message_take(&frame, &part, FRAME_SIZE_MAX) == 1) {
-        rpc->header = (Hadoop__RpcRequestHeader *)message_unpack(&hadoop__rpc_request_header__descriptor, arena, part);
+    if (protobuf_take_delimited(&frame, &part, FRAME_SIZE_MAX) == 1) {
+        rpc->header = (Hadoop__RpcRequestHeader *)protobuf_unpack(
+            arena, &hadoop__rpc_request_header__descriptor, part, PROTOBUF_DEPTH_USUAL, NULL);
     }
     if (!rpc->header) {
         rpc_call_free(rpc);

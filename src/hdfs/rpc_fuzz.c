@@ -9,16 +9,16 @@
  * do. */
 static void take_call(struct arena *arena, struct bytes frame) {
     struct bytes part;
-    if (message_take(&frame, &part, 8 << 20) != 1 ||
-        !message_unpack(&hadoop__rpc_request_header__descriptor, arena, part) ||
-        message_take(&frame, &part, 8 << 20) != 1) {
+    if (protobuf_take_delimited(&frame, &part, 8 << 20) != 1 ||
+        !protobuf_unpack(arena, &hadoop__rpc_request_header__descriptor, part, PROTOBUF_DEPTH_USUAL, NULL) ||
+        protobuf_take_delimited(&frame, &part, 8 << 20) != 1) {
         return;
     }
-    Hadoop__RequestHeader *header =
-        (Hadoop__RequestHeader *)message_unpack(&hadoop__request_header__descriptor, arena, part);
+    Hadoop__RequestHeader *header = (Hadoop__RequestHeader *)protobuf_unpack(
+        arena, &hadoop__request_header__descriptor, part, PROTOBUF_DEPTH_USUAL, NULL);
     const struct call_method *method = header ? call_method_find(header->methodname) : NULL;
-    if (method && message_take(&frame, &part, 8 << 20) == 1) {
-        message_unpack(method->request, arena, part);
+    if (method && protobuf_take_delimited(&frame, &part, 8 << 20) == 1) {
+        protobuf_unpack(arena, method->request, part, PROTOBUF_DEPTH_USUAL, NULL);
     }
 }
 
@@ -30,7 +30,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct arena arena = {0};
     take_call(&arena, bytes_make(data, size));
     for (size_t i = 0; i < ARRAY_COUNT(others); i++) {
-        message_unpack(others[i], &arena, bytes_make(data, size));
+        protobuf_unpack(&arena, others[i], bytes_make(data, size), PROTOBUF_DEPTH_USUAL, NULL);
     }
     arena_destroy(&arena);
     return 0;

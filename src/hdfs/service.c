@@ -110,7 +110,7 @@ static void log_namenode_start(struct hdfs *hdfs) {
     unsigned port = hdfs_namenode_port(hdfs);
     const char *address = hdfs->options.address_count > 0 ? hdfs->options.addresses[0] : "";
     service_log_write(namenode, LOG_INFO, "org.apache.hadoop.hdfs.server.namenode.NameNode",
-        "fs.defaultFS is hdfs://%s:%u", address, port);
+        "fs.defaultFS is hdfs://%s", store_authority(hdfs->options.store));
     service_log_write(
         namenode, LOG_INFO, "org.apache.hadoop.ipc.Server", "Starting Socket Reader #1 for port %u", port);
     service_log_write(namenode, LOG_INFO, "org.apache.hadoop.hdfs.server.namenode.FSNamesystem",

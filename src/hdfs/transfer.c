@@ -102,7 +102,7 @@ void transfer_end(struct transfer *transfer) {
 /* ---- answers ---- */
 
 void transfer_append(struct buffer *out, const ProtobufCMessage *message) {
-    message_append_delimited(out, message);
+    protobuf_append_delimited(out, message);
 }
 
 void transfer_refuse(struct transfer *transfer, Hadoop__TransferStatus status, const char *format, ...) {
@@ -181,12 +181,13 @@ static size_t take_operation(struct transfer *transfer, struct bytes input) {
             transfer, input, arena_printf(&transfer->arena, "Unknown op %u in data stream", input.data[2]));
     }
     struct bytes rest = bytes_slice(input, 3, input.size - 3), part;
-    int taken = message_take(&rest, &part, TRANSFER_HEADER_SIZE_MAX);
+    int taken = protobuf_take_delimited(&rest, &part, TRANSFER_HEADER_SIZE_MAX);
     if (taken == 0) {
         return 0;
     }
-    transfer->message =
-        taken > 0 ? message_unpack(kind->message, &transfer->arena, arena_copy(&transfer->arena, part)) : NULL;
+    transfer->message = taken > 0 ? protobuf_unpack(&transfer->arena, kind->message, arena_copy(&transfer->arena, part),
+                                        PROTOBUF_DEPTH_USUAL, NULL)
+                                  : NULL;
     if (!transfer->message) {
         return refuse_input(
             transfer, input, arena_printf(&transfer->arena, "the header of %s cannot be read", kind->name));
@@ -201,7 +202,7 @@ static size_t take_operation(struct transfer *transfer, struct bytes input) {
 
 static size_t take_read_status(struct transfer *transfer, struct bytes input) {
     struct bytes rest = input, part;
-    int taken = message_take(&rest, &part, TRANSFER_HEADER_SIZE_MAX);
+    int taken = protobuf_take_delimited(&rest, &part, TRANSFER_HEADER_SIZE_MAX);
     if (taken < 0) {
         return refuse_input(transfer, input, "the status after a read cannot be read");
     }

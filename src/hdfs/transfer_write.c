@@ -152,8 +152,8 @@ static int packet_parse(
     if (!whole) {
         return 1;
     }
-    Hadoop__PacketHeader *header = (Hadoop__PacketHeader *)message_unpack(
-        &hadoop__packet_header__descriptor, arena, bytes_slice(input, 6, header_size));
+    Hadoop__PacketHeader *header = (Hadoop__PacketHeader *)protobuf_unpack(
+        arena, &hadoop__packet_header__descriptor, bytes_slice(input, 6, header_size), PROTOBUF_DEPTH_USUAL, NULL);
     if (!header || header->datalen < 0 || header->offsetinblock < 0) {
         return -1;
     }

@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #include "base/assert.h"
-#include "hdfs/message.h"
+#include "wire/protobuf.h"
 #include "rpc.pb-c.h"
 #include "transfer.pb-c.h"
 #include "wire/crc32c.h"
@@ -98,8 +98,9 @@ static ProtobufCMessage *receive_message(int descriptor, struct arena *arena, co
         return NULL;
     }
     uint8_t *data = arena_allocate(arena, (size_t)size);
-    return receive_all(descriptor, data, (size_t)size) ? message_unpack(kind, arena, bytes_make(data, (size_t)size))
-                                                       : NULL;
+    return receive_all(descriptor, data, (size_t)size)
+               ? protobuf_unpack(arena, kind, bytes_make(data, (size_t)size), PROTOBUF_DEPTH_USUAL, NULL)
+               : NULL;
 }
 
 /* ---- calls ---- */
@@ -120,7 +121,7 @@ static void append_header(struct hdfs_client *client, struct buffer *out, int32_
     header.callid = call;
     header.clientid = (ProtobufCBinaryData){sizeof client->id, client->id};
     header.retrycount = 0;
-    message_append_delimited(out, &header.base);
+    protobuf_append_delimited(out, &header.base);
 }
 
 bool hdfs_client_open(
@@ -145,7 +146,7 @@ bool hdfs_client_open(
     Hadoop__IpcConnectionContext context = HADOOP__IPC_CONNECTION_CONTEXT__INIT;
     context.userinfo = &information;
     context.protocol = CLIENT_PROTOCOL;
-    message_append_delimited(&out, &context.base);
+    protobuf_append_delimited(&out, &context.base);
     store_be32(out.data + start, (int32_t)(out.size - start - 4));
     bool ok = send_all(client->descriptor, buffer_view(&out));
     buffer_free(&out);
@@ -163,8 +164,9 @@ static ProtobufCMessage *take_answer(
     struct hdfs_client *client, struct arena *arena, struct bytes frame, const ProtobufCMessageDescriptor *kind) {
     struct bytes part;
     Hadoop__RpcResponseHeader *header = NULL;
-    if (message_take(&frame, &part, ANSWER_SIZE_MAX) == 1) {
-        header = (Hadoop__RpcResponseHeader *)message_unpack(&hadoop__rpc_response_header__descriptor, arena, part);
+    if (protobuf_take_delimited(&frame, &part, ANSWER_SIZE_MAX) == 1) {
+        header = (Hadoop__RpcResponseHeader *)protobuf_unpack(
+            arena, &hadoop__rpc_response_header__descriptor, part, PROTOBUF_DEPTH_USUAL, NULL);
     }
     if (!header) {
         hdfs_client_fail(client, "%s answers something else than Hadoop RPC", client->host);
@@ -176,8 +178,9 @@ static ProtobufCMessage *take_answer(
             header->exceptionclassname ? header->exceptionclassname : "java.io.IOException");
         return NULL;
     }
-    ProtobufCMessage *answer =
-        message_take(&frame, &part, ANSWER_SIZE_MAX) == 1 ? message_unpack(kind, arena, part) : NULL;
+    ProtobufCMessage *answer = protobuf_take_delimited(&frame, &part, ANSWER_SIZE_MAX) == 1
+                                   ? protobuf_unpack(arena, kind, part, PROTOBUF_DEPTH_USUAL, NULL)
+                                   : NULL;
     if (!answer) {
         hdfs_client_fail(client, "the answer of %s cannot be read", client->host);
     }
@@ -193,8 +196,8 @@ ProtobufCMessage *hdfs_client_call(struct hdfs_client *client, struct arena *are
     header.methodname = (char *)method;
     header.declaringclassprotocolname = CLIENT_PROTOCOL;
     header.clientprotocolversion = 1;
-    message_append_delimited(&out, &header.base);
-    message_append_delimited(&out, request);
+    protobuf_append_delimited(&out, &header.base);
+    protobuf_append_delimited(&out, request);
     store_be32(out.data, (int32_t)(out.size - 4));
     bool ok = send_all(client->descriptor, buffer_view(&out));
     uint8_t length[4];
@@ -219,7 +222,7 @@ ProtobufCMessage *hdfs_client_call(struct hdfs_client *client, struct arena *are
 static void send_operation(struct buffer *out, uint8_t code, const ProtobufCMessage *message) {
     uint8_t start[3] = {0, 28, code};
     buffer_append(out, start, sizeof start);
-    message_append_delimited(out, message);
+    protobuf_append_delimited(out, message);
 }
 
 static int connect_datanode(struct hdfs_client *client, const Hadoop__LocatedBlock *block) {
@@ -271,8 +274,8 @@ static bool receive_packet(int descriptor, struct arena *arena, struct buffer *p
     if (!receive_all(descriptor, bytes, header_size + payload - 4)) {
         return false;
     }
-    *header = (Hadoop__PacketHeader *)message_unpack(
-        &hadoop__packet_header__descriptor, arena, bytes_make(bytes, header_size));
+    *header = (Hadoop__PacketHeader *)protobuf_unpack(
+        arena, &hadoop__packet_header__descriptor, bytes_make(bytes, header_size), PROTOBUF_DEPTH_USUAL, NULL);
     if (!*header || (*header)->datalen < 0 || (size_t)(*header)->datalen > payload - 4) {
         return false;
     }
@@ -347,7 +350,7 @@ static bool read_block(struct hdfs_client *client, Hadoop__LocatedBlock *block, 
         Hadoop__ClientReadStatus status = HADOOP__CLIENT_READ_STATUS__INIT;
         status.status = HADOOP__TRANSFER_STATUS__CHECKSUM_OK;
         struct buffer out = {0};
-        message_append_delimited(&out, &status.base);
+        protobuf_append_delimited(&out, &status.base);
         send_all(descriptor, buffer_view(&out));
         buffer_free(&out);
     }
