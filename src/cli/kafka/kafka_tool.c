@@ -208,27 +208,63 @@ bool tool_split_property(char *text, char **name, char **value) {
     return true;
 }
 
-bool tool_read_properties(
-    const char *path, void (*add)(void *context, const char *name, const char *value), void *context) {
+static void take_property(char *text, tool_property *add, void *context) {
+    char *name = text, *value = NULL;
+    tool_split_property(text, &name, &value);
+    add(context, name, value != NULL ? value : "");
+}
+
+bool tool_read_properties(const char *path, tool_property *add, void *context) {
     FILE *file = fopen(path, "r");
     if (!file) {
         perror(path);
         return false;
     }
-    char *line = NULL, *name, *value;
+    char *line = NULL;
     size_t capacity = 0;
     for (ssize_t size; (size = getline(&line, &capacity, file)) > 0;) {
         struct bytes text = bytes_trim(bytes_make(line, (size_t)size));
         if (text.size == 0 || text.data[0] == '#')
             continue;
         char *copy = tool_text(text);
-        if (tool_split_property(copy, &name, &value))
-            add(context, name, value);
+        take_property(copy, add, context);
         free(copy);
     }
     free(line);
     fclose(file);
     return true;
+}
+
+static bool take_option(const struct tool *tool, const struct tool_property_option *option, void *context) {
+    size_t cursor = 0;
+    bool said = option->is_file || option->instead == NULL;
+    for (const char *text; (text = tool_next(tool, option->name, &cursor));) {
+        if (option->is_file && !tool_read_properties(text, option->add, context))
+            return false;
+        if (option->is_file)
+            continue;
+        if (!said)
+            printf("Option --%s is deprecated and will be removed in a future version. Use --%s instead.\n",
+                option->name, option->instead);
+        said = true;
+        char *copy = tool_text(bytes_from_text(text));
+        take_property(copy, option->add, context);
+        free(copy);
+    }
+    return true;
+}
+
+bool tool_take_properties(
+    const struct tool *tool, const struct tool_property_option *options, size_t count, void *context) {
+    for (size_t i = 0; i < count; i++)
+        if (!take_option(tool, &options[i], context))
+            return false;
+    return true;
+}
+
+void tool_replace(char **place, const char *value) {
+    free(*place);
+    *place = tool_text(bytes_from_text(value));
 }
 
 char *tool_text(struct bytes text) {

@@ -48,11 +48,24 @@ int tool_usage_error(const struct tool *tool, const char *format, ...) __attribu
 bool tool_connect(struct tool *tool, const char *client_id);
 /* "[2026-11-22 15:10:47,662] ERROR text (logger)" on standard error. */
 void tool_log_error(const char *logger, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* "name=value" lines of a properties file as given options' properties: calls add(context, name, value). */
-bool tool_read_properties(
-    const char *path, void (*add)(void *context, const char *name, const char *value), void *context);
+/* What a property of the command line or of a file does to the tool; value is "" behind a name without '='. */
+typedef void tool_property(void *context, const char *name, const char *value);
+/* An option that gives properties: NAME=VALUE, or the path of a file with such lines. */
+struct tool_property_option {
+    const char *name;
+    bool is_file;
+    const char *instead; /* the option is an old name of that one, and it is said once; or NULL */
+    tool_property *add;
+};
+/* Applies the properties that were given, in the order of the table. False after a file that cannot be read was named.
+ */
+bool tool_take_properties(
+    const struct tool *tool, const struct tool_property_option *options, size_t count, void *context);
+bool tool_read_properties(const char *path, tool_property *add, void *context);
 /* Splits "a=b" in place; false without '='. */
 bool tool_split_property(char *text, char **name, char **value);
+/* Frees *place and makes it a copy of value. */
+void tool_replace(char **place, const char *value);
 
 struct tool_texts { /* growable list of heap texts */
     char **items;

@@ -62,11 +62,6 @@ static void on_interrupt(int signal_number) {
 
 /* ---- settings ---- */
 
-static void replace(char **place, const char *value) {
-    free(*place);
-    *place = strdup(value);
-}
-
 static void formatter_property(void *context, const char *name, const char *value) {
     struct console *console = context;
     const struct {
@@ -82,13 +77,13 @@ static void formatter_property(void *context, const char *name, const char *valu
             return;
         }
     if (strcmp(name, "key.separator") == 0)
-        replace(&console->key_separator, value);
+        tool_replace(&console->key_separator, value);
     else if (strcmp(name, "line.separator") == 0)
-        replace(&console->line_separator, value);
+        tool_replace(&console->line_separator, value);
     else if (strcmp(name, "headers.separator") == 0)
-        replace(&console->headers_separator, value);
+        tool_replace(&console->headers_separator, value);
     else if (strcmp(name, "null.literal") == 0)
-        replace(&console->null_literal, value);
+        tool_replace(&console->null_literal, value);
     else if (!strstr(name, "deserializer"))
         fprintf(stderr, "The printing has no property %s; it has no effect.\n", name);
 }
@@ -110,31 +105,6 @@ static void consumer_property(void *context, const char *name, const char *value
     } else if (strcmp(name, "group.protocol") != 0) {
         fprintf(stderr, "Property %s of the consumer has no effect here.\n", name);
     }
-}
-
-static void take_properties(struct console *console, const char *option, const char *instead,
-    void (*add)(void *context, const char *name, const char *value)) {
-    size_t cursor = 0;
-    bool said = instead == NULL;
-    for (const char *text; (text = tool_next(&console->tool, option, &cursor));) {
-        char *copy = strdup(text), *name, *value;
-        if (!said)
-            printf("Option --%s is deprecated and will be removed in a future version. Use --%s instead.\n", option,
-                instead);
-        said = true;
-        if (tool_split_property(copy, &name, &value))
-            add(console, name, value);
-        else
-            add(console, copy, "");
-        free(copy);
-    }
-}
-
-static void take_file(
-    struct console *console, const char *option, void (*add)(void *context, const char *name, const char *value)) {
-    const char *path = tool_value(&console->tool, option);
-    if (path && !tool_read_properties(path, add, console))
-        console->failed = true;
 }
 
 static const char *included(const struct tool *tool) {
@@ -164,21 +134,25 @@ static bool check_options(struct console *console) {
 
 static bool take_options(struct console *console) {
     const struct tool *tool = &console->tool;
-    replace(&console->key_separator, "\t");
-    replace(&console->line_separator, "\n");
-    replace(&console->headers_separator, ",");
-    replace(&console->null_literal, "null");
+    tool_replace(&console->key_separator, "\t");
+    tool_replace(&console->line_separator, "\n");
+    tool_replace(&console->headers_separator, ",");
+    tool_replace(&console->null_literal, "null");
     console->print_value = true;
     snprintf(console->client_id, sizeof console->client_id, "console-consumer");
     if (!check_options(console))
         return false;
-    take_file(console, "command-config", consumer_property);
-    take_file(console, "consumer.config", consumer_property);
-    take_properties(console, "consumer-property", "command-property", consumer_property);
-    take_properties(console, "command-property", NULL, consumer_property);
-    take_file(console, "formatter-config", formatter_property);
-    take_properties(console, "property", "formatter-property", formatter_property);
-    take_properties(console, "formatter-property", NULL, formatter_property);
+    const struct tool_property_option property_options[] = {
+        {"command-config", true, NULL, consumer_property},
+        {"consumer.config", true, NULL, consumer_property},
+        {"consumer-property", false, "command-property", consumer_property},
+        {"command-property", false, NULL, consumer_property},
+        {"formatter-config", true, NULL, formatter_property},
+        {"property", false, "formatter-property", formatter_property},
+        {"formatter-property", false, NULL, formatter_property},
+    };
+    if (!tool_take_properties(tool, property_options, ARRAY_COUNT(property_options), console))
+        return false;
     if (tool_value(tool, "isolation-level"))
         console->read_committed = strcmp(tool_value(tool, "isolation-level"), "read_committed") == 0;
     if (tool_value(tool, "group")) {

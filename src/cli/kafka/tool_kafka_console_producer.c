@@ -72,11 +72,6 @@ struct producer {
 
 /* ---- settings ---- */
 
-static void replace(char **place, const char *value) {
-    free(*place);
-    *place = strdup(value);
-}
-
 static void reader_property(void *context, const char *name, const char *value) {
     struct producer *producer = context;
     bool yes = strcasecmp(value, "true") == 0;
@@ -87,15 +82,15 @@ static void reader_property(void *context, const char *name, const char *value) 
     else if (strcmp(name, "ignore.error") == 0)
         producer->ignore_error = yes;
     else if (strcmp(name, "key.separator") == 0)
-        replace(&producer->key_separator, value);
+        tool_replace(&producer->key_separator, value);
     else if (strcmp(name, "headers.delimiter") == 0)
-        replace(&producer->headers_delimiter, value);
+        tool_replace(&producer->headers_delimiter, value);
     else if (strcmp(name, "headers.separator") == 0)
-        replace(&producer->headers_separator, value);
+        tool_replace(&producer->headers_separator, value);
     else if (strcmp(name, "headers.key.separator") == 0)
-        replace(&producer->headers_key_separator, value);
+        tool_replace(&producer->headers_key_separator, value);
     else if (strcmp(name, "null.marker") == 0)
-        replace(&producer->null_marker, value);
+        tool_replace(&producer->null_marker, value);
     else
         fprintf(stderr, "The line reader has no property %s; it has no effect.\n", name);
 }
@@ -136,40 +131,15 @@ static void producer_property(void *context, const char *name, const char *value
         fprintf(stderr, "Property %s of the producer has no effect here.\n", name);
 }
 
-static void take_properties(struct producer *producer, const char *option, const char *instead,
-    void (*add)(void *context, const char *name, const char *value)) {
-    size_t cursor = 0;
-    bool said = instead == NULL;
-    for (const char *text; (text = tool_next(&producer->tool, option, &cursor));) {
-        char *copy = strdup(text), *name, *value;
-        if (!said)
-            printf("Option --%s is deprecated and will be removed in a future version. Use --%s instead.\n", option,
-                instead);
-        said = true;
-        if (tool_split_property(copy, &name, &value))
-            add(producer, name, value);
-        else if (add == reader_property)
-            reader_property(producer, copy, "");
-        free(copy);
-    }
-}
-
-static void take_file(
-    struct producer *producer, const char *option, void (*add)(void *context, const char *name, const char *value)) {
-    const char *path = tool_value(&producer->tool, option);
-    if (path && !tool_read_properties(path, add, producer))
-        producer->failed = true;
-}
-
 static bool take_options(struct producer *producer) {
     const struct tool *tool = &producer->tool;
     int64_t batch_size;
     producer->topic = tool_value(tool, "topic");
     producer->acks = -1;
-    replace(&producer->key_separator, "\t");
-    replace(&producer->headers_delimiter, "\t");
-    replace(&producer->headers_separator, ",");
-    replace(&producer->headers_key_separator, ":");
+    tool_replace(&producer->key_separator, "\t");
+    tool_replace(&producer->headers_delimiter, "\t");
+    tool_replace(&producer->headers_separator, ",");
+    tool_replace(&producer->headers_key_separator, ":");
     snprintf(producer->client_id, sizeof producer->client_id, "console-producer");
     if (!producer->topic) {
         tool_usage_error(tool, "Missing required option(s) [topic]");
@@ -183,13 +153,17 @@ static bool take_options(struct producer *producer) {
         !tool_integer(tool, "request-timeout-ms", 1500, &producer->request_timeout_ms))
         return false;
     producer->batch_size = batch_size > 0 ? (size_t)batch_size : 1;
-    take_file(producer, "command-config", producer_property);
-    take_file(producer, "producer.config", producer_property);
-    take_properties(producer, "producer-property", "command-property", producer_property);
-    take_properties(producer, "command-property", NULL, producer_property);
-    take_file(producer, "reader-config", reader_property);
-    take_properties(producer, "property", "reader-property", reader_property);
-    take_properties(producer, "reader-property", NULL, reader_property);
+    const struct tool_property_option property_options[] = {
+        {"command-config", true, NULL, producer_property},
+        {"producer.config", true, NULL, producer_property},
+        {"producer-property", false, "command-property", producer_property},
+        {"command-property", false, NULL, producer_property},
+        {"reader-config", true, NULL, reader_property},
+        {"property", false, "reader-property", reader_property},
+        {"reader-property", false, NULL, reader_property},
+    };
+    if (!tool_take_properties(tool, property_options, ARRAY_COUNT(property_options), producer))
+        return false;
     if (tool_value(tool, "request-required-acks"))
         set_acks(producer, tool_value(tool, "request-required-acks"));
     if (tool_has(tool, "compression-codec"))
