@@ -13,6 +13,7 @@
 
 #include "base/assert.h"
 #include "cli/commands.h"
+#include "cli/default_fs.h"
 #include "cli/messages.h"
 #include "cli/options.h"
 #include "cli/server.h"
@@ -68,6 +69,7 @@ static bool load_settings(const struct up_options *options, const char *data, st
         good = settings_load_kafka(settings, options->kafka_properties, &error);
     for (size_t i = 0; good && i < options->set.count; i++)
         good = settings_set(settings, bytes_from_text(options->set.items[i]), &error);
+    good = good && default_fs_apply(settings, options->address, &error);
     if (!good)
         message_error(MESSAGE_BAD_SETTING, error.message);
     return good;

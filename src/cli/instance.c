@@ -128,6 +128,7 @@ void instance_read(const char *data, struct instance *instance) {
     instance->ready = true;
     copy_text(root, "user", instance->user, sizeof instance->user);
     copy_text(root, "address", instance->address, sizeof instance->address);
+    copy_text(root, "defaultFs", instance->default_fs, sizeof instance->default_fs);
     copy_text(root, "controlToken", instance->control_token, sizeof instance->control_token);
     instance->pid = (pid_t)json_integer_value(json_object_get(root, "pid"));
     instance->started_ms = json_integer_value(json_object_get(root, "startedMs"));
@@ -251,9 +252,10 @@ bool instance_write(const struct instance *instance, struct error *error) {
         json_object_set_new(services, service_table[i].name, json_integer(instance->ports[i]));
         buffer_printf(&addresses, "%s %s:%u\n", service_table[i].name, instance->address, instance->ports[i]);
     }
-    json_t *root = json_pack("{s:i, s:s, s:s, s:I, s:i, s:s, s:o}", "pid", (int)instance->pid, "user", instance->user,
-        "address", instance->address, "startedMs", (json_int_t)instance->started_ms, "controlPort",
-        instance->control_port, "controlToken", instance->control_token, "services", services);
+    json_t *root = json_pack("{s:i, s:s, s:s, s:s, s:I, s:i, s:s, s:o}", "pid", (int)instance->pid, "user",
+        instance->user, "address", instance->address, "defaultFs", instance->default_fs, "startedMs",
+        (json_int_t)instance->started_ms, "controlPort", instance->control_port, "controlToken",
+        instance->control_token, "services", services);
     char *text = json_dumps(root, JSON_INDENT(2));
     bool written = write_whole(instance->data, "addresses", buffer_text(&addresses), error) &&
                    write_whole(instance->data, "instance.json", text, error);

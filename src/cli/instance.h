@@ -19,6 +19,7 @@ struct instance {
     pid_t pid;
     char user[64];
     char address[64];
+    char default_fs[320]; /* "hdfs://namenode:9000": what a path without a scheme means; "" while it starts */
     int64_t started_ms;
     uint16_t ports[SERVICE_COUNT]; /* 0: not served */
     uint16_t control_port;         /* HTTP for status, with the token */

@@ -35,6 +35,22 @@ static bool write_file(const char *path, const void *data, size_t size, struct e
 }
 
 /* DIR/run/bin/TOOL and TOOL.sh are links to this binary; DIR/run/python holds the start-up module. */
+/* What Hadoop's own clients and Spark on a JVM read: paths without a scheme are in this Raudal's store. */
+static bool write_hadoop_settings(const struct instance *instance, struct error *error) {
+    char path[PATH_MAX + 128];
+    struct buffer text = {0};
+    snprintf(path, sizeof path, "%s/run/hadoop", instance->data);
+    mkdir(path, 0755);
+    snprintf(path, sizeof path, "%s/run/hadoop/core-site.xml", instance->data);
+    buffer_printf(&text,
+        "<?xml version=\"1.0\"?>\n<configuration>\n  <property><name>fs.defaultFS</name><value>%s</value></property>\n"
+        "</configuration>\n",
+        instance->default_fs);
+    bool written = write_file(path, text.data, text.size, error);
+    buffer_free(&text);
+    return written;
+}
+
 static bool lay_out_run_folder(const char *data, struct error *error) {
     char path[PATH_MAX + 128], self[PATH_MAX];
     ssize_t size = readlink("/proc/self/exe", self, sizeof self - 1);
@@ -68,7 +84,8 @@ bool child_program_create(struct program *program, const struct instance *instan
     char path[PATH_MAX + 128];
     uint64_t random;
     *program = (struct program){.instance = instance, .lock = -1, .with_names = true};
-    if (!lay_out_run_folder(instance->data, error) || getrandom(&random, sizeof random, 0) != sizeof random)
+    if (!lay_out_run_folder(instance->data, error) || !write_hadoop_settings(instance, error) ||
+        getrandom(&random, sizeof random, 0) != sizeof random)
         return false;
     snprintf(program->id, sizeof program->id, "%ld-%016llx", (long)getpid(), (unsigned long long)random);
     snprintf(program->folder, sizeof program->folder, "%s/run/programs/%s", instance->data, program->id);
@@ -119,6 +136,8 @@ static void set_environment(const struct program *program) {
             instance->ports[SERVICE_SPARK_CONNECT], program->id);
         setenv("SPARK_REMOTE", text, 1);
     }
+    snprintf(text, sizeof text, "%s/run/hadoop", instance->data);
+    setenv("HADOOP_CONF_DIR", text, 0);
     snprintf(text, sizeof text, "%s/run/bin", instance->data);
     prepend("PATH", text);
     snprintf(text, sizeof text, "%s/run/python", instance->data);

@@ -9,6 +9,7 @@
 
 #include "base/assert.h"
 #include "base/metrics.h"
+#include "cli/default_fs.h"
 #include "cli/server_internal.h"
 #include "cli/version.h"
 
@@ -45,11 +46,14 @@ int64_t server_memory_budget(const struct settings *settings, bool *machine_deci
 /* ---- start and stop ---- */
 
 static void describe_instance(const struct server *server, struct instance *instance) {
+    char authority[DEFAULT_FS_SIZE_MAX];
     struct passwd *user = getpwuid(geteuid());
     memset(instance, 0, sizeof *instance);
     snprintf(instance->data, sizeof instance->data, "%s", server->options.data);
     snprintf(instance->address, sizeof instance->address, "%s", server->options.address);
     snprintf(instance->user, sizeof instance->user, "%s", user == NULL ? "?" : user->pw_name);
+    default_fs_authority(server->settings, authority);
+    snprintf(instance->default_fs, sizeof instance->default_fs, "hdfs://%s", authority);
     instance->pid = getpid();
     instance->running = true;
     instance->started_ms = world_wall_ms(server->world);
@@ -58,21 +62,11 @@ static void describe_instance(const struct server *server, struct instance *inst
 /* Each starts one plane or does nothing when none of its services is wanted; the order is the order of start. */
 static const struct plane planes[] = {
     {server_start_control, server_stop_control},
-#ifdef RAUDAL_HAS_KAFKA
     {server_start_kafka, server_stop_kafka},
-#endif
-#ifdef RAUDAL_HAS_ZOOKEEPER
     {server_start_zookeeper, server_stop_zookeeper},
-#endif
-#ifdef RAUDAL_HAS_HDFS
     {server_start_hdfs, server_stop_hdfs},
-#endif
-#ifdef RAUDAL_HAS_SPARK
     {server_start_spark, server_stop_spark},
-#endif
-#ifdef RAUDAL_HAS_CONSOLE
     {server_start_console, server_stop_console},
-#endif
 };
 
 static bool start_planes(struct server *server, struct server_failure *failure) {
@@ -86,11 +80,6 @@ static bool start_planes(struct server *server, struct server_failure *failure) 
         }
     return true;
 }
-
-#ifndef RAUDAL_HAS_SPARK
-void server_append_queries(struct server *server, struct buffer *out) {
-}
-#endif
 
 struct server *server_start(
     const struct server_options *options, struct instance *instance, struct server_failure *failure) {
@@ -143,9 +132,7 @@ void server_stop(struct server *server) {
     server_end_switches(server);
     while (server->started_count > 0)
         planes[--server->started_count].stop(server);
-#ifdef RAUDAL_HAS_HDFS
     server_close_store(server);
-#endif
     if (server->disk_pool != NULL)
         world_pool_destroy(server->disk_pool);
     for (size_t i = 0; i < server->texts.count; i++)

@@ -1,15 +1,17 @@
 /* server_hdfs.c: the store, and its NameNode and DataNode ports on their own loop. */
 #include <stdio.h>
 
+#include "cli/default_fs.h"
 #include "cli/server_internal.h"
 #include "hdfs/hdfs.h"
 #include "store/store.h"
 
 struct store *server_open_store(struct server *server, struct error *error) {
-    char folder[PATH_MAX + 16];
+    char folder[PATH_MAX + 16], authority[DEFAULT_FS_SIZE_MAX];
     if (server->store != NULL)
         return server->store;
     snprintf(folder, sizeof folder, "%s/store", server->options.data);
+    default_fs_authority(server->settings, authority);
     const char *own_names[] = {server->options.address};
     struct store_options options = {
         .world = server->world,
@@ -18,6 +20,7 @@ struct store *server_open_store(struct server *server, struct error *error) {
         .user = server->instance.user,
         .own_names = own_names,
         .own_name_count = 1,
+        .authority = authority,
         .block_size = settings_integer(server->settings, "dfs.blocksize"),
         .replication = (int)settings_integer(server->settings, "dfs.replication"),
     };

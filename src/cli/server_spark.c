@@ -20,7 +20,9 @@ struct spark_plane {
 };
 
 static const char *session_default(void *context, const char *name) {
-    return settings_text(context, name);
+    /* What programs ask as spark.hadoop.NAME is a setting of Hadoop's own. */
+    bool is_hadoop = strncmp(name, "spark.hadoop.fs.", 16) == 0;
+    return settings_text(context, is_hadoop ? name + 13 : name);
 }
 
 static int64_t slot_count(const struct settings *settings) {
@@ -115,6 +117,7 @@ static bool start_connect(struct server *server, struct error *error) {
         .disk_pool = server->disk_pool,
         .engine = spark->engine,
         .streams = spark->streams,
+        .store = server->store,
         .address = server->options.address,
         .port = server_port(server, SERVICE_SPARK_CONNECT),
         .peer_rule = server_peer_rule(server),

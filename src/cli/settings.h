@@ -21,6 +21,8 @@ bool settings_set(struct settings *settings, struct bytes assignment, struct err
 bool settings_load(struct settings *settings, const char *path, struct error *error);
 /* A Kafka server.properties: names without the prefix; unknown or ineffective ones become notes. */
 bool settings_load_kafka(struct settings *settings, const char *path, struct error *error);
+/* Whether a value was given, by a file or --set. */
+bool settings_is_given(const struct settings *settings, const char *name);
 /* The given value or the default; NULL for a name that does not exist. */
 const char *settings_text(const struct settings *settings, const char *name);
 int64_t settings_integer(const struct settings *settings, const char *name); /* also sizes, in bytes */

@@ -4,13 +4,24 @@
 #include "base/assert.h"
 #include <stdlib.h>
 
-static const char *const own_names[] = {"namenode", "datanode", "localhost", "hadoop", "hdfs", "spark-master"};
+static const char *const usual_names[] = {"namenode", "datanode", "localhost", "hadoop", "hdfs", "spark-master"};
 
-static bool is_own_name(struct store *store, struct bytes name) {
-    for (size_t i = 0; i < ARRAY_COUNT(own_names); i++) {
-        if (bytes_equal_ignore_case(name, bytes_from_text(own_names[i]))) {
+bool store_is_usual_name(struct bytes host) {
+    for (size_t i = 0; i < ARRAY_COUNT(usual_names); i++) {
+        if (bytes_equal_ignore_case(host, bytes_from_text(usual_names[i]))) {
             return true;
         }
+    }
+    return false;
+}
+
+const char *store_usual_names(void) {
+    return "namenode, datanode, localhost, hadoop, hdfs, spark-master";
+}
+
+static bool is_own_name(struct store *store, struct bytes name) {
+    if (store_is_usual_name(name)) {
+        return true;
     }
     for (struct store_name *own = store->own_names; own; own = own->next) {
         if (bytes_equal_ignore_case(name, bytes_from_text(own->text))) {
@@ -36,9 +47,7 @@ static struct bytes authority_host(struct bytes authority) {
 
 static bool authority_refused(struct store *store, struct bytes authority, struct error *error) {
     struct buffer names = {0};
-    for (size_t i = 0; i < ARRAY_COUNT(own_names); i++) {
-        buffer_printf(&names, "%s%s", i > 0 ? ", " : "", own_names[i]);
-    }
+    buffer_append_text(&names, store_usual_names());
     for (struct store_name *own = store->own_names; own; own = own->next) {
         buffer_printf(&names, ", %s", own->text);
     }
@@ -302,8 +311,8 @@ bool store_locate_entry(struct store *store, const char *path, struct store_plac
 bool store_not_found(struct store *store, const char *path, struct error *error) {
     if (path[0] == '/' && world_exists(store->world, path)) {
         return error_set(error, ERROR_NOT_FOUND,
-            "%s does not exist in the store (hdfs://namenode:9000%s). It exists on this machine: write file:%s", path,
-            path, path);
+            "%s does not exist in the store (hdfs://%s%s). It exists on this machine: write file:%s", path,
+            store->authority, path, path);
     }
     return error_set(error, ERROR_NOT_FOUND, "%s does not exist", path);
 }

@@ -32,6 +32,8 @@ void store_add_own_name(struct store *store, const char *name) {
 static void copy_options(struct store *store, const struct store_options *options) {
     store->world = options->world;
     store->log = options->log;
+    snprintf(store->authority, sizeof store->authority, "%s",
+        options->authority != NULL ? options->authority : "namenode:9000");
     store->block_size = options->block_size > 0 ? options->block_size : 134217728;
     store->replication = options->replication > 0 ? options->replication : 1;
     snprintf(store->user, sizeof store->user, "%s", options->user);
@@ -125,6 +127,10 @@ const char *store_user(const struct store *store) {
 
 const char *store_group(const struct store *store) {
     return store->group;
+}
+
+const char *store_authority(const struct store *store) {
+    return store->authority;
 }
 
 int64_t store_block_size(const struct store *store) {

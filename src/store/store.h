@@ -45,8 +45,8 @@ struct store_options {
     const char *group;            /* default group; NULL: "supergroup" */
     const char *const *own_names; /* authorities of hdfs:// URIs that mean this store (our addresses, a compose file's
                                      names), besides */
-    size_t own_name_count;        /* namenode, datanode, localhost, hadoop and spark-master; without port (any port is
-                                     accepted) */
+    size_t own_name_count;        /* those of store_usual_names; without port (any port is accepted) */
+    const char *authority;        /* HOST:PORT of fs.defaultFS, in URIs and messages; NULL: namenode:9000 */
     const struct store_volume *volumes;
     size_t volume_count;
     int64_t block_size; /* dfs.blocksize; 0: 134217728 */
@@ -61,12 +61,18 @@ const char *store_user(const struct store *store);
 const char *store_group(const struct store *store);
 int64_t store_block_size(const struct store *store);
 int store_replication(const struct store *store);
+/* HOST:PORT of fs.defaultFS. */
+const char *store_authority(const struct store *store);
 struct world *store_world(const struct store *store);
 /* A stopped NameNode: every store path is ERROR_CLOSED until it is started; a stopped DataNode: the contents of store
  * files are. "file:" paths go on. */
 void store_set_stopped(struct store *store, bool namenode, bool datanode);
 /* Makes `name` (a host name or numeric address, without port) one of the own authorities. */
 void store_add_own_name(struct store *store, const char *name);
+/* The host names that mean the store without being given: namenode, datanode, localhost, hadoop, hdfs, spark-master. */
+bool store_is_usual_name(struct bytes host);
+/* The same as a list for messages. Static. */
+const char *store_usual_names(void);
 
 /* ---- paths ---- */
 

@@ -27,7 +27,7 @@ struct store {
     char *root; /* without a slash at the end */
     char *temporary;
     char *leases_directory;
-    char user[64], group[64];
+    char user[64], group[64], authority[300];
     int64_t block_size;
     int replication;
     bool has_xattrs;

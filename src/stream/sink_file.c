@@ -15,7 +15,8 @@ struct file_sink {
     struct sink_request request;
     const struct format_class *format;
     struct format_options options;
-    char *directory, *authority, *described;
+    char *directory, *described;
+    const char *authority;
     size_t *partition_columns;
     struct part_set *set; /* of the batch at hand */
     VECTOR(char *) paths; /* written and not synced */
@@ -47,14 +48,14 @@ static bool find_partition_columns(struct file_sink *sink, struct sql_error *err
     return true;
 }
 
-/* "namenode:9000" of hdfs://namenode:9000/p as it was written. */
-static char *authority_of(struct arena *arena, struct bytes path) {
+/* "namenode:9000" of hdfs://namenode:9000/p as it was written; fs.defaultFS's where nothing is. */
+static const char *authority_of(struct arena *arena, const struct store *store, struct bytes path) {
     if (!bytes_starts_with(path, "hdfs://") && !bytes_starts_with(path, "webhdfs://")) {
-        return "namenode:9000";
+        return store_authority(store);
     }
     size_t start = bytes_find(path, '/', 0) + 2, end = bytes_find(path, '/', start);
     struct bytes authority = bytes_slice(path, start, (end == SIZE_MAX ? path.size : end) - start);
-    return authority.size > 0 ? arena_text(arena, authority) : "namenode:9000";
+    return authority.size > 0 ? arena_text(arena, authority) : store_authority(store);
 }
 
 static bool check_partition_mode(const struct sink_request *request, struct sql_error *error) {
@@ -79,7 +80,7 @@ static bool resolve_directory(struct file_sink *sink, struct sql_error *error) {
     }
     sink->directory = store_resolve(sink->request.context->store, &sink->arena, arena_text(&sink->arena, path),
         sink->request.user.data != NULL ? arena_text(&sink->arena, sink->request.user) : NULL, &problem);
-    sink->authority = authority_of(&sink->arena, path);
+    sink->authority = authority_of(&sink->arena, sink->request.context->store, path);
     struct buffer described = {0};
     if (sink->directory != NULL) {
         file_uri(sink->directory, sink->authority, &described);

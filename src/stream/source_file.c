@@ -156,7 +156,7 @@ static bool not_found(const struct file_source *source, const struct source_requ
     for (size_t i = 0; i < source->path_count; i++) {
         if (strpbrk(source->paths[i], "*?[{") == NULL && !store_exists(source->store, source->paths[i])) {
             struct buffer uri = {0};
-            file_uri(source->paths[i], "namenode:9000", &uri);
+            file_uri(source->paths[i], store_authority(source->store), &uri);
             raise_path_not_found(error, arena_text(error->arena, buffer_view(&uri)));
             buffer_free(&uri);
         }

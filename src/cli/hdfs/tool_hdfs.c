@@ -11,6 +11,7 @@
 #include "base/assert.h"
 #include "cli/commands.h"
 #include "cli/instance.h"
+#include "store/store.h"
 
 #define DEFAULT_PORT 9000
 #define FAILURE 255
@@ -196,20 +197,19 @@ static bool is_own_name(const char *host) {
             return true;
         }
     }
-    return strcasecmp(host, "namenode") == 0;
+    /* localhost keeps its own meaning: it is another Raudal's when this one has an address of its own. */
+    return strcasecmp(host, "localhost") != 0 && store_is_usual_name(bytes_from_text(host));
 }
 
-/* The Raudal that RAUDAL_DATA or the working folder names, when its NameNode serves. */
-static bool own_instance(char address[64], uint16_t *port) {
+/* The Raudal that RAUDAL_DATA or the working folder names, when its NameNode serves; else NULL. */
+static const struct instance *own_instance(void) {
     static struct instance instance;
     char data[PATH_MAX];
     if (!instance_find_data(NULL, data, NULL)) {
-        return false;
+        return NULL;
     }
     instance_read(data, &instance);
-    snprintf(address, 64, "%s", instance.address);
-    *port = instance.ports[SERVICE_NAMENODE];
-    return instance.running && *port != 0;
+    return instance.running && instance.ports[SERVICE_NAMENODE] != 0 ? &instance : NULL;
 }
 
 static void split_authority(const char *authority, char host[256], uint16_t *port) {
@@ -225,8 +225,8 @@ static void split_authority(const char *authority, char host[256], uint16_t *por
 }
 
 void shell_connect(struct shell *shell, const char *authority) {
-    char host[256], address[64];
-    uint16_t port, own_port;
+    char host[256];
+    uint16_t port;
     const char *wanted = authority ? authority : shell->default_uri + strlen("hdfs://");
     split_authority(wanted, host, &port);
     if (shell->is_connected) {
@@ -242,9 +242,10 @@ void shell_connect(struct shell *shell, const char *authority) {
         return;
     }
     struct error error = {0};
-    if (is_own_name(host) && own_instance(address, &own_port)) {
-        snprintf(host, sizeof host, "%s", address);
-        port = own_port;
+    const struct instance *own = own_instance();
+    if (own != NULL && (is_own_name(host) || (!authority && shell->default_is_own))) {
+        snprintf(host, sizeof host, "%.63s", own->address);
+        port = own->ports[SERVICE_NAMENODE];
     } else if (strcasecmp(host, "namenode") == 0 && !getenv("RAUDAL_DATA")) {
         static struct instance instance;
         instance_require(NULL, &instance); /* says what is missing */
@@ -277,6 +278,7 @@ static void set_default(struct shell *shell, const char *uri) {
         exit(FAILURE);
     }
     snprintf(shell->default_uri, sizeof shell->default_uri, "%.*s", (int)size, uri);
+    shell->default_is_own = false;
 }
 
 /* Returns how many words were generic options. */
@@ -311,7 +313,13 @@ static int generic_options(struct shell *shell, int count, char **words) {
 
 static void shell_init(struct shell *shell) {
     *shell = (struct shell){.client = {.descriptor = -1}, .name = "hdfs"};
-    snprintf(shell->default_uri, sizeof shell->default_uri, "hdfs://namenode:%d", DEFAULT_PORT);
+    const struct instance *own = own_instance();
+    shell->default_is_own = own != NULL;
+    if (own != NULL) {
+        snprintf(shell->default_uri, sizeof shell->default_uri, "%s", own->default_fs);
+    } else {
+        snprintf(shell->default_uri, sizeof shell->default_uri, "hdfs://namenode:%d", DEFAULT_PORT);
+    }
     const char *user = getenv("HADOOP_USER_NAME");
     const struct passwd *entry = user && *user ? NULL : getpwuid(geteuid());
     snprintf(shell->user, sizeof shell->user, "%s", user && *user ? user : entry ? entry->pw_name : "root");
@@ -379,9 +387,23 @@ static int run_admin(int count, char **words) {
     return FAILURE;
 }
 
+/* getconf -confKey fs.defaultFS. */
+static int run_getconf(int count, char **words) {
+    struct shell shell;
+    shell_init(&shell);
+    if (count == 2 && strcmp(words[0], "-confKey") == 0 &&
+        (strcmp(words[1], "fs.defaultFS") == 0 || strcmp(words[1], "fs.default.name") == 0)) {
+        printf("%s\n", shell.default_uri);
+        return 0;
+    }
+    fputs("hdfs getconf: this tool knows -confKey fs.defaultFS\n", stderr);
+    return FAILURE;
+}
+
 static int refuse(const char *tool, const char *word) {
     if (*word) {
-        fprintf(stderr, "%s %s is not supported by this tool; it knows: dfs, dfsadmin -safemode\n", tool, word);
+        fprintf(stderr, "%s %s is not supported by this tool; it knows: dfs, dfsadmin -safemode, getconf -confKey\n",
+            tool, word);
     } else {
         fprintf(stderr, "Usage: %s dfs -COMMAND ... ; `%s dfs -help` lists the commands\n", tool, tool);
     }
@@ -392,6 +414,9 @@ int tool_hdfs_main(int argc, char **argv) {
     const char *word = argc > 1 ? argv[1] : "";
     if (strcmp(word, "dfs") == 0 || strcmp(word, "fs") == 0) {
         return run_shell(argc - 2, argv + 2);
+    }
+    if (strcmp(word, "getconf") == 0) {
+        return run_getconf(argc - 2, argv + 2);
     }
     return strcmp(word, "dfsadmin") == 0 ? run_admin(argc - 2, argv + 2) : refuse("hdfs", word);
 }

@@ -12,7 +12,8 @@ struct shell {
     struct hdfs_client client;
     bool is_connected;
     struct arena arena;    /* of the whole run */
-    char default_uri[300]; /* "hdfs://namenode:9000" */
+    char default_uri[320]; /* fs.defaultFS: "hdfs://namenode:9000" */
+    bool default_is_own;   /* it is that of the Raudal found, not of an option */
     char user[64];
     const struct shell_command *command;
     const char *name; /* of the command as it was written, without its hyphen */
