@@ -6,9 +6,12 @@ set -eu
 list=$(dirname "$0")/packages.txt
 missing=
 for group in "$@"; do
-    for package in $(awk -v group="$group" '
+    for row in $(awk -v group="$group" '
         NF == 1 && !/^#/ { $2 = $1; $1 = "build" }
-        $1 == group { print $2 }' "$list"); do
+        $1 == group { print $2 ":" $3 }' "$list"); do
+        package=${row%%:*}
+        program=${row#*:}
+        [ -z "$program" ] || ! command -v "$program" >/dev/null || continue
         status=$(dpkg-query -W -f '${Status}' "$package" 2>/dev/null || true)
         [ "$status" = "install ok installed" ] || missing="$missing $package"
     done

@@ -43,7 +43,7 @@ struct console_options {
 struct console *console_start(const struct console_options *options, uint16_t *port, struct error *error);
 void console_stop(struct console *console);
 
-enum console_page { CONSOLE_KAFKA, CONSOLE_MASTER, CONSOLE_WORKER, CONSOLE_NAMENODE };
+enum console_page { CONSOLE_KAFKA, CONSOLE_MASTER, CONSOLE_WORKER, CONSOLE_NAMENODE, CONSOLE_PAGE_COUNT };
 /* Closes one page's port with its connections, and opens it again. Threads as for start. */
 void console_close_page(struct console *console, enum console_page page);
 bool console_open_page(struct console *console, enum console_page page, struct error *error);

@@ -148,7 +148,7 @@ static void draw_groups(json_t *groups, struct buffer *out) {
 
 static void draw_overview(struct page *page, struct buffer *out) {
     const struct console_options *options = &page->console->options;
-    page_begin(out, "Kafka: Raudal", "Kafka");
+    page_begin(page, out, CONSOLE_KAFKA, "Kafka: Raudal", "Kafka");
     buffer_append_text(out, "<ul>\n");
     page_fact(out, "Bootstrap server", "%s:%u", options->address, options->kafka_broker_port);
     page_fact(out, "Cluster ID", "%s", page_text(page->data, "clusterId"));
@@ -170,7 +170,7 @@ static void draw_topic(struct page *page, struct buffer *out) {
     char size[32];
     size_t i;
     json_t *partition, *topic = find_topic(page);
-    page_begin(out, page->text, page->text);
+    page_begin(page, out, CONSOLE_KAFKA, page->text, page->text);
     if (topic == NULL) {
         page->status = 404;
         buffer_append_text(
@@ -225,7 +225,6 @@ const struct http_route kafka_routes[] = {
     {"GET", "/json/", handle_json, NULL, HTTP_BODY_BUFFERED, 0},
     {"GET", "/api/clusters", handle_clusters, NULL, HTTP_BODY_BUFFERED, 0},
     {"GET", "/actuator/health", handle_health, NULL, HTTP_BODY_BUFFERED, 0},
-    {"GET", "/metrics", page_metrics, NULL, HTTP_BODY_BUFFERED, 0},
-    {"GET", "/style.css", page_style, NULL, HTTP_BODY_BUFFERED, 0},
+    PAGE_COMMON_ROUTES,
 };
 const size_t kafka_route_count = ARRAY_COUNT(kafka_routes);

@@ -43,7 +43,7 @@ static void draw_overview(struct page *page, struct buffer *out) {
     json_t *data = page->data;
     char headline[128], capacity[32], used[32], remaining[32];
     snprintf(headline, sizeof headline, "Overview '%s:%u' (active)", options->address, options->namenode_rpc_port);
-    page_begin(out, "Namenode information", headline);
+    page_begin(page, out, CONSOLE_NAMENODE, "Namenode information", headline);
     if (page_text(data, "error")[0] != 0) {
         buffer_append_text(out, "<p>");
         buffer_append_html(out, bytes_from_text(page_text(data, "error")));
@@ -156,7 +156,7 @@ static void draw_parent(const char *path, struct buffer *out) {
 static void draw_folder(struct page *page, struct buffer *out) {
     size_t i;
     json_t *entry, *file = json_object_get(page->data, "file");
-    page_begin(out, "Browsing HDFS", "Browse Directory");
+    page_begin(page, out, CONSOLE_NAMENODE, "Browsing HDFS", "Browse Directory");
     buffer_append_text(out, "<p><strong>");
     buffer_append_html(out, bytes_from_text(page->text));
     buffer_append_text(out, "</strong></p>\n");
@@ -281,8 +281,7 @@ const struct http_route namenode_routes[] = {
     {"GET", "/explorer.html", handle_folder, NULL, HTTP_BODY_BUFFERED, 0},
     {"GET", "/explorer/{path...}", handle_folder, NULL, HTTP_BODY_BUFFERED, 0},
     {"GET", "/jmx", handle_jmx, NULL, HTTP_BODY_BUFFERED, 0},
-    {"GET", "/metrics", page_metrics, NULL, HTTP_BODY_BUFFERED, 0},
+    PAGE_COMMON_ROUTES,
     {"GET", "/prom", page_metrics, NULL, HTTP_BODY_BUFFERED, 0},
-    {"GET", "/style.css", page_style, NULL, HTTP_BODY_BUFFERED, 0},
 };
 const size_t namenode_route_count = ARRAY_COUNT(namenode_routes);

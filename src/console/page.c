@@ -6,11 +6,37 @@
 
 #include "base/assert.h"
 
+/* The first of our languages that the client names; q values are given in falling order by browsers. */
+static enum language choose_language(const struct http_request *request) {
+    struct bytes asked = http_query(request, "lang");
+    if (asked.data == NULL)
+        asked = http_header(request, "Accept-Language");
+    return bytes_starts_with(asked, "es") ? LANGUAGE_SPANISH : LANGUAGE_ENGLISH;
+}
+
+/* As many "../" as the path has folders, so that links work behind a proxy's path. */
+static char *relative_root(struct bytes path) {
+    struct buffer root = {0};
+    for (size_t i = 1; i < path.size; i++)
+        if (path.data[i] == '/')
+            buffer_append_text(&root, "../");
+    if (root.size == 0)
+        buffer_append_text(&root, "./");
+    buffer_text(&root); /* the NUL */
+    return (char *)root.data;
+}
+
 struct page *page_create(
     struct http_request *request, struct console *console, void (*draw)(struct page *page, struct buffer *out)) {
     struct page *page = calloc(1, sizeof *page);
     ASSERT(page != NULL);
-    *page = (struct page){.request = request, .console = console, .data = json_object(), .draw = draw, .status = 200};
+    *page = (struct page){.request = request,
+        .console = console,
+        .data = json_object(),
+        .draw = draw,
+        .status = 200,
+        .language = choose_language(request),
+        .root = relative_root(http_path(request))};
     return page;
 }
 
@@ -26,6 +52,7 @@ void page_finish(struct page *page) {
     }
     json_decref(page->data);
     free((char *)page->text);
+    free(page->root);
     free(page);
 }
 
@@ -58,21 +85,6 @@ void page_gather_on_spark_loop(struct page *page, void (*gather)(struct page *pa
 
 /* ---- drawing ---- */
 
-static const char style[] =
-    "body{font:15px/1.45 system-ui,sans-serif;margin:1.5rem auto;max-width:80rem;padding:0 "
-    "1rem;color:#1c2330;background:#fff}\n"
-    "h1{font-size:1.4rem}h2{font-size:1.1rem;margin-top:1.8rem}table{border-collapse:collapse;width:100%}\n"
-    "th,td{text-align:left;padding:.3rem .6rem;border-bottom:1px solid "
-    "#d9dee7;vertical-align:top;overflow-wrap:anywhere}\n"
-    "th{background:#f3f5f9}a{color:#0b5cad}ul{list-style:none;padding:0}pre{white-space:pre-wrap}\n"
-    "@media "
-    "(prefers-color-scheme:dark){body{background:#12161d;color:#dfe5ee}th{background:#1c232e}th,td{border-color:#"
-    "303947}a{color:#7db7f5}}\n";
-
-void page_style(struct http_request *request, void *context) {
-    http_respond(request, 200, "text/css", bytes_from_text(style));
-}
-
 void page_metrics(struct http_request *request, void *context) {
     struct console *console = context;
     struct buffer out = {0};
@@ -80,17 +92,53 @@ void page_metrics(struct http_request *request, void *context) {
     http_respond_buffer(request, 200, "text/plain; version=0.0.4; charset=utf-8", &out);
 }
 
-void page_begin(struct buffer *out, const char *title, const char *headline) {
-    buffer_append_text(out, "<!DOCTYPE html>\n<html lang=\"en\">\n<head><meta charset=\"utf-8\"><meta "
-                            "name=\"viewport\" content=\"width=device-width\"><title>");
+/* What tells the kinds apart: the page's name in web/, its script, its port. */
+static const struct {
+    const char *name, *script;
+    size_t port; /* in the options */
+} kinds[] = {
+    [CONSOLE_KAFKA] = {"kafka", "kafka.js", offsetof(struct console_options, kafka_port)},
+    [CONSOLE_MASTER] = {"spark", "spark.js", offsetof(struct console_options, master_port)},
+    [CONSOLE_WORKER] = {"worker", "spark.js", offsetof(struct console_options, worker_port)},
+    [CONSOLE_NAMENODE] = {"hdfs", "hdfs.js", offsetof(struct console_options, namenode_port)},
+};
+
+static uint16_t kind_port(const struct page *page, size_t kind) {
+    uint16_t port;
+    memcpy(&port, (const char *)&page->console->options + kinds[kind].port, sizeof port);
+    return port;
+}
+
+static void append_head(const struct page *page, struct buffer *out, enum console_page kind, const char *title) {
+    buffer_printf(out, "<!DOCTYPE html>\n<html lang=\"%s\" data-page=\"%s\" data-root=\"%s\" data-port=\"%u\" data-ports=\"",
+        page->language == LANGUAGE_SPANISH ? "es" : "en", kinds[kind].name, page->root, kind_port(page, kind));
+    for (size_t i = 0; i < ARRAY_COUNT(kinds); i++)
+        if (kind_port(page, i) != 0)
+            buffer_printf(out, "%s=%u ", kinds[i].name, kind_port(page, i));
+    buffer_append_text(out, "\">\n<head><meta charset=\"utf-8\"><meta name=\"viewport\" "
+                            "content=\"width=device-width,initial-scale=1\"><title>");
     buffer_append_html(out, bytes_from_text(title));
-    buffer_append_text(out, "</title><link rel=\"stylesheet\" href=\"/style.css\"></head>\n<body>\n<h1>");
+    buffer_printf(out,
+        "</title>\n<link rel=\"icon\" href=\"%sassets/icon.svg\"><link rel=\"stylesheet\" href=\"%sassets/style.css\">",
+        page->root, page->root);
+    if (page_has_asset(kinds[kind].script))
+        buffer_printf(out, "<script type=\"module\" src=\"%sassets/%s\"></script>", page->root, kinds[kind].script);
+    buffer_append_text(out, "</head>\n");
+}
+
+void page_begin(
+    const struct page *page, struct buffer *out, enum console_page kind, const char *title, const char *headline) {
+    append_head(page, out, kind, title);
+    buffer_printf(out,
+        "<body id=\"page\">\n<header class=\"top\"><a class=\"brand\" href=\"%s\"><img src=\"%sassets/icon.svg\" alt=\"\" "
+        "width=\"22\" height=\"22\">Raudal</a></header>\n<main class=\"plainpage\">\n<h1>",
+        page->root, page->root);
     buffer_append_html(out, bytes_from_text(headline));
     buffer_append_text(out, "</h1>\n");
 }
 
 void page_end(struct buffer *out) {
-    buffer_append_text(out, "</body>\n</html>\n");
+    buffer_append_text(out, "</main>\n</body>\n</html>\n");
 }
 
 static void append_escaped(struct buffer *out, const char *format, va_list arguments) {
@@ -113,7 +161,7 @@ void page_table_begin(struct buffer *out, const char *headline, ...) {
     va_list names;
     buffer_append_text(out, "<h2>");
     buffer_append_html(out, bytes_from_text(headline));
-    buffer_append_text(out, "</h2>\n<table>\n<thead><tr>");
+    buffer_append_text(out, "</h2>\n<div class=\"tablebox\"><table>\n<thead><tr>");
     va_start(names, headline);
     for (const char *name; (name = va_arg(names, const char *)) != NULL;)
         buffer_printf(out, "<th>%s</th>", name);
@@ -122,7 +170,7 @@ void page_table_begin(struct buffer *out, const char *headline, ...) {
 }
 
 void page_table_end(struct buffer *out) {
-    buffer_append_text(out, "</tbody>\n</table>\n");
+    buffer_append_text(out, "</tbody>\n</table></div>\n");
 }
 
 void page_cell(struct buffer *out, const char *format, ...) {
@@ -132,6 +180,10 @@ void page_cell(struct buffer *out, const char *format, ...) {
     append_escaped(out, format, arguments);
     va_end(arguments);
     buffer_append_text(out, "</td>");
+}
+
+void page_number_cell(struct buffer *out, int64_t number) {
+    buffer_printf(out, "<td class=\"number\">%lld</td>", (long long)number);
 }
 
 void page_link_cell(struct buffer *out, const char *href, const char *text) {

@@ -4,13 +4,14 @@
 #define CONSOLE_PAGE_H
 
 #include <jansson.h>
+#include "console/assets.h"
 #include "console/console.h"
 
 struct console {
     struct console_options options;
-    struct http_server *servers[4];
-    struct http_route *routes[4];
-    size_t route_counts[4];
+    struct http_server *servers[CONSOLE_PAGE_COUNT];
+    struct http_route *routes[CONSOLE_PAGE_COUNT];
+    size_t route_counts[CONSOLE_PAGE_COUNT];
 };
 
 struct page {
@@ -21,7 +22,8 @@ struct page {
     void (*gather)(struct page *page);                   /* of page_gather_on… */
     const char *text;                                    /* a parameter of the page, e.g. a path; owned */
     int status;                                          /* 200 until someone says otherwise */
-    const char *redirect;
+    enum language language; /* of the plain HTML: ?lang=, else Accept-Language, else English */
+    char *root;             /* relative address of the page's top: "./", "../" …; owned */
 };
 
 /* Made in a handler. */
@@ -37,9 +39,13 @@ void page_gather_on_spark_loop(struct page *page, void (*gather)(struct page *pa
 
 /* ---- drawing ---- */
 
-/* Everything up to <body> and the headline; what follows until page_end is the body. */
-void page_begin(struct buffer *out, const char *title, const char *headline);
+/* Everything up to <main> and the headline; what follows until page_end is the plain HTML, which the script of this kind
+ * of page (web/), if there is one, takes over. Addresses in it are relative to page->root. */
+void page_begin(
+    const struct page *page, struct buffer *out, enum console_page kind, const char *title, const char *headline);
 void page_end(struct buffer *out);
+/* A text of web/words in the page's language: "common.search" is the key search of common.json. */
+const char *page_word(const struct page *page, const char *name);
 /* A list line "<li><strong>name:</strong> value</li>" with printf. */
 void page_fact(struct buffer *out, const char *name, const char *format, ...) __attribute__((format(printf, 3, 4)));
 /* <h2 id=…>headline</h2><table><thead> of the names up to NULL. */
@@ -47,6 +53,7 @@ void page_table_begin(struct buffer *out, const char *headline, ...) __attribute
 void page_table_end(struct buffer *out);
 /* Cells: text is escaped; a link's href too. */
 void page_cell(struct buffer *out, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void page_number_cell(struct buffer *out, int64_t number);
 void page_link_cell(struct buffer *out, const char *href, const char *text);
 /* "3.8 KB" */
 void page_format_size(int64_t size, char out[32]);
@@ -58,8 +65,12 @@ int64_t page_number(const json_t *object, const char *name);
 /* ---- the four servers' routes ---- */
 extern const struct http_route kafka_routes[], master_routes[], worker_routes[], namenode_routes[];
 extern const size_t kafka_route_count, master_route_count, worker_route_count, namenode_route_count;
-/* On each of them: /metrics, /style.css. Context: the console. */
+/* On each of them: /metrics and /assets/{name}. Context: the console. */
 void page_metrics(struct http_request *request, void *context);
-void page_style(struct http_request *request, void *context);
+void page_asset(struct http_request *request, void *context);
+bool page_has_asset(const char *name);
+#define PAGE_COMMON_ROUTES                                                                                             \
+    {"GET", "/metrics", page_metrics, NULL, HTTP_BODY_BUFFERED, 0},                                                    \
+        {"GET", "/assets/{name}", page_asset, NULL, HTTP_BODY_BUFFERED, 0}
 
 #endif

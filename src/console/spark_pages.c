@@ -174,7 +174,7 @@ static void draw_master(struct page *page, struct buffer *out) {
     char title[160];
     json_t *data = page->data;
     snprintf(title, sizeof title, "Spark Master at %s", page_text(data, "url"));
-    page_begin(out, title, title);
+    page_begin(page, out, CONSOLE_MASTER, title, title);
     buffer_append_text(out, "<ul>\n");
     page_fact(out, "URL", "%s", page_text(data, "url"));
     page_fact(out, "Alive Workers", "%lld", (long long)page_number(data, "aliveworkers"));
@@ -194,7 +194,7 @@ static void draw_worker(struct page *page, struct buffer *out) {
     char title[160];
     const struct console_options *options = &page->console->options;
     snprintf(title, sizeof title, "Spark Worker at %s:%u", options->address, options->worker_port);
-    page_begin(out, title, title);
+    page_begin(page, out, CONSOLE_WORKER, title, title);
     buffer_append_text(out, "<ul>\n");
     page_fact(out, "ID", "%s", page_text(page->data, "id"));
     page_fact(out, "Master URL", "%s", page_text(page->data, "masterurl"));
@@ -235,8 +235,7 @@ const struct http_route master_routes[] = {
     {"GET", "/", handle_master, NULL, HTTP_BODY_BUFFERED, 0},
     {"GET", "/json/", handle_master_json, NULL, HTTP_BODY_BUFFERED, 0},
     {"GET", "/json", handle_master_json, NULL, HTTP_BODY_BUFFERED, 0},
-    {"GET", "/metrics", page_metrics, NULL, HTTP_BODY_BUFFERED, 0},
-    {"GET", "/style.css", page_style, NULL, HTTP_BODY_BUFFERED, 0},
+    PAGE_COMMON_ROUTES,
 };
 const size_t master_route_count = ARRAY_COUNT(master_routes);
 
@@ -244,7 +243,6 @@ const struct http_route worker_routes[] = {
     {"GET", "/", handle_worker, NULL, HTTP_BODY_BUFFERED, 0},
     {"GET", "/json/", handle_worker_json, NULL, HTTP_BODY_BUFFERED, 0},
     {"GET", "/json", handle_worker_json, NULL, HTTP_BODY_BUFFERED, 0},
-    {"GET", "/metrics", page_metrics, NULL, HTTP_BODY_BUFFERED, 0},
-    {"GET", "/style.css", page_style, NULL, HTTP_BODY_BUFFERED, 0},
+    PAGE_COMMON_ROUTES,
 };
 const size_t worker_route_count = ARRAY_COUNT(worker_routes);
