@@ -19,6 +19,8 @@ struct connect_options {
     struct stream_manager *streams; /* on the same loop */
     struct store *store;
     const char *address;
+    const char *const *more_addresses; /* where it answers besides, each "ADDRESS:PORT" */
+    size_t more_address_count;
     uint16_t port;
     enum net_peer_rule peer_rule;
     const char *programs_folder; /* DIR/run/programs: see cli/program.h */

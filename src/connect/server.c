@@ -68,10 +68,14 @@ struct connect_server *connect_start(const struct connect_options *options, stru
     ASSERT(server != NULL);
     server->options = *options;
     list_init(&server->executions);
+    VECTOR(const char *) addresses = {0};
+    VECTOR_PUSH(&addresses, options->address);
+    for (size_t i = 0; i < options->more_address_count; i++)
+        VECTOR_PUSH(&addresses, options->more_addresses[i]);
     struct grpc_server_options grpc = {
         .loop = options->loop,
-        .addresses = &options->address,
-        .address_count = 1,
+        .addresses = addresses.items,
+        .address_count = addresses.count,
         .port = options->port,
         .methods = service_methods,
         .method_count = service_method_count,
@@ -81,6 +85,7 @@ struct connect_server *connect_start(const struct connect_options *options, stru
         .metrics = options->metrics,
     };
     server->grpc = grpc_server_start(&grpc, error);
+    VECTOR_FREE(&addresses);
     if (server->grpc == NULL) {
         free(server);
         return NULL;

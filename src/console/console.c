@@ -33,10 +33,20 @@ static uint16_t page_port(const struct console *console, enum console_page page)
 
 bool console_open_page(struct console *console, enum console_page page, struct error *error) {
     const struct console_options *options = &console->options;
+    const struct console_endpoints *more_endpoints[] = {
+        [CONSOLE_KAFKA] = &options->kafka_more,
+        [CONSOLE_MASTER] = &options->master_more,
+        [CONSOLE_WORKER] = &options->worker_more,
+        [CONSOLE_NAMENODE] = &options->namenode_more,
+    };
+    VECTOR(const char *) addresses = {0};
+    VECTOR_PUSH(&addresses, options->address);
+    for (size_t i = 0; i < more_endpoints[page]->count; i++)
+        VECTOR_PUSH(&addresses, more_endpoints[page]->items[i]);
     struct http_server_options server = {
         .loop = options->loop,
-        .addresses = &options->address,
-        .address_count = 1,
+        .addresses = addresses.items,
+        .address_count = addresses.count,
         .port = page_port(console, page),
         .routes = console->routes[page],
         .route_count = console->route_counts[page],
@@ -49,6 +59,7 @@ bool console_open_page(struct console *console, enum console_page page, struct e
     };
     if (console->servers[page] == NULL && server.port != 0)
         console->servers[page] = http_server_start(&server, error);
+    VECTOR_FREE(&addresses);
     return console->servers[page] != NULL || server.port == 0;
 }
 

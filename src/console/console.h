@@ -15,6 +15,12 @@
 
 struct console;
 
+/* Where a page answers besides the common address, each "ADDRESS:PORT". */
+struct console_endpoints {
+    const char *const *items;
+    size_t count;
+};
+
 struct console_options {
     struct world *world;
     struct world_loop *loop; /* web */
@@ -22,6 +28,7 @@ struct console_options {
     const char *address;
     /* 0: that page is not served. */
     uint16_t kafka_port, master_port, worker_port, namenode_port;
+    struct console_endpoints kafka_more, master_more, worker_more, namenode_more;
     enum net_peer_rule peer_rule;
     const char *const *host_names; /* accepted in Host and Origin besides the usual ones */
     size_t host_name_count;

@@ -18,8 +18,10 @@ struct hdfs_options {
     struct world_loop *loop;      /* NameNode RPC and data transfer */
     struct world_pool *disk_pool; /* file work */
     struct store *store;          /* outlives the handle */
-    const char *const *addresses; /* numeric */
+    const char *const *addresses; /* numeric; each may have a port of its own (net/server.h); the first has none */
     size_t address_count;
+    const char *const *datanode_addresses; /* where data transfer answers; NULL: as `addresses` */
+    size_t datanode_address_count;
     uint16_t namenode_port; /* fs.defaultFS's port, 9000; 0 takes a free one */
     uint16_t datanode_port; /* dfs.datanode.address, 9866; 0 takes a free one */
     uint16_t web_port;      /* where the pages and WebHDFS are, told to clients: 9870 */

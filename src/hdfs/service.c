@@ -92,16 +92,18 @@ static void turn(void *unused) {
 
 static struct net_server *start_server(struct hdfs *hdfs, uint16_t port, const struct net_protocol *protocol,
     struct service_log *log, size_t input_size_max, struct error *error) {
-    return net_server_start(&(struct net_server_options){.loop = hdfs->loop,
-                                .addresses = hdfs->options.addresses,
-                                .address_count = hdfs->options.address_count,
-                                .port = port,
-                                .protocol = protocol,
-                                .context = hdfs,
-                                .limits = {.input_size_max = input_size_max, .output_pause_size = (size_t)2 << 20},
-                                .peer_rule = hdfs->options.peer_rule,
-                                .log = log,
-                                .metrics = hdfs->options.metrics},
+    bool is_datanode = protocol == &hdfs_transfer_protocol && hdfs->options.datanode_addresses != NULL;
+    return net_server_start(
+        &(struct net_server_options){.loop = hdfs->loop,
+            .addresses = is_datanode ? hdfs->options.datanode_addresses : hdfs->options.addresses,
+            .address_count = is_datanode ? hdfs->options.datanode_address_count : hdfs->options.address_count,
+            .port = port,
+            .protocol = protocol,
+            .context = hdfs,
+            .limits = {.input_size_max = input_size_max, .output_pause_size = (size_t)2 << 20},
+            .peer_rule = hdfs->options.peer_rule,
+            .log = log,
+            .metrics = hdfs->options.metrics},
         error);
 }
 

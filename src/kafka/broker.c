@@ -82,7 +82,8 @@ static void open_on_loop(void *argument) {
 static void register_on_loop(void *argument) {
     struct start_call *call = argument;
     struct broker *broker = call->broker;
-    const char *host = broker->advertised.count > 0 ? broker->advertised.items[0].host : broker->addresses[0];
+    const char *host =
+        broker->advertised.count > 0 ? broker->advertised.items[0].host : broker->endpoints.items[0].address;
     uint16_t port = broker->advertised.count > 0 ? broker->advertised.items[0].port : broker->port;
     call->ok = metadata_register_broker(broker->metadata, host, port, call->error);
 }
@@ -117,14 +118,36 @@ static void broker_free(struct broker *broker) {
     for (size_t i = 0; i < broker->advertised.count; i++)
         free(broker->advertised.items[i].host);
     VECTOR_FREE(&broker->advertised);
-    for (size_t i = 0; i < broker->address_count; i++)
-        free(broker->addresses[i]);
-    free(broker->addresses);
+    for (size_t i = 0; i < broker->told.count; i++)
+        free(broker->told.items[i].as.host);
+    for (size_t i = 0; i < broker->own_names.count; i++)
+        free(broker->own_names.items[i]);
+    VECTOR_FREE(&broker->told);
+    VECTOR_FREE(&broker->own_names);
+    VECTOR_FREE(&broker->endpoints);
     free(broker->request_counts);
     free(broker->directory);
     config_free(&broker->config);
     world_mutex_destroy(&broker->topics_mutex);
     free(broker);
+}
+
+static char *copy_text(const char *text) {
+    char *copy = strdup(text);
+    ASSERT(copy);
+    return copy;
+}
+
+static void copy_addresses(struct broker *broker, const struct broker_options *options) {
+    for (size_t i = 0; i < options->address_count; i++)
+        VECTOR_PUSH(&broker->endpoints, net_endpoint_parse(options->addresses[i], options->port));
+    for (size_t i = 0; i < options->told_count; i++) {
+        const struct broker_told *told = &options->told[i];
+        struct told copy = {net_endpoint_parse(told->address, told->port), {copy_text(told->host), told->host_port}};
+        VECTOR_PUSH(&broker->told, copy);
+    }
+    for (size_t i = 0; i < options->own_name_count; i++)
+        VECTOR_PUSH(&broker->own_names, copy_text(options->own_names[i]));
 }
 
 static struct broker *broker_make(const struct broker_options *options, struct error *error) {
@@ -142,10 +165,7 @@ static struct broker *broker_make(const struct broker_options *options, struct e
     broker->node_id = options->node_id ? options->node_id : (int32_t)config_integer(&broker->config, "node.id");
     broker->directory = strdup(options->directory);
     broker->port = options->port;
-    broker->addresses = calloc(options->address_count, sizeof *broker->addresses);
-    ASSERT(broker->addresses);
-    for (size_t i = 0; i < options->address_count; i++)
-        broker->addresses[broker->address_count++] = strdup(options->addresses[i]);
+    copy_addresses(broker, options);
     list_init(&broker->ready_requests);
     world_mutex_init(&broker->topics_mutex);
     broker->client = client_create(broker);
@@ -178,15 +198,19 @@ static bool listen_and_register(struct broker *broker, const struct broker_optio
     if (!broker->server)
         return false;
     broker->port = net_server_port(broker->server);
+    for (size_t i = 0; i < broker->endpoints.count; i++)
+        if (broker->endpoints.items[i].port == 0)
+            broker->endpoints.items[i].port = broker->port;
     struct start_call call = {.broker = broker, .error = error};
     world_loop_call(broker->loop, register_on_loop, &call);
     return call.ok;
 }
 
 static void log_started(struct broker *broker) {
-    for (size_t i = 0; i < broker->address_count; i++)
+    for (size_t i = 0; i < broker->endpoints.count; i++)
         service_log_write(broker->service_log, LOG_INFO, "kafka.network.DataPlaneAcceptor",
-            "Awaiting socket connections on %s:%u.", broker->addresses[i], broker->port);
+            "Awaiting socket connections on %s:%u.", broker->endpoints.items[i].address,
+            broker->endpoints.items[i].port);
     service_log_write(broker->service_log, LOG_INFO, "kafka.network.SocketServer",
         "[SocketServer listenerType=BROKER, nodeId=%d] Enabling request processing.", broker->node_id);
     service_log_write(broker->service_log, LOG_INFO, "kafka.server.BrokerServer",

@@ -14,14 +14,26 @@
 struct broker;
 struct kafka_client;
 
+/* What the clients that come to one listening endpoint are told as the broker's address, in place of that endpoint. */
+struct broker_told {
+    const char *address; /* where they come to, numeric */
+    uint16_t port;
+    const char *host; /* what they are told */
+    uint16_t host_port;
+};
+
 struct broker_options {
     struct world *world;
     struct world_loop *loop;      /* the broker's own; outlives it */
     struct world_pool *disk_pool; /* syncs, deletions, compaction */
     const char *directory;        /* Kafka's log.dirs; made when absent */
-    const char *const *addresses; /* numeric, to listen on */
+    const char *const *addresses; /* numeric, to listen on; each may have a port of its own (net/server.h) */
     size_t address_count;
-    uint16_t port;   /* 0 takes a free one */
+    uint16_t port;                  /* 0 takes a free one */
+    const struct broker_told *told; /* advertised.listeners, when set, is told to all others */
+    size_t told_count;
+    const char *const *own_names; /* host names that mean this broker, besides kafka, broker and localhost */
+    size_t own_name_count;
     int32_t node_id; /* 0: 1 */
     /* Value of a setting by Kafka's own name ("num.partitions"), NULL when not set. Called during broker_start only.
      * May be NULL. */

@@ -557,13 +557,20 @@ static bool own_host(const struct broker *broker, struct bytes host, uint16_t po
     for (size_t i = 0; i < broker->advertised.count; i++)
         if (bytes_equal_text(host, broker->advertised.items[i].host) && port == broker->advertised.items[i].port)
             return true;
-    if (port != broker->port)
+    bool is_our_port = false;
+    for (size_t i = 0; i < broker->endpoints.count; i++)
+        is_our_port = is_our_port || port == broker->endpoints.items[i].port;
+    if (!is_our_port)
         return false;
     for (size_t i = 0; i < ARRAY_COUNT(names); i++)
         if (bytes_equal_ignore_case(host, bytes_from_text(names[i])))
             return true;
-    for (size_t i = 0; i < broker->address_count; i++)
-        if (bytes_equal_text(host, broker->addresses[i]) || strcmp(broker->addresses[i], "0.0.0.0") == 0)
+    for (size_t i = 0; i < broker->own_names.count; i++)
+        if (bytes_equal_ignore_case(host, bytes_from_text(broker->own_names.items[i])))
+            return true;
+    for (size_t i = 0; i < broker->endpoints.count; i++)
+        if (bytes_equal_text(host, broker->endpoints.items[i].address) ||
+            strcmp(broker->endpoints.items[i].address, "0.0.0.0") == 0)
             return true;
     return false;
 }
@@ -584,7 +591,7 @@ bool kafka_client_is_own(struct kafka_client *client, struct bytes bootstrap_ser
             !own_host(broker, bytes_slice(server, 0, colon - 1), (uint16_t)port))
             return error_set(error, ERROR_NOT_FOUND,
                 "the Kafka server %.*s is not this one, which is kafka:%u, localhost:%u and %s:%u", BYTES_ARGS(server),
-                broker->port, broker->port, broker->addresses[0], broker->port);
+                broker->port, broker->port, broker->endpoints.items[0].address, broker->port);
         at = end + 1;
     }
     return true;

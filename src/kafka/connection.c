@@ -54,6 +54,13 @@ void broker_advertised(const struct api_request *request, struct bytes *host, in
     const struct world_address *local = net_local(request->connection->net);
     *host = bytes_from_text(local->text);
     *port = local->port;
+    for (size_t i = 0; i < broker->told.count; i++)
+        if (broker->told.items[i].at.port == local->port &&
+            strcmp(broker->told.items[i].at.address, local->text) == 0) {
+            *host = bytes_from_text(broker->told.items[i].as.host);
+            *port = broker->told.items[i].as.port;
+            return;
+        }
     /* Of several advertised listeners, the one with the port that was used; else the first. */
     for (size_t i = 0; i < broker->advertised.count; i++)
         if (i == 0 || broker->advertised.items[i].port == local->port) {

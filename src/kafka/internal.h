@@ -43,6 +43,11 @@ struct advertised {
     uint16_t port;
 };
 
+struct told {
+    struct net_endpoint at;
+    struct advertised as;
+};
+
 struct broker {
     struct world *world;
     struct world_loop *loop;
@@ -62,8 +67,9 @@ struct broker {
     VECTOR(struct advertised) advertised; /* empty: what the client used */
     uint16_t port;
     int64_t fetch_size_max;
-    char **addresses;
-    size_t address_count;
+    VECTOR(struct net_endpoint) endpoints; /* at least one; the first has `port` */
+    VECTOR(struct told) told;
+    VECTOR(char *) own_names;
 
     /* Written on the loop under the mutex; read elsewhere under it. */
     struct world_mutex topics_mutex;

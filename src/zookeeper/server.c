@@ -412,9 +412,11 @@ struct zookeeper *zookeeper_start(const struct zookeeper_options *options, struc
         zookeeper_stop(zookeeper);
         return NULL;
     }
-    for (size_t i = 0; i < options->address_count; i++)
+    for (size_t i = 0; i < options->address_count; i++) {
+        struct net_endpoint endpoint = net_endpoint_parse(options->addresses[i], net_server_port(zookeeper->net));
         zk_info(zookeeper, LOG_INFO, "org.apache.zookeeper.server.NIOServerCnxnFactory", "binding to port /%s:%u",
-            options->addresses[i], net_server_port(zookeeper->net));
+            endpoint.address, endpoint.port);
+    }
     return zookeeper;
 }
 

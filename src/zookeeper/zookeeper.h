@@ -13,7 +13,7 @@ struct zookeeper_options {
     struct world *world;
     struct world_loop *loop;
     struct world_pool *disk_pool;
-    const char *const *addresses; /* numeric */
+    const char *const *addresses; /* numeric; each may have a port of its own (net/server.h) */
     size_t address_count;
     uint16_t port;              /* clientPort; 0 takes a free one */
     const char *data_directory; /* dataDir; made when absent */
