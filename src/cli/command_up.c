@@ -181,27 +181,23 @@ static void block_signals(sigset_t *signals) {
     signal(SIGPIPE, SIG_IGN);
 }
 
-static bool write_stack(const struct up_options *options, const char *data, const struct settings *settings,
-    const bool services[SERVICE_COUNT]) {
-    struct stack stack = {0};
+static bool write_stack(const struct stack *stack, const char *data) {
     struct error error;
-    stack_make_default(&stack, options->address, settings, services);
-    bool written = stack_write(&stack, data, &error);
+    bool written = stack_write(stack, data, &error);
     if (!written)
         message_error(MESSAGE_DATA_UNREADABLE, data, error.message);
-    stack_free(&stack);
     return written;
 }
 
 static int serve(const struct up_options *options, const char *data, const struct settings *settings,
-    const bool services[SERVICE_COUNT]) {
+    const bool services[SERVICE_COUNT], const struct stack *stack) {
     struct server_options server_options = {
-        data, options->address, {false}, settings, getenv(report_variable) == NULL, options->share};
+        data, options->address, {false}, settings, getenv(report_variable) == NULL, options->share, stack};
     memcpy(server_options.services, services, sizeof server_options.services);
     uint16_t ports[SERVICE_COUNT] = {0};
     for (int i = 0; i < SERVICE_COUNT; i++)
         ports[i] = services[i] ? settings_port(settings, service_table[i].port_setting) : 0;
-    if (!prepare_folder(data) || !take_folder(data, ports) || !write_stack(options, data, settings, services))
+    if (!prepare_folder(data) || !take_folder(data, ports) || !write_stack(stack, data))
         return 1;
     sigset_t signals;
     block_signals(&signals);
@@ -332,12 +328,18 @@ int command_up(int argc, char **argv) {
         message_error(MESSAGE_BAD_SETTING, error.message);
         return 1;
     }
+    struct stack stack = {0};
     settings_init(&settings);
     int status = 1;
-    if (load_settings(&options, data, &settings))
-        status = options.detached ? detach(&options, data) : serve(&options, data, &settings, services);
+    if (options.detached) {
+        status = detach(&options, data);
+    } else if (load_settings(&options, data, &settings)) {
+        stack_make_default(&stack, options.address, &settings, services);
+        status = serve(&options, data, &settings, services, &stack);
+    }
     if (status != 0)
         report_to_parent(status);
+    stack_free(&stack);
     settings_free(&settings);
     free(options.set.items);
     return status;

@@ -11,14 +11,35 @@
 
 #include "cli/services.h"
 
-bool names_write_hosts(const char *path, const char *address, struct error *error) {
+static bool stack_has_name(const struct stack *stack, const char *name) {
+    for (size_t i = 0; i < stack->services.count; i++)
+        for (size_t k = 0; k < stack->services.items[i].names.count; k++)
+            if (strcasecmp(stack->services.items[i].names.items[k], name) == 0)
+                return true;
+    return false;
+}
+
+/* Services that nothing answers for get no name: a container's name should not lead to something else. */
+static void write_stack_names(FILE *out, const struct stack *stack) {
+    for (size_t i = 0; i < stack->services.count; i++) {
+        const struct stack_service *service = &stack->services.items[i];
+        if (service->address[0] == 0 || service->kind == STACK_OTHER)
+            continue;
+        fprintf(out, "%s", service->address);
+        for (size_t k = 0; k < service->names.count; k++)
+            fprintf(out, " %s", service->names.items[k]);
+        fputc('\n', out);
+    }
+}
+
+bool names_write_hosts(const char *path, const char *address, const struct stack *stack, struct error *error) {
     FILE *out = fopen(path, "we");
     if (out == NULL)
         return error_system(error, errno, "%s", path);
-    fprintf(out, "%s", address);
+    write_stack_names(out, stack);
     for (size_t i = 0; i < own_host_name_count; i++)
-        fprintf(out, " %s", own_host_names[i]);
-    fputc('\n', out);
+        if (!stack_has_name(stack, own_host_names[i]))
+            fprintf(out, "%s %s\n", address, own_host_names[i]);
     FILE *in = fopen("/etc/hosts", "re");
     char text[4096];
     size_t size;

@@ -5,9 +5,11 @@
 #define CLI_NAMES_H
 
 #include "base/error.h"
+#include "cli/stack.h"
 
-/* Writes the hosts file: our names at `address`, then the machine's own /etc/hosts. */
-bool names_write_hosts(const char *path, const char *address, struct error *error);
+/* Writes the hosts file: the stack's names at its services' addresses, the course's other names at `address`, then the
+ * machine's own /etc/hosts. */
+bool names_write_hosts(const char *path, const char *address, const struct stack *stack, struct error *error);
 /* In the child, before exec: from now on this process sees `hosts_path` as /etc/hosts. The user and group it runs as
  * stay the same. */
 bool names_enter(const char *hosts_path, struct error *error);

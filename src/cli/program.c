@@ -100,7 +100,11 @@ bool child_program_create(struct program *program, const struct instance *instan
     if (!write_file(path, "", 0, error))
         return false;
     snprintf(path, sizeof path, "%s/hosts", program->folder);
-    return names_write_hosts(path, instance->address, error);
+    struct stack stack;
+    (void)stack_read(&stack, instance->data, NULL); /* an empty one when there is none: the course's names remain */
+    bool written = names_write_hosts(path, instance->address, &stack, error);
+    stack_free(&stack);
+    return written;
 }
 
 void child_program_remove(struct program *program) {

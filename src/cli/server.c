@@ -91,6 +91,7 @@ struct server *server_start(
     server->world = world_posix_create();
     server->metrics = metrics_create();
     describe_instance(server, &server->instance);
+    server_collect_addresses(server);
     snprintf(path, sizeof path, "%s/logs", options->data);
     server->logs = service_logs_open(server->world, path, options->echo_logs, &failure->error);
     server->log = server->logs == NULL ? NULL : service_logs_get(server->logs, LOG_OF_RAUDAL);
@@ -135,6 +136,7 @@ void server_stop(struct server *server) {
     server_close_store(server);
     if (server->disk_pool != NULL)
         world_pool_destroy(server->disk_pool);
+    server_free_addresses(server);
     for (size_t i = 0; i < server->texts.count; i++)
         free(server->texts.items[i]);
     VECTOR_FREE(&server->texts);

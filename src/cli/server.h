@@ -6,6 +6,7 @@
 #include "cli/instance.h"
 #include "cli/service_logs.h"
 #include "cli/settings.h"
+#include "cli/stack.h"
 
 struct server_options {
     const char *data; /* absolute */
@@ -13,7 +14,8 @@ struct server_options {
     bool services[SERVICE_COUNT];
     const struct settings *settings;
     bool echo_logs;
-    bool share; /* other users of the machine may connect */
+    bool share;                /* other users of the machine may connect */
+    const struct stack *stack; /* names, and where to listen besides `address`; outlives the server; may be NULL */
 };
 
 struct server_failure {

@@ -7,6 +7,10 @@ static uint16_t page_port(const struct server *server, enum service service) {
     return server->options.services[service] ? server_port(server, service) : 0;
 }
 
+static struct console_endpoints more_of(const struct server *server, enum service service) {
+    return (struct console_endpoints){server->addresses[service].items + 1, server->addresses[service].count - 1};
+}
+
 bool server_start_console(struct server *server, struct server_failure *failure) {
     static const enum service pages[] = {
         SERVICE_KAFKA_UI, SERVICE_SPARK_MASTER, SERVICE_SPARK_WORKER, SERVICE_NAMENODE_UI};
@@ -28,6 +32,12 @@ bool server_start_console(struct server *server, struct server_failure *failure)
         .master_port = page_port(server, SERVICE_SPARK_MASTER),
         .worker_port = page_port(server, SERVICE_SPARK_WORKER),
         .namenode_port = page_port(server, SERVICE_NAMENODE_UI),
+        .kafka_more = more_of(server, SERVICE_KAFKA_UI),
+        .master_more = more_of(server, SERVICE_SPARK_MASTER),
+        .worker_more = more_of(server, SERVICE_SPARK_WORKER),
+        .namenode_more = more_of(server, SERVICE_NAMENODE_UI),
+        .host_names = server->host_names.items,
+        .host_name_count = server->host_names.count,
         .peer_rule = server_peer_rule(server),
         .user = server->instance.user,
         .started_ms = server->instance.started_ms,

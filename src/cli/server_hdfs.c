@@ -6,6 +6,18 @@
 #include "hdfs/hdfs.h"
 #include "store/store.h"
 
+static void add_own_names(struct server *server) {
+    const struct stack *stack = server->options.stack;
+    for (size_t i = 0; stack != NULL && i < stack->services.count; i++) {
+        const struct stack_service *service = &stack->services.items[i];
+        if (service->kind != STACK_NAMENODE)
+            continue;
+        store_add_own_name(server->store, service->address);
+        for (size_t k = 0; k < service->names.count; k++)
+            store_add_own_name(server->store, service->names.items[k]);
+    }
+}
+
 struct store *server_open_store(struct server *server, struct error *error) {
     char folder[PATH_MAX + 16], authority[DEFAULT_FS_SIZE_MAX];
     if (server->store != NULL)
@@ -25,6 +37,8 @@ struct store *server_open_store(struct server *server, struct error *error) {
         .replication = (int)settings_integer(server->settings, "dfs.replication"),
     };
     server->store = store_open(&options, error);
+    if (server->store != NULL)
+        add_own_names(server);
     return server->store;
 }
 
@@ -35,7 +49,6 @@ void server_close_store(struct server *server) {
 }
 
 bool server_start_hdfs(struct server *server, struct server_failure *failure) {
-    const char *address = server->options.address;
     const char *hostname = settings_text(server->settings, "dfs.datanode.hostname");
     if (!server_wants_plane(server, "hdfs"))
         return true;
@@ -49,8 +62,10 @@ bool server_start_hdfs(struct server *server, struct server_failure *failure) {
         .loop = server->loops[SERVER_LOOP_STORE],
         .disk_pool = server->disk_pool,
         .store = server->store,
-        .addresses = &address,
-        .address_count = 1,
+        .addresses = server->addresses[SERVICE_NAMENODE].items,
+        .address_count = server->addresses[SERVICE_NAMENODE].count,
+        .datanode_addresses = server->addresses[SERVICE_DATANODE].items,
+        .datanode_address_count = server->addresses[SERVICE_DATANODE].count,
         .namenode_port = server_port(server, SERVICE_NAMENODE),
         .datanode_port = server_port(server, SERVICE_DATANODE),
         .web_port = server_port(server, SERVICE_NAMENODE_UI),

@@ -8,6 +8,12 @@
 
 enum server_loop { SERVER_LOOP_WEB, SERVER_LOOP_KAFKA, SERVER_LOOP_STORE, SERVER_LOOP_SPARK, SERVER_LOOP_COUNT };
 
+/* The first is the instance's address, with the service's port; the others are "ADDRESS:PORT". */
+struct server_addresses {
+    const char **items;
+    size_t count, capacity;
+};
+
 struct server {
     struct server_options options;
     const struct settings *settings;
@@ -19,6 +25,8 @@ struct server {
     struct world_loop *loops[SERVER_LOOP_COUNT]; /* made when first needed */
     struct world_pool *disk_pool, *compute_pool;
     bool is_serving[SERVICE_COUNT];
+    struct server_addresses addresses[SERVICE_COUNT];
+    VECTOR(const char *) host_names; /* of the stack's services */
     _Atomic bool is_stopped[SERVICE_COUNT]; /* of those: stopped by `raudal stop` while the process goes on */
     _Atomic int64_t started_ms[SERVICE_COUNT], stopped_ms[SERVICE_COUNT]; /* wall time; 0: with the process, never */
     struct world_pool *switch_pool; /* one thread, which stops and starts services one after the other */
@@ -58,6 +66,9 @@ void server_spark_parts(struct server *server, struct stream_manager **streams, 
  * loop, where there is one. */
 void server_append_queries(struct server *server, struct buffer *out);
 
+/* Fills server->addresses and host_names from the stack. */
+void server_collect_addresses(struct server *server);
+void server_free_addresses(struct server *server);
 /* Who may connect: our own user (and root), or anyone on the machine with --share. */
 enum net_peer_rule server_peer_rule(const struct server *server);
 /* A copy that lives as long as the server. */

@@ -119,6 +119,8 @@ static bool start_connect(struct server *server, struct error *error) {
         .streams = spark->streams,
         .store = server->store,
         .address = server->options.address,
+        .more_addresses = server->addresses[SERVICE_SPARK_CONNECT].items + 1,
+        .more_address_count = server->addresses[SERVICE_SPARK_CONNECT].count - 1,
         .port = server_port(server, SERVICE_SPARK_CONNECT),
         .peer_rule = server_peer_rule(server),
         .programs_folder = server_keep_text(server, programs),

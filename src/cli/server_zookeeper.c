@@ -103,7 +103,6 @@ static void stop_mirror(struct server *server) {
 
 bool server_start_zookeeper(struct server *server, struct server_failure *failure) {
     char folder[PATH_MAX + 16];
-    const char *address = server->options.address;
     if (!server->options.services[SERVICE_ZOOKEEPER])
         return true;
     failure->service = "zookeeper";
@@ -115,8 +114,8 @@ bool server_start_zookeeper(struct server *server, struct server_failure *failur
         .world = server->world,
         .loop = server->loops[SERVER_LOOP_WEB],
         .disk_pool = server->disk_pool,
-        .addresses = &address,
-        .address_count = 1,
+        .addresses = server->addresses[SERVICE_ZOOKEEPER].items,
+        .address_count = server->addresses[SERVICE_ZOOKEEPER].count,
         .port = failure->port,
         .data_directory = folder,
         .tick_time_ms = settings_integer(server->settings, "zookeeper.tickTime"),

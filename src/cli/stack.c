@@ -49,6 +49,14 @@ void stack_add_name(struct stack_service *service, const char *name) {
     VECTOR_PUSH(&service->names, copy(name));
 }
 
+void stack_set_told(struct stack_service *service, const char *host, uint16_t port) {
+    ASSERT(service->ports.count > 0);
+    struct stack_port *last = &service->ports.items[service->ports.count - 1];
+    free(last->told);
+    last->told = copy(host);
+    last->told_port = port;
+}
+
 /* ---- without a compose file ---- */
 
 static const struct default_row {
@@ -87,7 +95,7 @@ void stack_make_default(
             if (row->ports[k] == SERVICE_COUNT || !services[row->ports[k]])
                 continue;
             uint16_t port = settings_port(settings, service_table[row->ports[k]].port_setting);
-            VECTOR_PUSH(&service->ports, ((struct stack_port){port, port, row->ports[k]}));
+            VECTOR_PUSH(&service->ports, ((struct stack_port){port, port, row->ports[k], NULL, 0}));
         }
     }
 }
@@ -118,6 +126,8 @@ static json_t *describe_ports(const struct stack_service *service) {
         json_t *object = json_pack("{s:i, s:i}", "published", port->published, "container", port->container);
         if (port->service != SERVICE_COUNT)
             json_object_set_new(object, "service", json_string(service_table[port->service].name));
+        if (port->told != NULL)
+            json_object_set_new(object, "told", json_sprintf("%s:%u", port->told, (unsigned)port->told_port));
         json_array_append_new(ports, object);
     }
     return ports;
@@ -180,6 +190,20 @@ static void replace(char **place, const char *text) {
     *place = copy(text);
 }
 
+static void read_port(struct stack_service *service, json_t *object) {
+    struct stack_port port = {.published = port_of(object, "published"),
+        .container = port_of(object, "container"),
+        .service = service_from(text_of(object, "service"))};
+    VECTOR_PUSH(&service->ports, port);
+    char host[256];
+    const char *told = text_of(object, "told"), *colon = strrchr(told, ':');
+    int64_t number;
+    if (colon == NULL || !bytes_to_int64(bytes_from_text(colon + 1), &number) || number < 1 || number > UINT16_MAX)
+        return;
+    snprintf(host, sizeof host, "%.*s", (int)(colon - told), told);
+    stack_set_told(service, host, (uint16_t)number);
+}
+
 static void read_service(struct stack *stack, json_t *object) {
     size_t index;
     json_t *item;
@@ -187,9 +211,7 @@ static void read_service(struct stack *stack, json_t *object) {
         kind_from(text_of(object, "kind")), text_of(object, "address"));
     replace(&service->image, text_of(object, "image"));
     replace(&service->note, text_of(object, "note"));
-    json_array_foreach(json_object_get(object, "ports"), index, item)
-        VECTOR_PUSH(&service->ports, ((struct stack_port){port_of(item, "published"), port_of(item, "container"),
-                                         service_from(text_of(item, "service"))}));
+    json_array_foreach(json_object_get(object, "ports"), index, item) read_port(service, item);
     json_array_foreach(json_object_get(object, "names"), index, item)
         stack_add_name(service, json_is_string(item) ? json_string_value(item) : "");
 }
@@ -224,6 +246,8 @@ void stack_free(struct stack *stack) {
             free(texts[k]);
         for (size_t k = 0; k < service->names.count; k++)
             free(service->names.items[k]);
+        for (size_t k = 0; k < service->ports.count; k++)
+            free(service->ports.items[k].told);
         VECTOR_FREE(&service->ports);
         VECTOR_FREE(&service->names);
     }

@@ -8,7 +8,8 @@
  *       "address": "127.1.100.4", "ports": [{"published": 8081, "container": 8080, "service": "spark-master"}],
  *       "names": ["spark-master", "spark_master"], "note": ""}]}
  *
- * `kind` is one of stack_kind_names. `published` is the port at the instance's address, 0 when there is none;
+ * A port of Kafka may have "told": "kafka:29092", what clients that come to `container` are told as the broker's
+ * address. `kind` is one of stack_kind_names. `published` is the port at the instance's address, 0 when there is none;
  * `container` the one at the service's own address; `service` what answers there (services.h), absent when nothing
  * does. Several services of one kind (three brokers) are one plane with an address each. */
 #ifndef CLI_STACK_H
@@ -37,6 +38,8 @@ extern const char *const stack_kind_names[STACK_KIND_COUNT]; /* "kafka", "kafka-
 struct stack_port {
     uint16_t published, container; /* 0: none */
     enum service service;          /* SERVICE_COUNT: nothing answers there */
+    char *told;                    /* Kafka: the host that clients of `container` are told as the broker's */
+    uint16_t told_port;            /* (advertised.listeners), with its port; NULL, 0: the address they used */
 };
 
 /* The texts are the stack's own. */
@@ -57,6 +60,8 @@ struct stack {
 /* Adds a service with copies of the texts; name is also its first host name. */
 struct stack_service *stack_add(
     struct stack *stack, const char *name, const char *container, enum stack_kind kind, const char *address);
+/* What clients of the service's last added port are told (a copy). */
+void stack_set_told(struct stack_service *service, const char *host, uint16_t port);
 /* Also makes `name` a host name of the service, once. */
 void stack_add_name(struct stack_service *service, const char *name);
 /* The course's services under its names, all at the instance's address, for a run without a compose file. */

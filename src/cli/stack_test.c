@@ -65,8 +65,9 @@ static void a_service_comes_back_whole(void **state) {
     struct stack_service *service = stack_add(&stack, "kafka", "curso-kafka", STACK_KAFKA, "127.1.100.2");
     stack_add_name(service, "broker");
     stack_add_name(service, "broker");
-    VECTOR_PUSH(&service->ports, ((struct stack_port){0, 29092, SERVICE_KAFKA}));
-    VECTOR_PUSH(&service->ports, ((struct stack_port){9999, 9999, SERVICE_COUNT}));
+    VECTOR_PUSH(&service->ports, ((struct stack_port){0, 29092, SERVICE_KAFKA, NULL, 0}));
+    stack_set_told(service, "kafka", 29092);
+    VECTOR_PUSH(&service->ports, ((struct stack_port){9999, 9999, SERVICE_COUNT, NULL, 0}));
     assert_true(stack_write(&stack, folder, &error));
     assert_true(stack_read(&again, folder, &error));
     assert_string_equal(again.source, "/srv/docker-compose.yml");
@@ -76,6 +77,9 @@ static void a_service_comes_back_whole(void **state) {
     assert_int_equal(found->names.count, 3);
     assert_string_equal(found->names.items[2], "broker");
     assert_int_equal(found->ports.items[0].container, 29092);
+    assert_string_equal(found->ports.items[0].told, "kafka");
+    assert_int_equal(found->ports.items[0].told_port, 29092);
+    assert_null(found->ports.items[1].told);
     assert_int_equal(found->ports.items[1].service, SERVICE_COUNT);
     stack_free(&again);
     stack_free(&stack);
