@@ -314,6 +314,59 @@ static const struct relation *make_union(
     return &node->base;
 }
 
+/* The input with one more column: the how-manieth row of its kind each row is. Rows are of one kind as GROUP BY has
+ * it. */
+static const struct relation *with_occurrence(
+    struct analyzer *analyzer, const struct node *place, const struct relation *input) {
+    struct arena *arena = analyzer->arena;
+    struct expression_function *number = expression_function_new(arena);
+    number->name = BYTES("row_number");
+    number->base.node.origin = place->origin;
+    struct expression_sort_order *order = expression_sort_order_new(arena);
+    order->child = literal_int(arena, 1);
+    const struct expression *order_item = &order->base;
+    struct expression_window *window = expression_window_new(arena);
+    window->function = &number->base;
+    window->partition = columns_of(arena, input);
+    window->order = expressions_make(arena, &order_item, 1);
+    struct scope scope;
+    scope_init(analyzer, &scope, input);
+    const struct expression *occurrence = resolve(analyzer, &scope, &window->base);
+    if (occurrence == NULL)
+        return NULL;
+    struct expression_list columns = columns_of(arena, input);
+    const struct expression **items = arena_allocate(arena, (columns.count + 1) * sizeof *items);
+    for (size_t i = 0; i < columns.count; i++)
+        items[i] = columns.items[i];
+    items[columns.count] = make_alias(analyzer, occurrence, BYTES("occurrence"));
+    return finish_select(analyzer, input, (struct expression_list){items, columns.count + 1});
+}
+
+/* INTERSECT and EXCEPT keep the left rows that have, or lack, an equal one on the right, nulls being equal. With ALL
+ * the n-th of equal rows on the left is matched with the n-th on the right. */
+static const struct relation *match_sides(struct analyzer *analyzer, const struct relation_set_operation *operation,
+    const struct relation *left, const struct relation *right) {
+    const struct node *place = &operation->base.node;
+    const struct expression *condition = NULL;
+    size_t width = left->output_count;
+    if (operation->all) {
+        left = with_occurrence(analyzer, place, left);
+        right = left == NULL ? NULL : with_occurrence(analyzer, place, right);
+        if (right == NULL)
+            return NULL;
+    }
+    for (size_t i = 0; i < left->output_count; i++) {
+        const struct expression *same = make_call(analyzer, place, "<=>", 2,
+            column_of(analyzer->arena, &left->output[i]), column_of(analyzer->arena, &right->output[i]));
+        if (same == NULL)
+            return NULL;
+        condition = condition == NULL ? same : make_call(analyzer, place, "and", 2, condition, same);
+    }
+    const struct relation *matched =
+        make_join(analyzer, left, right, operation->kind == SET_INTERSECT ? JOIN_LEFT_SEMI : JOIN_LEFT_ANTI, condition);
+    return operation->all ? make_prefix(analyzer, matched, width) : make_distinct(analyzer, matched);
+}
+
 const struct relation *analyze_set_operation(
     struct analyzer *analyzer, const struct relation_set_operation *operation) {
     const struct relation *left = analyze(analyzer, operation->left);
@@ -333,19 +386,5 @@ const struct relation *analyze_set_operation(
         const struct relation *all = make_union(analyzer, left, right);
         return operation->all ? all : make_distinct(analyzer, all);
     }
-    if (operation->all) {
-        unsupported(analyzer, operation->base.node.origin, set_name(operation),
-            "Use the form without ALL, or count rows per value and join.");
-        return NULL;
-    }
-    const struct expression *condition = NULL;
-    for (size_t i = 0; i < left->output_count; i++) {
-        const struct expression *same = make_call(analyzer, &operation->base.node, "<=>", 2,
-            column_of(analyzer->arena, &left->output[i]), column_of(analyzer->arena, &right->output[i]));
-        if (same == NULL)
-            return NULL;
-        condition = condition == NULL ? same : make_call(analyzer, &operation->base.node, "and", 2, condition, same);
-    }
-    return make_distinct(analyzer, make_join(analyzer, left, right,
-                                       operation->kind == SET_INTERSECT ? JOIN_LEFT_SEMI : JOIN_LEFT_ANTI, condition));
+    return match_sides(analyzer, operation, left, right);
 }

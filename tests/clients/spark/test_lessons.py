@@ -71,13 +71,7 @@ def ours(raudal, environment, tmp_path_factory):
     return run_lessons(environment("spark-4_3"), tmp_path_factory.mktemp("ours"), LESSONS, raudal)
 
 
-# What Raudal refuses so far, by name; the lesson is part of the suite and must be taken off here when it passes.
-NOT_YET = {"except and intersect": "EXCEPT ALL and INTERSECT ALL are refused with UNSUPPORTED_FEATURE"}
-
-
-@pytest.mark.parametrize("name", [
-    pytest.param(name, marks=pytest.mark.xfail(reason=NOT_YET[name], strict=True)) if name in NOT_YET else name
-    for name in LESSONS])
+@pytest.mark.parametrize("name", list(LESSONS))
 def test_lesson(real, ours, name):
     printed, result = ours
     assert name in printed, f"the program ended before this lesson: {result.returncode}\n{result.stderr[-2000:]}"
