@@ -244,8 +244,28 @@ def header_flags():
     return flags
 
 
+def symbol_clashes():
+    """A global function or table of ours with the name of one in a shared library that we link: whoever includes that
+    library's header and means its function would get ours. Looks at what was built."""
+    binary = TOP / "build" / "src" / "cli" / "raudal"
+    if not binary.is_file():
+        return
+
+    def names(*words):
+        listed = subprocess.run(["nm", "--defined-only", *words], capture_output=True, text=True).stdout
+        return {line.split()[-1].partition("@")[0] for line in listed.splitlines() if len(line.split()) == 3}
+
+    ours = {}
+    for archive in [*(TOP / "build" / "src").glob("**/*.a"), *binary.parent.glob("raudal.p/*.o")]:
+        ours.update(dict.fromkeys(names("--extern-only", str(archive)), archive.relative_to(TOP)))
+    linked = subprocess.run(["ldd", binary], capture_output=True, text=True).stdout
+    for library in re.findall(r"=> (/\S+)", linked):
+        for name in sorted(names("--dynamic", library) & ours.keys() - {"main"}):
+            yield f"{ours[name]}: {name} is also the name of something in {os.path.basename(library)}"
+
+
 CHECKS = [line_length, white_space, file_length, function_length, banned_calls, system_calls, leftover_notes,
-          no_machine_paths, opening_comment, layers, readmes, self_contained_headers]
+          no_machine_paths, opening_comment, layers, readmes, self_contained_headers, symbol_clashes]
 
 
 def main(words=()):

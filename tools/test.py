@@ -7,7 +7,7 @@ The parts, in the order of a run without arguments:
     sql, sim, crash, fuzz
              the meson tests of the suite with that name, and pytest over tests/PART when it has test files
     clients  real clients against build/raudal: pytest over tests/clients [FOLDER]; more words go to pytest
-    long     what is marked `long` in tests/clients, then the tests that also run against a real Kafka, ZooKeeper and HDFS;
+    long     the simulation and the fuzz targets with larger bounds, what is marked `long` in tests/clients, then the tests that also run against a real Kafka, ZooKeeper and HDFS;
              runs only when named
 
 A step that dies, hangs or reports nothing counts as a failure.
@@ -159,6 +159,10 @@ def run_part(part, words):
             more_passed, more_failed = pytest([f"tests/{part}"], words, LIMIT_S[part])
             passed, failed = passed + more_passed, failed + more_failed
         return passed, failed
+    if part == "long":
+        passed, failed = meson_tests(["--setup", "long", "--suite", "long"], LIMIT_S[part])
+        more_passed, more_failed = clients(words, part)
+        return passed + more_passed, failed + more_failed
     return clients(words, part)
 
 

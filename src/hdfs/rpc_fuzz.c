@@ -37,8 +37,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 }
 
 #ifndef FUZZ
-#define ROUNDS 20000
-
 /* A whole call as a start: header, method, parameters. */
 static void append_call(struct buffer *out) {
     static const uint8_t call[] = "\x1a\x08\x02\x10\x00\x18\x00\x22\x10"
@@ -53,9 +51,10 @@ static void append_call(struct buffer *out) {
     buffer_append(out, call, sizeof call - 1);
 }
 
-/* A small generator of its own: the same run every time. */
+/* A small generator of its own: the same seed gives the same run. */
+static uint64_t state = 1;
+
 static uint64_t next(void) {
-    static uint64_t state = 1;
     state ^= state << 13;
     state ^= state >> 7;
     return state ^= state << 17;
@@ -77,10 +76,16 @@ static void damage(struct buffer *input) {
     }
 }
 
-int main(void) {
+/* rpc_fuzz [ROUNDS [SEED]] */
+int main(int argc, char **argv) {
+    int64_t rounds = 20000, seed = 1;
+    if ((argc > 1 && !bytes_to_int64(bytes_from_text(argv[1]), &rounds)) ||
+        (argc > 2 && !bytes_to_int64(bytes_from_text(argv[2]), &seed)))
+        return 2;
+    state = (uint64_t)seed;
     struct buffer call = {0}, input = {0};
     append_call(&call);
-    for (int i = 0; i < ROUNDS; i++) {
+    for (int64_t i = 0; i < rounds; i++) {
         buffer_clear(&input);
         buffer_append_bytes(&input, buffer_view(&call));
         damage(&input);

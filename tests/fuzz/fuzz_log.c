@@ -130,9 +130,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 
 #ifdef FUZZ_STANDALONE
 /* Without libFuzzer: a number of inputs from a fixed sequence, for every test run. */
+/* fuzz_log [RUNS [SEED]] */
 int main(int argc, char **argv) {
-    uint64_t state = 88172645463325252u;
-    for (int run = 0; run < 400; run++) {
+    int64_t runs = 400, seed = 0;
+    if ((argc > 1 && !bytes_to_int64(bytes_from_text(argv[1]), &runs)) ||
+        (argc > 2 && !bytes_to_int64(bytes_from_text(argv[2]), &seed)))
+        return 2;
+    uint64_t state = 88172645463325252u + (uint64_t)seed;
+    for (int64_t run = 0; run < runs; run++) {
         uint8_t input[64];
         state ^= state << 13;
         state ^= state >> 7;
@@ -142,7 +147,7 @@ int main(int argc, char **argv) {
             input[i] = (uint8_t)((state = state * 6364136223846793005u + 1442695040888963407u) >> 56);
         LLVMFuzzerTestOneInput(input, size);
     }
-    printf("400 damaged segments: recovered, read, recovered again\n");
+    printf("%lld damaged segments: recovered, read, recovered again\n", (long long)runs);
     return 0;
 }
 #endif
