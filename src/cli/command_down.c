@@ -1,5 +1,5 @@
 /* command_down.c: raudal down: asks the serving process to end (SIGTERM), waits for it, and with -v wipes the data
- * folder. */
+ * folder, after asking. */
 #include <errno.h>
 #include <ftw.h>
 #include <signal.h>
@@ -54,14 +54,29 @@ static bool wipe(const char *data) {
     return true;
 }
 
+/* What is wiped does not come back: asks on the terminal, and without one wants -y. */
+static bool may_wipe(const char *data) {
+    char answer[16] = "";
+    if (!isatty(STDIN_FILENO)) {
+        message_error(MESSAGE_DOWN_NEEDS_YES, data);
+        return false;
+    }
+    message_print(MESSAGE_DOWN_QUESTION, data);
+    if (fgets(answer, sizeof answer, stdin) != NULL && answer[0] != 0 && strchr("yYsS", answer[0]) != NULL)
+        return true;
+    message_error(MESSAGE_DOWN_KEPT);
+    return false;
+}
+
 int command_down(int argc, char **argv) {
     const char *given = NULL;
-    bool volumes = false;
+    bool volumes = false, yes = false;
     struct error error;
     struct instance instance;
     const struct option_row rows[] = {
         {"--data", NULL, OPTION_TEXT, &given},
         {"--volumes", "-v", OPTION_FLAG, &volumes},
+        {"--yes", "-y", OPTION_FLAG, &yes},
     };
     char data[PATH_MAX];
     if (options_parse(argc, argv, rows, ARRAY_COUNT(rows), false) != 0)
@@ -75,6 +90,8 @@ int command_down(int argc, char **argv) {
         message_error(MESSAGE_NOTHING_RUNS, data, data);
         return 1;
     }
+    if (volumes && !yes && !may_wipe(data))
+        return 1;
     if (instance.running && !stop(&instance))
         return 1;
     return volumes && !wipe(data) ? 1 : 0;

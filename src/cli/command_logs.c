@@ -1,76 +1,26 @@
-/* command_logs.c: raudal logs SERVICE [-f] [--tail N]: the service's file, whether anything runs or not. */
-#include <errno.h>
-#include <fcntl.h>
-#include <poll.h>
+/* command_logs.c: raudal logs SERVICE [-f] [--tail N] [-t] [--since TIME]: the service's file, whether anything runs or
+ * not. */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/inotify.h>
-#include <sys/stat.h>
-#include <unistd.h>
+#include <time.h>
 
 #include "base/assert.h"
 #include "cli/commands.h"
 #include "cli/instance.h"
+#include "cli/log_reader.h"
 #include "cli/messages.h"
 #include "cli/options.h"
 
-static off_t copy_from(int descriptor, off_t at) {
-    char text[65536];
-    ssize_t size;
-    while ((size = pread(descriptor, text, sizeof text, at)) > 0) {
-        if (fwrite(text, 1, (size_t)size, stdout) != (size_t)size)
-            exit(0); /* the reader (head, less) has gone */
-        at += size;
-    }
-    fflush(stdout);
-    return at;
-}
-
-/* Where the last `lines` lines begin. */
-static off_t tail_position(int descriptor, int64_t lines) {
-    off_t at = lseek(descriptor, 0, SEEK_END);
-    char text[4096];
-    while (at > 0) {
-        size_t size = at < (off_t)sizeof text ? (size_t)at : sizeof text;
-        if (pread(descriptor, text, size, at - (off_t)size) != (ssize_t)size)
-            return 0;
-        for (size_t i = size; i > 0; i--)
-            if (text[i - 1] == '\n' && lines-- == 0)
-                return at - (off_t)size + (off_t)i;
-        at -= (off_t)size;
-    }
-    return 0;
-}
-
-static void follow(const char *path, int descriptor, off_t at) {
-    int watcher = inotify_init1(IN_CLOEXEC);
-    inotify_add_watch(watcher, path, IN_MODIFY | IN_MOVE_SELF);
-    char events[4096];
-    for (;;) {
-        at = copy_from(descriptor, at);
-        if (read(watcher, events, sizeof events) <= 0)
-            continue;
-        struct stat now, opened;
-        at = copy_from(descriptor, at);
-        if (stat(path, &now) == 0 && fstat(descriptor, &opened) == 0 &&
-            now.st_ino != opened.st_ino) { /* put aside: go on with the new file */
-            close(descriptor);
-            descriptor = open(path, O_RDONLY | O_CLOEXEC);
-            inotify_add_watch(watcher, path, IN_MODIFY | IN_MOVE_SELF);
-            at = 0;
-        }
-    }
-}
-
 int command_logs(int argc, char **argv) {
-    const char *given = NULL, *tail = NULL;
-    bool following = false;
+    const char *given = NULL, *tail = NULL, *since = NULL;
+    struct log_reading reading = log_reading_make();
     struct error error;
     const struct option_row rows[] = {
         {"--data", NULL, OPTION_TEXT, &given},
-        {"--follow", "-f", OPTION_FLAG, &following},
+        {"--follow", "-f", OPTION_FLAG, &reading.follow},
+        {"--since", NULL, OPTION_TEXT, &since},
         {"--tail", "-n", OPTION_TEXT, &tail},
+        {"--timestamps", "-t", OPTION_FLAG, &reading.timestamps},
     };
     int count = options_parse(argc, argv, rows, ARRAY_COUNT(rows), false);
     if (count < 0)
@@ -87,18 +37,14 @@ int command_logs(int argc, char **argv) {
         return 1;
     }
     snprintf(path, sizeof path, "%s/logs/%s.log", data, name);
-    int descriptor = open(path, O_RDONLY | O_CLOEXEC);
-    if (descriptor < 0) {
-        message_error(MESSAGE_NO_LOG, name, data);
+    if (tail != NULL && (!bytes_to_int64(bytes_from_text(tail), &reading.tail) || reading.tail < 0))
+        reading.tail = -1;
+    if (since != NULL && !log_parse_time(since, (int64_t)time(NULL) * 1000, &reading.since_ms)) {
+        message_error(MESSAGE_BAD_TIME, since);
         return 1;
     }
-    int64_t lines;
-    off_t at = 0;
-    if (tail != NULL && bytes_to_int64(bytes_from_text(tail), &lines) && lines >= 0)
-        at = tail_position(descriptor, lines);
-    at = copy_from(descriptor, at);
-    if (following)
-        follow(path, descriptor, at);
-    close(descriptor);
-    return 0;
+    if (log_reader_print(path, &reading))
+        return 0;
+    message_error(MESSAGE_NO_LOG, name, data);
+    return 1;
 }

@@ -13,9 +13,12 @@ command_function command_status;
 command_function command_logs;
 command_function command_shell;
 command_function command_run;
+command_function command_docker_word;
 command_function command_help;
 command_function command_version;
 
+command_function tool_docker_main;
+command_function tool_docker_compose_main;
 command_function tool_kafka_topics_main;
 command_function tool_kafka_console_producer_main;
 command_function tool_kafka_console_consumer_main;

@@ -191,6 +191,8 @@ bool instance_control(
     bool answered = body != NULL && strncmp(text, "HTTP/1.1 200", 12) == 0;
     if (answered)
         buffer_append_text(out, body + 4);
+    else if (body != NULL && body[4] != 0 && strncmp(text, "HTTP/1.1 503", 12) == 0)
+        error_set(error, ERROR_IO, "%.300s", body + 4);
     else
         error_set(error, ERROR_IO, "%s on the control port gave %.60s", path, message.size > 0 ? text : "no answer");
     buffer_free(&message);

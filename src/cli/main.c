@@ -17,12 +17,19 @@ struct command_row {
 
 /* Sorted; a test checks it. */
 static const struct command_row commands[] = {
+    {"config", command_docker_word, MESSAGE_HELP_CONFIG},
     {"down", command_down, MESSAGE_HELP_DOWN},
+    {"exec", command_docker_word, MESSAGE_HELP_EXEC},
     {"help", command_help, MESSAGE_HELP_HELP},
     {"logs", command_logs, MESSAGE_HELP_LOGS},
+    {"ps", command_docker_word, MESSAGE_HELP_PS},
+    {"restart", command_docker_word, MESSAGE_HELP_RESTART},
     {"run", command_run, MESSAGE_HELP_RUN},
     {"shell", command_shell, MESSAGE_HELP_SHELL},
+    {"start", command_docker_word, MESSAGE_HELP_START},
+    {"stats", command_docker_word, MESSAGE_HELP_STATS},
     {"status", command_status, MESSAGE_HELP_STATUS},
+    {"stop", command_docker_word, MESSAGE_HELP_STOP},
     {"up", command_up, MESSAGE_HELP_UP},
     {"version", command_version, MESSAGE_HELP_VERSION},
 };
@@ -33,6 +40,8 @@ struct tool_row {
 };
 
 static const struct tool_row tools[] = {
+    {"docker", tool_docker_main},
+    {"docker-compose", tool_docker_compose_main},
     {"hadoop", tool_hadoop_main},
     {"hdfs", tool_hdfs_main},
     {"kafka-configs", tool_kafka_configs_main},

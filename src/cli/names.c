@@ -9,6 +9,7 @@
 #include <sys/mount.h>
 #include <unistd.h>
 
+#include "base/bytes.h"
 #include "cli/services.h"
 
 static bool stack_has_name(const struct stack *stack, const char *name) {
@@ -104,4 +105,30 @@ bool names_enter(const char *hosts_path, struct error *error) {
     gid_t gid = getegid();
     return enter_user_namespace(CLONE_NEWNS, 0, uid, 0, gid, error) && mount_hosts(hosts_path, error) &&
            enter_user_namespace(0, uid, 0, gid, 0, error);
+}
+
+static bool is_localhost_line(const char *line) {
+    for (const char *at = line; (at = strstr(at, "localhost")) != NULL; at++)
+        if (at > line && strchr(" \t", at[-1]) != NULL && strchr(" \t\n", at[9]) != NULL)
+            return true;
+    return false;
+}
+
+bool names_set_localhost(const char *path, const char *address, struct error *error) {
+    char line[4096];
+    struct buffer text = {0};
+    FILE *file = fopen(path, "re");
+    if (file == NULL)
+        return error_system(error, errno, "%s", path);
+    buffer_printf(&text, "%s localhost\n", address);
+    while (fgets(line, sizeof line, file) != NULL)
+        if (!is_localhost_line(line))
+            buffer_append_text(&text, line);
+    fclose(file);
+    file = fopen(path, "we");
+    bool written = file != NULL && fwrite(text.data, 1, text.size, file) == text.size;
+    if (file != NULL && fclose(file) != 0)
+        written = false;
+    buffer_free(&text);
+    return written || error_system(error, errno, "%s", path);
 }

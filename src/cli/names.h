@@ -14,4 +14,7 @@ bool names_write_hosts(const char *path, const char *address, const struct stack
  * stay the same. */
 bool names_enter(const char *hosts_path, struct error *error);
 
+/* In a file made by names_write_hosts: `localhost` becomes `address` and is nothing else. */
+bool names_set_localhost(const char *path, const char *address, struct error *error);
+
 #endif

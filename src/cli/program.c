@@ -107,6 +107,12 @@ bool child_program_create(struct program *program, const struct instance *instan
     return written;
 }
 
+bool child_program_set_localhost(struct program *program, const char *address, struct error *error) {
+    char path[PATH_MAX + 128];
+    snprintf(path, sizeof path, "%s/hosts", program->folder);
+    return strcmp(address, "127.0.0.1") == 0 || names_set_localhost(path, address, error);
+}
+
 void child_program_remove(struct program *program) {
     static const char *const names[] = {"console", "hosts", "lock"};
     char path[PATH_MAX + 128];

@@ -21,6 +21,8 @@ struct program {
 
 /* Makes the folder and takes the lock. */
 bool child_program_create(struct program *program, const struct instance *instance, struct error *error);
+/* What the program's `localhost` is: a service's own address (docker exec). Before it runs. */
+bool child_program_set_localhost(struct program *program, const char *address, struct error *error);
 /* Starts argv (found on the child's PATH) with the child's environment, copies the console, waits. Returns the exit
  * status as a shell gives it (128 + signal). */
 int child_program_run(struct program *program, char **argv);

@@ -222,7 +222,7 @@ def test_sigterm_is_the_same_clean_stop(start_raudal):
 
 def test_down_v_also_wipes(start_raudal):
     running = start_raudal("--only", "kafka")
-    running.command("down", "-v").ok()
+    running.command("down", "-v", "-y").ok()
     assert not running.pids() and not (running.data / "kafka").exists()
 
 
