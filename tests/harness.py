@@ -18,8 +18,9 @@ BINARY = pathlib.Path(os.environ.get("RAUDAL_BINARY", TOP / "build" / "raudal"))
 # The ports that a Raudal opens by default. A service's own name in `--only` and in `raudal logs` is the key.
 PORTS = {"kafka": 9092, "zookeeper": 2181, "kafka-ui": 8080, "spark-master": 8081, "spark-worker": 8082,
          "spark-connect": 15002, "namenode": 9000, "namenode-ui": 9870, "datanode": 9866}
+LAB_PORT = 8888     # JupyterLab, only with --lab
 # Commands whose processes name the data folder too but are not the server.
-CLIENTS = {"shell", "run", "logs", "status", "down", "ps", "sql", "lab", "exec", "config", "doctor"}
+CLIENTS = {"shell", "run", "logs", "status", "down", "ps", "sql", "lab", "exec", "config", "doctor", "env", "kernel"}
 TIMEOUT_S = 60
 
 
@@ -84,7 +85,7 @@ class Address:
                 self.lock.close()
                 continue
             self.address = f"127.0.0.{number}"
-            if all(self.is_free(port) for port in PORTS.values()):
+            if all(self.is_free(port) for port in [*PORTS.values(), LAB_PORT]):
                 return
             self.lock.close()
         raise RuntimeError("no free loopback address between 127.0.0.100 and 127.0.0.249")

@@ -102,15 +102,19 @@ def make_java(name, spec, path, log):
         launcher.chmod(0o755)
 
 
+def mark(spec):
+    """What tells this recipe from others in the folder's name."""
+    recipe = json.dumps(spec, sort_keys=True) + (LAUNCHER + str(CONFIGURATION) if spec["kind"] == "java" else "")
+    return hashlib.sha256(recipe.encode()).hexdigest()[:8]
+
+
 def environment(name):
     """The path of the environment, made now if it is missing."""
     table = tomllib.loads(TABLE.read_text())
     if name not in table:
         sys.exit(f"no environment {name}; there are: {', '.join(table)}")
     spec = table[name]
-    recipe = json.dumps(spec, sort_keys=True) + (LAUNCHER + str(CONFIGURATION) if spec["kind"] == "java" else "")
-    mark = hashlib.sha256(recipe.encode()).hexdigest()[:8]
-    path = cache() / f"{name}-{mark}"
+    path = cache() / f"{name}-{mark(spec)}"
     complete = path / ".complete"
     if complete.exists():
         return path

@@ -27,8 +27,8 @@ int command_logs(int argc, char **argv) {
         return 1;
     const char *name = count == 1 ? services_log(argv[0]) : NULL;
     if (name == NULL) {
-        message_error(
-            MESSAGE_UNKNOWN_SERVICE, count == 1 ? argv[0] : "", "kafka zookeeper spark namenode datanode raudal");
+        message_error(MESSAGE_UNKNOWN_SERVICE, count == 1 ? argv[0] : "",
+            "kafka zookeeper spark namenode datanode raudal jupyter");
         return 1;
     }
     char data[PATH_MAX], path[PATH_MAX + 64];

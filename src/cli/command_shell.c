@@ -9,6 +9,7 @@
 #include "base/assert.h"
 #include "base/bytes.h"
 #include "cli/commands.h"
+#include "cli/lab/python.h"
 #include "cli/messages.h"
 #include "cli/options.h"
 #include "cli/program.h"
@@ -52,26 +53,22 @@ int command_shell(int argc, char **argv) {
     return run_in_instance(&options, count == 0 ? interactive : argv);
 }
 
-/* The interpreter that PySpark's users name, else python3 of PATH (a virtual environment's when one is active). */
-static const char *find_python(void) {
-    const char *named = getenv("PYSPARK_PYTHON");
-    return named != NULL && named[0] != 0 ? named : "python3";
-}
-
 static int run_python(const struct shell_options *options, int count, char **words) {
-    const char *python = find_python();
+    char python[PATH_MAX];
     if (access(words[0], R_OK) != 0) {
         message_error(MESSAGE_RUN_NO_FILE, words[0], strerror(errno));
         return 1;
     }
-    if (!child_program_check_python(python, words[0]))
+    if (!python_for_program(words[0], python))
         return 1;
     char **line = calloc((size_t)count + 2, sizeof *line);
     ASSERT(line != NULL);
-    line[0] = (char *)python;
+    line[0] = python;
     memcpy(line + 1, words, (size_t)count * sizeof *line);
     int status;
-    if (getenv("RAUDAL_PROGRAM") != NULL) { /* already inside: become the program */
+    /* Already inside: become the program. What a notebook starts is a program of its own, so that it can be killed
+     * alone. */
+    if (getenv("RAUDAL_PROGRAM") != NULL && getenv("RAUDAL_KERNEL") == NULL) {
         execvp(line[0], line);
         message_error(MESSAGE_SHELL_CANNOT_START, line[0], strerror(errno));
         status = 127;

@@ -42,13 +42,17 @@ static void print_human(const struct instance *instance, json_t *status) {
     calendar_format_iso_ms(instance->started_ms, since);
     message_print(MESSAGE_STATUS_RUNNING, (long)instance->pid, since,
         (long long)json_integer_value(json_object_get(status, "residentBytes")) >> 20, instance->data);
-    for (int i = 0; i < SERVICE_COUNT; i++)
-        if (instance->ports[i] != 0)
-            printf("  %-14s %s%s:%u%s\n", service_table[i].name, service_table[i].scheme, instance->address,
-                instance->ports[i],
-                is_stopped(json_object_get(status, "services"), service_table[i].name)
-                    ? message_text(MESSAGE_STATUS_STOPPED)
-                    : "");
+    json_t *services = json_object_get(status, "services");
+    struct buffer url = {0};
+    for (int i = 0; i < SERVICE_COUNT; i++) {
+        if (instance->ports[i] == 0)
+            continue;
+        instance_append_url(instance, (enum service)i, &url);
+        printf("  %-14s %s%s\n", service_table[i].name, buffer_text(&url),
+            is_stopped(services, service_table[i].name) ? message_text(MESSAGE_STATUS_STOPPED) : "");
+        buffer_clear(&url);
+    }
+    buffer_free(&url);
     print_queries(json_object_get(status, "queries"));
 }
 

@@ -14,6 +14,7 @@
 #include "base/assert.h"
 #include "cli/commands.h"
 #include "cli/default_fs.h"
+#include "cli/lab/python.h"
 #include "cli/messages.h"
 #include "cli/options.h"
 #include "cli/server.h"
@@ -25,7 +26,7 @@ struct up_options {
     const char *only;
     const char *kafka_properties;
     struct option_list set;
-    bool detached, share;
+    bool detached, share, lab;
 };
 
 /* The descriptor on which the detached child reports: output, then a byte 0 and the exit status. */
@@ -40,6 +41,7 @@ static bool read_options(int argc, char **argv, struct up_options *options) {
         {"--set", NULL, OPTION_LIST, &options->set},
         {"--detach", "-d", OPTION_FLAG, &options->detached},
         {"--share", NULL, OPTION_FLAG, &options->share},
+        {"--lab", NULL, OPTION_FLAG, &options->lab},
     };
     int left = options_parse(argc, argv, rows, ARRAY_COUNT(rows), false);
     if (left > 0)
@@ -118,21 +120,18 @@ static bool take_folder(const char *data, const uint16_t ports[SERVICE_COUNT]) {
     return false;
 }
 
-static void print_services(const struct instance *instance) {
-    for (int i = 0; i < SERVICE_COUNT; i++)
-        if (instance->ports[i] != 0)
-            printf("  %-14s %s%s:%u\n", service_table[i].name, service_table[i].scheme, instance->address,
-                instance->ports[i]);
-}
-
 static void print_ready(const struct instance *instance, const struct settings *settings) {
     bool machine_decides;
     int64_t memory = server_memory_budget(settings, &machine_decides);
     message_print(MESSAGE_UP_READY, instance->data);
-    print_services(instance);
+    instance_print_services(instance);
     if (instance->ports[SERVICE_SPARK_CONNECT] != 0)
         message_print(MESSAGE_UP_MEMORY, (long long)memory >> 20,
             message_text(machine_decides ? MESSAGE_UP_MEMORY_MACHINE : MESSAGE_UP_MEMORY_WORKERS));
+    char token[128];
+    instance_lab_token(instance->data, token);
+    if (instance->ports[SERVICE_JUPYTER] != 0 && token[0] == 0)
+        message_print(MESSAGE_LAB_NO_TOKEN);
     size_t cursor = 0;
     for (struct map_entry *entry; (entry = map_next(&settings->notes, &cursor)) != NULL;)
         printf("note: %.*s has no effect here\n", BYTES_ARGS(entry->key));
@@ -242,6 +241,8 @@ static void exec_child(const struct up_options *options, const char *data, int r
         words[count++] = (char *)"--kafka-properties", words[count++] = (char *)options->kafka_properties;
     if (options->share)
         words[count++] = (char *)"--share";
+    if (options->lab)
+        words[count++] = (char *)"--lab";
     for (size_t i = 0; i < options->set.count; i++)
         words[count++] = (char *)"--set", words[count++] = (char *)options->set.items[i];
     execv(self, words);
@@ -300,19 +301,29 @@ static int detach(const struct up_options *options, const char *data) {
     return wait_for_child(ends[0], data);
 }
 
-static bool choose_services(const char *only, bool services[SERVICE_COUNT]) {
+/* All but JupyterLab unless told otherwise. */
+static bool choose_services(const char *only, bool lab, bool services[SERVICE_COUNT]) {
     const char *unknown;
     size_t unknown_size;
     if (only == NULL) {
         memset(services, true, SERVICE_COUNT * sizeof services[0]);
+        services[SERVICE_JUPYTER] = lab;
         return true;
     }
-    if (services_parse(only, services, &unknown, &unknown_size))
+    if (services_parse(only, services, &unknown, &unknown_size)) {
+        services[SERVICE_JUPYTER] |= lab;
         return true;
+    }
     char word[64];
     snprintf(word, sizeof word, "%.*s", (int)unknown_size, unknown);
     message_error(MESSAGE_UNKNOWN_SERVICE, word, services_names());
     return false;
+}
+
+/* JupyterLab's interpreter is found, or made with its progress shown, while somebody still reads what we print. */
+static bool prepare_lab(const bool services[SERVICE_COUNT]) {
+    char interpreter[PATH_MAX];
+    return !services[SERVICE_JUPYTER] || python_for_lab(true, interpreter);
 }
 
 int command_up(int argc, char **argv) {
@@ -322,7 +333,7 @@ int command_up(int argc, char **argv) {
     static char data[PATH_MAX];
     bool services[SERVICE_COUNT];
     if (!read_options(argc, argv, &options) || !check_address(options.address) ||
-        !choose_services(options.only, services))
+        !choose_services(options.only, options.lab, services))
         return 1;
     if (!instance_find_data(options.data, data, &error)) {
         message_error(MESSAGE_BAD_SETTING, error.message);
@@ -331,11 +342,9 @@ int command_up(int argc, char **argv) {
     struct stack stack = {0};
     settings_init(&settings);
     int status = 1;
-    if (options.detached) {
-        status = detach(&options, data);
-    } else if (load_settings(&options, data, &settings)) {
+    if (load_settings(&options, data, &settings) && prepare_lab(services)) {
         stack_make_default(&stack, options.address, &settings, services);
-        status = serve(&options, data, &settings, services, &stack);
+        status = options.detached ? detach(&options, data) : serve(&options, data, &settings, services, &stack);
     }
     if (status != 0)
         report_to_parent(status);

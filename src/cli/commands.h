@@ -14,6 +14,9 @@ command_function command_logs;
 command_function command_shell;
 command_function command_run;
 command_function command_docker_word;
+command_function command_lab;
+command_function command_kernel;
+command_function command_env;
 command_function command_help;
 command_function command_version;
 

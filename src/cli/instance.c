@@ -117,6 +117,7 @@ void instance_read(const char *data, struct instance *instance) {
     memset(instance, 0, sizeof *instance);
     snprintf(instance->data, sizeof instance->data, "%s", data);
     instance->running = lock_is_held(data);
+    (void)volumes_from_setting("", data, instance->volumes, NULL);
     if (!instance->running)
         return;
     read_owner(data, instance);
@@ -136,7 +137,41 @@ void instance_read(const char *data, struct instance *instance) {
     json_t *services = json_object_get(root, "services");
     for (int i = 0; i < SERVICE_COUNT; i++)
         instance->ports[i] = (uint16_t)json_integer_value(json_object_get(services, service_table[i].name));
+    json_t *volumes = json_object_get(root, "volumes");
+    if (json_is_string(volumes))
+        copy_text(root, "volumes", instance->volumes, sizeof instance->volumes);
     json_decref(root);
+}
+
+void instance_lab_token(const char *data, char token[128]) {
+    char path[PATH_MAX + 32];
+    snprintf(path, sizeof path, "%s/run/jupyter.token", data);
+    FILE *file = fopen(path, "re");
+    size_t size = file == NULL ? 0 : fread(token, 1, 127, file);
+    token[size] = 0;
+    if (file != NULL)
+        fclose(file);
+}
+
+void instance_append_url(const struct instance *instance, enum service service, struct buffer *out) {
+    char token[128];
+    buffer_printf(out, "%s%s:%u", service_table[service].scheme, instance->address, instance->ports[service]);
+    if (service != SERVICE_JUPYTER)
+        return;
+    instance_lab_token(instance->data, token);
+    buffer_printf(out, token[0] == 0 ? "/lab" : "/lab?token=%s", token);
+}
+
+void instance_print_services(const struct instance *instance) {
+    struct buffer url = {0};
+    for (int i = 0; i < SERVICE_COUNT; i++) {
+        if (instance->ports[i] == 0)
+            continue;
+        instance_append_url(instance, (enum service)i, &url);
+        printf("  %-14s %s\n", service_table[i].name, buffer_text(&url));
+        buffer_clear(&url);
+    }
+    buffer_free(&url);
 }
 
 bool instance_require(const char *given, struct instance *instance) {
@@ -254,10 +289,10 @@ bool instance_write(const struct instance *instance, struct error *error) {
         json_object_set_new(services, service_table[i].name, json_integer(instance->ports[i]));
         buffer_printf(&addresses, "%s %s:%u\n", service_table[i].name, instance->address, instance->ports[i]);
     }
-    json_t *root = json_pack("{s:i, s:s, s:s, s:s, s:I, s:i, s:s, s:o}", "pid", (int)instance->pid, "user",
+    json_t *root = json_pack("{s:i, s:s, s:s, s:s, s:I, s:i, s:s, s:s, s:o}", "pid", (int)instance->pid, "user",
         instance->user, "address", instance->address, "defaultFs", instance->default_fs, "startedMs",
         (json_int_t)instance->started_ms, "controlPort", instance->control_port, "controlToken",
-        instance->control_token, "services", services);
+        instance->control_token, "volumes", instance->volumes, "services", services);
     char *text = json_dumps(root, JSON_INDENT(2));
     bool written = write_whole(instance->data, "addresses", buffer_text(&addresses), error) &&
                    write_whole(instance->data, "instance.json", text, error);
@@ -275,7 +310,7 @@ void instance_remove(const char *data) {
     unlink(path);
 }
 
-static bool port_is_free(const char *address, uint16_t port) {
+bool instance_port_is_free(const char *address, uint16_t port) {
     struct sockaddr_in place = {.sin_family = AF_INET, .sin_port = htons(port)};
     inet_pton(AF_INET, address, &place.sin_addr);
     int descriptor = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1;
@@ -290,7 +325,7 @@ void instance_free_address(const uint16_t ports[SERVICE_COUNT], char address[64]
         snprintf(address, 64, "127.0.0.%d", last);
         bool all_free = true;
         for (int i = 0; i < SERVICE_COUNT && all_free; i++)
-            all_free = ports[i] == 0 || port_is_free(address, ports[i]);
+            all_free = ports[i] == 0 || instance_port_is_free(address, ports[i]);
         if (all_free)
             return;
     }

@@ -11,6 +11,7 @@
 #include "base/bytes.h"
 #include "base/error.h"
 #include "cli/services.h"
+#include "cli/volumes.h"
 
 struct instance {
     char data[PATH_MAX]; /* absolute, no trailing slash */
@@ -24,6 +25,7 @@ struct instance {
     uint16_t ports[SERVICE_COUNT]; /* 0: not served */
     uint16_t control_port;         /* HTTP for status, with the token */
     char control_token[64];
+    char volumes[VOLUMES_TEXT_SIZE]; /* cli/volumes.h; also of a folder that nothing serves */
 };
 
 /* DESIGN "Commands": given (--data), else RAUDAL_DATA, else .raudal beside the nearest compose file or
@@ -38,6 +40,14 @@ bool instance_require(const char *given, struct instance *instance);
 /* GET or POST on its control port with the token; the body is appended to *out. False with the reason. */
 bool instance_control(
     const struct instance *instance, const char *method, const char *path, struct buffer *out, struct error *error);
+
+/* Appends the address of a service as a person uses it: http://127.0.0.1:8888/lab?token=… */
+void instance_append_url(const struct instance *instance, enum service service, struct buffer *out);
+/* One line per service that answers, on standard output. */
+void instance_print_services(const struct instance *instance);
+/* DIR/run/jupyter.token (mode 0600): "" when there is none or when no token is asked for. */
+void instance_lab_token(const char *data, char token[128]);
+bool instance_port_is_free(const char *address, uint16_t port);
 
 /* ---- for `up` ---- */
 

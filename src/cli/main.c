@@ -19,8 +19,11 @@ struct command_row {
 static const struct command_row commands[] = {
     {"config", command_docker_word, MESSAGE_HELP_CONFIG},
     {"down", command_down, MESSAGE_HELP_DOWN},
+    {"env", command_env, MESSAGE_HELP_ENV},
     {"exec", command_docker_word, MESSAGE_HELP_EXEC},
     {"help", command_help, MESSAGE_HELP_HELP},
+    {"kernel", command_kernel, MESSAGE_HELP_KERNEL},
+    {"lab", command_lab, MESSAGE_HELP_LAB},
     {"logs", command_logs, MESSAGE_HELP_LOGS},
     {"ps", command_docker_word, MESSAGE_HELP_PS},
     {"restart", command_docker_word, MESSAGE_HELP_RESTART},

@@ -10,7 +10,9 @@
 #include <unistd.h>
 
 #include "base/bytes.h"
+#include "cli/messages.h"
 #include "cli/services.h"
+#include "cli/volumes.h"
 
 static bool stack_has_name(const struct stack *stack, const char *name) {
     for (size_t i = 0; i < stack->services.count; i++)
@@ -98,13 +100,26 @@ static bool mount_hosts(const char *hosts_path, struct error *error) {
     return true;
 }
 
-bool names_enter(const char *hosts_path, struct error *error) {
-    if (unshare(CLONE_NEWNS) == 0)
-        return mount_hosts(hosts_path, error);
+/* Without the folders a program still runs: its open() needs the folders' own names then. */
+static void mount_volumes(const char *volumes) {
+    struct error error;
+    if (!volumes_mount(volumes, &error))
+        message_error(MESSAGE_SHELL_NO_VOLUMES, error.message);
+}
+
+bool names_enter(const char *hosts_path, const char *volumes, struct error *error) {
+    if (unshare(CLONE_NEWNS) == 0) {
+        if (!mount_hosts(hosts_path, error))
+            return false;
+        mount_volumes(volumes);
+        return true;
+    }
     uid_t uid = geteuid();
     gid_t gid = getegid();
-    return enter_user_namespace(CLONE_NEWNS, 0, uid, 0, gid, error) && mount_hosts(hosts_path, error) &&
-           enter_user_namespace(0, uid, 0, gid, 0, error);
+    if (!enter_user_namespace(CLONE_NEWNS, 0, uid, 0, gid, error) || !mount_hosts(hosts_path, error))
+        return false;
+    mount_volumes(volumes);
+    return enter_user_namespace(0, uid, 0, gid, 0, error);
 }
 
 static bool is_localhost_line(const char *line) {

@@ -10,9 +10,10 @@
 /* Writes the hosts file: the stack's names at its services' addresses, the course's other names at `address`, then the
  * machine's own /etc/hosts. */
 bool names_write_hosts(const char *path, const char *address, const struct stack *stack, struct error *error);
-/* In the child, before exec: from now on this process sees `hosts_path` as /etc/hosts. The user and group it runs as
- * stay the same. */
-bool names_enter(const char *hosts_path, struct error *error);
+/* In the child, before exec: from now on this process sees `hosts_path` as /etc/hosts and the folders of `volumes`
+ * (cli/volumes.h) under their container paths; where the latter is not possible it says so and goes on. The user and
+ * group it runs as stay the same. */
+bool names_enter(const char *hosts_path, const char *volumes, struct error *error);
 
 /* In a file made by names_write_hosts: `localhost` becomes `address` and is nothing else. */
 bool names_set_localhost(const char *path, const char *address, struct error *error);

@@ -1,5 +1,6 @@
 #include "cli/program.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -13,6 +14,7 @@
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/assert.h"
@@ -76,8 +78,54 @@ static bool lay_out_run_folder(const char *data, struct error *error) {
         if (symlink(self, path) != 0 && errno != EEXIST)
             return error_system(error, errno, "%s", path);
     }
-    snprintf(path, sizeof path, "%s/run/python/sitecustomize.py", data);
-    return write_file(path, embedded_sitecustomize, embedded_sitecustomize_size, error);
+    snprintf(path, sizeof path, "%s/run/python", data);
+    return child_program_write_modules(path, error);
+}
+
+bool child_program_write_modules(const char *folder, struct error *error) {
+    char path[PATH_MAX + 160];
+    snprintf(path, sizeof path, "%s/sitecustomize.py", folder);
+    if (!write_file(path, embedded_sitecustomize, embedded_sitecustomize_size, error))
+        return false;
+    snprintf(path, sizeof path, "%s/raudal_kernel.py", folder);
+    return write_file(path, embedded_raudal_kernel, embedded_raudal_kernel_size, error);
+}
+
+static void remove_folder(const char *folder) {
+    char path[PATH_MAX + NAME_MAX + 160];
+    DIR *entries = opendir(folder);
+    for (struct dirent *entry; entries != NULL && (entry = readdir(entries)) != NULL;) {
+        snprintf(path, sizeof path, "%s/%s", folder, entry->d_name);
+        if (entry->d_name[0] != '.')
+            unlink(path);
+    }
+    if (entries != NULL)
+        closedir(entries);
+    rmdir(folder);
+}
+
+/* Kernels and killed programs leave their folders behind: those whose lock is free, and that are not just being made.
+ */
+static void remove_old_programs(const char *data) {
+    enum { YOUNG_S = 60 };
+    char folder[PATH_MAX + 32], program[PATH_MAX + NAME_MAX + 64], path[PATH_MAX + NAME_MAX + 80];
+    struct stat found;
+    snprintf(folder, sizeof folder, "%s/run/programs", data);
+    DIR *entries = opendir(folder);
+    for (struct dirent *entry; entries != NULL && (entry = readdir(entries)) != NULL;) {
+        struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+        snprintf(program, sizeof program, "%s/%s", folder, entry->d_name);
+        snprintf(path, sizeof path, "%s/lock", program);
+        if (entry->d_name[0] == '.' || stat(program, &found) != 0 || time(NULL) - found.st_mtime < YOUNG_S)
+            continue;
+        int lock = open(path, O_RDWR | O_CLOEXEC);
+        if (lock < 0 || fcntl(lock, F_OFD_SETLK, &whole) == 0)
+            remove_folder(program);
+        if (lock >= 0)
+            close(lock);
+    }
+    if (entries != NULL)
+        closedir(entries);
 }
 
 bool child_program_create(struct program *program, const struct instance *instance, struct error *error) {
@@ -87,6 +135,7 @@ bool child_program_create(struct program *program, const struct instance *instan
     if (!lay_out_run_folder(instance->data, error) || !write_hadoop_settings(instance, error) ||
         getrandom(&random, sizeof random, 0) != sizeof random)
         return false;
+    remove_old_programs(instance->data);
     snprintf(program->id, sizeof program->id, "%ld-%016llx", (long)getpid(), (unsigned long long)random);
     snprintf(program->folder, sizeof program->folder, "%s/run/programs/%s", instance->data, program->id);
     if (mkdir(program->folder, 0755) != 0)
@@ -114,13 +163,7 @@ bool child_program_set_localhost(struct program *program, const char *address, s
 }
 
 void child_program_remove(struct program *program) {
-    static const char *const names[] = {"console", "hosts", "lock"};
-    char path[PATH_MAX + 128];
-    for (size_t i = 0; i < ARRAY_COUNT(names); i++) {
-        snprintf(path, sizeof path, "%s/%s", program->folder, names[i]);
-        unlink(path);
-    }
-    rmdir(program->folder);
+    remove_folder(program->folder);
     if (program->lock >= 0)
         close(program->lock);
 }
@@ -138,6 +181,7 @@ static void prepend(const char *name, const char *value) {
 static void set_environment(const struct program *program) {
     const struct instance *instance = program->instance;
     char text[PATH_MAX + 256];
+    unsetenv("RAUDAL_KERNEL"); /* a program that a notebook starts is no kernel */
     setenv("RAUDAL_DATA", instance->data, 1);
     setenv("RAUDAL_PROGRAM", program->id, 1);
     unsetenv("MASTER"); /* PySpark refuses it beside SPARK_REMOTE */
@@ -154,17 +198,23 @@ static void set_environment(const struct program *program) {
     prepend("PYTHONPATH", text);
 }
 
-static _Noreturn void start_child(const struct program *program, char **argv, const sigset_t *mask) {
+bool child_program_enter(const struct program *program) {
     struct error error;
     char hosts[PATH_MAX + 128];
-    sigprocmask(SIG_SETMASK, mask, NULL);
-    prctl(PR_SET_PDEATHSIG, SIGTERM);
     snprintf(hosts, sizeof hosts, "%s/hosts", program->folder);
-    if (program->with_names && !names_enter(hosts, &error)) {
+    if (program->with_names && !names_enter(hosts, program->instance->volumes, &error)) {
         message_error(MESSAGE_SHELL_NO_NAMESPACE, error.message, program->instance->address);
-        _exit(1);
+        return false;
     }
     set_environment(program);
+    return true;
+}
+
+static _Noreturn void start_child(const struct program *program, char **argv, const sigset_t *mask) {
+    sigprocmask(SIG_SETMASK, mask, NULL);
+    prctl(PR_SET_PDEATHSIG, SIGTERM);
+    if (!child_program_enter(program))
+        _exit(1);
     execvp(argv[0], argv);
     message_error(MESSAGE_SHELL_CANNOT_START, argv[0], strerror(errno));
     _exit(errno == ENOENT ? 127 : 126);
@@ -234,77 +284,4 @@ int child_program_run(struct program *program, char **argv) {
     close(signals);
     sigprocmask(SIG_SETMASK, &before, NULL);
     return status;
-}
-
-/* ---- Python ---- */
-
-static bool uses_pyspark(const char *file) {
-    FILE *in = fopen(file, "re");
-    char *line = NULL;
-    size_t capacity = 0;
-    bool found = false;
-    while (in != NULL && !found && getline(&line, &capacity, in) >= 0) {
-        struct bytes text = bytes_trim(bytes_from_text(line));
-        found = bytes_starts_with(text, "import pyspark") || bytes_starts_with(text, "from pyspark");
-    }
-    free(line);
-    if (in != NULL)
-        fclose(in);
-    return found;
-}
-
-/* Prints the version of pyspark and the first module that Spark Connect needs and that is absent. */
-static const char probe[] = "import importlib.util as u, importlib.metadata as m\n"
-                            "v = ''\n"
-                            "for n in ('pyspark-client', 'pyspark-connect', 'pyspark'):\n"
-                            "    try: v = v or m.version(n)\n"
-                            "    except m.PackageNotFoundError: pass\n"
-                            "def missing(n):\n"
-                            "    try: return not u.find_spec(n)\n"
-                            "    except ImportError: return True\n"
-                            "print(v or '-', *[n for n in ('pandas', 'pyarrow', 'grpc', 'grpc_status', "
-                            "'google.protobuf') if missing(n)][:1])\n";
-
-static bool probe_python(const char *python, char *answer, size_t size) {
-    int ends[2];
-    if (pipe2(ends, O_CLOEXEC) != 0)
-        return false;
-    pid_t child = fork();
-    if (child == 0) {
-        dup2(ends[1], STDOUT_FILENO);
-        int null = open("/dev/null", O_WRONLY);
-        dup2(null, STDERR_FILENO);
-        execlp(python, python, "-c", probe, (char *)NULL);
-        _exit(127);
-    }
-    close(ends[1]);
-    size_t used = 0;
-    ssize_t count;
-    while (used + 1 < size && (count = read(ends[0], answer + used, size - used - 1)) > 0)
-        used += (size_t)count;
-    answer[used] = 0;
-    close(ends[0]);
-    int status;
-    return waitpid(child, &status, 0) == child && status == 0;
-}
-
-bool child_program_check_python(const char *python, const char *file) {
-    char answer[256], version[64] = "-", missing[64] = "";
-    if (!uses_pyspark(file))
-        return true;
-    if (!probe_python(python, answer, sizeof answer)) {
-        message_error(MESSAGE_RUN_NO_PYTHON);
-        return false;
-    }
-    sscanf(answer, "%63s %63s", version, missing);
-    int major = 0, minor = 0;
-    if (sscanf(version, "%d.%d", &major, &minor) != 2)
-        message_error(MESSAGE_RUN_NO_PYSPARK, file, python, python);
-    else if (major < 3 || (major == 3 && minor < 5))
-        message_error(MESSAGE_RUN_OLD_PYSPARK, file, python, version, python);
-    else if (missing[0] != 0)
-        message_error(MESSAGE_RUN_INCOMPLETE_PYSPARK, file, version, python, missing, python, version);
-    else
-        return true;
-    return false;
 }

@@ -1,9 +1,10 @@
-/* program.h: a program that Raudal starts (raudal run, raudal shell): its folder DIR/run/programs/ID, which the server
- * also looks into.
+/* program.h: a program that Raudal starts (raudal run, shell, lab, a notebook's kernel): its folder
+ * DIR/run/programs/ID, which the server also looks into.
  *
  *   lock      held (an open-file-description lock) by the starting process: as long as it is held, the program lives
  *   console   what streaming queries of the program print to the console sink; the server appends, the starting process
- * copies it to its terminal hosts     the private /etc/hosts
+ *             copies it to its terminal; console.MARK is that of one query of a notebook
+ *   hosts     the private /etc/hosts
  *
  * SPARK_REMOTE carries ID as x-raudal-program, so that the server knows which sessions belong to it. */
 #ifndef CLI_PROGRAM_H
@@ -28,8 +29,11 @@ bool child_program_set_localhost(struct program *program, const char *address, s
 int child_program_run(struct program *program, char **argv);
 void child_program_remove(struct program *program);
 
-/* Checks that `python` can run a PySpark program `file` against Spark Connect; prints one sentence with the remedy when
- * not. Programs that do not use pyspark pass. */
-bool child_program_check_python(const char *python, const char *file);
+/* Becomes the program in this process: private names and folders, environment. For a child between fork and exec, or
+ * before an exec of our own. False after a message that says what the
+ * kernel refuses. */
+bool child_program_enter(const struct program *program);
+/* Writes the start-up modules for Python into a folder that is on PYTHONPATH. */
+bool child_program_write_modules(const char *folder, struct error *error);
 
 #endif

@@ -67,6 +67,7 @@ static const struct plane planes[] = {
     {server_start_hdfs, server_stop_hdfs},
     {server_start_spark, server_stop_spark},
     {server_start_console, server_stop_console},
+    {server_start_jupyter, server_stop_jupyter},
 };
 
 static bool start_planes(struct server *server, struct server_failure *failure) {
@@ -92,8 +93,12 @@ struct server *server_start(
     server->metrics = metrics_create();
     describe_instance(server, &server->instance);
     server_collect_addresses(server);
+    if (!volumes_from_setting(settings_text(options->settings, "raudal.volumes"), options->data,
+            server->instance.volumes, &failure->error))
+        failure->service = "volumes";
     snprintf(path, sizeof path, "%s/logs", options->data);
-    server->logs = service_logs_open(server->world, path, options->echo_logs, &failure->error);
+    server->logs =
+        failure->service != NULL ? NULL : service_logs_open(server->world, path, options->echo_logs, &failure->error);
     server->log = server->logs == NULL ? NULL : service_logs_get(server->logs, LOG_OF_RAUDAL);
     service_log_write(server->log, LOG_INFO, "raudal", "Raudal %s starts in %s on %s", RAUDAL_VERSION, options->data,
         options->address);

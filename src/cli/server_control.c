@@ -26,19 +26,25 @@ static int64_t resident_size(void) {
 static void append_services(const struct server *server, struct buffer *out) {
     buffer_append_text(out, "\"services\": [");
     const char *separator = "";
+    struct buffer url = {0};
     for (int i = 0; i < SERVICE_COUNT; i++) {
         if (!server->is_serving[i])
             continue;
         buffer_printf(out,
             "%s{\"name\": \"%s\", \"host\": \"%s\", \"port\": %u, \"address\": \"%s%s:%u\", \"state\": \"%s\", "
-            "\"startedMs\": %" PRId64 ", \"stoppedMs\": %" PRId64 "}",
+            "\"startedMs\": %" PRId64 ", \"stoppedMs\": %" PRId64 ", \"url\": ",
             separator, service_table[i].name, server->instance.address, server->instance.ports[i],
             service_table[i].scheme, server->instance.address, server->instance.ports[i],
             server->is_stopped[i] ? "stopped" : "running",
             server->started_ms[i] != 0 ? server->started_ms[i] : server->instance.started_ms, server->stopped_ms[i]);
+        instance_append_url(&server->instance, (enum service)i, &url);
+        buffer_append_json_string(out, buffer_view(&url));
+        buffer_append_text(out, "}");
+        buffer_clear(&url);
         separator = ", ";
     }
     buffer_append_text(out, "]");
+    buffer_free(&url);
 }
 
 static bool token_is_right(const struct server *server, struct bytes given) {

@@ -1,5 +1,6 @@
 /* server_hdfs.c: the store, and its NameNode and DataNode ports on their own loop. */
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "cli/default_fs.h"
 #include "cli/server_internal.h"
@@ -23,6 +24,8 @@ struct store *server_open_store(struct server *server, struct error *error) {
     if (server->store != NULL)
         return server->store;
     snprintf(folder, sizeof folder, "%s/store", server->options.data);
+    struct store_volume volumes[VOLUME_COUNT_MAX];
+    char *texts;
     default_fs_authority(server->settings, authority);
     const char *own_names[] = {server->options.address};
     struct store_options options = {
@@ -33,10 +36,13 @@ struct store *server_open_store(struct server *server, struct error *error) {
         .own_names = own_names,
         .own_name_count = 1,
         .authority = authority,
+        .volumes = volumes,
+        .volume_count = volumes_parse(server->instance.volumes, volumes, &texts),
         .block_size = settings_integer(server->settings, "dfs.blocksize"),
         .replication = (int)settings_integer(server->settings, "dfs.replication"),
     };
     server->store = store_open(&options, error);
+    free(texts);
     if (server->store != NULL)
         add_own_names(server);
     return server->store;

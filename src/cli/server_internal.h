@@ -26,7 +26,7 @@ struct server {
     struct world_pool *disk_pool, *compute_pool;
     bool is_serving[SERVICE_COUNT];
     struct server_addresses addresses[SERVICE_COUNT];
-    VECTOR(const char *) host_names; /* of the stack's services */
+    VECTOR(const char *) host_names;        /* of the stack's services */
     _Atomic bool is_stopped[SERVICE_COUNT]; /* of those: stopped by `raudal stop` while the process goes on */
     _Atomic int64_t started_ms[SERVICE_COUNT], stopped_ms[SERVICE_COUNT]; /* wall time; 0: with the process, never */
     struct world_pool *switch_pool; /* one thread, which stops and starts services one after the other */
@@ -41,6 +41,7 @@ struct server {
     VECTOR(char *) texts; /* server_keep_text */
     struct spark_plane *spark;
     struct console *console;
+    pid_t jupyter; /* the child `raudal lab`, or 0 */
 };
 
 struct stream_manager;
@@ -96,5 +97,9 @@ bool server_start_service(struct server *server, enum service service, struct er
 
 bool server_start_console(struct server *server, struct server_failure *failure);
 void server_stop_console(struct server *server);
+bool server_start_jupyter(struct server *server, struct server_failure *failure);
+/* Starts it again without waiting for its port. */
+bool server_spawn_jupyter(struct server *server, struct error *error);
+void server_stop_jupyter(struct server *server);
 
 #endif

@@ -75,6 +75,7 @@ static const struct switch_row rows[SERVICE_COUNT] = {
     [SERVICE_NAMENODE] = {start_namenode, stop_namenode},
     [SERVICE_NAMENODE_UI] = {start_namenode_ui, stop_namenode_ui},
     [SERVICE_DATANODE] = {start_datanode, stop_datanode},
+    [SERVICE_JUPYTER] = {server_spawn_jupyter, server_stop_jupyter},
 };
 
 static bool check(struct server *server, enum service service, struct error *error) {

@@ -14,6 +14,7 @@ const struct service_row service_table[SERVICE_COUNT] = {
     [SERVICE_NAMENODE] = {"namenode", "hdfs", "dfs.namenode.rpc-address", 9000, "hdfs://", "namenode"},
     [SERVICE_NAMENODE_UI] = {"namenode-ui", "hdfs", "dfs.namenode.http-address", 9870, "http://", "namenode"},
     [SERVICE_DATANODE] = {"datanode", "hdfs", "dfs.datanode.address", 9866, "", "datanode"},
+    [SERVICE_JUPYTER] = {"jupyter", "jupyter", "jupyter.port", 8888, "http://", "jupyter"},
 };
 
 const char *const own_host_names[] = {
@@ -41,11 +42,11 @@ bool services_parse(const char *list, bool chosen[SERVICE_COUNT], const char **u
 
 const char *services_names(void) {
     return "kafka, zookeeper, kafka-ui, spark (spark-master, spark-worker, spark-connect), hdfs (namenode, "
-           "namenode-ui, datanode)";
+           "namenode-ui, datanode), jupyter";
 }
 
 const char *services_log(const char *name) {
-    static const char *const logs[] = {"kafka", "zookeeper", "spark", "namenode", "datanode", "raudal"};
+    static const char *const logs[] = {"kafka", "zookeeper", "spark", "namenode", "datanode", "raudal", "jupyter"};
     for (size_t i = 0; i < sizeof logs / sizeof logs[0]; i++)
         if (strcmp(name, logs[i]) == 0)
             return logs[i];

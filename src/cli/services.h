@@ -17,12 +17,13 @@ enum service {
     SERVICE_NAMENODE,
     SERVICE_NAMENODE_UI,
     SERVICE_DATANODE,
+    SERVICE_JUPYTER, /* only when asked for: --lab, --only …,jupyter, or a compose file's service */
     SERVICE_COUNT,
 };
 
 struct service_row {
     const char *name;
-    const char *plane; /* kafka, zookeeper, spark, hdfs: also accepted by --only */
+    const char *plane; /* kafka, zookeeper, spark, hdfs, jupyter: also accepted by --only */
     const char *port_setting;
     uint16_t port;      /* default */
     const char *scheme; /* how a user writes the address: "http://" or "" … */

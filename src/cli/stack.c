@@ -72,6 +72,7 @@ static const struct default_row {
     {"spark-worker-2", STACK_SPARK_WORKER, {SERVICE_COUNT, SERVICE_COUNT}},
     {"namenode", STACK_NAMENODE, {SERVICE_NAMENODE, SERVICE_NAMENODE_UI}},
     {"datanode", STACK_DATANODE, {SERVICE_DATANODE, SERVICE_COUNT}},
+    {"jupyter", STACK_JUPYTER, {SERVICE_JUPYTER, SERVICE_COUNT}},
 };
 
 /* A worker shows the port of the one page that all workers share. */

@@ -186,6 +186,10 @@ static const char *save_mode(const Connect__WriteOperation *message) {
     }
 }
 
+static void write_console(void *argument, struct bytes text) {
+    session_write_console(argument, "console", text);
+}
+
 static bool write_is_served(const Connect__WriteOperation *message, struct lower_context *context) {
     if (message->save_type_case == CONNECT__WRITE_OPERATION__SAVE_TYPE_TABLE)
         return lower_refuse(context, "saveAsTable and insertInto (tables of a catalog); use save(path)", NULL) != NULL;
@@ -235,6 +239,8 @@ static void run_write(void *argument) {
     writing->write.partition_columns = partitions.items;
     writing->write.partition_column_count = partitions.count;
     writing->write.user = bytes_from_text(operation->session->user);
+    writing->write.console = write_console;
+    writing->write.callback_argument = operation->session;
 }
 
 static void write_done(void *argument, const struct sql_error *error) {

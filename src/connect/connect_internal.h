@@ -215,6 +215,9 @@ void execute_root(struct operation *operation, const Connect__Relation *root);
 void execute_command(struct operation *operation, const Connect__Command *command);
 void command_write(struct operation *operation, const Connect__WriteOperation *write);
 void command_start_stream(struct operation *operation, const Connect__WriteStreamOperationStart *start);
+/* For the terminal, or the notebook's cell, of the program that Raudal started (cli/program.h): appended to its file
+ * `name`. Nothing for other programs. Any thread. */
+void session_write_console(struct session *session, const char *name, struct bytes text);
 void command_query(struct operation *operation, const Connect__StreamingQueryCommand *command);
 void command_manager(struct operation *operation, const Connect__StreamingQueryManagerCommand *command);
 void command_listener_bus(struct operation *operation, const Connect__StreamingQueryListenerBusCommand *command);

@@ -17,16 +17,31 @@ struct starting {
     struct stream_start start;
 };
 
-/* Console sinks write for the terminal of the program that `raudal run` or `raudal shell` started: see cli/program.h.
- */
-static void write_console(void *argument, struct bytes text) {
-    struct session *session = argument;
+/* Where a query's callbacks lead. The file is "console", or what the option raudal.console names: notebooks' kernels
+ * set it, so that each query's batches reach the cell that started it. Lives as long as the query's plan. */
+struct query_output {
+    struct session *session;
+    char console[64];
+};
+
+static struct query_output *query_output_new(struct starting *starting) {
+    struct query_output *output = ARENA_NEW(&starting->arena, struct query_output);
+    const Connect__WriteStreamOperationStart *message = starting->message;
+    output->session = starting->session;
+    snprintf(output->console, sizeof output->console, "console");
+    for (size_t i = 0; i < message->n_options; i++)
+        if (strcmp(message->options[i]->key, "raudal.console") == 0 && strchr(message->options[i]->value, '/') == NULL)
+            snprintf(output->console, sizeof output->console, "console.%s", message->options[i]->value);
+    return output;
+}
+
+void session_write_console(struct session *session, const char *name, struct bytes text) {
     struct world *world = session->server->options.world;
     char path[4200];
     struct error error;
     if (session->program[0] == 0 || strchr(session->program, '/') != NULL)
         return;
-    snprintf(path, sizeof path, "%s/%s/console", session->server->options.programs_folder, session->program);
+    snprintf(path, sizeof path, "%s/%s/%s", session->server->options.programs_folder, session->program, name);
     struct world_file *file = world_file_open(world, path, WORLD_OPEN_READ | WORLD_OPEN_WRITE, 0, &error);
     if (file == NULL)
         return; /* the program has gone */
@@ -34,6 +49,11 @@ static void write_console(void *argument, struct bytes text) {
     if (size >= 0 && !world_file_write(file, text.data, text.size, size, &error))
         service_log_write(session->server->options.log, LOG_WARN, "ConsoleSink", "%s", error.message);
     world_file_close(file);
+}
+
+static void write_console(void *argument, struct bytes text) {
+    const struct query_output *output = argument;
+    session_write_console(output->session, output->console, text);
 }
 
 /* ---- the memory sink: its rows as a temporary view of the query's name ---- */
@@ -64,7 +84,7 @@ static void memory_view_made(void *argument) {
 
 /* Views belong to the session's analysis: made in its queue, before whatever the client asks next. */
 static void make_memory_table(void *argument, struct bytes name, struct source *table) {
-    struct session *session = argument;
+    struct session *session = ((const struct query_output *)argument)->session;
     struct memory_view *view = calloc(1, sizeof *view);
     ASSERT(view != NULL);
     view->session = session;
@@ -133,7 +153,7 @@ static void fill_start(struct starting *starting, const struct relation *plan) {
     start->session_id = bytes_from_text(starting->session->id);
     start->console = write_console;
     start->memory_table = make_memory_table;
-    start->callback_argument = starting->session;
+    start->callback_argument = query_output_new(starting);
 }
 
 static void prepare_start(void *argument) {

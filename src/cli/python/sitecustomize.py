@@ -151,21 +151,23 @@ def _release_on_exit(session):
     atexit.register(release)
 
 
-def _patch(name, module):
-    if name == "pyspark.sql.connect.session":
-        _patch_session(module)
-        _builder_options(module.SparkSession.Builder)
-    elif name == "pyspark.sql.session":
-        _builder_options(module.SparkSession.Builder)
+def _patch_connect_session(module):
+    _patch_session(module)
+    _builder_options(module.SparkSession.Builder)
+
+
+# Module -> what is done to it once it is loaded. raudal_kernel adds its own.
+patches = {
+    "pyspark.sql.connect.session": _patch_connect_session,
+    "pyspark.sql.session": lambda module: _builder_options(module.SparkSession.Builder),
+}
 
 
 class _Finder:
     """Patches the modules above once they have been loaded by whoever loads them."""
 
-    names = {"pyspark.sql.connect.session", "pyspark.sql.session"}
-
     def find_spec(self, name, path, target=None):
-        if name not in self.names:
+        if name not in patches:
             return None
         import importlib.machinery
         spec = importlib.machinery.PathFinder.find_spec(name, path, target)
@@ -175,7 +177,7 @@ class _Finder:
 
         def exec_module(module):
             original(module)
-            _patch(name, module)
+            patches[name](module)
 
         spec.loader.exec_module = exec_module
         return spec

@@ -168,8 +168,10 @@ def test_the_pyspark_package_is_left_untouched(raudal, environment):
     assert sorted((str(file), file.stat().st_mtime_ns) for file in package.rglob("*.py")) == before
 
 
-def test_an_interpreter_without_pyspark_gets_one_sentence_with_the_remedy(raudal, environment):
-    result = raudal.run(CONSOLE, environment=environment("clients"))
+def test_an_interpreter_without_pyspark_gets_one_sentence_with_the_remedy(raudal, environment, tmp_path):
+    child = raudal.child_environment(environment("clients"))
+    child["RAUDAL_CACHE"] = str(tmp_path)     # where nobody ran `raudal env`
+    result = run([BINARY, "run", "--data", raudal.data, CONSOLE], env=child)
     assert result.returncode not in (0, "timeout")
     assert len(result.out.strip().splitlines()) == 1, result
     assert "pip install" in result.out and "pyspark-client" in result.out
@@ -184,6 +186,7 @@ def test_an_interpreter_with_an_old_pyspark_gets_one_sentence_with_the_remedy(ra
     metadata.write_text("Metadata-Version: 2.1\nName: pyspark\nVersion: 3.2.0\n")
     child = raudal.child_environment(environment("clients"))
     child["PYTHONPATH"] = str(tmp_path)
+    child["RAUDAL_CACHE"] = str(tmp_path)
     result = run([BINARY, "run", "--data", raudal.data, CONSOLE], env=child)
     assert result.returncode not in (0, "timeout")
     assert len(result.out.strip().splitlines()) == 1, result
