@@ -18,9 +18,10 @@ IN_MODIFY = 2
 
 
 class _Copier:
-    """Copies what is appended to one file of the program's folder to standard output."""
+    """Copies what is appended to one file of the program's folder to standard output. IPython takes the cell that
+    output belongs to from the context: the copy of a cell's means that cell, an empty one the cell that runs."""
 
-    def __init__(self, name):
+    def __init__(self, name, context):
         self.path = os.path.join(_folder(), name)
         self.file = open(self.path, "ab+", buffering=0)
         self.position = 0
@@ -28,8 +29,6 @@ class _Copier:
         library = ctypes.CDLL(None, use_errno=True)
         self.watcher = library.inotify_init1(os.O_CLOEXEC)
         library.inotify_add_watch(self.watcher, self.path.encode(), IN_MODIFY)
-        # The cell's context goes along: IPython takes the cell that output belongs to from it.
-        context = contextvars.copy_context()
         threading.Thread(target=context.run, args=(self._copy,), daemon=True).start()
 
     def _copy(self):
@@ -79,7 +78,7 @@ def _patch_stream_writer(module):
     def start(self, path=None, format=None, *arguments, **named):
         if "console" in (format, self._write_proto.format):
             mark = uuid.uuid4().hex
-            _copiers.append(_Copier("console." + mark))
+            _copiers.append(_Copier("console." + mark, contextvars.copy_context()))
             self.option("raudal.console", mark)
         return original(self, path, format, *arguments, **named)
 
@@ -94,8 +93,20 @@ def _patch_query(module):
 
 def _patch_writer(module):
     """df.write.format("console").save() writes to the program's own console."""
-    _copiers.append(_Copier("console"))
+    _copiers.append(_Copier("console", contextvars.Context()))
     module.DataFrameWriter.save = _after(module.DataFrameWriter.save, _drain_all)
+
+
+def _patch_progress(module):
+    """PySpark's progress bar clears its line at the end, also when it has drawn none: nothing would be left in the cell."""
+    original = module.Progress.finish
+
+    def finish(self):
+        if self._max_printed == 0:
+            self._enabled = False
+        original(self)
+
+    module.Progress.finish = finish
 
 
 def _say_that_nothing_runs(shell, note):
@@ -132,4 +143,5 @@ def load_ipython_extension(shell):
         "pyspark.sql.connect.streaming.readwriter": _patch_stream_writer,
         "pyspark.sql.connect.streaming.query": _patch_query,
         "pyspark.sql.connect.readwriter": _patch_writer,
+        "pyspark.sql.connect.shell.progress": _patch_progress,
     })
