@@ -1,5 +1,6 @@
 /* calls_admin.c: calls about the service itself, and those that are understood and refused. */
 #include "hdfs/calls.h"
+#include "hdfs/fsck.h"
 
 bool call_get_server_defaults(struct call *call) {
     CALL_MESSAGES(GetServerDefaults);
@@ -61,7 +62,10 @@ bool call_get_datanode_report(struct call *call) {
     }
     if (holds_datanode(operation->hdfs, request->type)) {
         response->di = ARENA_ARRAY(&operation->arena, Hadoop__DatanodeInfo *, 1);
-        response->di[response->n_di++] = blocks_datanode(operation, true);
+        Hadoop__DatanodeInfo *info = blocks_datanode(operation, true);
+        info->has_numblocks = true;
+        info->numblocks = (uint32_t)fsck_count_blocks(operation->hdfs);
+        response->di[response->n_di++] = info;
     }
     return true;
 }

@@ -35,7 +35,7 @@ struct hdfs {
     _Atomic int64_t datanode_seen_ms; /* when the DataNode was suspended */
     _Atomic uint64_t call_count, received_size, sent_size;
     _Atomic size_t task_count; /* pool tasks whose end the loop has not seen; stop waits for them */
-    struct http_route routes[8];
+    struct http_route routes[9];
     bool is_stopping; /* loop thread */
 };
 

@@ -5,6 +5,7 @@
  * Reading answers at once; CREATE and APPEND without data are redirected to the same server, as Hadoop redirects to a
  * DataNode, and data that comes at once is taken at once. */
 #include "hdfs/web.h"
+#include "hdfs/fsck.h"
 
 #include <stdlib.h>
 
@@ -218,9 +219,11 @@ static void web_handle(struct http_request *http, void *context) {
 void hdfs_web_init(struct hdfs *hdfs) {
     static const char *const methods[] = {"GET", "PUT", "POST", "DELETE"};
     static const char *const patterns[] = {"/webhdfs/v1/{path...}", "/webhdfs/v1"};
-    STATIC_ASSERT(
-        ARRAY_COUNT(methods) * ARRAY_COUNT(patterns) == ARRAY_COUNT(((struct hdfs *)0)->routes), "a route for each");
-    for (size_t i = 0; i < ARRAY_COUNT(hdfs->routes); i++) {
+    STATIC_ASSERT(ARRAY_COUNT(methods) * ARRAY_COUNT(patterns) + 1 == ARRAY_COUNT(((struct hdfs *)0)->routes),
+        "a route for each, and one for fsck");
+    hdfs->routes[ARRAY_COUNT(hdfs->routes) - 1] =
+        (struct http_route){.method = "GET", .pattern = "/fsck", .handler = fsck_handle, .context = hdfs};
+    for (size_t i = 0; i + 1 < ARRAY_COUNT(hdfs->routes); i++) {
         hdfs->routes[i] = (struct http_route){.method = methods[i % ARRAY_COUNT(methods)],
             .pattern = patterns[i / ARRAY_COUNT(methods)],
             .handler = web_handle,

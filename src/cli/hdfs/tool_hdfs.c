@@ -282,7 +282,7 @@ static void set_default(struct shell *shell, const char *uri) {
 }
 
 /* Returns how many words were generic options. */
-static int generic_options(struct shell *shell, int count, char **words) {
+int shell_generic_options(struct shell *shell, int count, char **words) {
     int at = 0;
     while (at < count) {
         const char *word = words[at];
@@ -311,7 +311,7 @@ static int generic_options(struct shell *shell, int count, char **words) {
     return at;
 }
 
-static void shell_init(struct shell *shell) {
+void shell_init(struct shell *shell) {
     *shell = (struct shell){.client = {.descriptor = -1}, .name = "hdfs"};
     const struct instance *own = own_instance();
     shell->default_is_own = own != NULL;
@@ -329,7 +329,7 @@ static void shell_init(struct shell *shell) {
 static int run_shell(int count, char **words) {
     struct shell shell;
     shell_init(&shell);
-    int first = generic_options(&shell, count, words);
+    int first = shell_generic_options(&shell, count, words);
     count -= first;
     words += first;
     if (count == 0) {
@@ -353,38 +353,6 @@ static int run_shell(int count, char **words) {
     hdfs_client_close(&shell.client);
     arena_destroy(&shell.arena);
     return fflush(stdout) == 0 ? shell.status : 1;
-}
-
-/* dfsadmin -safemode get|enter|leave. */
-static int run_admin(int count, char **words) {
-    static const struct {
-        const char *name;
-        Hadoop__SafeModeAction action;
-    } actions[] = {{"get", HADOOP__SAFE_MODE_ACTION__SAFEMODE_GET}, {"enter", HADOOP__SAFE_MODE_ACTION__SAFEMODE_ENTER},
-        {"leave", HADOOP__SAFE_MODE_ACTION__SAFEMODE_LEAVE}};
-    struct shell shell;
-    shell_init(&shell);
-    int first = generic_options(&shell, count, words);
-    const char *name = count > first ? words[first] : "", *wanted = count > first + 1 ? words[first + 1] : "";
-    for (size_t i = 0; strcmp(name, "-safemode") == 0 && i < ARRAY_COUNT(actions); i++) {
-        if (strcmp(wanted, actions[i].name) != 0) {
-            continue;
-        }
-        shell.name = "safemode";
-        shell_connect(&shell, NULL);
-        Hadoop__SetSafeModeRequest request = HADOOP__SET_SAFE_MODE_REQUEST__INIT;
-        request.action = actions[i].action;
-        Hadoop__SetSafeModeResponse *answer = SHELL_CALL(&shell, SetSafeMode, set_safe_mode, "setSafeMode", request);
-        if (!answer) {
-            shell_failed(&shell, NULL);
-            return FAILURE;
-        }
-        printf("Safe mode is %s\n", answer->result ? "ON" : "OFF");
-        return 0;
-    }
-    fprintf(stderr, "hdfs dfsadmin %s%s%s is not supported by this tool; it knows -safemode get, enter and leave\n",
-        name, *wanted ? " " : "", wanted);
-    return FAILURE;
 }
 
 /* getconf -confKey fs.defaultFS. */
@@ -418,7 +386,10 @@ int tool_hdfs_main(int argc, char **argv) {
     if (strcmp(word, "getconf") == 0) {
         return run_getconf(argc - 2, argv + 2);
     }
-    return strcmp(word, "dfsadmin") == 0 ? run_admin(argc - 2, argv + 2) : refuse("hdfs", word);
+    if (strcmp(word, "fsck") == 0) {
+        return shell_fsck(argc - 2, argv + 2);
+    }
+    return strcmp(word, "dfsadmin") == 0 ? shell_admin(argc - 2, argv + 2) : refuse("hdfs", word);
 }
 
 int tool_hadoop_main(int argc, char **argv) {

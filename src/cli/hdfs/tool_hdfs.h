@@ -54,6 +54,10 @@ int shell_options(struct shell *shell, int count, char **words, const struct she
     int least, int most);
 /* "-ls: message", the whole usage, the command's usage; status 255. */
 void shell_usage_error(struct shell *shell, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Which NameNode and user, before any option. */
+void shell_init(struct shell *shell);
+/* Takes -fs, -D and their like from the front; the index of the first other word. */
+int shell_generic_options(struct shell *shell, int count, char **words);
 /* Connects when needed; on failure prints why and ends the program. */
 void shell_connect(struct shell *shell, const char *authority);
 extern const struct shell_command shell_commands[];
@@ -99,6 +103,11 @@ bool shell_delete(struct shell *shell, const char *path, bool recursive, bool *d
 bool shell_rename(struct shell *shell, const char *from, const char *to, bool *renamed);
 bool shell_mkdirs(struct shell *shell, const char *path, bool with_parents);
 bool shell_set_times(struct shell *shell, const char *path, int64_t modified_ms, int64_t accessed_ms);
+
+/* ---- tool_hdfs_admin.c: exit status ---- */
+
+int shell_admin(int count, char **words);
+int shell_fsck(int count, char **words);
 
 /* ---- the commands ---- */
 
