@@ -53,6 +53,7 @@ bool server_start_console(struct server *server, struct server_failure *failure)
         .log = server->log,
         .metrics = server->metrics,
     };
+    options.engine = server_spark_engine(server);
     server_spark_parts(server, &options.streams, &options.connect);
     server->console = console_start(&options, &failure->port, &failure->error);
     if (server->console == NULL)

@@ -44,6 +44,7 @@ struct server {
     pid_t jupyter; /* the child `raudal lab`, or 0 */
 };
 
+struct exec_engine;
 struct stream_manager;
 struct stream_kafka;
 struct connect_server;
@@ -63,6 +64,7 @@ struct world_pool *server_disk_pool(struct server *server, struct error *error);
 
 /* What the pages read of the Spark plane; NULL where it does not run. */
 void server_spark_parts(struct server *server, struct stream_manager **streams, struct connect_server **connect);
+struct exec_engine *server_spark_engine(struct server *server);
 /* Appends the queries' JSON objects, comma separated: id, runId, name, state, message, exception, firstBadRecord. Spark
  * loop, where there is one. */
 void server_append_queries(struct server *server, struct buffer *out);

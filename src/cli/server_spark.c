@@ -197,6 +197,10 @@ void server_spark_parts(struct server *server, struct stream_manager **streams, 
     *connect = server->spark == NULL ? NULL : server->spark->connect;
 }
 
+struct exec_engine *server_spark_engine(struct server *server) {
+    return server->spark == NULL ? NULL : server->spark->engine;
+}
+
 /* ---- raudal status ---- */
 
 struct listing {

@@ -66,7 +66,7 @@ struct session {
     char server_side_id[UUID_TEXT_SIZE];
     char program[64]; /* x-raudal-program, or "" */
     char file[128];   /* x-raudal-file, or "" */
-    char *client;     /* the user agent */
+    char *client;     /* client_type of its first execution, or NULL */
     int64_t pid;      /* x-raudal-pid, or 0 */
     int64_t started_ms, last_call_ms;
     uint64_t execution_count;

@@ -16,6 +16,8 @@ struct operation *connect_operation_create(
     struct operation *operation = calloc(1, sizeof *operation);
     ASSERT(operation != NULL);
     operation->session = session;
+    if (session->client == NULL && request->client_type != NULL)
+        session->client = strdup(request->client_type);
     operation->references = 1; /* the session's table */
     operation->arena = arena;
     operation->request = request;

@@ -47,7 +47,6 @@ static void take_program(struct session *session, struct grpc_call *call, struct
     if (!bytes_to_int64(grpc_call_metadata(call, "x-raudal-pid"), &session->pid) || session->pid < 0)
         session->pid = 0;
     snprintf(session->file, sizeof session->file, "%s", arena_text(arena, grpc_call_metadata(call, "x-raudal-file")));
-    session->client = strdup(arena_text(arena, grpc_call_metadata(call, "user-agent")));
 }
 
 struct session *service_session(struct grpc_call *call, struct request_head head) {

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/metrics.h"
 #include "connect/connect.h"
+#include "exec/exec.h"
 #include "hdfs/hdfs.h"
 #include "kafka/client.h"
 #include "net/http.h"
@@ -37,6 +38,7 @@ struct console_options {
     uint16_t kafka_broker_port, namenode_rpc_port;
     struct kafka_client *kafka; /* NULL: not in this process; likewise below */
     struct world_loop *spark_loop;
+    struct exec_engine *engine;
     struct stream_manager *streams;                    /* on spark_loop */
     struct connect_server *connect;                    /* on spark_loop */
     int64_t worker_count, worker_cores, worker_memory; /* memory of one in bytes */

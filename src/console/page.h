@@ -6,6 +6,7 @@
 #include <jansson.h>
 #include "console/assets.h"
 #include "console/console.h"
+#include "console/rows.h"
 
 struct console {
     struct console_options options;
@@ -21,6 +22,7 @@ struct page {
     void (*draw)(struct page *page, struct buffer *out); /* NULL: the answer is the JSON itself */
     void (*gather)(struct page *page);                   /* of page_gather_on… */
     const char *text;                                    /* a parameter of the page, e.g. a path; owned */
+    struct rows_request rows;                            /* of lists: what the handler read */
     int status;                                          /* 200 until someone says otherwise */
     enum language language; /* of the plain HTML: ?lang=, else Accept-Language, else English */
     char *root;             /* relative address of the page's top: "./", "../" …; owned */

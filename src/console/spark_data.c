@@ -37,7 +37,7 @@ struct spark_usage spark_usage_of_worker(const struct console_options *options, 
 
 struct gathering {
     const struct console_options *options;
-    json_t *list;
+    json_t *list; /* or the one object that was found */
     const char *wanted; /* id of an application or a session */
     char *session_id;
 };
@@ -54,7 +54,7 @@ static void add_application(void *argument, const struct connect_session_summary
     json_array_append_new(gathering->list,
         json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:s, s:I, s:I}", "id", id, "sessionId",
             summary->id, "name", summary->application[0] != 0 ? summary->application : summary->file, "user",
-            summary->user, "file", summary->file, "client", summary->client, "pid", (json_int_t)summary->pid,
+            summary->user[0] != 0 ? summary->user : gathering->options->user, "file", summary->file, "client", summary->client, "pid", (json_int_t)summary->pid,
             "startedMs", (json_int_t)summary->started_ms, "endedMs", (json_int_t)summary->ended_ms, "durationMs",
             (json_int_t)(end_ms - summary->started_ms), "state",
             summary->ended_ms == 0 ? "RUNNING"
@@ -118,6 +118,19 @@ bool spark_stop_application(const struct console_options *options, const char *i
 
 /* ---- streaming queries ---- */
 
+/* Records, and errors that quote them, may hold any bytes; JSON holds text. */
+static json_t *any_text(const char *text) {
+    json_t *string = json_string(text);
+    if (string == NULL) {
+        struct buffer copy = {0};
+        for (; *text != 0; text++)
+            buffer_append_byte(&copy, (uint8_t)*text < 0x80 ? (uint8_t)*text : '?');
+        string = json_string(buffer_text(&copy));
+        buffer_free(&copy);
+    }
+    return string;
+}
+
 static json_t *describe_query(const struct stream_summary *summary, int64_t now_ms) {
     char id[UUID_TEXT_SIZE], run_id[UUID_TEXT_SIZE], application[32] = "";
     const char *status = summary->active ? "RUNNING" : summary->exception[0] != 0 ? "FAILED" : "FINISHED";
@@ -131,19 +144,13 @@ static json_t *describe_query(const struct stream_summary *summary, int64_t now_
         "sink", summary->sink, "startedMs", (json_int_t)summary->started_ms, "endedMs", (json_int_t)summary->ended_ms,
         "durationMs", (json_int_t)(end_ms - summary->started_ms), "batchId", (json_int_t)summary->batch_id, "batches",
         (json_int_t)summary->batch_count, "inputRows", (json_int_t)summary->input_rows);
-    json_t *figures = json_pack("{s:f, s:f, s:f, s:f, s:f, s:s, s:I, s:s, s:s, s:s}", "inputRowsPerSecond",
+    json_t *figures = json_pack("{s:f, s:f, s:f, s:f, s:f, s:o, s:I, s:o, s:o, s:o}", "inputRowsPerSecond",
         summary->input_rows_per_second, "processedRowsPerSecond", summary->processed_rows_per_second,
         "averageInputRowsPerSecond", summary->average_input_rows_per_second, "averageProcessedRowsPerSecond",
-        summary->average_processed_rows_per_second, "batchMs", summary->duration_ms, "error", summary->exception,
-        "badRecords", (json_int_t)summary->bad_record_count, "firstBadRecord", summary->first_bad_record,
-        "firstBadField", summary->first_bad_field, "firstBadReason", summary->first_bad_reason);
-    /* Records may hold any bytes; what is no text is left out rather than the whole row. */
-    if (figures == NULL)
-        figures = json_pack("{s:f, s:f, s:f, s:f, s:f, s:s, s:I, s:s, s:s, s:s}", "inputRowsPerSecond",
-            summary->input_rows_per_second, "processedRowsPerSecond", summary->processed_rows_per_second,
-            "averageInputRowsPerSecond", summary->average_input_rows_per_second, "averageProcessedRowsPerSecond",
-            summary->average_processed_rows_per_second, "batchMs", summary->duration_ms, "error", "", "badRecords",
-            (json_int_t)summary->bad_record_count, "firstBadRecord", "", "firstBadField", "", "firstBadReason", "");
+        summary->average_processed_rows_per_second, "batchMs", summary->duration_ms, "error",
+        any_text(summary->exception), "badRecords", (json_int_t)summary->bad_record_count, "firstBadRecord",
+        any_text(summary->first_bad_record), "firstBadField", any_text(summary->first_bad_field), "firstBadReason",
+        any_text(summary->first_bad_reason));
     json_object_update(row, figures);
     json_decref(figures);
     return row;
@@ -221,7 +228,7 @@ json_t *spark_query(const struct console_options *options, const char *run_id) {
         json_object_set_new(row, "progress", progress != NULL ? progress : json_null());
     }
     stream_query_explain(query, false, &plan);
-    json_object_set_new(row, "plan", json_string(buffer_text(&plan)));
+    json_object_set_new(row, "plan", any_text(buffer_text(&plan)));
     json_object_set_new(row, "checkpoint", json_string(stream_query_checkpoint(query)));
     json_object_set_new(row, "history", describe_history(query));
     buffer_free(&plan);
@@ -242,7 +249,7 @@ bool spark_stop_query(const struct console_options *options, const char *run_id)
 
 /* ---- SQL executions ---- */
 
-static json_t *describe_execution(const struct connect_execution *execution) {
+static json_t *describe_execution(const struct console_options *options, const struct connect_execution *execution) {
     static const char *const states[] = {
         [CONNECT_EXECUTION_RUNNING] = "RUNNING",
         [CONNECT_EXECUTION_COMPLETED] = "COMPLETED",
@@ -250,20 +257,20 @@ static json_t *describe_execution(const struct connect_execution *execution) {
     };
     char application[32];
     format_application_id(execution->session_id, application);
-    json_t *row = json_pack("{s:I, s:s, s:s, s:s, s:s, s:I, s:I, s:I}", "id", (json_int_t)execution->id, "application",
-        application, "applicationName", execution->application, "user", execution->user, "status",
+    json_t *row = json_pack("{s:I, s:s, s:s, s:s, s:I, s:I, s:I}", "id", (json_int_t)execution->id, "application",
+        application, "applicationName", execution->application, "status",
         states[execution->status], "startedMs", (json_int_t)execution->started_ms, "durationMs",
         (json_int_t)execution->duration_ms, "rows", (json_int_t)execution->output_rows);
     json_object_set_new(row, "sessionId", json_string(execution->session_id));
-    json_t *description = json_string(execution->description), *error = json_string(execution->error);
-    json_object_set_new(row, "description", description != NULL ? description : json_string(""));
-    json_object_set_new(row, "error", error != NULL ? error : json_string(""));
+    json_object_set_new(row, "user", json_string(execution->user[0] != 0 ? execution->user : options->user));
+    json_object_set_new(row, "description", any_text(execution->description));
+    json_object_set_new(row, "error", any_text(execution->error));
     return row;
 }
 
 static void add_execution(void *argument, const struct connect_execution *execution) {
     struct gathering *gathering = argument;
-    json_array_append_new(gathering->list, describe_execution(execution));
+    json_array_append_new(gathering->list, describe_execution(gathering->options, execution));
 }
 
 json_t *spark_executions(const struct console_options *options) {
@@ -274,7 +281,8 @@ json_t *spark_executions(const struct console_options *options) {
 }
 
 static void take_execution(void *argument, const struct connect_execution *execution) {
-    json_t **row = argument, *operators = json_array();
+    struct gathering *gathering = argument;
+    json_t *operators = json_array();
     for (size_t i = 0; i < execution->operator_count; i++) {
         const struct connect_execution_operator *operator = &execution->operators[i];
         json_array_append_new(operators,
@@ -282,18 +290,17 @@ static void take_execution(void *argument, const struct connect_execution *execu
                 (json_int_t)operator->input_rows, "outputRows", (json_int_t)operator->output_rows, "durationMs",
                 (double)operator->duration_ns / 1e6, "memory", (json_int_t)operator->memory_size));
     }
-    *row = describe_execution(execution);
-    json_t *plan = json_string(execution->plan);
-    json_object_set_new(*row, "plan", plan != NULL ? plan : json_string(""));
-    json_object_set_new(*row, "operators", operators);
+    gathering->list = describe_execution(gathering->options, execution);
+    json_object_set_new(gathering->list, "plan", any_text(execution->plan));
+    json_object_set_new(gathering->list, "operators", operators);
 }
 
 json_t *spark_execution(const struct console_options *options, const char *id) {
-    json_t *row = NULL;
+    struct gathering found = {.options = options};
     uint64_t number;
     if (options->connect != NULL && bytes_to_uint64(bytes_from_text(id), &number))
-        connect_find_execution(options->connect, number, take_execution, &row);
-    return row;
+        connect_find_execution(options->connect, number, take_execution, &found);
+    return found.list;
 }
 
 bool spark_stop_execution(const struct console_options *options, const char *id) {
