@@ -1,5 +1,5 @@
-/* assets.c: the files of web/ as answers: compressed as they are kept, unpacked for a client that takes no gzip, and 304
- * when the client has them. */
+/* assets.c: the files of web/ as answers: compressed as they are kept, unpacked for a client that takes no gzip, and
+ * 304 when the client has them. */
 #include "console/assets.h"
 
 #include <stdlib.h>
@@ -13,8 +13,7 @@ static int compare_words(const void *name, const void *word) {
 }
 
 const char *page_word(const struct page *page, const char *name) {
-    const struct asset_word *word =
-        bsearch(name, asset_words, asset_word_count, sizeof *asset_words, compare_words);
+    const struct asset_word *word = bsearch(name, asset_words, asset_word_count, sizeof *asset_words, compare_words);
     ASSERT(word != NULL);
     return word->texts[page->language];
 }

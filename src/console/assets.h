@@ -1,5 +1,5 @@
-/* assets.h: what tools/web.py made of web/: scripts, styles and pictures, gzip-compressed, and the words of the pages in
- * both languages, for the plain HTML. Constant; any thread. */
+/* assets.h: what tools/web.py made of web/: scripts, styles and pictures, gzip-compressed, and the words of the pages
+ * in both languages, for the plain HTML. Constant; any thread. */
 #ifndef CONSOLE_ASSETS_H
 #define CONSOLE_ASSETS_H
 

@@ -110,7 +110,8 @@ static uint16_t kind_port(const struct page *page, size_t kind) {
 }
 
 static void append_head(const struct page *page, struct buffer *out, enum console_page kind, const char *title) {
-    buffer_printf(out, "<!DOCTYPE html>\n<html lang=\"%s\" data-page=\"%s\" data-root=\"%s\" data-port=\"%u\" data-ports=\"",
+    buffer_printf(out,
+        "<!DOCTYPE html>\n<html lang=\"%s\" data-page=\"%s\" data-root=\"%s\" data-port=\"%u\" data-ports=\"",
         page->language == LANGUAGE_SPANISH ? "es" : "en", kinds[kind].name, page->root, kind_port(page, kind));
     for (size_t i = 0; i < ARRAY_COUNT(kinds); i++)
         if (kind_port(page, i) != 0)
@@ -130,7 +131,8 @@ void page_begin(
     const struct page *page, struct buffer *out, enum console_page kind, const char *title, const char *headline) {
     append_head(page, out, kind, title);
     buffer_printf(out,
-        "<body id=\"page\">\n<header class=\"top\"><a class=\"brand\" href=\"%s\"><img src=\"%sassets/icon.svg\" alt=\"\" "
+        "<body id=\"page\">\n<header class=\"top\"><a class=\"brand\" href=\"%s\"><img src=\"%sassets/icon.svg\" "
+        "alt=\"\" "
         "width=\"22\" height=\"22\">Raudal</a></header>\n<main class=\"plainpage\">\n<h1>",
         page->root, page->root);
     buffer_append_html(out, bytes_from_text(headline));

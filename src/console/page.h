@@ -41,8 +41,8 @@ void page_gather_on_spark_loop(struct page *page, void (*gather)(struct page *pa
 
 /* ---- drawing ---- */
 
-/* Everything up to <main> and the headline; what follows until page_end is the plain HTML, which the script of this kind
- * of page (web/), if there is one, takes over. Addresses in it are relative to page->root. */
+/* Everything up to <main> and the headline; what follows until page_end is the plain HTML, which the script of this
+ * kind of page (web/), if there is one, takes over. Addresses in it are relative to page->root. */
 void page_begin(
     const struct page *page, struct buffer *out, enum console_page kind, const char *title, const char *headline);
 void page_end(struct buffer *out);
@@ -72,7 +72,8 @@ void page_metrics(struct http_request *request, void *context);
 void page_asset(struct http_request *request, void *context);
 bool page_has_asset(const char *name);
 #define PAGE_COMMON_ROUTES                                                                                             \
-    {"GET", "/metrics", page_metrics, NULL, HTTP_BODY_BUFFERED, 0},                                                    \
-        {"GET", "/assets/{name}", page_asset, NULL, HTTP_BODY_BUFFERED, 0}
+    {"GET", "/metrics", page_metrics, NULL, HTTP_BODY_BUFFERED, 0}, {                                                  \
+        "GET", "/assets/{name}", page_asset, NULL, HTTP_BODY_BUFFERED, 0                                               \
+    }
 
 #endif

@@ -15,8 +15,8 @@ struct rows_request {
 /* `sort` when the request names none. */
 struct rows_request rows_request_read(const struct http_request *request, const char *sort);
 
-/* {"total", "page", "size", "rows"}: of `rows` (an array; taken) those with the search text, case ignored, in one of the
- * text fields named (NULL-terminated), sorted by the request's field, one page of them. Any thread. */
+/* {"total", "page", "size", "rows"}: of `rows` (an array; taken) those with the search text, case ignored, in one of
+ * the text fields named (NULL-terminated), sorted by the request's field, one page of them. Any thread. */
 json_t *rows_page(json_t *rows, const struct rows_request *request, const char *const *fields);
 
 #endif

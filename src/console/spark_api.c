@@ -51,8 +51,7 @@ static void gather_overview(struct page *page) {
     json_object_set_new(data, "queriesRunning", json_integer((json_int_t)count_of(queries, "status", "RUNNING")));
     json_object_set_new(data, "queriesFailed", json_integer((json_int_t)count_of(queries, "status", "FAILED")));
     json_object_set_new(data, "queries", json_integer((json_int_t)json_array_size(queries)));
-    json_object_set_new(
-        data, "executionsRunning", json_integer((json_int_t)count_of(executions, "status", "RUNNING")));
+    json_object_set_new(data, "executionsRunning", json_integer((json_int_t)count_of(executions, "status", "RUNNING")));
     json_object_set_new(data, "executions", json_integer((json_int_t)json_array_size(executions)));
     json_object_set_new(data, "inputRowsPerSecond", json_real(sum_of_running(queries, "inputRowsPerSecond")));
     json_object_set_new(data, "processedRowsPerSecond", json_real(sum_of_running(queries, "processedRowsPerSecond")));

@@ -37,7 +37,7 @@ struct spark_usage spark_usage_of_worker(const struct console_options *options, 
 
 struct gathering {
     const struct console_options *options;
-    json_t *list; /* or the one object that was found */
+    json_t *list;       /* or the one object that was found */
     const char *wanted; /* id of an application or a session */
     char *session_id;
 };
@@ -54,9 +54,9 @@ static void add_application(void *argument, const struct connect_session_summary
     json_array_append_new(gathering->list,
         json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:s, s:I, s:I}", "id", id, "sessionId",
             summary->id, "name", summary->application[0] != 0 ? summary->application : summary->file, "user",
-            summary->user[0] != 0 ? summary->user : gathering->options->user, "file", summary->file, "client", summary->client, "pid", (json_int_t)summary->pid,
-            "startedMs", (json_int_t)summary->started_ms, "endedMs", (json_int_t)summary->ended_ms, "durationMs",
-            (json_int_t)(end_ms - summary->started_ms), "state",
+            summary->user[0] != 0 ? summary->user : gathering->options->user, "file", summary->file, "client",
+            summary->client, "pid", (json_int_t)summary->pid, "startedMs", (json_int_t)summary->started_ms, "endedMs",
+            (json_int_t)summary->ended_ms, "durationMs", (json_int_t)(end_ms - summary->started_ms), "state",
             summary->ended_ms == 0 ? "RUNNING"
             : summary->stopped     ? "KILLED"
                                    : "FINISHED",
@@ -140,8 +140,8 @@ static json_t *describe_query(const struct stream_summary *summary, int64_t now_
     if (summary->session_id[0] != 0)
         format_application_id(summary->session_id, application);
     json_t *row = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I}", "id", id, "runId",
-        run_id, "name", summary->name, "application", application, "status", status, "message", summary->status,
-        "sink", summary->sink, "startedMs", (json_int_t)summary->started_ms, "endedMs", (json_int_t)summary->ended_ms,
+        run_id, "name", summary->name, "application", application, "status", status, "message", summary->status, "sink",
+        summary->sink, "startedMs", (json_int_t)summary->started_ms, "endedMs", (json_int_t)summary->ended_ms,
         "durationMs", (json_int_t)(end_ms - summary->started_ms), "batchId", (json_int_t)summary->batch_id, "batches",
         (json_int_t)summary->batch_count, "inputRows", (json_int_t)summary->input_rows);
     json_t *figures = json_pack("{s:f, s:f, s:f, s:f, s:f, s:o, s:I, s:o, s:o, s:o}", "inputRowsPerSecond",
@@ -258,9 +258,9 @@ static json_t *describe_execution(const struct console_options *options, const s
     char application[32];
     format_application_id(execution->session_id, application);
     json_t *row = json_pack("{s:I, s:s, s:s, s:s, s:I, s:I, s:I}", "id", (json_int_t)execution->id, "application",
-        application, "applicationName", execution->application, "status",
-        states[execution->status], "startedMs", (json_int_t)execution->started_ms, "durationMs",
-        (json_int_t)execution->duration_ms, "rows", (json_int_t)execution->output_rows);
+        application, "applicationName", execution->application, "status", states[execution->status], "startedMs",
+        (json_int_t)execution->started_ms, "durationMs", (json_int_t)execution->duration_ms, "rows",
+        (json_int_t)execution->output_rows);
     json_object_set_new(row, "sessionId", json_string(execution->session_id));
     json_object_set_new(row, "user", json_string(execution->user[0] != 0 ? execution->user : options->user));
     json_object_set_new(row, "description", any_text(execution->description));
@@ -284,11 +284,11 @@ static void take_execution(void *argument, const struct connect_execution *execu
     struct gathering *gathering = argument;
     json_t *operators = json_array();
     for (size_t i = 0; i < execution->operator_count; i++) {
-        const struct connect_execution_operator *operator = &execution->operators[i];
+        const struct connect_execution_operator *operator= & execution->operators[i];
         json_array_append_new(operators,
             json_pack("{s:s, s:i, s:I, s:I, s:f, s:I}", "name", operator->name, "depth", operator->depth, "inputRows",
-                (json_int_t)operator->input_rows, "outputRows", (json_int_t)operator->output_rows, "durationMs",
-                (double)operator->duration_ns / 1e6, "memory", (json_int_t)operator->memory_size));
+                (json_int_t) operator->input_rows, "outputRows", (json_int_t) operator->output_rows, "durationMs",
+                (double)operator->duration_ns / 1e6, "memory", (json_int_t) operator->memory_size));
     }
     gathering->list = describe_execution(gathering->options, execution);
     json_object_set_new(gathering->list, "plan", any_text(execution->plan));

@@ -1,5 +1,5 @@
-/* spark_pages.c: 8081, the master's page, and 8082, a worker's, as plain HTML, and Spark's /json/ of both. A Spark session
- * is shown as an application; the script of web/src/spark takes the pages over. */
+/* spark_pages.c: 8081, the master's page, and 8082, a worker's, as plain HTML, and Spark's /json/ of both. A Spark
+ * session is shown as an application; the script of web/src/spark takes the pages over. */
 #include "console/spark_pages.h"
 
 #include <stdio.h>
@@ -22,8 +22,8 @@ static json_t *describe_workers(const struct console_options *options) {
                 json_sprintf("http://%s:%u", options->address, options->worker_port), "cores", (json_int_t)usage.cores,
                 "coresused", (json_int_t)usage.cores_used, "coresfree", (json_int_t)(usage.cores - usage.cores_used),
                 "memory", (json_int_t)(usage.memory >> 20), "memoryused", (json_int_t)(usage.memory_used >> 20),
-                "memoryfree", (json_int_t)((usage.memory - usage.memory_used) >> 20), "state", "ALIVE",
-                "lastheartbeat", (json_int_t)world_wall_ms(options->world)));
+                "memoryfree", (json_int_t)((usage.memory - usage.memory_used) >> 20), "state", "ALIVE", "lastheartbeat",
+                (json_int_t)world_wall_ms(options->world)));
     }
     return workers;
 }
@@ -73,7 +73,8 @@ static void gather_field(struct page *page) {
     json_t *data = page->data, *field = json_incref(json_object_get(data, page->text));
     if (strcmp(page->text, "clusterutilization") == 0) {
         int64_t cores = page_number(data, "cores"), memory = page_number(data, "memory");
-        double cores_used = (double)page_number(data, "coresused"), memory_used = (double)page_number(data, "memoryused");
+        double cores_used = (double)page_number(data, "coresused"),
+               memory_used = (double)page_number(data, "memoryused");
         json_decref(field);
         field = json_pack("{s:I, s:I, s:I, s:i, s:I, s:I, s:i, s:i, s:i}", "waitingDrivers", (json_int_t)0, "cores",
             (json_int_t)cores, "coresused", (json_int_t)cores_used, "coresutilization",
@@ -86,8 +87,7 @@ static void gather_field(struct page *page) {
         page->status = 404;
         field = json_pack("{s:o}", "message", json_sprintf("/json/ has no field %s", page->text));
     }
-    page->data = json_is_object(field) || json_is_array(field) ? field
-                                                              : json_pack("{s:o}", page->text, field);
+    page->data = json_is_object(field) || json_is_array(field) ? field : json_pack("{s:o}", page->text, field);
     json_decref(data);
 }
 
@@ -143,7 +143,8 @@ static void draw_duration(int64_t duration_ms, struct buffer *out) {
     page_cell(out, "%s", text);
 }
 
-static void draw_link(const struct page *page, const char *folder, const char *id, const char *text, struct buffer *out) {
+static void draw_link(
+    const struct page *page, const char *folder, const char *id, const char *text, struct buffer *out) {
     struct buffer href = {0};
     buffer_printf(&href, "%s%s/", page->root, folder);
     http_encode(bytes_from_text(id), "", &href);
@@ -156,8 +157,7 @@ static void draw_workers(const struct page *page, json_t *workers, struct buffer
     size_t i;
     json_t *worker;
     snprintf(headline, sizeof headline, "%s (%zu)", WORD("workers"), json_array_size(workers));
-    page_table_begin(
-        out, headline, WORD("id"), WORD("address"), WORD("state"), WORD("cores"), WORD("memory"), NULL);
+    page_table_begin(out, headline, WORD("id"), WORD("address"), WORD("state"), WORD("cores"), WORD("memory"), NULL);
     json_array_foreach(workers, i, worker) {
         page_format_size(page_number(worker, "memory") << 20, total);
         page_format_size(page_number(worker, "memoryused") << 20, used);
@@ -165,8 +165,8 @@ static void draw_workers(const struct page *page, json_t *workers, struct buffer
         page_link_cell(out, page_text(worker, "webuiaddress"), page_text(worker, "id"));
         page_cell(out, "%s:%lld", page_text(worker, "host"), (long long)page_number(worker, "port"));
         page_cell(out, "%s", page_text(worker, "state"));
-        page_cell(out, "%lld (%lld)", (long long)page_number(worker, "cores"),
-            (long long)page_number(worker, "coresused"));
+        page_cell(
+            out, "%lld (%lld)", (long long)page_number(worker, "cores"), (long long)page_number(worker, "coresused"));
         page_cell(out, "%s (%s)", total, used);
         buffer_append_text(out, "</tr>\n");
     }
@@ -258,12 +258,14 @@ static void begin(
     buffer_free(&title);
 }
 
-static void draw_used(const struct page *page, const char *name, const char *total, const char *used, struct buffer *out) {
+static void draw_used(
+    const struct page *page, const char *name, const char *total, const char *used, struct buffer *out) {
     struct buffer text = {0}, both = {0};
     append_title(&text, WORD("used"), total);
     const char *place = strstr(buffer_text(&text), "{1}");
     if (place != NULL)
-        buffer_printf(&both, "%.*s%s%s", (int)(place - (const char *)text.data), (const char *)text.data, used, place + 3);
+        buffer_printf(
+            &both, "%.*s%s%s", (int)(place - (const char *)text.data), (const char *)text.data, used, place + 3);
     page_fact(out, name, "%s", buffer_text(&both));
     buffer_free(&text);
     buffer_free(&both);
@@ -314,8 +316,9 @@ static void draw_master(struct page *page, struct buffer *out) {
     snprintf(headline, sizeof headline, "%s (%zu)", WORD("finishedPrograms"), json_array_size(finished));
     cut(finished);
     draw_programs(page, finished, headline, false, out);
-    buffer_printf(out, "<p><a href=\"%squeries\">%s</a> · <a href=\"%sprograms\">%s</a> · <a href=\"%ssql\">%s</a></p>\n",
-        page->root, WORD("queries"), page->root, WORD("programs"), page->root, WORD("executions"));
+    buffer_printf(out,
+        "<p><a href=\"%squeries\">%s</a> · <a href=\"%sprograms\">%s</a> · <a href=\"%ssql\">%s</a></p>\n", page->root,
+        WORD("queries"), page->root, WORD("programs"), page->root, WORD("executions"));
     page_end(out);
 }
 

@@ -105,15 +105,14 @@ static void add_graph(json_t *data, json_t *operators) {
     size_t i;
     json_array_foreach(operators, i, operator) {
         int64_t depth = page_number(operator, "depth");
-        json_array_append_new(nodes,
-            json_pack("{s:I, s:s, s:[{s:s, s:o}, {s:s, s:o}]}", "nodeId", (json_int_t)i, "nodeName",
-                page_text(operator, "name"), "metrics", "name", "number of output rows", "value",
-                json_sprintf("%lld", (long long)page_number(operator, "outputRows")), "name", "duration", "value",
-                json_sprintf("%.1f ms", json_number_value(json_object_get(operator, "durationMs")))));
+        json_array_append_new(
+            nodes, json_pack("{s:I, s:s, s:[{s:s, s:o}, {s:s, s:o}]}", "nodeId", (json_int_t)i, "nodeName",
+                       page_text(operator, "name"), "metrics", "name", "number of output rows", "value",
+                       json_sprintf("%lld", (long long)page_number(operator, "outputRows")), "name", "duration",
+                       "value", json_sprintf("%.1f ms", json_number_value(json_object_get(operator, "durationMs")))));
         for (size_t j = i; depth > 0 && j-- > 0;) {
             if (page_number(json_array_get(operators, j), "depth") == depth - 1) {
-                json_array_append_new(
-                    edges, json_pack("{s:I, s:I}", "fromId", (json_int_t)i, "toId", (json_int_t)j));
+                json_array_append_new(edges, json_pack("{s:I, s:I}", "fromId", (json_int_t)i, "toId", (json_int_t)j));
                 break;
             }
         }
@@ -130,11 +129,11 @@ static json_t *describe_execution(const struct console_options *options, json_t 
     char id[32];
     snprintf(id, sizeof id, "%lld", (long long)page_number(row, "id"));
     json_t *whole = wanted.details || wanted.plan ? spark_execution(options, id) : NULL;
-    json_t *data = json_pack("{s:I, s:s, s:s, s:s, s:o, s:I, s:[], s:[], s:[]}", "id",
-        (json_int_t)page_number(row, "id"), "status", page_text(row, "status"), "description",
-        page_text(row, "description"), "planDescription", wanted.plan ? page_text(whole, "plan") : "",
-        "submissionTime", moment(page_number(row, "startedMs")), "duration",
-        (json_int_t)page_number(row, "durationMs"), "runningJobIds", "successJobIds", "failedJobIds");
+    json_t *data =
+        json_pack("{s:I, s:s, s:s, s:s, s:o, s:I, s:[], s:[], s:[]}", "id", (json_int_t)page_number(row, "id"),
+            "status", page_text(row, "status"), "description", page_text(row, "description"), "planDescription",
+            wanted.plan ? page_text(whole, "plan") : "", "submissionTime", moment(page_number(row, "startedMs")),
+            "duration", (json_int_t)page_number(row, "durationMs"), "runningJobIds", "successJobIds", "failedJobIds");
     add_graph(data, wanted.details ? json_object_get(whole, "operators") : NULL);
     json_decref(whole);
     return data;
@@ -243,14 +242,14 @@ static void gather_statistics(struct page *page) {
         rate += json_number_value(json_object_get(row, "averageInputRowsPerSecond"));
         duration_ms += json_number_value(json_object_get(row, "batchMs"));
     }
-    answer(page, json_pack("{s:o, s:I, s:i, s:i, s:i, s:I, s:I, s:i, s:I, s:I, s:f, s:i, s:I, s:I}", "startTime",
-                     moment(started_ms), "batchDuration", (json_int_t)0, "numReceivers", 0, "numActiveReceivers", 0,
-                     "numInactiveReceivers", 0, "numTotalCompletedBatches", (json_int_t)batches,
-                     "numRetainedCompletedBatches", (json_int_t)batches, "numActiveBatches", 0, "numProcessedRecords",
-                     (json_int_t)records, "numReceivedRecords", (json_int_t)records, "avgInputRate", rate,
-                     "avgSchedulingDelay", 0, "avgProcessingTime",
-                     (json_int_t)(duration_ms / (double)json_array_size(rows)), "avgTotalDelay",
-                     (json_int_t)(duration_ms / (double)json_array_size(rows))));
+    answer(page,
+        json_pack("{s:o, s:I, s:i, s:i, s:i, s:I, s:I, s:i, s:I, s:I, s:f, s:i, s:I, s:I}", "startTime",
+            moment(started_ms), "batchDuration", (json_int_t)0, "numReceivers", 0, "numActiveReceivers", 0,
+            "numInactiveReceivers", 0, "numTotalCompletedBatches", (json_int_t)batches, "numRetainedCompletedBatches",
+            (json_int_t)batches, "numActiveBatches", 0, "numProcessedRecords", (json_int_t)records,
+            "numReceivedRecords", (json_int_t)records, "avgInputRate", rate, "avgSchedulingDelay", 0,
+            "avgProcessingTime", (json_int_t)(duration_ms / (double)json_array_size(rows)), "avgTotalDelay",
+            (json_int_t)(duration_ms / (double)json_array_size(rows))));
     json_decref(rows);
 }
 
@@ -270,11 +269,11 @@ static void gather_batches(struct page *page) {
         int64_t time_ms = json_integer_value(json_array_get(times, i));
         int64_t spent_ms = (int64_t)json_number_value(json_array_get(json_object_get(history, "batchMs"), i));
         json_array_append_new(list,
-            json_pack("{s:I, s:o, s:s, s:I, s:O, s:i, s:I, s:I, s:i, s:i, s:i, s:i}", "batchId",
-                (json_int_t)time_ms, "batchTime", moment(time_ms), "status", "COMPLETED", "batchDuration",
-                (json_int_t)spent_ms, "inputSize", json_array_get(json_object_get(history, "inputRows"), i),
-                "schedulingDelay", 0, "processingTime", (json_int_t)spent_ms, "totalDelay", (json_int_t)spent_ms,
-                "numActiveOutputOps", 0, "numCompletedOutputOps", 1, "numFailedOutputOps", 0, "numTotalOutputOps", 1));
+            json_pack("{s:I, s:o, s:s, s:I, s:O, s:i, s:I, s:I, s:i, s:i, s:i, s:i}", "batchId", (json_int_t)time_ms,
+                "batchTime", moment(time_ms), "status", "COMPLETED", "batchDuration", (json_int_t)spent_ms, "inputSize",
+                json_array_get(json_object_get(history, "inputRows"), i), "schedulingDelay", 0, "processingTime",
+                (json_int_t)spent_ms, "totalDelay", (json_int_t)spent_ms, "numActiveOutputOps", 0,
+                "numCompletedOutputOps", 1, "numFailedOutputOps", 0, "numTotalOutputOps", 1));
     }
     json_decref(query);
     json_decref(rows);
