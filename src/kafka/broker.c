@@ -8,7 +8,7 @@
 #include "kafka/client_internal.h"
 #include "kafka/fetch_session.h"
 #include "kafka/groups.h"
-#include "kafka/internal.h"
+#include "kafka/transactions.h"
 
 struct start_call {
     struct broker *broker;
@@ -71,7 +71,11 @@ static bool open_all(struct broker *broker, struct error *error) {
     broker->groups = groups_create(broker);
     broker->sessions =
         fetch_sessions_create((size_t)config_integer(&broker->config, "max.incremental.fetch.session.cache.slots"));
-    return groups_load(broker->groups, error);
+    broker->transactions = transactions_create(broker);
+    if (!groups_load(broker->groups, error) || !transactions_load(broker->transactions, error))
+        return false;
+    transactions_resume(broker->transactions);
+    return true;
 }
 
 static void open_on_loop(void *argument) {
@@ -103,6 +107,7 @@ static void resume_on_loop(void *argument) {
 static void close_on_loop(void *argument) {
     struct broker *broker = argument;
     resume_on_loop(broker); /* what waits is done before the logs close */
+    transactions_destroy(broker->transactions);
     groups_destroy(broker->groups);
     fetch_sessions_destroy(broker->sessions);
     topics_close(broker);

@@ -201,6 +201,48 @@ static void flush_connection(struct connection *connection) {
     update_reading(connection);
 }
 
+/* ---- answers that wait for the disk ---- */
+
+struct commit_wait {
+    struct log_waiter waiter;
+    struct api_request *request;
+    bool closed;
+};
+
+static void cancel_commit_wait(struct api_request *request) {
+    log_wait_cancel(&((struct commit_wait *)request->state)->waiter);
+}
+
+static void finish_commit_wait(struct api_request *request) {
+    if (((struct commit_wait *)request->state)->closed)
+        api_close(request, "the partition went offline before the answer was certain");
+    else
+        api_reply(request);
+}
+
+static void on_committed(struct log_waiter *waiter, bool closed) {
+    struct commit_wait *wait = waiter->argument;
+    wait->closed = closed;
+    api_wake(wait->request);
+}
+
+void api_reply_when_committed(struct api_request *request, struct partition_log *log, int64_t offset) {
+    if (!log || log_high_watermark(log) > offset) {
+        api_reply(request);
+        return;
+    }
+    struct commit_wait *wait = ARENA_NEW(&request->arena, struct commit_wait);
+    wait->request = request;
+    wait->waiter.wake = on_committed;
+    wait->waiter.argument = wait;
+    request->state = wait;
+    request->wake = finish_commit_wait;
+    request->cancel = cancel_commit_wait;
+    wait->closed = !log_wait(log, offset, &wait->waiter);
+    if (wait->closed)
+        finish_commit_wait(request);
+}
+
 /* ---- dispatch ---- */
 
 static void drain_ready(struct broker *broker) {

@@ -96,6 +96,8 @@ void group_free(struct groups *groups, struct group *group) {
     for (struct map_entry *entry; (entry = map_next(&group->offsets, &cursor));)
         group_drop_offset(group, entry->value);
     map_free(&group->offsets);
+    group_drop_unsettled(group, BYTES_NULL, 0);
+    VECTOR_FREE(&group->unsettled);
     for (size_t i = 0; i < group->pending.count; i++)
         free(group->pending.items[i].id);
     VECTOR_FREE(&group->pending);
@@ -296,6 +298,7 @@ void groups_destroy(struct groups *groups) {
     for (struct map_entry *entry; (entry = map_next(&groups->by_id, &cursor));)
         group_free(groups, entry->value);
     map_free(&groups->by_id);
+    groups_free_waiting(groups);
     world_timer_destroy(groups->timer);
     world_timer_destroy(groups->expiry_timer);
     free(groups);

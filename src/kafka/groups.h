@@ -34,7 +34,12 @@ struct committed_offset {
     int64_t offset;
     int32_t leader_epoch;
     char *metadata;
-    int64_t commit_ms; /* wall time */
+    int64_t commit_ms;  /* wall time */
+    int64_t log_offset; /* of its record in __consumer_offsets */
+};
+struct unsettled_offset { /* committed in a transaction that is still open */
+    int64_t producer_id;
+    struct committed_offset offset;
 };
 struct group {
     char *id;
@@ -45,7 +50,8 @@ struct group {
     size_t member_count;
     struct member *leader;
     VECTOR(struct pending_member) pending;
-    struct map offsets;  /* topic, NUL, partition -> struct committed_offset */
+    struct map offsets; /* topic, NUL, partition -> struct committed_offset */
+    VECTOR(struct unsettled_offset) unsettled;
     int64_t deadline_ms; /* of the present rebalance step, 0 none */
     int64_t joining_since_ms;
     bool initial_delay;    /* the first members gather */
@@ -54,6 +60,7 @@ struct group {
 struct groups {
     struct broker *broker;
     struct map by_id;
+    struct map waiting; /* groups with unsettled offsets, by producer (groups_transactions.c) */
     struct world_timer *timer, *expiry_timer;
     int64_t next_deadline_ms; /* what the timer is set to, 0 not running */
 };
@@ -98,7 +105,7 @@ bool group_supports_protocols(const struct group *group, const struct kafka_join
 
 /* Reads all partitions of __consumer_offsets, if it exists. */
 bool groups_load(struct groups *groups, struct error *error);
-/* Which partition of __consumer_offsets keeps a group. */
+/* Which partition of __consumer_offsets keeps a group, and of __transaction_state a transactional.id. */
 int32_t group_partition(struct bytes group_id, int32_t partition_count);
 
 /* Records for one group, gathered and then appended as one batch. */
@@ -111,6 +118,8 @@ struct group_batch {
     struct group *group;
     struct buffer records;
     VECTOR(struct group_record) list;
+    int64_t producer_id; /* of the transaction that it belongs to; -1 none, which it is after group_batch_begin */
+    int16_t producer_epoch;
 };
 void group_batch_begin(struct group_batch *batch, struct groups *groups, struct group *group);
 void group_batch_offset(struct group_batch *batch, const struct committed_offset *offset, bool tombstone);
@@ -133,5 +142,19 @@ void groups_topic_deleted(struct groups *groups, const char *topic);
 /* Offsets of groups without members that are older than offsets.retention.minutes, and groups that have nothing left.
  */
 void groups_expire(struct groups *groups);
+
+/* ---- groups_transactions.c ---- */
+
+/* An offset that comes into force with the producer's transaction. `home`: the group's partition of __consumer_offsets.
+ */
+void group_add_unsettled(struct groups *groups, struct group *group, int32_t home, int64_t producer_id,
+    const struct committed_offset *offset);
+/* An open transaction has committed an offset of the partition. */
+bool group_is_unsettled(const struct group *group, struct bytes topic, int32_t partition);
+/* Forgets those of a partition, or all when topic is BYTES_NULL. */
+void group_drop_unsettled(struct group *group, struct bytes topic, int32_t partition);
+/* A marker was written to a partition of __consumer_offsets. */
+void groups_transaction_ended(struct groups *groups, int32_t partition, int64_t producer_id, bool commit);
+void groups_free_waiting(struct groups *groups);
 
 #endif

@@ -3,7 +3,7 @@
  *
  * A key is int16 kind (1 offset of a group, topic and partition; 2 membership of a group), then the key's fields; a
  * value is int16 version, then the value's fields; no value deletes. Both kinds of one group lie in partition
- * javaHash(group) & 0x7fffffff mod partitions. Other kinds belong to group types that are not served here and are left
+ * abs(javaHash(group)) mod partitions. Other kinds belong to group types that are not served here and are left
  * as they are. */
 #include "kafka/groups.h"
 
@@ -42,7 +42,8 @@ static int32_t java_hash(struct bytes text) {
 }
 
 int32_t group_partition(struct bytes group_id, int32_t partition_count) {
-    return (java_hash(group_id) & 0x7fffffff) % partition_count;
+    int32_t hash = java_hash(group_id);
+    return hash == INT32_MIN ? 0 : (hash < 0 ? -hash : hash) % partition_count;
 }
 
 /* ---- offsets in memory ---- */
@@ -91,7 +92,7 @@ void group_drop_offset(struct group *group, struct committed_offset *offset) {
 /* ---- writing ---- */
 
 void group_batch_begin(struct group_batch *batch, struct groups *groups, struct group *group) {
-    *batch = (struct group_batch){.groups = groups, .group = group};
+    *batch = (struct group_batch){.groups = groups, .group = group, .producer_id = -1, .producer_epoch = -1};
 }
 
 static void encode(
@@ -164,14 +165,14 @@ void group_batch_metadata(struct group_batch *batch, bool tombstone) {
 
 static void build_batch(const struct group_batch *batch, int64_t time_ms, int32_t leader_epoch, struct buffer *out) {
     struct record_builder builder;
-    record_builder_begin(&builder, out, 0, 0);
+    record_builder_begin(&builder, out, 0, batch->producer_id >= 0 ? RECORD_BATCH_TRANSACTIONAL : 0);
     for (size_t i = 0; i < batch->list.count; i++) {
         const struct group_record *record = &batch->list.items[i];
         struct bytes key = bytes_make(batch->records.data + record->key_at, record->key_size);
         struct bytes value = bytes_make(batch->records.data + record->value_at, record->value_size);
         record_builder_add(&builder, (int64_t)i, time_ms, key, record->tombstone ? BYTES_NULL : value, BYTES_NULL, 0);
     }
-    record_builder_end(&builder, -1, -1, -1, leader_epoch);
+    record_builder_end(&builder, batch->producer_id, batch->producer_epoch, -1, leader_epoch);
 }
 
 int16_t group_batch_commit(struct group_batch *batch, struct partition_log **log, int64_t *last_offset) {
@@ -222,6 +223,8 @@ int16_t group_delete(struct groups *groups, struct group *group) {
     size_t cursor = 0;
     for (struct map_entry *entry; (entry = map_next(&group->offsets, &cursor));)
         group_batch_offset(&batch, entry->value, true);
+    for (size_t i = 0; i < group->unsettled.count; i++)
+        group_batch_offset(&batch, &group->unsettled.items[i].offset, true);
     group_batch_metadata(&batch, true);
     int16_t code = group_batch_commit(&batch, NULL, NULL);
     if (code == KAFKA_NONE)
@@ -242,6 +245,14 @@ void groups_topic_deleted(struct groups *groups, const char *topic) {
                 continue;
             group_batch_offset(&batch, committed, true);
             group_drop_offset(group, committed);
+        }
+        for (size_t i = group->unsettled.count; i > 0; i--) {
+            const struct committed_offset *offset = &group->unsettled.items[i - 1].offset;
+            if (strcmp(offset->topic, topic) != 0)
+                continue;
+            group_batch_offset(&batch, offset, true);
+            group_drop_unsettled(group, bytes_from_text(topic), offset->partition);
+            i = group->unsettled.count + 1; /* several may have gone */
         }
         group_batch_commit(&batch, NULL, NULL);
     }
@@ -264,13 +275,14 @@ void groups_expire(struct groups *groups) {
             /* The clock starts when the group became empty; offsets without a group count from their commit. */
             int64_t since = group->protocol_type && group->state_wall_ms > committed->commit_ms ? group->state_wall_ms
                                                                                                 : committed->commit_ms;
-            if (now - since < retention_ms)
+            if (now - since < retention_ms ||
+                group_is_unsettled(group, bytes_from_text(committed->topic), committed->partition))
                 continue;
             group_batch_offset(&batch, committed, true);
             group_drop_offset(group, committed);
         }
-        bool gone = group->offsets.count == 0 && group->member_count == 0 && group->pending.count == 0 &&
-                    now - group->state_wall_ms >= retention_ms;
+        bool gone = group->offsets.count == 0 && group->unsettled.count == 0 && group->member_count == 0 &&
+                    group->pending.count == 0 && now - group->state_wall_ms >= retention_ms;
         if (gone)
             group_batch_metadata(&batch, true);
         group_batch_commit(&batch, NULL, NULL);
@@ -281,7 +293,16 @@ void groups_expire(struct groups *groups) {
 
 /* ---- loading ---- */
 
-static void load_offset(struct groups *groups, struct bytes key, struct bytes value, struct arena *arena) {
+struct loader {
+    struct groups *groups;
+    int32_t partition;   /* of __consumer_offsets */
+    int64_t producer_id; /* of the transaction that the batch belongs to, -1 none */
+    struct arena arena;  /* of a record */
+};
+
+static void load_offset(struct loader *loader, struct bytes key, struct bytes value, int64_t log_offset) {
+    struct groups *groups = loader->groups;
+    struct arena *arena = &loader->arena;
     struct error error = {0};
     struct kafka_offset_commit_key where;
     struct kafka_offset_commit_value what;
@@ -292,15 +313,31 @@ static void load_offset(struct groups *groups, struct bytes key, struct bytes va
         struct committed_offset *committed = group ? group_offset(group, where.topic, where.partition) : NULL;
         if (committed)
             group_drop_offset(group, committed);
+        if (group)
+            group_drop_unsettled(group, where.topic, where.partition);
         return;
     }
     if (value.size < 2)
         return;
     int16_t version = (int16_t)load_be16(value.data);
     struct bytes rest = bytes_slice(value, 2, value.size - 2);
-    if (wire_decode(&kafka_offset_commit_value_message, version, &rest, arena, &what, &error))
-        group_set_offset(group_make(groups, where.group), where.topic, where.partition, what.offset, what.leader_epoch,
-            what.metadata, what.commit_timestamp);
+    if (!wire_decode(&kafka_offset_commit_value_message, version, &rest, arena, &what, &error))
+        return;
+    struct group *group = group_make(groups, where.group);
+    if (loader->producer_id < 0) {
+        group_set_offset(
+            group, where.topic, where.partition, what.offset, what.leader_epoch, what.metadata, what.commit_timestamp)
+            ->log_offset = log_offset;
+        return;
+    }
+    struct committed_offset offset = {.topic = arena_text(arena, where.topic),
+        .partition = where.partition,
+        .offset = what.offset,
+        .leader_epoch = what.leader_epoch,
+        .metadata = arena_text(arena, what.metadata),
+        .commit_ms = what.commit_timestamp,
+        .log_offset = log_offset};
+    group_add_unsettled(groups, group, loader->partition, loader->producer_id, &offset);
 }
 
 static void load_members(struct groups *groups, struct group *group, const struct kafka_group_metadata_value *value) {
@@ -325,12 +362,14 @@ static void load_members(struct groups *groups, struct group *group, const struc
 
 static void clear_group(struct groups *groups, struct group *group) {
     /* Later records replace earlier ones; the offsets stay. */
-    struct map offsets = group->offsets;
+    struct group kept = *group;
     group->offsets = (struct map){0};
+    memset(&group->unsettled, 0, sizeof group->unsettled);
     char *id = strdup(group->id);
     group_free(groups, group);
     group = group_make(groups, bytes_from_text(id));
-    group->offsets = offsets;
+    group->offsets = kept.offsets;
+    memcpy(&group->unsettled, &kept.unsettled, sizeof group->unsettled);
     free(id);
 }
 
@@ -347,7 +386,7 @@ static void load_group(struct groups *groups, struct bytes key, struct bytes val
         clear_group(groups, group);
     group = group_make(groups, where.group);
     if (!value.data) {
-        if (group->offsets.count == 0)
+        if (group->offsets.count == 0 && group->unsettled.count == 0)
             group_free(groups, group);
         return;
     }
@@ -367,18 +406,18 @@ static void load_group(struct groups *groups, struct bytes key, struct bytes val
     group->state = group->member_count > 0 ? GROUP_STABLE : GROUP_EMPTY;
 }
 
-static void load_record(struct groups *groups, const struct record *record, struct arena *arena) {
+static void load_record(struct loader *loader, const struct record *record) {
     if (record->key.size < 2)
         return;
     int16_t kind = (int16_t)load_be16(record->key.data);
     struct bytes key = bytes_slice(record->key, 2, record->key.size - 2);
     if (kind == KIND_OFFSET || kind == KIND_OFFSET_OLD)
-        load_offset(groups, key, record->value, arena);
+        load_offset(loader, key, record->value, record->offset);
     else if (kind == KIND_GROUP)
-        load_group(groups, key, record->value, arena);
+        load_group(loader->groups, key, record->value, &loader->arena);
 }
 
-static void load_records(struct groups *groups, const struct record_batch *batch) {
+static void load_records(struct loader *loader, const struct record_batch *batch) {
     struct error error = {0};
     struct buffer unpacked = {0};
     struct bytes records = batch->records;
@@ -391,39 +430,13 @@ static void load_records(struct groups *groups, const struct record_batch *batch
     }
     struct record_reader reader;
     struct record record;
-    struct arena arena = {0};
+    loader->producer_id = batch->attributes & RECORD_BATCH_TRANSACTIONAL ? batch->producer_id : -1;
     record_reader_init(&reader, batch, records);
     while (record_reader_next(&reader, &record, &error)) {
-        load_record(groups, &record, &arena);
-        arena_reset(&arena);
+        load_record(loader, &record);
+        arena_reset(&loader->arena);
     }
-    arena_destroy(&arena);
     buffer_free(&unpacked);
-}
-
-/* Offsets committed in a transaction count from its commit marker on; batches are kept until then. */
-struct pending_batch {
-    int64_t producer_id;
-    struct buffer whole;
-};
-struct loader {
-    struct groups *groups;
-    VECTOR(struct pending_batch) pending;
-};
-
-static void end_transaction(struct loader *loader, int64_t producer_id, bool committed) {
-    for (size_t i = 0; i < loader->pending.count;) {
-        struct pending_batch *pending = &loader->pending.items[i];
-        struct record_batch batch;
-        if (pending->producer_id != producer_id) {
-            i++;
-            continue;
-        }
-        if (committed && record_batch_parse(buffer_view(&pending->whole), &batch) == RECORD_BATCH_OK)
-            load_records(loader->groups, &batch);
-        buffer_free(&pending->whole);
-        VECTOR_REMOVE(&loader->pending, i);
-    }
 }
 
 static void load_batch(struct loader *loader, const struct record_batch *batch) {
@@ -434,13 +447,10 @@ static void load_batch(struct loader *loader, const struct record_batch *batch) 
         record_reader_init(&reader, batch, batch->records);
         /* The key of a marker: int16 version, int16 0 abort or 1 commit. */
         if (record_reader_next(&reader, &record, &error) && record.key.size >= 4)
-            end_transaction(loader, batch->producer_id, load_be16(record.key.data + 2) == 1);
-    } else if (batch->attributes & RECORD_BATCH_TRANSACTIONAL) {
-        struct pending_batch *pending = VECTOR_ADD(&loader->pending);
-        *pending = (struct pending_batch){.producer_id = batch->producer_id};
-        buffer_append_bytes(&pending->whole, batch->whole);
+            groups_transaction_ended(
+                loader->groups, loader->partition, batch->producer_id, load_be16(record.key.data + 2) == 1);
     } else {
-        load_records(loader->groups, batch);
+        load_records(loader, batch);
     }
 }
 
@@ -464,12 +474,10 @@ static bool load_batches(struct loader *loader, struct partition_log *log, struc
     }
 }
 
-static bool load_partition(struct groups *groups, struct partition_log *log, struct error *error) {
-    struct loader loader = {.groups = groups};
+static bool load_partition(struct groups *groups, int32_t partition, struct partition_log *log, struct error *error) {
+    struct loader loader = {.groups = groups, .partition = partition};
     bool ok = load_batches(&loader, log, error);
-    for (size_t i = 0; i < loader.pending.count; i++)
-        buffer_free(&loader.pending.items[i].whole);
-    VECTOR_FREE(&loader.pending);
+    arena_destroy(&loader.arena);
     return ok;
 }
 
@@ -481,7 +489,7 @@ bool groups_load(struct groups *groups, struct error *error) {
     int64_t started_ns = world_monotonic_ns(broker->world);
     for (int32_t i = 0; i < topic->partition_count; i++)
         if (topic->logs[i] && log_end_offset(topic->logs[i]) > log_start_offset(topic->logs[i]) &&
-            !load_partition(groups, topic->logs[i], error))
+            !load_partition(groups, i, topic->logs[i], error))
             return false;
     service_log_write(broker->service_log, LOG_INFO, LOGGER,
         "[GroupMetadataManager brokerId=%d] Finished loading offsets and group metadata of %zu groups from "

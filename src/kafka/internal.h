@@ -18,6 +18,7 @@
 #include "world/world.h"
 
 struct groups;
+struct transactions;
 struct fetch_sessions;
 struct api_request;
 
@@ -59,6 +60,7 @@ struct broker {
     struct log_manager *logs;
     struct metadata *metadata;
     struct groups *groups;
+    struct transactions *transactions;
     struct fetch_sessions *sessions;
     struct kafka_client *client;
     _Atomic bool is_suspended;
@@ -84,6 +86,7 @@ struct broker {
 };
 
 #define KAFKA_OFFSETS_TOPIC "__consumer_offsets"
+#define KAFKA_TRANSACTIONS_TOPIC "__transaction_state"
 #define KAFKA_TOPIC_NAME_MAX 249
 
 struct topic *topic_find(struct broker *broker, struct bytes name);
@@ -111,6 +114,8 @@ void topics_close(struct broker *broker);
 struct topic **topics_sorted(struct broker *broker, struct arena *arena, size_t *count);
 /* The next producer id of all; from the metadata log in blocks of 1000. False on a storage error. */
 bool broker_next_producer_id(struct broker *broker, int64_t *producer_id, struct error *error);
+/* What the cluster is finalized at, 0 when the metadata log does not say. */
+int16_t broker_feature_level(struct broker *broker, const char *name);
 
 /* ---- connections and requests (connection.c) ---- */
 
@@ -173,6 +178,8 @@ void api_reply(struct api_request *request);
 void api_reply_nothing(struct api_request *request);
 /* The connection is closed because of this request (with a line in the log); frees the request. */
 void api_close(struct api_request *request, const char *why);
+/* Answers when the log's records up to `offset` are committed; at once when they are, or when log is NULL. */
+void api_reply_when_committed(struct api_request *request, struct partition_log *log, int64_t offset);
 /* Runs request->wake soon: at the end of the present dispatch. */
 void api_wake(struct api_request *request);
 /* What the client should be told as this broker's address. */

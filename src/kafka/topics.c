@@ -25,7 +25,7 @@ struct partition_log *topic_log(const struct topic *topic, int32_t partition) {
 }
 
 bool topic_is_internal(const char *name) {
-    return strcmp(name, KAFKA_OFFSETS_TOPIC) == 0 || strcmp(name, "__transaction_state") == 0;
+    return strcmp(name, KAFKA_OFFSETS_TOPIC) == 0 || strcmp(name, KAFKA_TRANSACTIONS_TOPIC) == 0;
 }
 
 bool topic_name_check(struct bytes name, struct error *error) {

@@ -222,7 +222,7 @@ bool log_map_check(const struct log_map *map);
 
 /* Aborted transactions that overlap [from, to): what a read_committed fetch lists. */
 struct log_aborted {
-    int64_t producer_id, first_offset;
+    int64_t producer_id, first_offset, last_offset; /* last: of the abort marker */
 };
 struct log_aborted_list { /* VECTOR_FREE */
     struct log_aborted *items;
@@ -230,6 +230,11 @@ struct log_aborted_list { /* VECTOR_FREE */
 };
 bool log_aborted_transactions(
     struct partition_log *log, int64_t from, int64_t to, struct log_aborted_list *list, struct error *error);
+
+struct record_batch;
+/* Whether a reader of committed data passes the batch over: a control batch, or one of a listed transaction. The batch
+ * must lie below the last stable offset, within what the list was asked for. */
+bool log_batch_is_hidden(const struct log_aborted_list *list, const struct record_batch *batch);
 
 /* First record with a timestamp at or above the given one. *offset is -1 when there is none. */
 struct log_time_offset {
@@ -285,5 +290,7 @@ struct log_producer_list { /* VECTOR_FREE */
     size_t count, capacity;
 };
 void log_producers(struct partition_log *log, struct log_producer_list *list);
+/* False when this partition does not know the producer. */
+bool log_producer_find(struct partition_log *log, int64_t producer_id, struct log_producer *producer);
 
 #endif

@@ -542,19 +542,26 @@ void log_apply_producer(
         log_set_failure(log, error.message);
 }
 
+static struct log_producer producer_of(const struct producer_entry *producer) {
+    return (struct log_producer){
+        .producer_id = producer->producer_id,
+        .epoch = producer->epoch,
+        .last_sequence = producer->batch_count ? producer->batches[producer->batch_count - 1].last_sequence : -1,
+        .last_timestamp_ms = producer->last_timestamp,
+        .coordinator_epoch = producer->coordinator_epoch,
+        .transaction_start = producer->transaction_start,
+    };
+}
+
+bool log_producer_find(struct partition_log *log, int64_t producer_id, struct log_producer *producer) {
+    const struct producer_entry *entry = producer_find(&log->producers, producer_id);
+    if (entry)
+        *producer = producer_of(entry);
+    return entry != NULL;
+}
+
 void log_producers(struct partition_log *log, struct log_producer_list *list) {
     size_t cursor = 0;
-    for (struct map_entry *entry; (entry = map_next(&log->producers.entries, &cursor));) {
-        const struct producer_entry *producer = entry->value;
-        VECTOR_PUSH(
-            list, ((struct log_producer){
-                      .producer_id = producer->producer_id,
-                      .epoch = producer->epoch,
-                      .last_sequence =
-                          producer->batch_count ? producer->batches[producer->batch_count - 1].last_sequence : -1,
-                      .last_timestamp_ms = producer->last_timestamp,
-                      .coordinator_epoch = producer->coordinator_epoch,
-                      .transaction_start = producer->transaction_start,
-                  }));
-    }
+    for (struct map_entry *entry; (entry = map_next(&log->producers.entries, &cursor));)
+        VECTOR_PUSH(list, producer_of(entry->value));
 }

@@ -80,9 +80,13 @@ enum log_status producer_check(struct producer_state *state, const struct record
             (long long)batch->producer_id, batch->producer_epoch, batch->base_sequence);
         return LOG_STATUS_OUT_OF_ORDER_SEQUENCE;
     }
-    if (entry->batch_count == 0)
-        return LOG_STATUS_OK;
-    int32_t last = entry->batches[entry->batch_count - 1].last_sequence;
+    if (entry->transaction_start >= 0 && !(batch->attributes & RECORD_BATCH_TRANSACTIONAL)) {
+        error_set(error, ERROR_INVALID, "producer %lld has an open transaction here and sent a batch outside of it",
+            (long long)batch->producer_id);
+        return LOG_STATUS_INVALID_TRANSACTION;
+    }
+    /* Without a batch of this epoch, the epoch came with the marker that ended a transaction: numbers begin anew. */
+    int32_t last = entry->batch_count ? entry->batches[entry->batch_count - 1].last_sequence : -1;
     if (batch->base_sequence == sequence_add(last, 1))
         return LOG_STATUS_OK;
     error_set(error, ERROR_INVALID,

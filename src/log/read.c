@@ -602,7 +602,7 @@ static bool add_aborted(
     for (size_t at = 0; ok && at + TRANSACTION_INDEX_ENTRY_SIZE <= bytes.size; at += TRANSACTION_INDEX_ENTRY_SIZE) {
         int64_t first = (int64_t)load_be64(bytes.data + at + 10), last = (int64_t)load_be64(bytes.data + at + 18);
         if (last >= from && first < to)
-            VECTOR_PUSH(list, ((struct log_aborted){(int64_t)load_be64(bytes.data + at + 2), first}));
+            VECTOR_PUSH(list, ((struct log_aborted){(int64_t)load_be64(bytes.data + at + 2), first, last}));
         if ((int64_t)load_be64(bytes.data + at + 26) >= to)
             *done = true;
     }
@@ -622,6 +622,16 @@ bool log_aborted_transactions(
     }
     segment_release(segment);
     return ok;
+}
+
+bool log_batch_is_hidden(const struct log_aborted_list *list, const struct record_batch *batch) {
+    if (batch->attributes & RECORD_BATCH_CONTROL)
+        return true;
+    for (size_t i = 0; batch->attributes & RECORD_BATCH_TRANSACTIONAL && i < list->count; i++)
+        if (list->items[i].producer_id == batch->producer_id && list->items[i].first_offset <= batch->base_offset &&
+            list->items[i].last_offset > batch->base_offset)
+            return true;
+    return false;
 }
 
 /* ---- offset for a timestamp ---- */

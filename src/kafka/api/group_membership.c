@@ -11,18 +11,15 @@
 
 /* ---- FindCoordinator ---- */
 
-/* Clients that send the older form of the request ask again for ever after most errors; "not authorized" makes them
- * stop and say so. */
 static int16_t coordinator_error(struct api_request *request, int8_t key_type, struct bytes key, const char **message) {
     *message = NULL;
-    if (key_type == 0)
+    if (key_type == 0 || (key_type == 1 && key.size > 0))
         return KAFKA_NONE;
-    *message = key_type == 1 ? "Transactions are not supported by this broker: use a producer without transactional.id"
+    *message = key_type == 1 ? "A transactional.id must not be empty"
                              : "This type of coordinator is not supported by this broker";
     service_log_write(request->broker->service_log, LOG_WARN, "kafka.server.KafkaApis",
-        "FindCoordinator for %s from %s is refused: %s", key_type == 1 ? "a transactional.id" : "a share group",
-        request->connection->host, *message);
-    return request->version < 4 && key_type == 1 ? KAFKA_TRANSACTIONAL_ID_AUTHORIZATION_FAILED : KAFKA_INVALID_REQUEST;
+        "FindCoordinator of type %d from %s is refused: %s", key_type, request->connection->host, *message);
+    return KAFKA_INVALID_REQUEST;
 }
 
 void handle_find_coordinator(struct api_request *request) {

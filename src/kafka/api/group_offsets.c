@@ -80,7 +80,7 @@ static void commit_all(struct api_request *request, int16_t code, int64_t now, s
 }
 
 /* The records are in the log: the offsets count from now on. */
-static void apply_all(struct api_request *request, struct group *group, int64_t now) {
+static void apply_all(struct api_request *request, struct group *group, int64_t now, int64_t log_offset) {
     const struct kafka_offset_commit_request *body = request->body;
     const struct kafka_offset_commit_reply *reply = request->reply;
     for (int32_t i = 0; i < body->topics.count; i++) {
@@ -89,7 +89,8 @@ static void apply_all(struct api_request *request, struct group *group, int64_t 
             const struct kafka_offset_commit_request_partition *partition = &body->topics.items[i].partitions.items[j];
             if (reply->topics.items[i].partitions.items[j].error_code == KAFKA_NONE)
                 group_set_offset(group, bytes_from_text(topic->name), partition->index, partition->offset,
-                    partition->leader_epoch, partition->metadata, now);
+                    partition->leader_epoch, partition->metadata, now)
+                    ->log_offset = log_offset;
         }
     }
 }
@@ -132,7 +133,7 @@ void handle_offset_commit(struct api_request *request) {
     if (code != KAFKA_NONE)
         fail_commit(request, KAFKA_COORDINATOR_NOT_AVAILABLE);
     else
-        apply_all(request, group, now);
+        apply_all(request, group, now, last_offset);
     if (code != KAFKA_NONE || !log || log_high_watermark(log) > last_offset) {
         api_reply(request);
         return;
@@ -171,8 +172,19 @@ static struct committed_offset **sorted_offsets(struct api_request *request, con
 typedef struct kafka_offset_fetch_reply_group group_answer;
 typedef struct kafka_offset_fetch_reply_group_partition partition_answer;
 
-static void fill_partition(const struct committed_offset *committed, int32_t index, partition_answer *out) {
+/* Whether the answer must be "ask again", because a transaction with another offset is open. */
+static bool is_unstable(struct api_request *request, const struct group *group, struct bytes topic, int32_t index) {
+    const struct kafka_offset_fetch_request *body = request->body;
+    return request->version >= 7 && body->require_stable && group_is_unsettled(group, topic, index);
+}
+
+static void fill_partition(
+    const struct committed_offset *committed, int32_t index, bool unstable, partition_answer *out) {
     out->index = index;
+    if (unstable) {
+        out->error_code = KAFKA_UNSTABLE_OFFSET_COMMIT;
+        committed = NULL;
+    }
     out->offset = committed ? committed->offset : -1;
     out->leader_epoch = committed ? committed->leader_epoch : -1;
     out->metadata = bytes_from_text(committed ? committed->metadata : "");
@@ -195,7 +207,9 @@ static void fetch_everything(struct api_request *request, struct group *group, g
             out->topic_id = topic ? topic->id : (struct uuid){{0}};
             WIRE_ARRAY(&request->arena, &out->partitions, &kafka_offset_fetch_reply_group_partition_struct, end - at);
             for (size_t i = at; i < end; i++)
-                fill_partition(list[i], list[i]->partition, &out->partitions.items[i - at]);
+                fill_partition(list[i], list[i]->partition,
+                    is_unstable(request, group, bytes_from_text(list[i]->topic), list[i]->partition),
+                    &out->partitions.items[i - at]);
         }
         at = end;
     }
@@ -209,8 +223,9 @@ static void fetch_topic(struct api_request *request, struct group *group, struct
     WIRE_ARRAY(&request->arena, &out->partitions, &kafka_offset_fetch_reply_group_partition_struct, count);
     for (int32_t i = 0; i < count; i++) {
         bool unknown = request->version >= 10 && !topic;
-        fill_partition(group && !unknown ? group_offset(group, out->name, indexes[i]) : NULL, indexes[i],
-            &out->partitions.items[i]);
+        struct group *known = unknown ? NULL : group;
+        fill_partition(known ? group_offset(known, out->name, indexes[i]) : NULL, indexes[i],
+            known && is_unstable(request, known, out->name, indexes[i]), &out->partitions.items[i]);
         if (unknown)
             out->partitions.items[i].error_code = KAFKA_UNKNOWN_TOPIC_ID;
     }
@@ -349,6 +364,7 @@ void handle_offset_delete(struct api_request *request) {
             } else if (committed) {
                 group_batch_offset(&batch, committed, true);
                 group_drop_offset(group, committed);
+                group_drop_unsettled(group, wanted->name, wanted->partitions.items[j].index);
             }
         }
     }

@@ -1,7 +1,7 @@
 /* metadata.c: ApiVersions, Metadata, DescribeCluster, DescribeTopicPartitions: what this cluster is. It is one broker,
  * which leads every partition; a client is told the address it used to come here, unless advertised.listeners says
  * otherwise. */
-#include "kafka/internal.h"
+#include "kafka/transactions.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,8 +9,7 @@
 /* ---- ApiVersions ---- */
 
 /* Features of the cluster that this broker understands; those that announce APIs which are not served here (groups of
- * the newer protocol, transactions, share groups, streams groups) are left out whatever the metadata log says of them.
- */
+ * the newer protocol, share groups, streams groups) are left out whatever the metadata log says of them. */
 static const struct feature {
     const char *name;
     int16_t supported_min, supported_max;
@@ -18,9 +17,10 @@ static const struct feature {
     {"eligible.leader.replicas.version", 0, 1},
     {"kraft.version", 0, 1},
     {"metadata.version", 7, 33},
+    {"transaction.version", 0, 2},
 };
 
-static int16_t finalized_level(struct broker *broker, const char *name) {
+int16_t broker_feature_level(struct broker *broker, const char *name) {
     const char *found;
     int16_t level;
     for (size_t i = 0; metadata_feature(broker->metadata, i, &found, &level); i++)
@@ -36,7 +36,7 @@ static void tell_features(struct api_request *request) {
     WIRE_ARRAY(&request->arena, &reply->finalized_features, &kafka_api_versions_reply_finalized_struct, count);
     reply->supported_features.count = reply->finalized_features.count = 0;
     for (size_t i = 0; i < count; i++) {
-        int16_t level = finalized_level(request->broker, features[i].name);
+        int16_t level = broker_feature_level(request->broker, features[i].name);
         /* Before version 4 a lowest version of 0 could not be told. */
         if (features[i].supported_min > 0 || request->version >= 4) {
             struct kafka_api_versions_reply_supported *supported =
@@ -113,6 +113,8 @@ static struct topic *create_on_demand(struct api_request *request, struct bytes 
         return NULL;
     if (bytes_equal_text(name, KAFKA_OFFSETS_TOPIC))
         return topic_offsets(broker, &error);
+    if (bytes_equal_text(name, KAFKA_TRANSACTIONS_TOPIC))
+        return transactions_topic(broker, &error);
     struct topic *topic =
         topic_create(broker, name, (int32_t)config_integer(&broker->config, "num.partitions"), NULL, code, &error);
     if (!topic)
@@ -139,7 +141,8 @@ static void describe_wanted(struct api_request *request, const struct kafka_meta
     reply->error_code = code;
     reply->name = wanted->name.data || request->version >= 12 ? wanted->name : bytes_make("", 0);
     reply->topic_id = wanted->topic_id;
-    reply->is_internal = bytes_equal_text(wanted->name, KAFKA_OFFSETS_TOPIC);
+    reply->is_internal =
+        bytes_equal_text(wanted->name, KAFKA_OFFSETS_TOPIC) || bytes_equal_text(wanted->name, KAFKA_TRANSACTIONS_TOPIC);
 }
 
 static void describe_all(struct api_request *request) {

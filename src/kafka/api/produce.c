@@ -1,10 +1,9 @@
 /* produce.c: Produce. Each partition's batch is checked (form, checksum, records), appended, and answered when acks
  * says so: 1 after the append, -1 when the high watermark has passed it, 0 never. */
-#include "kafka/internal.h"
-
 #include <stdlib.h>
 
 #include "base/assert.h"
+#include "kafka/transactions.h"
 #include "wire/compress.h"
 #include "wire/record_batch.h"
 
@@ -87,6 +86,29 @@ static bool check_content(
     return ok;
 }
 
+/* A batch of a transaction must come from the present producer and lie in a partition of the transaction. */
+static bool check_transaction(
+    struct api_request *request, reply_partition *reply, const struct topic *topic, const struct record_batch *batch) {
+    const struct kafka_produce_request *body = request->body;
+    struct transaction *transaction = NULL;
+    if (!body->transactional_id.data)
+        return fail(request, reply, KAFKA_TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
+            "The batch belongs to a transaction, but the request names no transactional.id");
+    int16_t code = transaction_check(
+        request->broker->transactions, body->transactional_id, batch->producer_id, batch->producer_epoch, &transaction);
+    if (code == KAFKA_NONE && transaction_has(transaction, bytes_from_text(topic->name), reply->index))
+        return true;
+    if (code == KAFKA_PRODUCER_FENCED)
+        return fail(request, reply, KAFKA_INVALID_PRODUCER_EPOCH, kafka_error_text(KAFKA_PRODUCER_FENCED));
+    /* Clients try these again: the transaction before is being ended, or the coordinator could not write. */
+    if (code == KAFKA_CONCURRENT_TRANSACTIONS || (code == KAFKA_NONE && request->version >= 12))
+        return fail(
+            request, reply, KAFKA_NOT_ENOUGH_REPLICAS, "The partition could not be added to the transaction yet");
+    if (code == KAFKA_NONE)
+        code = request->version >= 11 ? KAFKA_TRANSACTION_ABORTABLE : KAFKA_INVALID_TXN_STATE;
+    return fail(request, reply, code, "The partition was not added to the transaction");
+}
+
 static bool check_batch(
     struct api_request *request, reply_partition *reply, const struct topic *topic, struct bytes records) {
     struct record_batch batch;
@@ -107,8 +129,8 @@ static bool check_batch(
         return fail(request, reply, KAFKA_CORRUPT_MESSAGE, "The checksum of the record batch does not fit its bytes");
     if (batch.attributes & RECORD_BATCH_CONTROL)
         return fail(request, reply, KAFKA_INVALID_RECORD, "Clients are not allowed to write control records");
-    if (batch.attributes & RECORD_BATCH_TRANSACTIONAL)
-        return fail(request, reply, KAFKA_INVALID_TXN_STATE, "Transactions are not supported by this broker");
+    if (batch.attributes & RECORD_BATCH_TRANSACTIONAL && !check_transaction(request, reply, topic, &batch))
+        return false;
     return check_content(request, reply, topic, &batch);
 }
 
@@ -133,9 +155,8 @@ static struct partition_log *append(struct api_request *request, const struct to
         fail(request, reply, KAFKA_NOT_ENOUGH_REPLICAS, kafka_error_text(KAFKA_NOT_ENOUGH_REPLICAS));
         return NULL;
     }
-    if (strcmp(topic->name, KAFKA_OFFSETS_TOPIC) == 0) {
-        fail(request, reply, KAFKA_INVALID_TOPIC_EXCEPTION,
-            "Clients cannot write to the internal topic __consumer_offsets");
+    if (topic->internal) {
+        fail(request, reply, KAFKA_INVALID_TOPIC_EXCEPTION, "Clients cannot write to the broker's internal topics");
         return NULL;
     }
     if (!check_batch(request, reply, topic, partition->records))
@@ -251,11 +272,41 @@ static void answer_without_acks(struct api_request *request) {
     api_reply_nothing(request);
 }
 
+/* From version 12 on the broker adds what is written to the transaction, all partitions with one record. What is wrong
+ * with a batch is found out later, one by one. */
+static void add_to_transaction(struct api_request *request, size_t partition_count) {
+    const struct kafka_produce_request *body = request->body;
+    struct transactions *transactions = request->broker->transactions;
+    struct transaction_part *parts = ARENA_ARRAY(&request->arena, struct transaction_part, partition_count + 1);
+    struct transaction *transaction = NULL;
+    struct transaction_place place;
+    struct record_batch batch;
+    size_t count = 0;
+    for (int32_t i = 0; i < body->topics.count; i++) {
+        const struct topic *topic = find_topic(request, &body->topics.items[i]);
+        for (int32_t j = 0; topic && !topic->internal && j < body->topics.items[i].partitions.count; j++) {
+            const request_partition *partition = &body->topics.items[i].partitions.items[j];
+            if (!topic_log(topic, partition->index) ||
+                record_batch_parse(partition->records, &batch) != RECORD_BATCH_OK ||
+                !(batch.attributes & RECORD_BATCH_TRANSACTIONAL))
+                continue;
+            if (!transaction && transaction_check(transactions, body->transactional_id, batch.producer_id,
+                                    batch.producer_epoch, &transaction) != KAFKA_NONE)
+                return;
+            parts[count++] = (struct transaction_part){bytes_from_text(topic->name), partition->index};
+        }
+    }
+    if (count > 0)
+        transaction_add(transactions, transaction, parts, count, 2, &place);
+}
+
 void handle_produce(struct api_request *request) {
     const struct kafka_produce_request *body = request->body;
     struct kafka_produce_reply *reply = request->reply;
     size_t partition_count = count_partitions(body);
     bool acks_valid = body->acks >= -1 && body->acks <= 1;
+    if (request->version >= 12 && body->transactional_id.data && acks_valid)
+        add_to_transaction(request, partition_count);
     WIRE_ARRAY(&request->arena, &reply->topics, &kafka_produce_reply_topic_struct, body->topics.count);
     for (int32_t i = 0; i < body->topics.count; i++) {
         const request_topic *wanted = &body->topics.items[i];

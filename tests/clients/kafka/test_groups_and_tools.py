@@ -190,12 +190,3 @@ def test_a_compacted_topic_refuses_records_without_a_key(broker):
     producer.produce(name, b"v", key=b"k", on_delivery=lambda error, _: answers.append(error))
     producer.flush(20)
     assert any(error is not None and error.name() == "INVALID_RECORD" for error in answers)
-
-
-@pytest.mark.ours
-def test_a_transactional_producer_is_told_that_there_are_no_transactions(broker):
-    from confluent_kafka import KafkaException, Producer
-    producer = Producer({"bootstrap.servers": broker, "transactional.id": "t"})
-    with pytest.raises(KafkaException) as caught:
-        producer.init_transactions(20)
-    assert caught.value.args[0].fatal()
