@@ -50,6 +50,10 @@ void client_destroy(struct kafka_client *client) {
     free(client);
 }
 
+struct broker *client_broker(const struct kafka_client *client) {
+    return client->broker;
+}
+
 const char *kafka_client_cluster_id(struct kafka_client *client) {
     return log_manager_cluster_id(client->broker->logs);
 }
@@ -495,6 +499,7 @@ void kafka_group_list_free(struct kafka_group_list *list) {
             free(group->members[j].instance_id);
             free(group->members[j].client_id);
             free(group->members[j].client_host);
+            buffer_free(&group->members[j].assignment);
         }
         for (size_t j = 0; j < group->offset_count; j++)
             free(group->offsets[j].topic);
@@ -508,7 +513,7 @@ void kafka_group_list_free(struct kafka_group_list *list) {
     VECTOR_FREE(list);
 }
 
-static void describe_group(struct broker *broker, struct group *group, struct kafka_group_info *info) {
+void client_describe_group(struct broker *broker, struct group *group, struct kafka_group_info *info) {
     *info = (struct kafka_group_info){.group_id = strdup(group->id),
         .state = strdup(group_state_name(group->state)),
         .protocol_type = strdup(group->protocol_type ? group->protocol_type : ""),
@@ -519,9 +524,11 @@ static void describe_group(struct broker *broker, struct group *group, struct ka
     ASSERT(info->members && info->offsets);
     LIST_FOR_EACH(node, &group->members) {
         const struct member *member = CONTAINER_OF(node, struct member, node);
-        info->members[info->member_count++] =
-            (struct kafka_group_member){strdup(member->id), member->instance_id ? strdup(member->instance_id) : NULL,
-                strdup(member->client_id), strdup(member->client_host)};
+        struct kafka_group_member *out = &info->members[info->member_count++];
+        *out = (struct kafka_group_member){strdup(member->id), member->instance_id ? strdup(member->instance_id) : NULL,
+            strdup(member->client_id), strdup(member->client_host), {0}};
+        if (group->state == GROUP_STABLE)
+            buffer_append_bytes(&out->assignment, buffer_view(&member->assignment));
     }
     size_t cursor = 0;
     for (struct map_entry *entry; (entry = map_next(&group->offsets, &cursor));) {
@@ -529,7 +536,8 @@ static void describe_group(struct broker *broker, struct group *group, struct ka
         const struct topic *topic = topic_find(broker, bytes_from_text(committed->topic));
         struct partition_log *log = topic ? topic_log(topic, committed->partition) : NULL;
         info->offsets[info->offset_count++] = (struct kafka_group_offset){
-            strdup(committed->topic), committed->partition, committed->offset, log ? log_high_watermark(log) : -1};
+            strdup(committed->topic), committed->partition, committed->offset, log ? log_high_watermark(log) : -1,
+            committed->commit_ms};
     }
 }
 
@@ -539,7 +547,7 @@ static void run_groups(void *argument) {
     struct kafka_group_list list = {0};
     size_t cursor = 0;
     for (struct map_entry *entry; (entry = map_next(&broker->groups->by_id, &cursor));)
-        describe_group(broker, entry->value, VECTOR_ADD(&list));
+        client_describe_group(broker, entry->value, VECTOR_ADD(&list));
     call->groups_done(call->argument, &list);
     call_free(call);
 }

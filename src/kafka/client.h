@@ -96,9 +96,11 @@ struct kafka_group_offset {
     int32_t partition;
     int64_t offset;     /* committed; -1 none */
     int64_t end_offset; /* of the partition, -1 when it does not exist */
+    int64_t commit_ms;  /* wall time */
 };
 struct kafka_group_member {
     char *member_id, *instance_id /* or NULL */, *client_id, *client_host;
+    struct buffer assignment; /* as its leader wrote it: int16 version, then consumer_assignment; may be empty */
 };
 struct kafka_group_info {
     char *group_id, *state, *protocol_type, *protocol;
@@ -117,7 +119,40 @@ void kafka_group_list_free(struct kafka_group_list *list);
 typedef void kafka_groups_done(void *argument, struct kafka_group_list *groups);
 void kafka_client_groups(struct kafka_client *client, kafka_groups_done *done, void *argument);
 
+/* As above for one group; the list is empty when there is none of this name. [any] */
+void kafka_client_group(struct kafka_client *client, const char *group, kafka_groups_done *done, void *argument);
+
+/* ---- what an administrator changes [any] ---- */
+
+/* ERROR_INVALID unless partition_count is above the present one and at most 10,000. */
+void kafka_client_add_partitions(
+    struct kafka_client *client, const char *topic, int32_t partition_count, kafka_done *done, void *argument);
+/* Sets (value NULL: removes) settings of a topic; all or none. */
+void kafka_client_set_topic_configs(struct kafka_client *client, const char *topic,
+    const struct kafka_topic_setting *settings, size_t setting_count, kafka_done *done, void *argument);
+/* Deletes the records below `offset` (-1: all that are committed) of one partition, or with partition -1 of every one.
+ * ERROR_DENIED for a topic that is only compacted. */
+void kafka_client_delete_records(struct kafka_client *client, const char *topic, int32_t partition, int64_t offset,
+    kafka_done *done, void *argument);
+struct kafka_group_target {
+    const char *topic;
+    int32_t partition;
+    int64_t offset;
+};
+/* Commits these offsets for a group (made when absent) that has no members: ERROR_BUSY otherwise. */
+void kafka_client_set_group_offsets(struct kafka_client *client, const char *group,
+    const struct kafka_group_target *targets, size_t target_count, kafka_done *done, void *argument);
+/* ERROR_BUSY while it has members. */
+void kafka_client_delete_group(struct kafka_client *client, const char *group, kafka_done *done, void *argument);
+
 /* ---- this cluster [any] ---- */
+
+/* Every setting of the broker and its value ("" when it has none); is_override: given to this broker. */
+void kafka_client_broker_configs(struct kafka_client *client, struct kafka_config_list *list);
+/* What a topic setting is about, NULL when there is none of this name. */
+const char *kafka_client_config_help(const char *name);
+/* The log directory. */
+const char *kafka_client_directory(struct kafka_client *client);
 
 /* Whether every server of a bootstrap.servers list ("kafka:9092,127.0.0.1:9092") means this broker: an own host name,
  * localhost, an address it listens on, or an advertised listener, with its port. Otherwise false, and the error names
