@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "console/kafka_topics.h"
 #include "console/page.h"
 
 /* A copy of the routes with the console as context; `more` keep their own. */
@@ -80,6 +81,8 @@ struct console *console_start(const struct console_options *options, uint16_t *p
     struct console *console = calloc(1, sizeof *console);
     ASSERT(console != NULL);
     console->options = *options;
+    if (options->kafka != NULL)
+        console->changes = kafka_changes_create(console);
     size_t web_count = 0;
     const struct http_route *web = options->hdfs == NULL ? NULL : hdfs_web_routes(options->hdfs, &web_count);
     const struct {
@@ -110,5 +113,6 @@ void console_stop(struct console *console) {
             http_server_stop(console->servers[i]);
         free(console->routes[i]);
     }
+    kafka_changes_destroy(console->changes);
     free(console);
 }

@@ -1,230 +1,318 @@
-/* kafka_pages.c: 8080: topics, groups and lag; the paths of Kafka UI's API that compose health checks and scripts read.
- */
+/* kafka_pages.c: 8080 as plain HTML, which is what curl and browsers without JavaScript see; the routes. The script of
+ * web/src/kafka draws the same addresses. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/assert.h"
-#include "console/page.h"
+#include "base/calendar.h"
+#include "console/kafka_messages.h"
+#include "console/kafka_topics.h"
 
-/* ---- gathering: topics are at hand from any thread; groups come from the broker's loop ---- */
-
-static json_t *describe_partition(struct kafka_client *client, const char *topic, int32_t number) {
-    struct partition_log *partition = kafka_client_partition(client, topic, number);
-    if (partition == NULL)
-        return NULL;
-    json_t *object = json_pack("{s:i, s:i, s:I, s:I, s:I}", "partition", (int)number, "leader", 1, "offsetMin",
-        (json_int_t)log_start_offset(partition), "offsetMax", (json_int_t)log_high_watermark(partition), "size",
-        (json_int_t)log_size(partition));
-    log_release(partition);
-    return object;
-}
-
-static json_t *describe_topic(struct kafka_client *client, const struct kafka_topic_info *topic) {
-    char id[UUID_BASE64_SIZE];
-    json_t *partitions = json_array();
-    int64_t messages = 0, size = 0;
-    for (int32_t i = 0; i < topic->partition_count; i++) {
-        json_t *partition = describe_partition(client, topic->name, i);
-        if (partition == NULL)
-            continue;
-        messages += page_number(partition, "offsetMax") - page_number(partition, "offsetMin");
-        size += page_number(partition, "size");
-        json_array_append_new(partitions, partition);
-    }
-    uuid_format_base64(topic->id, id);
-    return json_pack("{s:s, s:s, s:b, s:i, s:i, s:I, s:I, s:o}", "name", topic->name, "id", id, "internal",
-        topic->internal, "partitionCount", (int)topic->partition_count, "replicationFactor", 1, "messagesCount",
-        (json_int_t)messages, "segmentSize", (json_int_t)size, "partitions", partitions);
-}
-
-static json_t *describe_topics(struct kafka_client *client) {
-    struct kafka_topic_list list = {0};
-    json_t *topics = json_array();
-    kafka_client_topics(client, &list);
-    for (size_t i = 0; i < list.count; i++)
-        json_array_append_new(topics, describe_topic(client, &list.items[i]));
-    kafka_topic_list_free(&list);
-    return topics;
-}
-
-static json_t *describe_group(const struct kafka_group_info *group) {
-    json_t *members = json_array(), *offsets = json_array();
-    int64_t lag = 0;
-    for (size_t i = 0; i < group->member_count; i++)
-        json_array_append_new(members, json_pack("{s:s, s:s, s:s}", "memberId", group->members[i].member_id, "clientId",
-                                           group->members[i].client_id, "host", group->members[i].client_host));
-    for (size_t i = 0; i < group->offset_count; i++) {
-        const struct kafka_group_offset *offset = &group->offsets[i];
-        int64_t behind = offset->end_offset < 0 || offset->offset < 0 ? 0 : offset->end_offset - offset->offset;
-        lag += behind;
-        json_array_append_new(
-            offsets, json_pack("{s:s, s:i, s:I, s:I, s:I}", "topic", offset->topic, "partition", (int)offset->partition,
-                         "currentOffset", (json_int_t)offset->offset, "endOffset", (json_int_t)offset->end_offset,
-                         "consumerLag", (json_int_t)behind));
-    }
-    return json_pack("{s:s, s:s, s:s, s:I, s:o, s:o}", "groupId", group->group_id, "state", group->state, "protocol",
-        group->protocol, "consumerLag", (json_int_t)lag, "members", members, "partitions", offsets);
-}
-
-static void take_groups(void *argument, struct kafka_group_list *groups) {
-    struct page *page = argument;
-    json_t *list = json_array();
-    for (size_t i = 0; i < groups->count; i++)
-        json_array_append_new(list, describe_group(&groups->items[i]));
-    kafka_group_list_free(groups);
-    json_object_set_new(page->data, "groups", list);
-    page_post_finish(page);
-}
-
-static void gather_all(struct page *page) {
-    struct kafka_client *client = page->console->options.kafka;
-    if (client == NULL) {
-        json_object_set_new(page->data, "topics", json_array());
-        json_object_set_new(page->data, "groups", json_array());
-        page_finish(page);
-        return;
-    }
-    json_object_set_new(page->data, "clusterId", json_string(kafka_client_cluster_id(client)));
-    json_object_set_new(page->data, "topics", describe_topics(client));
-    kafka_client_groups(client, take_groups, page);
-}
+enum { PLAIN_PAGE_SIZE = 100, PLAIN_MESSAGES = 50 };
 
 /* ---- drawing ---- */
 
-static void draw_topics(json_t *topics, struct buffer *out) {
-    char size[32], href[600], headline[64];
+static void begin(struct page *page, struct buffer *out, const char *title, const char *headline) {
+    page_begin(page, out, CONSOLE_KAFKA, title, headline);
+    if (strcmp(headline, "Kafka") != 0)
+        buffer_printf(out, "<p><a href=\"%s\">%s</a></p>\n", page->root, page_word(page, "kafka.topics"));
+}
+
+static void draw_topics(struct page *page, struct buffer *out) {
+    char size[32], headline[96];
+    struct buffer href = {0};
     size_t i;
     json_t *topic;
-    snprintf(headline, sizeof headline, "Topics (%zu)", json_array_size(topics));
-    page_table_begin(
-        out, headline, "Topic Name", "Partitions", "Replication Factor", "Number of messages", "Size", NULL);
-    json_array_foreach(topics, i, topic) {
+    snprintf(headline, sizeof headline, "%s (%lld)", page_word(page, "kafka.topics"),
+        (long long)page_number(page->data, "total"));
+    page_table_begin(out, headline, page_word(page, "kafka.name"), page_word(page, "kafka.partitions"),
+        page_word(page, "kafka.messages"), page_word(page, "kafka.size"), NULL);
+    json_array_foreach(json_object_get(page->data, "topics"), i, topic) {
         page_format_size(page_number(topic, "segmentSize"), size);
-        snprintf(href, sizeof href, "/topics/%s", page_text(topic, "name"));
+        buffer_clear(&href);
+        buffer_printf(&href, "%stopics/", page->root);
+        http_encode(bytes_from_text(page_text(topic, "name")), "", &href);
         buffer_append_text(out, "<tr>");
-        page_link_cell(out, href, page_text(topic, "name"));
-        page_cell(out, "%lld", (long long)page_number(topic, "partitionCount"));
-        page_cell(out, "1");
-        page_cell(out, "%lld", (long long)page_number(topic, "messagesCount"));
-        page_cell(out, "%s", size);
+        page_link_cell(out, buffer_text(&href), page_text(topic, "name"));
+        page_number_cell(out, page_number(topic, "partitionCount"));
+        page_number_cell(out, page_number(topic, "messagesCount"));
+        buffer_printf(out, "<td class=\"number\">%s</td></tr>\n", size);
+    }
+    page_table_end(out);
+    buffer_free(&href);
+}
+
+static void draw_pager(struct page *page, struct buffer *out, const struct list_query *query) {
+    int64_t count = page_number(page->data, "pageCount");
+    buffer_append_text(out, "<p>");
+    for (int i = -1; i <= 1; i += 2) {
+        int64_t number = query->page + i;
+        if (number < 1 || number > count)
+            continue;
+        buffer_printf(out, "<a href=\"?page=%lld&amp;search=", (long long)number);
+        struct buffer search = {0};
+        http_encode(bytes_from_text(query->search), "", &search);
+        buffer_append_html(out, buffer_view(&search));
+        buffer_free(&search);
+        buffer_printf(out, "\">%s</a> ", page_word(page, i < 0 ? "common.previous" : "common.next"));
+    }
+    buffer_append_text(out, "</p>\n");
+}
+
+static void draw_groups(struct page *page, struct buffer *out) {
+    char headline[96];
+    size_t i, j;
+    json_t *groups = json_object_get(page->data, "groups"), *group, *offset;
+    snprintf(headline, sizeof headline, "%s (%zu)", page_word(page, "kafka.groups"), json_array_size(groups));
+    page_table_begin(out, headline, page_word(page, "kafka.group"), page_word(page, "kafka.state"),
+        page_word(page, "kafka.members"), page_word(page, "kafka.topic"), page_word(page, "kafka.partition"),
+        page_word(page, "kafka.committed"), page_word(page, "kafka.end"), page_word(page, "kafka.lag"), NULL);
+    json_array_foreach(groups, i, group) {
+        json_t *offsets = json_object_get(group, "partitions");
+        size_t members = json_array_size(json_object_get(group, "members"));
+        for (j = 0; j < json_array_size(offsets) || (j == 0 && json_array_size(offsets) == 0); j++) {
+            offset = json_array_get(offsets, j);
+            buffer_append_text(out, "<tr>");
+            page_cell(out, "%s", page_text(group, "groupId"));
+            page_cell(out, "%s", page_text(group, "state"));
+            page_number_cell(out, (int64_t)members);
+            if (offset == NULL) {
+                buffer_append_text(out, "<td></td><td></td><td></td><td></td><td></td></tr>\n");
+                continue;
+            }
+            page_cell(out, "%s", page_text(offset, "topic"));
+            page_number_cell(out, page_number(offset, "partition"));
+            page_number_cell(out, page_number(offset, "currentOffset"));
+            page_number_cell(out, page_number(offset, "endOffset"));
+            page_number_cell(out, page_number(offset, "consumerLag"));
+            buffer_append_text(out, "</tr>\n");
+        }
+    }
+    page_table_end(out);
+}
+
+static void draw_facts(struct page *page, struct buffer *out) {
+    const struct console_options *options = &page->console->options;
+    buffer_append_text(out, "<ul>\n");
+    page_fact(out, "Bootstrap server", "%s:%u", options->address, options->kafka_broker_port);
+    page_fact(out, "Cluster ID", "%s", page_text(page->data, "clusterId"));
+    buffer_append_text(out, "</ul>\n");
+}
+
+struct overview {
+    struct list_query query;
+    struct kafka_group_list groups;
+};
+
+static void draw_overview(struct page *page, struct buffer *out) {
+    struct overview *overview = page->state;
+    begin(page, out, "Kafka: Raudal", "Kafka");
+    draw_facts(page, out);
+    buffer_printf(out, "<form><input type=\"search\" name=\"search\" aria-label=\"%s\" value=\"",
+        page_word(page, "common.search"));
+    buffer_append_html(out, bytes_from_text(overview->query.search));
+    buffer_printf(out, "\"> <button>%s</button></form>\n", page_word(page, "common.search"));
+    draw_topics(page, out);
+    draw_pager(page, out, &overview->query);
+    draw_groups(page, out);
+    page_end(out);
+}
+
+static void draw_messages(struct page *page, struct buffer *out) {
+    size_t i;
+    json_t *message;
+    page_table_begin(out, page_word(page, "kafka.messages"), page_word(page, "kafka.partition"),
+        page_word(page, "kafka.offset"), page_word(page, "kafka.time"), page_word(page, "kafka.key"),
+        page_word(page, "kafka.value"), NULL);
+    json_array_foreach(json_object_get(page->data, "messages"), i, message) {
+        char when[32];
+        calendar_format_iso_ms(page_number(message, "timestamp"), when);
+        buffer_append_text(out, "<tr>");
+        page_number_cell(out, page_number(message, "partition"));
+        page_number_cell(out, page_number(message, "offset"));
+        page_cell(out, "%s", when);
+        page_cell(out, "%.200s", page_text(json_object_get(message, "key"), "text"));
+        page_cell(out, "%.2000s", page_text(json_object_get(message, "value"), "text"));
         buffer_append_text(out, "</tr>\n");
     }
     page_table_end(out);
 }
 
-static void draw_groups(json_t *groups, struct buffer *out) {
-    char headline[64];
-    size_t i, j;
-    json_t *group, *offset;
-    snprintf(headline, sizeof headline, "Consumers (%zu)", json_array_size(groups));
-    page_table_begin(out, headline, "Group ID", "State", "Members", "Topic", "Partition", "Current Offset",
-        "End Offset", "Lag", NULL);
-    json_array_foreach(groups, i, group) {
-        json_t *offsets = json_object_get(group, "partitions");
-        size_t members = json_array_size(json_object_get(group, "members"));
-        if (json_array_size(offsets) == 0) {
-            buffer_append_text(out, "<tr>");
-            page_cell(out, "%s", page_text(group, "groupId"));
-            page_cell(out, "%s", page_text(group, "state"));
-            page_cell(out, "%zu", members);
-            buffer_append_text(out, "<td></td><td></td><td></td><td></td><td></td></tr>\n");
-        }
-        json_array_foreach(offsets, j, offset) {
-            buffer_append_text(out, "<tr>");
-            page_cell(out, "%s", page_text(group, "groupId"));
-            page_cell(out, "%s", page_text(group, "state"));
-            page_cell(out, "%zu", members);
-            page_cell(out, "%s", page_text(offset, "topic"));
-            page_cell(out, "%lld", (long long)page_number(offset, "partition"));
-            page_cell(out, "%lld", (long long)page_number(offset, "currentOffset"));
-            page_cell(out, "%lld", (long long)page_number(offset, "endOffset"));
-            page_cell(out, "%lld", (long long)page_number(offset, "consumerLag"));
-            buffer_append_text(out, "</tr>\n");
-        }
-    }
-    page_table_end(out);
-}
-
-static void draw_overview(struct page *page, struct buffer *out) {
-    const struct console_options *options = &page->console->options;
-    page_begin(page, out, CONSOLE_KAFKA, "Kafka: Raudal", "Kafka");
-    buffer_append_text(out, "<ul>\n");
-    page_fact(out, "Bootstrap server", "%s:%u", options->address, options->kafka_broker_port);
-    page_fact(out, "Cluster ID", "%s", page_text(page->data, "clusterId"));
-    page_fact(out, "Brokers", "1");
-    buffer_append_text(out, "</ul>\n");
-    draw_topics(json_object_get(page->data, "topics"), out);
-    draw_groups(json_object_get(page->data, "groups"), out);
-    page_end(out);
-}
-
-static json_t *find_topic(struct page *page) {
-    json_t *topics = json_object_get(page->data, "topics"), *topic;
-    size_t i;
-    json_array_foreach(topics, i, topic) if (strcmp(page_text(topic, "name"), page->text) == 0) return topic;
-    return NULL;
-}
-
 static void draw_topic(struct page *page, struct buffer *out) {
     char size[32];
     size_t i;
-    json_t *partition, *topic = find_topic(page);
-    page_begin(page, out, CONSOLE_KAFKA, page->text, page->text);
+    json_t *partition, *topic = json_object_get(page->data, "topic");
+    begin(page, out, page->text, page->text);
     if (topic == NULL) {
         page->status = 404;
-        buffer_append_text(
-            out, "<p>There is no such topic. Create it with kafka-topics.sh --create --topic NAME.</p>\n");
-    } else {
-        page_table_begin(out, "Partitions", "Partition", "Leader", "First Offset", "Next Offset", "Size", NULL);
-        json_array_foreach(json_object_get(topic, "partitions"), i, partition) {
-            page_format_size(page_number(partition, "size"), size);
-            buffer_append_text(out, "<tr>");
-            page_cell(out, "%lld", (long long)page_number(partition, "partition"));
-            page_cell(out, "1");
-            page_cell(out, "%lld", (long long)page_number(partition, "offsetMin"));
-            page_cell(out, "%lld", (long long)page_number(partition, "offsetMax"));
-            page_cell(out, "%s", size);
-            buffer_append_text(out, "</tr>\n");
-        }
-        page_table_end(out);
+        buffer_printf(out, "<p>%s</p>\n", page_word(page, "kafka.noTopic"));
+        page_end(out);
+        return;
     }
-    buffer_append_text(out, "<p><a href=\"/\">All topics</a></p>\n");
+    page_table_begin(out, page_word(page, "kafka.partitions"), page_word(page, "kafka.partition"),
+        page_word(page, "kafka.first"), page_word(page, "kafka.end"), page_word(page, "kafka.size"), NULL);
+    json_array_foreach(json_object_get(topic, "partitions"), i, partition) {
+        page_format_size(page_number(partition, "size"), size);
+        buffer_append_text(out, "<tr>");
+        page_number_cell(out, page_number(partition, "partition"));
+        page_number_cell(out, page_number(partition, "offsetMin"));
+        page_number_cell(out, page_number(partition, "offsetMax"));
+        buffer_printf(out, "<td class=\"number\">%s</td></tr>\n", size);
+    }
+    page_table_end(out);
+    draw_messages(page, out);
     page_end(out);
 }
 
-/* ---- routes ---- */
+/* ---- gathering ---- */
+
+static void release_overview(void *argument) {
+    struct overview *overview = argument;
+    list_query_free(&overview->query);
+    kafka_group_list_free(&overview->groups);
+    free(overview);
+}
+
+static void gather_overview(struct page *page) {
+    struct overview *overview = page->state;
+    struct kafka_client *client = page->console->options.kafka;
+    json_t *groups = json_array();
+    json_object_set_new(page->data, "clusterId", json_string(kafka_client_cluster_id(client)));
+    kafka_list_topics(page, &overview->query);
+    for (size_t i = 0; i < overview->groups.count && i < PLAIN_PAGE_SIZE; i++)
+        json_array_append_new(groups,
+            kafka_describe_group(client, &overview->groups.items[i], world_wall_ms(page->console->options.world)));
+    json_object_set_new(page->data, "groups", groups);
+}
+
+static void take_groups(void *argument, struct kafka_group_list *groups) {
+    struct page *page = argument;
+    ((struct overview *)page->state)->groups = *groups;
+    page_gather_on_disk_pool(page, gather_overview);
+}
+
+static void start_overview(struct page *page) {
+    struct overview *overview = calloc(1, sizeof *overview);
+    ASSERT(overview != NULL);
+    list_query_parse(page->request, PLAIN_PAGE_SIZE, &overview->query);
+    overview->query.show_internal = true;
+    page->state = overview;
+    page->release = release_overview;
+    if (page->console->options.kafka == NULL)
+        page_finish(page);
+    else
+        kafka_client_groups(page->console->options.kafka, take_groups, page);
+}
+
+static void gather_topic(struct page *page) {
+    struct message_query *query = page->state;
+    struct message_result result;
+    struct error error = {0};
+    json_t *topic = kafka_describe_topic(page->console->options.kafka, page->text), *messages = json_array();
+    if (topic != NULL)
+        json_object_set_new(page->data, "topic", topic);
+    message_read(page->console, query, &result, &error);
+    for (size_t i = 0; i < result.messages.count; i++)
+        json_array_append_new(
+            messages, message_describe(page->text, &result.messages.items[i], FORMAT_AUTO, FORMAT_AUTO));
+    message_result_free(&result);
+    json_object_set_new(page->data, "messages", messages);
+}
+
+static void release_query(void *argument) {
+    message_query_free(argument);
+    free(argument);
+}
+
+/* ---- handlers ---- */
 
 static void handle_overview(struct http_request *request, void *context) {
-    gather_all(page_create(request, context, draw_overview));
+    start_overview(page_create(request, context, draw_overview));
 }
 
 static void handle_json(struct http_request *request, void *context) {
-    gather_all(page_create(request, context, NULL));
+    start_overview(page_create(request, context, NULL));
 }
 
 static void handle_topic(struct http_request *request, void *context) {
     struct page *page = page_create(request, context, draw_topic);
+    struct error error = {0};
     page->text = strdup((const char *)http_parameter(request, "name").data);
-    gather_all(page);
+    struct message_query *query = calloc(1, sizeof *query);
+    ASSERT(query != NULL);
+    page->state = query;
+    page->release = release_query;
+    if (page->console->options.kafka == NULL || !message_query_parse(page, query, &error)) {
+        page_finish(page);
+        return;
+    }
+    query->count_max = PLAIN_MESSAGES;
+    page_gather_on_disk_pool(page, gather_topic);
 }
 
+/* Addresses that only the script fills: without it they say where to look. */
+static void draw_other(struct page *page, struct buffer *out) {
+    begin(page, out, "Kafka: Raudal", page_word(page, "common.kafka"));
+    buffer_printf(out, "<p>%s</p>\n", page_word(page, "kafka.needsScript"));
+    page_end(out);
+}
+
+static void handle_other(struct http_request *request, void *context) {
+    page_finish(page_create(request, context, draw_other));
+}
+
+/* One cluster; a path may call it as it likes: compose files give it many names. */
 static void handle_clusters(struct http_request *request, void *context) {
     http_respond(request, 200, "application/json",
         BYTES("[{\"name\": \"raudal\", \"defaultCluster\": true, \"status\": \"online\", \"brokerCount\": 1, "
-              "\"readOnly\": true}]\n"));
+              "\"readOnly\": false}]\n"));
 }
 
 static void handle_health(struct http_request *request, void *context) {
     http_respond(request, 200, "application/json", BYTES("{\"status\": \"UP\"}\n"));
 }
 
+#define IMPORT_SIZE_MAX ((size_t)32 << 20)
+#define SEND_SIZE_MAX ((size_t)8 << 20)
+#define CLUSTER "/api/clusters/{cluster}"
+#define TOPIC CLUSTER "/topics/{name}"
+#define GROUP CLUSTER "/consumer-groups/{name}"
+#define ROUTE(method, path, handler)                                                                                   \
+    { method, path, handler, NULL, HTTP_BODY_BUFFERED, 0 }
+
 const struct http_route kafka_routes[] = {
-    {"GET", "/", handle_overview, NULL, HTTP_BODY_BUFFERED, 0},
-    {"GET", "/topics/{name}", handle_topic, NULL, HTTP_BODY_BUFFERED, 0},
-    {"GET", "/json/", handle_json, NULL, HTTP_BODY_BUFFERED, 0},
-    {"GET", "/api/clusters", handle_clusters, NULL, HTTP_BODY_BUFFERED, 0},
-    {"GET", "/actuator/health", handle_health, NULL, HTTP_BODY_BUFFERED, 0},
+    ROUTE("GET", "/", handle_overview),
+    ROUTE("GET", "/topics/{name}", handle_topic),
+    ROUTE("GET", "/groups", handle_other),
+    ROUTE("GET", "/groups/{name}", handle_other),
+    ROUTE("GET", "/broker", handle_other),
+    ROUTE("GET", "/json/", handle_json),
+    ROUTE("GET", "/api/changes", kafka_handle_changes),
+    ROUTE("GET", "/api/clusters", handle_clusters),
+    ROUTE("GET", CLUSTER "/topics", kafka_handle_topics),
+    ROUTE("POST", CLUSTER "/topics", kafka_handle_create),
+    ROUTE("GET", TOPIC, kafka_handle_topic),
+    ROUTE("PATCH", TOPIC, kafka_handle_set_configs),
+    ROUTE("DELETE", TOPIC, kafka_handle_delete),
+    ROUTE("GET", TOPIC "/config", kafka_handle_configs),
+    ROUTE("PATCH", TOPIC "/partitions", kafka_handle_add_partitions),
+    ROUTE("GET", TOPIC "/consumer-groups", kafka_handle_topic_groups),
+    ROUTE("GET", TOPIC "/messages", kafka_handle_messages),
+    {"POST", TOPIC "/messages", kafka_handle_send, NULL, HTTP_BODY_BUFFERED, SEND_SIZE_MAX},
+    ROUTE("DELETE", TOPIC "/messages", kafka_handle_empty),
+    ROUTE("GET", TOPIC "/messages/export", kafka_handle_export),
+    {"POST", TOPIC "/messages/import", kafka_handle_import, NULL, HTTP_BODY_BUFFERED, IMPORT_SIZE_MAX},
+    ROUTE("GET", TOPIC "/messages/{partition}/{offset}", kafka_handle_message),
+    ROUTE("GET", CLUSTER "/consumer-groups", kafka_handle_groups),
+    ROUTE("GET", CLUSTER "/consumer-groups/paged", kafka_handle_groups),
+    ROUTE("GET", GROUP, kafka_handle_group),
+    ROUTE("DELETE", GROUP, kafka_handle_delete_group),
+    ROUTE("POST", GROUP "/offsets", kafka_handle_reset),
+    ROUTE("GET", CLUSTER "/brokers", kafka_handle_brokers),
+    ROUTE("GET", CLUSTER "/brokers/logdirs", kafka_handle_log_dirs),
+    ROUTE("GET", CLUSTER "/brokers/1/configs", kafka_handle_broker_configs),
+    ROUTE("GET", "/actuator/health", handle_health),
     PAGE_COMMON_ROUTES,
 };
 const size_t kafka_route_count = ARRAY_COUNT(kafka_routes);

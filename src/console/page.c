@@ -40,6 +40,15 @@ struct page *page_create(
     return page;
 }
 
+void page_discard(struct page *page) {
+    json_decref(page->data);
+    if (page->release != NULL)
+        page->release(page->state);
+    free((char *)page->text);
+    free(page->root);
+    free(page);
+}
+
 void page_finish(struct page *page) {
     struct buffer out = {0};
     if (page->draw != NULL) {
@@ -50,10 +59,24 @@ void page_finish(struct page *page) {
         http_respond(page->request, page->status, "application/json", bytes_from_text(text));
         free(text);
     }
-    json_decref(page->data);
-    free((char *)page->text);
-    free(page->root);
-    free(page);
+    page_discard(page);
+}
+
+void page_fail(struct page *page, const struct error *error) {
+    static const int statuses[] = {[ERROR_INVALID] = 400,
+        [ERROR_NOT_FOUND] = 404,
+        [ERROR_EXISTS] = 409,
+        [ERROR_BUSY] = 409,
+        [ERROR_DENIED] = 403,
+        [ERROR_LIMIT] = 413,
+        [ERROR_NO_SPACE] = 507,
+        [ERROR_TIMEOUT] = 504,
+        [ERROR_CLOSED] = 503};
+    int status = (size_t)error->code < ARRAY_COUNT(statuses) ? statuses[error->code] : 0;
+    page->status = status == 0 ? 500 : status;
+    page->draw = NULL;
+    json_object_clear(page->data);
+    json_object_set_new(page->data, "message", json_string(error->message));
 }
 
 static void finish(void *page) {

@@ -8,11 +8,14 @@
 #include "console/console.h"
 #include "console/rows.h"
 
+struct kafka_changes;
+
 struct console {
     struct console_options options;
     struct http_server *servers[CONSOLE_PAGE_COUNT];
     struct http_route *routes[CONSOLE_PAGE_COUNT];
     size_t route_counts[CONSOLE_PAGE_COUNT];
+    struct kafka_changes *changes; /* NULL without Kafka */
 };
 
 struct page {
@@ -24,8 +27,10 @@ struct page {
     const char *text;                                    /* a parameter of the page, e.g. a path; owned */
     struct rows_request rows;                            /* of lists: what the handler read */
     int status;                                          /* 200 until someone says otherwise */
-    enum language language; /* of the plain HTML: ?lang=, else Accept-Language, else English */
-    char *root;             /* relative address of the page's top: "./", "../" …; owned */
+    enum language language;       /* of the plain HTML: ?lang=, else Accept-Language, else English */
+    char *root;                   /* relative address of the page's top: "./", "../" …; owned */
+    void *state;                  /* of the page's own code */
+    void (*release)(void *state); /* frees it when the answer went out; NULL: nothing to free */
 };
 
 /* Made in a handler. */
@@ -33,6 +38,10 @@ struct page *page_create(
     struct http_request *request, struct console *console, void (*draw)(struct page *page, struct buffer *out));
 /* Draws and answers; frees the page. Web loop. */
 void page_finish(struct page *page);
+/* Frees a page whose request is answered by other means. */
+void page_discard(struct page *page);
+/* Makes the answer {"message": …} with the status that fits the error; page_finish sends it. */
+void page_fail(struct page *page, const struct error *error);
 /* page_finish on the web loop, from any thread. */
 void page_post_finish(struct page *page);
 /* Runs gather on the disk pool / the spark loop, then finishes. */

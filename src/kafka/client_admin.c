@@ -1,5 +1,6 @@
-/* client_admin.c: what an administrator changes from inside this process: the console's buttons. Each change is posted to
- * the broker's loop as an order, which is freed when its callback has run. The rules are those of the requests in api/. */
+/* client_admin.c: what an administrator changes from inside this process: the console's buttons. Each change is posted
+ * to the broker's loop as an order, which is freed when its callback has run. The rules are those of the requests in
+ * api/. */
 #include <stdlib.h>
 
 #include "base/assert.h"
@@ -102,7 +103,7 @@ static bool set_configs(struct order *order, struct error *error) {
             VECTOR_PUSH(&settings, ((struct metadata_setting){setting->name, setting->value}));
     }
     bool ok = topic && error->code == ERROR_NONE &&
-        topic_set_configs(order->broker, topic, settings.items, settings.count, error);
+              topic_set_configs(order->broker, topic, settings.items, settings.count, error);
     VECTOR_FREE(&settings);
     return ok;
 }
@@ -111,8 +112,8 @@ void kafka_client_set_topic_configs(struct kafka_client *client, const char *top
     const struct kafka_topic_setting *settings, size_t setting_count, kafka_done *done, void *argument) {
     struct order *order = order_new(client, topic, set_configs, done, argument);
     for (size_t i = 0; i < setting_count; i++)
-        VECTOR_PUSH(&order->settings, ((struct setting){strdup(settings[i].name),
-                                          settings[i].value ? strdup(settings[i].value) : NULL}));
+        VECTOR_PUSH(&order->settings,
+            ((struct setting){strdup(settings[i].name), settings[i].value ? strdup(settings[i].value) : NULL}));
     post(order);
 }
 
@@ -215,8 +216,8 @@ void kafka_client_set_group_offsets(struct kafka_client *client, const char *gro
     const struct kafka_group_target *targets, size_t target_count, kafka_done *done, void *argument) {
     struct order *order = order_new(client, group, set_offsets, done, argument);
     for (size_t i = 0; i < target_count; i++)
-        VECTOR_PUSH(&order->targets,
-            ((struct target){strdup(targets[i].topic), targets[i].partition, targets[i].offset}));
+        VECTOR_PUSH(
+            &order->targets, ((struct target){strdup(targets[i].topic), targets[i].partition, targets[i].offset}));
     post(order);
 }
 
