@@ -138,3 +138,23 @@ bool bytes_is_utf8(struct bytes view) {
     }
     return true;
 }
+
+size_t bytes_edit_distance(struct bytes left, struct bytes right) {
+    size_t *row = malloc((right.size + 1) * sizeof *row);
+    ASSERT(row != NULL);
+    for (size_t j = 0; j <= right.size; j++)
+        row[j] = j;
+    for (size_t i = 1; i <= left.size; i++) {
+        size_t diagonal = row[0];
+        row[0] = i;
+        for (size_t j = 1; j <= right.size; j++) {
+            size_t above = row[j], cost = diagonal + (left.data[i - 1] != right.data[j - 1]);
+            size_t least = above + 1 < row[j - 1] + 1 ? above + 1 : row[j - 1] + 1;
+            row[j] = cost < least ? cost : least;
+            diagonal = above;
+        }
+    }
+    size_t distance = row[right.size];
+    free(row);
+    return distance;
+}

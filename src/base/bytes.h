@@ -34,6 +34,8 @@ struct bytes bytes_slice(struct bytes view, size_t offset, size_t size); /* asse
 struct bytes bytes_trim(struct bytes view);                              /* ASCII white space at both ends */
 /* Index of the first `byte` at or after `from`, or SIZE_MAX. */
 size_t bytes_find(struct bytes view, uint8_t byte, size_t from);
+/* How many bytes must be added, dropped or changed to make one out of the other (Levenshtein), for "did you mean". */
+size_t bytes_edit_distance(struct bytes left, struct bytes right);
 /* Decimal integers with optional sign; false on anything else, overflow included. */
 bool bytes_to_int64(struct bytes view, int64_t *value);
 bool bytes_to_uint64(struct bytes view, uint64_t *value);

@@ -8,6 +8,7 @@
 typedef int command_function(int argc, char **argv);
 
 command_function command_up;
+command_function command_doctor;
 command_function command_down;
 command_function command_status;
 command_function command_logs;

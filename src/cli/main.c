@@ -18,6 +18,7 @@ struct command_row {
 /* Sorted; a test checks it. */
 static const struct command_row commands[] = {
     {"config", command_docker_word, MESSAGE_HELP_CONFIG},
+    {"doctor", command_doctor, MESSAGE_HELP_DOCTOR},
     {"down", command_down, MESSAGE_HELP_DOWN},
     {"env", command_env, MESSAGE_HELP_ENV},
     {"exec", command_docker_word, MESSAGE_HELP_EXEC},

@@ -36,7 +36,6 @@ static bool write_file(const char *path, const void *data, size_t size, struct e
     return true;
 }
 
-/* DIR/run/bin/TOOL and TOOL.sh are links to this binary; DIR/run/python holds the start-up module. */
 /* What Hadoop's own clients and Spark on a JVM read: paths without a scheme are in this Raudal's store. */
 static bool write_hadoop_settings(const struct instance *instance, struct error *error) {
     char path[PATH_MAX + 128];
@@ -53,6 +52,7 @@ static bool write_hadoop_settings(const struct instance *instance, struct error 
     return written;
 }
 
+/* DIR/run/bin/TOOL and TOOL.sh are links to this binary; DIR/run/python holds the start-up module. */
 static bool lay_out_run_folder(const char *data, struct error *error) {
     char path[PATH_MAX + 128], self[PATH_MAX];
     ssize_t size = readlink("/proc/self/exe", self, sizeof self - 1);

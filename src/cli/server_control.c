@@ -86,6 +86,7 @@ static bool check_token(const struct server *server, struct http_request *reques
 static void handle_status(struct http_request *request, void *context) {
     struct server *server = context;
     char since[32];
+    bool machine_decides;
     if (!check_token(server, request))
         return;
     struct status_answer *answer = calloc(1, sizeof *answer);
@@ -95,8 +96,9 @@ static void handle_status(struct http_request *request, void *context) {
     calendar_format_iso_ms(server->instance.started_ms, since);
     buffer_printf(&answer->out,
         "{\"running\": true, \"pid\": %ld, \"user\": \"%s\", \"address\": \"%s\", \"since\": \"%s\", "
-        "\"residentBytes\": %" PRId64 ", \"data\": ",
-        (long)server->instance.pid, server->instance.user, server->instance.address, since, resident_size());
+        "\"residentBytes\": %" PRId64 ", \"memoryBudgetBytes\": %" PRId64 ", \"shared\": %s, \"data\": ",
+        (long)server->instance.pid, server->instance.user, server->instance.address, since, resident_size(),
+        server_memory_budget(server->settings, &machine_decides), server->options.share ? "true" : "false");
     buffer_append_json_string(&answer->out, bytes_from_text(server->options.data));
     buffer_append_text(&answer->out, ", ");
     append_services(server, &answer->out);

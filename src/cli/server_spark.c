@@ -213,6 +213,32 @@ static void append_text(struct buffer *out, const char *name, const char *text) 
     buffer_append_json_string(out, bytes_from_text(text == NULL ? "" : text));
 }
 
+static void append_reasons(struct buffer *out, struct stream_query *query) {
+    static const char *const kinds[] = {
+        [STREAM_REASON_BROKER_STOPPED] = "brokerStopped",
+        [STREAM_REASON_TOPIC_MISSING] = "topicMissing",
+        [STREAM_REASON_TOPIC_EMPTY] = "topicEmpty",
+        [STREAM_REASON_STARTED_AT_LATEST] = "startedAtLatest",
+        [STREAM_REASON_GOES_ON] = "goesOn",
+        [STREAM_REASON_ALL_READ] = "allRead",
+        [STREAM_REASON_BEHIND] = "behind",
+    };
+    struct arena arena = {0};
+    struct stream_reasons reasons = {.arena = &arena};
+    stream_query_reasons(query, &reasons);
+    buffer_append_text(out, ", \"reasons\": [");
+    for (size_t i = 0; i < reasons.count; i++) {
+        const struct stream_reason *reason = &reasons.items[i];
+        buffer_printf(
+            out, "%s{\"kind\": \"%s\", \"count\": %" PRId64, i > 0 ? ", " : "", kinds[reason->kind], reason->count);
+        append_text(out, "subject", reason->subject);
+        append_text(out, "other", reason->other);
+        buffer_append_text(out, "}");
+    }
+    buffer_append_text(out, "]");
+    arena_destroy(&arena);
+}
+
 static void append_query(void *argument, const struct stream_summary *summary) {
     struct listing *listing = argument;
     char id[UUID_TEXT_SIZE], run_id[UUID_TEXT_SIZE];
@@ -220,8 +246,9 @@ static void append_query(void *argument, const struct stream_summary *summary) {
     uuid_format(summary->id, id);
     uuid_format(summary->run_id, run_id);
     if (summary->bad_record_count > 0)
-        buffer_printf(&bad, "%s%s%" PRIu64 " records did not fit the schema; the first: field %s: %s: %s",
-            summary->name, summary->name[0] == 0 ? "" : ": ", summary->bad_record_count, summary->first_bad_field,
+        buffer_printf(&bad, "%s%s%" PRIu64 " records did not fit the schema; the first%s%s: field %s: %s: %s",
+            summary->name, summary->name[0] == 0 ? "" : ": ", summary->bad_record_count,
+            summary->first_bad_place[0] == 0 ? "" : ", ", summary->first_bad_place, summary->first_bad_field,
             summary->first_bad_reason, summary->first_bad_record);
     buffer_printf(listing->out,
         "%s{\"id\": \"%s\", \"runId\": \"%s\", \"state\": \"%s\", \"batchId\": %" PRId64 ", \"inputRows\": %" PRId64
@@ -233,6 +260,9 @@ static void append_query(void *argument, const struct stream_summary *summary) {
     append_text(listing->out, "exception", summary->exception);
     append_text(listing->out, "firstBadRecord", buffer_text(&bad));
     append_text(listing->out, "firstBadField", summary->first_bad_field);
+    append_text(listing->out, "firstBadReason", summary->first_bad_reason);
+    append_text(listing->out, "firstBadPlace", summary->first_bad_place);
+    append_reasons(listing->out, summary->query);
     buffer_append_text(listing->out, "}");
     listing->separator = ", ";
     buffer_free(&bad);

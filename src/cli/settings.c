@@ -48,30 +48,6 @@ static const struct setting_row *find_row(struct bytes name) {
 
 enum { NAME_SIZE_MAX = 96 };
 
-static size_t least(size_t a, size_t b, size_t c) {
-    size_t smallest = a < b ? a : b;
-    return smallest < c ? smallest : c;
-}
-
-/* Levenshtein distance; names over NAME_SIZE_MAX are infinitely far. */
-static size_t distance(struct bytes a, struct bytes b) {
-    size_t row[NAME_SIZE_MAX + 1];
-    if (a.size > NAME_SIZE_MAX || b.size > NAME_SIZE_MAX)
-        return SIZE_MAX;
-    for (size_t j = 0; j <= b.size; j++)
-        row[j] = j;
-    for (size_t i = 1; i <= a.size; i++) {
-        size_t diagonal = row[0];
-        row[0] = i;
-        for (size_t j = 1; j <= b.size; j++) {
-            size_t above = row[j];
-            row[j] = least(row[j] + 1, row[j - 1] + 1, diagonal + (a.data[i - 1] != b.data[j - 1]));
-            diagonal = above;
-        }
-    }
-    return row[b.size];
-}
-
 /* Names of the broker's own table, behind "kafka."; NULL behind the last. */
 static const char *kafka_name(size_t index, char out[NAME_SIZE_MAX + 8]) {
     const char *name, *standard, *documentation;
@@ -86,14 +62,14 @@ static const char *nearest(struct bytes name, char out[NAME_SIZE_MAX + 8]) {
     size_t best = SIZE_MAX;
     char other[NAME_SIZE_MAX + 8];
     for (size_t i = 0; kafka_name(i, other) != NULL; i++) {
-        size_t far = distance(name, bytes_from_text(other));
+        size_t far = bytes_edit_distance(name, bytes_from_text(other));
         if (far < best) {
             best = far;
             memcpy(out, other, sizeof other);
         }
     }
     for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
-        size_t far = distance(name, bytes_from_text(rows[i].name));
+        size_t far = bytes_edit_distance(name, bytes_from_text(rows[i].name));
         if (far < best) {
             best = far;
             snprintf(out, NAME_SIZE_MAX + 8, "%s", rows[i].name);

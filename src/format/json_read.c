@@ -171,14 +171,23 @@ void json_reader_destroy(struct json_reader *reader) {
 static enum json_result mismatch(struct json_reader *reader, const char *reason) {
     if (reader->reason == NULL) {
         reader->reason = reason;
+        reader->expected = NULL;
     }
     return RESULT_MISMATCH;
+}
+
+/* "a string where INT is expected". */
+static enum json_result not_of_type(struct json_reader *reader, const char *found, const struct type *expected) {
+    bool is_first = reader->reason == NULL;
+    enum json_result result = mismatch(reader, found);
+    reader->expected = is_first ? expected : reader->expected;
+    return result;
 }
 
 static enum json_result number_as_integer(
     struct json_reader *reader, const struct type *type, const struct json_number *number, union scalar *out) {
     if (number->is_float) {
-        return mismatch(reader, "a number with a fraction or exponent where an integer is expected");
+        return not_of_type(reader, "a number with a fraction or exponent", type);
     }
     int64_t value = number->value;
     bool fits = !number->overflow;
@@ -198,7 +207,7 @@ static enum json_result number_as_integer(
     default:
         out->wide = value;
     }
-    return fits ? RESULT_VALUE : mismatch(reader, "a number outside the range of the type");
+    return fits ? RESULT_VALUE : not_of_type(reader, "a number outside the range", type);
 }
 
 static enum json_result number_as(
@@ -231,7 +240,7 @@ static enum json_result number_as(
     default:
         break;
     }
-    return mismatch(reader, "a number where another type is expected");
+    return not_of_type(reader, "a number", type);
 }
 
 static bool text_is_double(struct bytes text, double *value) {
@@ -302,7 +311,7 @@ static enum json_result text_as(
     default:
         break;
     }
-    return mismatch(reader, "a string where another type is expected");
+    return not_of_type(reader, "a string", type);
 }
 
 /* A value of another kind as the STRING it is written as: numbers, true, false, objects and arrays as in the text. */
@@ -338,13 +347,11 @@ static enum json_result read_scalar(struct json_reader *reader, const struct typ
             return RESULT_MALFORMED;
         }
         out->boolean = token == JSON_TOKEN_TRUE;
-        return type->kind == TYPE_BOOLEAN ? RESULT_VALUE : mismatch(reader, "a boolean where another type is expected");
+        return type->kind == TYPE_BOOLEAN ? RESULT_VALUE : not_of_type(reader, "a boolean", type);
     case JSON_TOKEN_OBJECT:
     case JSON_TOKEN_ARRAY:
-        return json_skip(scan)
-                   ? mismatch(reader, token == JSON_TOKEN_OBJECT ? "an object where another type is expected"
-                                                                 : "an array where another type is expected")
-                   : RESULT_MALFORMED;
+        return json_skip(scan) ? not_of_type(reader, token == JSON_TOKEN_OBJECT ? "an object" : "an array", type)
+                               : RESULT_MALFORMED;
     default:
         return RESULT_MALFORMED;
     }
@@ -667,6 +674,17 @@ static void null_unseen(struct json_reader *reader, size_t row) {
     }
 }
 
+static void describe_reason(const struct json_reader *reader, char *out, size_t size) {
+    struct buffer expected = {0};
+    bool is_typed = reader->reason != NULL && reader->expected != NULL;
+    if (is_typed) {
+        type_format_sql(reader->expected, &expected);
+    }
+    snprintf(out, size, "%s%s%s%s", reader->reason != NULL ? reader->reason : "malformed JSON",
+        is_typed ? " where " : "", buffer_text(&expected), is_typed ? " is expected" : "");
+    buffer_free(&expected);
+}
+
 static void note_bad(struct json_reader *reader, struct bytes record, size_t row) {
     struct format_report *report = &reader->report;
     VECTOR_PUSH(&reader->bad_rows, (uint32_t)row);
@@ -677,7 +695,7 @@ static void note_bad(struct json_reader *reader, struct bytes record, size_t row
     snprintf(report->first_bad_field, sizeof report->first_bad_field, "%s", reader->bad_field);
     snprintf(report->first_bad_record, sizeof report->first_bad_record, "%.*s",
         (int)(record.size < 255 ? record.size : 255), (const char *)record.data);
-    snprintf(report->reason, sizeof report->reason, "%s", reader->reason != NULL ? reader->reason : "malformed JSON");
+    describe_reason(reader, report->reason, sizeof report->reason);
 }
 
 static void set_corrupt(struct json_reader *reader, size_t row, struct bytes record) {
@@ -703,6 +721,7 @@ static void begin_record(struct json_reader *reader, struct bytes record) {
     reader->mismatch = false;
     reader->learnable = true;
     reader->reason = NULL;
+    reader->expected = NULL;
     reader->bad_field[0] = 0;
     reader->root.guess = 0;
 }
@@ -716,8 +735,10 @@ static bool read_record(struct json_reader *reader, struct bytes record, size_t 
         reader->bad_field[0] = 0;
         if (reader->scan.depth > reader->scan.depth_max) {
             reader->reason = "nested more than 1,000 deep";
+            reader->expected = NULL;
         } else {
             reader->reason = "malformed JSON";
+            reader->expected = NULL;
         }
         null_record(reader, row);
     } else {
@@ -767,8 +788,10 @@ static struct column *finish_slot(struct json_reader *reader, struct json_slot *
 }
 
 static bool fail_fast(struct json_reader *reader, struct bytes record, struct error *error) {
+    char reason[sizeof reader->report.reason];
+    describe_reason(reader, reason, sizeof reason);
     return error_set(error, ERROR_INVALID, "%.*s (%s)", (int)(record.size < 200 ? record.size : 200),
-        (const char *)record.data, reader->reason);
+        (const char *)record.data, reason);
 }
 
 /* The records at `views` (null where the bit is clear) as a STRUCT column. */
@@ -824,6 +847,7 @@ static struct column *parse_values(struct json_reader *reader, const struct stri
         enum json_result result = read_value(reader, &reader->root, &builder);
         if (result == RESULT_MISMATCH || result == RESULT_MALFORMED || reader->mismatch) {
             reader->reason = result == RESULT_MALFORMED ? "malformed JSON" : reader->reason;
+            reader->expected = result == RESULT_MALFORMED ? NULL : reader->expected;
             if (builder.row_count > row && result != RESULT_VALUE) {
                 column_builder_truncate(&builder, row);
             }

@@ -62,6 +62,7 @@ struct json_reader {
     bool mismatch;
     char bad_field[128];
     const char *reason;
+    const struct type *expected; /* with reason: what the schema says; or NULL */
     struct format_report report;
     VECTOR(uint32_t) bad_rows; /* of the last parse */
 

@@ -132,7 +132,7 @@ static void test_corrupt_column_and_modes(void **state) {
     assert_string_equal(report.first_bad_field, "a");
     struct format_option option = {BYTES("MODE"), BYTES("failfast")};
     assert_null(parse(&arena, "a INT", texts, 3, &(struct format_options){&option, 1}, NULL, &error));
-    assert_string_equal(error.message, "{\"a\":\"x\"} (a string where another type is expected)");
+    assert_string_equal(error.message, "{\"a\":\"x\"} (a string where INT is expected)");
     arena_destroy(&arena);
     (void)state;
 }

@@ -19,23 +19,6 @@ const struct expression *column_of(struct arena *arena, const struct attribute *
 
 /* ---- Suggestions ---- */
 
-static size_t distance(struct arena *arena, struct bytes a, struct bytes b) {
-    size_t *row = ARENA_ARRAY(arena, size_t, b.size + 1);
-    for (size_t j = 0; j <= b.size; j++)
-        row[j] = j;
-    for (size_t i = 1; i <= a.size; i++) {
-        size_t diagonal = row[0];
-        row[0] = i;
-        for (size_t j = 1; j <= b.size; j++) {
-            size_t above = row[j], cost = diagonal + (a.data[i - 1] != b.data[j - 1]);
-            size_t least = above + 1 < row[j - 1] + 1 ? above + 1 : row[j - 1] + 1;
-            row[j] = cost < least ? cost : least;
-            diagonal = above;
-        }
-    }
-    return row[b.size];
-}
-
 /* The five nearest names by edit distance, as Spark orders them; "" when there is no column. Qualifiers are left out
  * when all columns share them and the name has none. */
 static const char *suggestions(
@@ -54,7 +37,7 @@ static const char *suggestions(
         struct bytes_list qualifier = {attributes[i].qualifier, strip ? 0 : attributes[i].qualifier_count};
         const char *text = arena_printf(arena, "%s%s%s", quote_names(arena, qualifier), qualifier.count > 0 ? "." : "",
             quote_name(arena, attributes[i].name));
-        size_t steps = distance(arena, wanted, bytes_from_text(text)), place = kept;
+        size_t steps = bytes_edit_distance(wanted, bytes_from_text(text)), place = kept;
         while (place > 0 && distances[place - 1] > steps)
             place--;
         if (place == SUGGESTIONS_MAX)

@@ -124,6 +124,7 @@ void stream_query_summarize(struct stream_query *query, struct arena *arena, str
         .first_bad_record = arena_strdup(arena, report.first_bad_record),
         .first_bad_field = arena_strdup(arena, report.first_bad_field),
         .first_bad_reason = arena_strdup(arena, report.reason),
+        .first_bad_place = query->bad_record_place,
     };
     add_averages(query, summary);
 }

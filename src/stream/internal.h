@@ -141,6 +141,8 @@ struct stream_query {
     struct sql_error exception;
     bool has_exception;
     struct format_reports reports; /* records that did not fit, this run */
+    bool bad_record_seen;          /* its place is looked for, once */
+    char bad_record_place[320];
     int64_t started_ms, ended_ms, total_rows;
     struct stream_sample last; /* the newest batch; its batch_count is that of the run */
     VECTOR(struct stream_sample) history;
@@ -161,6 +163,9 @@ void query_woken(void *argument); /* any thread */
 /* query_start.c */
 void query_release_plan(struct stream_query *query);
 bool query_check_plan(struct stream_query *query, struct sql_error *error);
+/* why.c */
+/* After a batch, before its ends become the next one's starts: the first record that did not fit is looked for. */
+void query_note_bad_record(struct stream_query *query);
 /* progress.c */
 void progress_make(struct stream_query *query);
 void progress_idle(struct stream_query *query);

@@ -9,6 +9,7 @@
 #include "base/assert.h"
 #include "stream/kafka_options.h"
 #include "stream/kafka_read.h"
+#include "stream/kafka_why.h"
 #include "stream/source.h"
 
 struct kafka_source {
@@ -542,6 +543,12 @@ static void unsubscribe(struct stream_reading *base, void *subscription) {
     kafka->class->unsubscribe(kafka, subscription);
 }
 
+static void reasons(struct stream_reading *base, struct bytes start, const char *read_before, bool read_now,
+    struct stream_reasons *out) {
+    struct kafka_source *source = ((struct kafka_reading *)base)->source;
+    kafka_reasons(source->kafka, &source->options, start, read_before, read_now, out);
+}
+
 struct sync_call {
     int left;
     bool good;
@@ -587,5 +594,6 @@ const struct stream_source_class kafka_stream_class = {.class = &kafka_source_cl
     .metrics = metrics,
     .subscribe = subscribe,
     .unsubscribe = unsubscribe,
+    .reasons = reasons,
     .equal_offsets_are_text = true,
     .sync = sync_offsets};

@@ -398,6 +398,7 @@ static void batch_committed(void *argument) {
                                  query->durations.commit_offsets;
     query_set_status(query, "Waiting for data to arrive", false, false);
     progress_make(query);
+    query_note_bad_record(query);
     for (size_t i = 0; i < query->source_count; i++) {
         copy_buffer(&query->sources[i].start, &query->sources[i].end);
     }

@@ -7,6 +7,7 @@
 #include "exec/source.h"
 #include "store/store.h"
 #include "stream/kafka_source.h"
+#include "stream/stream.h"
 
 /* Given to exec_register_source as context of every class of this folder. */
 struct stream_context {
@@ -49,6 +50,10 @@ struct stream_source_class {
     /* Calls wake when there may be more; NULL: the query asks every so often. */
     void *(*subscribe)(struct stream_reading *reading, void (*wake)(void *argument), void *argument);
     void (*unsubscribe)(struct stream_reading *reading, void *subscription);
+    /* Why there is nothing to read from `start` on. read_before: earlier runs of the checkpoint (its path) read;
+     * read_now: this run did. Loop. May be NULL. */
+    void (*reasons)(struct stream_reading *reading, struct bytes start, const char *read_before, bool read_now,
+        struct stream_reasons *reasons);
     bool equal_offsets_are_text; /* offsets are equal when their texts are */
     int64_t poll_ms;
     /* Before offsets reach the disk what they name is there: done is called on any thread. May be NULL. */

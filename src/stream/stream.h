@@ -180,6 +180,7 @@ struct stream_summary {
     const char *exception;     /* "" without */
     uint64_t bad_record_count; /* JSON and CSV records that did not fit their schema, this run */
     const char *first_bad_record, *first_bad_field, *first_bad_reason; /* "" without */
+    const char *first_bad_place; /* "sensors-0 offset 17"; "" without or when it is not known (yet) */
 };
 /* Calls visit for each query, running and lately ended ones; texts are valid during the call. */
 void stream_manager_each(struct stream_manager *manager,
@@ -192,6 +193,30 @@ void stream_query_summarize(struct stream_query *query, struct arena *arena, str
 size_t stream_query_history(const struct stream_query *query, const struct stream_sample **samples);
 /* Where the checkpoint is, as a store path; "" when it is a temporary one. */
 const char *stream_query_checkpoint(const struct stream_query *query);
+
+/* ---- for `raudal doctor`: why a running query has nothing to do ---- */
+
+enum stream_reason_kind {
+    STREAM_REASON_BROKER_STOPPED,    /* nothing can be read */
+    STREAM_REASON_TOPIC_MISSING,     /* subject: the topic; other: the nearest that there is, or "" */
+    STREAM_REASON_TOPIC_EMPTY,       /* nothing was ever written to subject; other: the nearest that has something */
+    STREAM_REASON_STARTED_AT_LATEST, /* startingOffsets=latest, and count messages of subject are older */
+    STREAM_REASON_GOES_ON,           /* count messages of subject were read by earlier runs of the checkpoint other */
+    STREAM_REASON_ALL_READ,          /* subject has nothing more */
+    STREAM_REASON_BEHIND,            /* count messages of subject are still to be read */
+};
+struct stream_reason {
+    enum stream_reason_kind kind;
+    const char *subject, *other;
+    int64_t count;
+};
+struct stream_reasons { /* in the arena */
+    struct arena *arena;
+    struct stream_reason items[16];
+    size_t count; /* what does not fit is left out */
+};
+/* One reason per topic; none for a query that ended or reads from elsewhere than Kafka. Loop. */
+void stream_query_reasons(struct stream_query *query, struct stream_reasons *reasons);
 
 /* ---- batch writes: df.write ---- */
 

@@ -40,27 +40,26 @@ static bool uses_pyspark(const char *file) {
     return found;
 }
 
-/* Prints its own path, the version of pyspark, and which of the modules given as arguments are absent. */
+/* Prints a line for each member of struct python_found; the modules that may be absent are its arguments. */
 static const char probe[] = "import importlib.util as u, importlib.metadata as m, sys\n"
-                            "v = ''\n"
-                            "for n in ('pyspark-client', 'pyspark-connect', 'pyspark'):\n"
-                            "    try: v = v or m.version(n)\n"
-                            "    except m.PackageNotFoundError: pass\n"
+                            "def version(*names):\n"
+                            "    for n in names:\n"
+                            "        try: return m.version(n)\n"
+                            "        except m.PackageNotFoundError: pass\n"
+                            "    return ''\n"
                             "def missing(n):\n"
                             "    try: return not u.find_spec(n)\n"
                             "    except ImportError: return True\n"
                             "print(sys.executable)\n"
-                            "print(v or '-', *[n for n in sys.argv[1:] if missing(n)])\n";
+                            "print('.'.join(map(str, sys.version_info[:3])))\n"
+                            "print(version('pyspark-client', 'pyspark-connect', 'pyspark'))\n"
+                            "print(version('kafka-python', 'kafka-python-ng'))\n"
+                            "print(version('kafka'))\n"
+                            "print(*[n for n in sys.argv[1:] if missing(n)])\n";
 
 #define SPARK_MODULES "pandas", "pyarrow", "grpc", "grpc_status", "google.protobuf"
 static const char *const program_modules[] = {SPARK_MODULES, NULL};
 static const char *const lab_modules[] = {"jupyterlab", "ipykernel", "kafka", SPARK_MODULES, NULL};
-
-struct probed {
-    char interpreter[PATH_MAX];
-    char version[64]; /* of pyspark, or "-" */
-    char missing[256];
-};
 
 static void exec_probe(const char *python, const char *const *modules, int out) {
     char *words[16] = {(char *)python, (char *)"-c", (char *)probe};
@@ -74,10 +73,21 @@ static void exec_probe(const char *python, const char *const *modules, int out) 
     _exit(127);
 }
 
-static bool probe_python(const char *python, const char *const *modules, struct probed *probed) {
+static void take_lines(char *answer, struct python_found *found) {
+    const struct {
+        char *place;
+        size_t size;
+    } lines[] = {{found->interpreter, sizeof found->interpreter}, {found->python, sizeof found->python},
+        {found->pyspark, sizeof found->pyspark}, {found->kafka_python, sizeof found->kafka_python},
+        {found->kafka, sizeof found->kafka}, {found->missing, sizeof found->missing}};
+    for (size_t i = 0; i < ARRAY_COUNT(lines) && answer != NULL; i++)
+        snprintf(lines[i].place, lines[i].size, "%s", strsep(&answer, "\n"));
+}
+
+static bool probe_python(const char *python, const char *const *modules, struct python_found *found) {
     int ends[2], status;
     char answer[PATH_MAX + 512];
-    *probed = (struct probed){.version = "-"};
+    *found = (struct python_found){0};
     if (pipe2(ends, O_CLOEXEC) != 0)
         return false;
     pid_t child = fork();
@@ -92,16 +102,15 @@ static bool probe_python(const char *python, const char *const *modules, struct 
     close(ends[0]);
     if (waitpid(child, &status, 0) != child || status != 0)
         return false;
-    char *second = strchr(answer, '\n');
-    if (second == NULL || second - answer >= PATH_MAX)
-        return false;
-    *second++ = 0;
-    memcpy(probed->interpreter, answer, strlen(answer) + 1);
-    sscanf(second, "%63s %255[^\n]", probed->version, probed->missing);
+    take_lines(answer, found);
     return true;
 }
 
-static bool version_fits(const char *version, bool *known) {
+bool python_ask(const char *python, struct python_found *found) {
+    return probe_python(python, program_modules, found);
+}
+
+bool python_pyspark_fits(const char *version, bool *known) {
     int major = 0, minor = 0;
     *known = sscanf(version, "%d.%d", &major, &minor) == 2;
     return *known && (major > 3 || (major == 3 && minor >= 5));
@@ -259,14 +268,14 @@ bool python_environment_make(char interpreter[PATH_MAX]) {
 /* ---- choosing ---- */
 
 bool python_for_program(const char *file, char interpreter[PATH_MAX]) {
-    struct probed probed;
+    struct python_found probed;
     const char *python = python_of_user();
     bool known = false;
     snprintf(interpreter, PATH_MAX, "%s", python);
     if (!uses_pyspark(file))
         return true;
     bool probes = probe_python(python, program_modules, &probed);
-    bool fits = probes && version_fits(probed.version, &known);
+    bool fits = probes && python_pyspark_fits(probed.pyspark, &known);
     if (fits && probed.missing[0] == 0)
         return true;
     if (python_environment_find(interpreter)) {
@@ -279,18 +288,18 @@ bool python_for_program(const char *file, char interpreter[PATH_MAX]) {
     else if (!known)
         message_error(MESSAGE_RUN_NO_PYSPARK, file, python, python);
     else if (!fits)
-        message_error(MESSAGE_RUN_OLD_PYSPARK, file, python, probed.version, python);
+        message_error(MESSAGE_RUN_OLD_PYSPARK, file, python, probed.pyspark, python);
     else
         message_error(
-            MESSAGE_RUN_INCOMPLETE_PYSPARK, file, probed.version, python, probed.missing, python, probed.version);
+            MESSAGE_RUN_INCOMPLETE_PYSPARK, file, probed.pyspark, python, probed.missing, python, probed.pyspark);
     return false;
 }
 
 bool python_for_lab(bool make, char interpreter[PATH_MAX]) {
-    struct probed probed;
+    struct python_found probed;
     const char *python = python_of_user();
     bool known;
-    bool fits = probe_python(python, lab_modules, &probed) && version_fits(probed.version, &known);
+    bool fits = probe_python(python, lab_modules, &probed) && python_pyspark_fits(probed.pyspark, &known);
     if (fits && probed.missing[0] == 0) {
         memcpy(interpreter, probed.interpreter, sizeof probed.interpreter);
         return true;

@@ -10,6 +10,17 @@
 
 /* The interpreter that PySpark's users name, else python3 of PATH (a virtual environment's when one is active). */
 const char *python_of_user(void);
+/* An interpreter and the packages that matter here; versions are "" where a package is absent. */
+struct python_found {
+    char interpreter[PATH_MAX]; /* sys.executable */
+    char python[32], pyspark[32], kafka_python[32];
+    char kafka[32];    /* the package named kafka, which is an old one with kafka-python's module */
+    char missing[256]; /* of the modules asked for, those that are absent, separated by spaces */
+};
+/* What an interpreter has, for Spark Connect; false when there is none of that name. */
+bool python_ask(const char *python, struct python_found *found);
+/* Whether a version of pyspark can use Spark Connect (3.5 or later); *known is false for "". */
+bool python_pyspark_fits(const char *version, bool *known);
 /* The interpreter of the pinned environment; false when it is not there or not whole. */
 bool python_environment_find(char interpreter[PATH_MAX]);
 /* Makes it when it is missing, showing progress on standard error; prints what went wrong and what to do. */

@@ -1,0 +1,17 @@
+/* kafka_why.h: what a person is told of a query that reads Kafka: why it has nothing to read, and where a record is.
+ * Inside stream/ only. */
+#ifndef STREAM_KAFKA_WHY_H
+#define STREAM_KAFKA_WHY_H
+
+#include "stream/kafka_options.h"
+#include "stream/stream.h"
+
+/* See struct stream_source_class, reasons. */
+void kafka_reasons(struct stream_kafka *kafka, const struct kafka_options *options, struct bytes start,
+    const char *read_before, bool read_now, struct stream_reasons *reasons);
+/* Where between the offsets start and end the first record is whose value begins with `text`: "topic-0 offset 17" in
+ * `place`, "" when there is none. Any thread that may wait. */
+void kafka_find_record(
+    struct stream_kafka *kafka, struct bytes start, struct bytes end, struct bytes text, char *place, size_t size);
+
+#endif
