@@ -93,6 +93,7 @@ static bool prepare(const char *given, struct error *error) {
     fcntl(program.lock, F_SETFD, 0);
     snprintf(number, sizeof number, "%d", program.lock);
     setenv("RAUDAL_LOCK", number, 1);
+    setenv("GRPC_ENABLE_FORK_SUPPORT", "0", 0); /* else each !command beside a query has a line of gRPC in its output */
     setenv("SPARK_CONNECT_PROGRESS_BAR_ENABLED", "1", 0); /* off in PySpark unless told */
     return true;
 }

@@ -123,6 +123,8 @@ def test_the_folders_are_shown_with_exercises_and_the_data_set(lab):
     listed = lab.get("/api/contents", lab.token).json()["content"]
     assert sorted(entry["name"] for entry in listed) == ["datasets", "sessions"]
     assert lab.get("/api/contents/datasets/sensores/sensores.csv", lab.token).status_code == 200
+    for folder in ("ejercicios", "exercises"):
+        assert len(lab.get(f"/api/contents/sessions/{folder}", lab.token).json()["content"]) == 11
 
 
 def test_a_new_kernel_is_raudals(lab):
@@ -254,7 +256,7 @@ def test_it_is_started_again_when_it_dies(lab):
     assert "JupyterLab ended (signal 9); it is started again" in lab.raudal.logs("jupyter")
 
 
-def test_down_ends_it_with_its_kernels_and_the_token_is_kept(environment, tmp_path):
+def test_down_ends_it_with_its_kernels_and_what_is_mine_is_kept(environment, tmp_path):
     with Raudal(tmp_path / "data", "--lab", "--only", "kafka") as raudal:
         environment("lab")
         raudal.start()
@@ -262,11 +264,16 @@ def test_down_ends_it_with_its_kernels_and_the_token_is_kept(environment, tmp_pa
         kernel = requests.post(f"{lab.url}/api/kernels", headers={"Authorization": f"token {lab.token}"}, timeout=20)
         assert kernel.status_code == 201
         wait_until(lambda: lab.pid("ipykernel_launcher"), 20, "the kernel")
+        exercises = raudal.data / "sessions" / "ejercicios"
+        (exercises / "01-productor.ipynb").write_text("mine")
+        (exercises / "02-consola.ipynb").unlink()
         raudal.stop().ok()
         assert not lab.pid("ipykernel_launcher") and not lab.pid("-m jupyterlab") and answers(lab.url) is None
         raudal.start("--set", "jupyter.token=none")
         assert "asks for no token" in raudal.up_output and "token=" not in raudal.up_output
         assert answers(lab.url + "/api/contents") == 200
+        assert (exercises / "01-productor.ipynb").read_text() == "mine"
+        assert not (exercises / "02-consola.ipynb").exists()
         raudal.kill9()
         wait_until(lambda: answers(lab.url) is None, 30, "the end of JupyterLab after kill -9")
 
