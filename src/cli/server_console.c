@@ -32,6 +32,7 @@ bool server_start_console(struct server *server, struct server_failure *failure)
         .master_port = page_port(server, SERVICE_SPARK_MASTER),
         .worker_port = page_port(server, SERVICE_SPARK_WORKER),
         .namenode_port = page_port(server, SERVICE_NAMENODE_UI),
+        .spark_ui_port = settings_boolean(settings, "spark.ui.enabled") ? settings_port(settings, "spark.ui.port") : 0,
         .kafka_more = more_of(server, SERVICE_KAFKA_UI),
         .master_more = more_of(server, SERVICE_SPARK_MASTER),
         .worker_more = more_of(server, SERVICE_SPARK_WORKER),

@@ -77,6 +77,34 @@ static bool serve(struct console *console, enum console_page page, const struct 
     return console_open_page(console, page, error);
 }
 
+/* Nothing depends on 4040: when another program has it (a real Spark, perhaps), the pages are at their own ports. */
+static void serve_spark_ui(struct console *console) {
+    const struct console_options *options = &console->options;
+    struct error error;
+    if (options->spark_ui_port == 0 || options->master_port == 0)
+        return;
+    console->spark_ui_route = with_context(console, &spark_ui_route, 1, NULL, 0);
+    struct http_server_options server = {
+        .loop = options->loop,
+        .addresses = &options->address,
+        .address_count = 1,
+        .port = options->spark_ui_port,
+        .routes = console->spark_ui_route,
+        .route_count = 1,
+        .host_names = options->host_names,
+        .host_name_count = options->host_name_count,
+        .peer_rule = options->peer_rule,
+        .server_name = "Raudal",
+        .log = options->log,
+        .metrics = options->metrics,
+    };
+    console->spark_ui = http_server_start(&server, &error);
+    if (console->spark_ui == NULL)
+        service_log_write(options->log, LOG_WARN, "raudal",
+            "The port of spark.ui.port could not be had (%s); Spark's queries are shown on port %u", error.message,
+            options->master_port);
+}
+
 struct console *console_start(const struct console_options *options, uint16_t *port, struct error *error) {
     struct console *console = calloc(1, sizeof *console);
     ASSERT(console != NULL);
@@ -104,6 +132,7 @@ struct console *console_start(const struct console_options *options, uint16_t *p
         }
     }
     *port = 0;
+    serve_spark_ui(console);
     return console;
 }
 
@@ -114,5 +143,8 @@ void console_stop(struct console *console) {
         free(console->routes[i]);
     }
     kafka_changes_destroy(console->changes);
+    if (console->spark_ui != NULL)
+        http_server_stop(console->spark_ui);
+    free(console->spark_ui_route);
     free(console);
 }

@@ -29,6 +29,7 @@ struct console_options {
     const char *address;
     /* 0: that page is not served. */
     uint16_t kafka_port, master_port, worker_port, namenode_port;
+    uint16_t spark_ui_port; /* of a Spark application's own pages: leads to the master's; 0: none */
     struct console_endpoints kafka_more, master_more, worker_more, namenode_more;
     enum net_peer_rule peer_rule;
     const char *const *host_names; /* accepted in Host and Origin besides the usual ones */

@@ -16,6 +16,8 @@ struct console {
     struct http_route *routes[CONSOLE_PAGE_COUNT];
     size_t route_counts[CONSOLE_PAGE_COUNT];
     struct kafka_changes *changes; /* NULL without Kafka */
+    struct http_server *spark_ui; /* NULL when its port was taken */
+    struct http_route *spark_ui_route;
 };
 
 struct page {
@@ -75,6 +77,7 @@ int64_t page_number(const json_t *object, const char *name);
 
 /* ---- the four servers' routes ---- */
 extern const struct http_route kafka_routes[], master_routes[], worker_routes[], namenode_routes[];
+extern const struct http_route spark_ui_route;
 extern const size_t kafka_route_count, master_route_count, worker_route_count, namenode_route_count;
 /* On each of them: /metrics and /assets/{name}. Context: the console. */
 void page_metrics(struct http_request *request, void *context);

@@ -36,8 +36,7 @@ http_handler spark_api_overview, spark_api_programs, spark_api_queries, spark_ap
 
 /* spark_rest.c: Spark's own REST API, and the port of its application's page (4040), which leads to 8081. */
 http_handler spark_rest_version, spark_rest_applications, spark_rest_application, spark_rest_sql,
-    spark_rest_sql_execution, spark_rest_statistics, spark_rest_batches, spark_rest_receivers, spark_rest_refuse,
-    spark_ui_redirect;
+    spark_rest_sql_execution, spark_rest_statistics, spark_rest_batches, spark_rest_receivers, spark_rest_refuse;
 #define SPARK_REST_ROUTES                                                                                              \
     {"GET", "/api/v1/version", spark_rest_version, NULL, HTTP_BODY_BUFFERED, 0},                                       \
         {"GET", "/api/v1/applications", spark_rest_applications, NULL, HTTP_BODY_BUFFERED, 0},                         \

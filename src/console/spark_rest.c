@@ -323,7 +323,7 @@ static void append_place(struct http_request *request, struct buffer *out) {
     }
 }
 
-void spark_ui_redirect(struct http_request *request, void *context) {
+static void handle_ui(struct http_request *request, void *context) {
     const struct console *console = context;
     struct bytes host = http_header(request, "Host");
     struct buffer out = {0};
@@ -336,3 +336,5 @@ void spark_ui_redirect(struct http_request *request, void *context) {
     http_respond_redirect(request, 302, buffer_text(&out));
     buffer_free(&out);
 }
+
+const struct http_route spark_ui_route = {"GET", "/{path...}", handle_ui, NULL, HTTP_BODY_BUFFERED, 0};
