@@ -53,7 +53,8 @@ struct hdfs_description {
     char block_pool[96], cluster_id[64], datanode_uuid[40];
     int64_t started_ms; /* wall time */
     int64_t capacity_size, used_size, free_size;
-    int64_t file_count, directory_count;
+    int64_t file_count, directory_count, block_count;
+    int64_t file_size; /* bytes in all files */
     size_t open_file_count; /* under construction */
     size_t namenode_connection_count, datanode_connection_count;
     uint64_t call_count;               /* RPC calls answered */

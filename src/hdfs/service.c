@@ -270,5 +270,7 @@ bool hdfs_describe(struct hdfs *hdfs, struct hdfs_description *description, stru
     }
     description->file_count = summary.file_count;
     description->directory_count = summary.directory_count;
+    description->block_count = summary.block_count;
+    description->file_size = summary.size;
     return true;
 }

@@ -127,6 +127,7 @@ bool store_list(struct store *store, struct arena *arena, const char *path, cons
 struct store_summary {
     int64_t size, file_count, directory_count; /* the directory itself counts */
     int64_t disk_size;                         /* size × replication */
+    int64_t block_count;
 };
 bool store_summarize(struct store *store, const char *path, struct store_summary *summary, struct error *error);
 /* Bytes of the file system below the store; used_size: the tree's own files. */

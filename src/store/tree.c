@@ -116,6 +116,14 @@ bool store_list(struct store *store, struct arena *arena, const char *path, cons
 
 /* ---- summaries ---- */
 
+static void summarize_file(const struct store_stat *stat, struct store_summary *summary) {
+    int64_t block_size = stat->block_size > 0 ? stat->block_size : 1;
+    summary->file_count++;
+    summary->size += stat->size;
+    summary->disk_size += stat->size * stat->replication;
+    summary->block_count += (stat->size + block_size - 1) / block_size;
+}
+
 /* Directories that wait to be counted; a list on the heap in place of recursion. */
 struct pending {
     VECTOR(char *) paths;
@@ -134,9 +142,7 @@ static bool summarize_directory(struct store *store, const char *path, struct pe
             ASSERT(child);
             VECTOR_PUSH(&pending->paths, child);
         } else {
-            summary->file_count++;
-            summary->size += stat->size;
-            summary->disk_size += stat->size * stat->replication;
+            summarize_file(stat, summary);
         }
     }
     arena_destroy(&arena);
@@ -150,8 +156,7 @@ bool store_summarize(struct store *store, const char *path, struct store_summary
         return false;
     }
     if (!stat.is_directory) {
-        *summary =
-            (struct store_summary){.size = stat.size, .file_count = 1, .disk_size = stat.size * stat.replication};
+        summarize_file(&stat, summary);
         return true;
     }
     struct pending pending = {0};
