@@ -31,6 +31,8 @@ command_function tool_kafka_configs_main;
 command_function tool_hdfs_main;
 command_function tool_hadoop_main;
 command_function tool_zkcli_main;
+command_function tool_pyspark_main;
+command_function tool_spark_sql_main;
 command_function tool_spark_submit_main;
 
 /* Names of the tools without .sh, for the links in DIR/run/bin. */

@@ -53,6 +53,8 @@ static const struct tool_row tools[] = {
     {"kafka-console-producer", tool_kafka_console_producer_main},
     {"kafka-consumer-groups", tool_kafka_consumer_groups_main},
     {"kafka-topics", tool_kafka_topics_main},
+    {"pyspark", tool_pyspark_main},
+    {"spark-sql", tool_spark_sql_main},
     {"spark-submit", tool_spark_submit_main},
     {"zkCli", tool_zkcli_main},
 };

@@ -83,12 +83,21 @@ static bool lay_out_run_folder(const char *data, struct error *error) {
 }
 
 bool child_program_write_modules(const char *folder, struct error *error) {
+    const struct {
+        const char *name;
+        const void *data;
+        size_t size;
+    } modules[] = {{"sitecustomize.py", embedded_sitecustomize, embedded_sitecustomize_size},
+        {"raudal_kernel.py", embedded_raudal_kernel, embedded_raudal_kernel_size},
+        {"raudal_pyspark.py", embedded_raudal_pyspark, embedded_raudal_pyspark_size},
+        {"raudal_spark_sql.py", embedded_raudal_spark_sql, embedded_raudal_spark_sql_size}};
     char path[PATH_MAX + 160];
-    snprintf(path, sizeof path, "%s/sitecustomize.py", folder);
-    if (!write_file(path, embedded_sitecustomize, embedded_sitecustomize_size, error))
-        return false;
-    snprintf(path, sizeof path, "%s/raudal_kernel.py", folder);
-    return write_file(path, embedded_raudal_kernel, embedded_raudal_kernel_size, error);
+    for (size_t i = 0; i < ARRAY_COUNT(modules); i++) {
+        snprintf(path, sizeof path, "%s/%s", folder, modules[i].name);
+        if (!write_file(path, modules[i].data, modules[i].size, error))
+            return false;
+    }
+    return true;
 }
 
 static void remove_folder(const char *folder) {
