@@ -370,6 +370,11 @@ static void on_committed(struct log_waiter *waiter, bool closed) {
     finish_append(waiter->argument, &error);
 }
 
+/* Nobody would end a transaction that is begun this way. */
+static bool is_transactional(struct bytes batches) {
+    return batches.size >= RECORD_BATCH_HEADER_SIZE && load_be16(batches.data + 21) & RECORD_BATCH_TRANSACTIONAL;
+}
+
 static void run_append(void *argument) {
     struct call *call = argument;
     struct error error = {0};
@@ -377,7 +382,9 @@ static void run_append(void *argument) {
     if (hold(call))
         return;
     struct partition_log *log = call_log(call, &error);
-    if (log) {
+    if (log && is_transactional(buffer_view(&call->batches))) {
+        error_set(&error, ERROR_INVALID, "batches of a transaction come through kafka_producer_append");
+    } else if (log) {
         const struct topic *topic = topic_find(call->client->broker, bytes_from_text(call->topic));
         struct log_append_options options = {.leader_epoch = topic->leader_epochs[call->partition]};
         enum log_status status = log_append(log, call->batches.data, call->batches.size, &options, &result, &error);
@@ -501,8 +508,10 @@ void kafka_group_list_free(struct kafka_group_list *list) {
             free(group->members[j].client_host);
             buffer_free(&group->members[j].assignment);
         }
-        for (size_t j = 0; j < group->offset_count; j++)
+        for (size_t j = 0; j < group->offset_count; j++) {
             free(group->offsets[j].topic);
+            free(group->offsets[j].metadata);
+        }
         free(group->members);
         free(group->offsets);
         free(group->group_id);
@@ -536,7 +545,8 @@ void client_describe_group(struct broker *broker, struct group *group, struct ka
         const struct topic *topic = topic_find(broker, bytes_from_text(committed->topic));
         struct partition_log *log = topic ? topic_log(topic, committed->partition) : NULL;
         info->offsets[info->offset_count++] = (struct kafka_group_offset){strdup(committed->topic),
-            committed->partition, committed->offset, log ? log_high_watermark(log) : -1, committed->commit_ms};
+            committed->partition, committed->offset, log ? log_high_watermark(log) : -1, committed->commit_ms,
+            strdup(committed->metadata)};
     }
 }
 

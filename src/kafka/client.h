@@ -79,6 +79,43 @@ void kafka_client_sync(
 /* Which partition Kafka's clients choose for a key: murmur2, sign bit off, modulo. */
 int32_t kafka_partition_for_key(struct bytes key, int32_t partition_count);
 
+/* ---- transactions [any] ----
+ *
+ * A producer with a transactional.id of its own: records and group offsets that come into force together or not at all.
+ * For a streaming batch: append the records, commit the offsets with the batch number as their metadata, end with
+ * `commit`; after a crash open again, then read the group's offsets: they say whether the batch was committed. Calls of
+ * one producer take effect in their order; the next transaction may begin when kafka_producer_end has called back.
+ * Errors: ERROR_CLOSED: shut out by another producer or by the timeout, or the broker is stopped: open again. ERROR_IO:
+ * the disk.
+ *
+ * Reading what is committed needs no producer: log_read_map with LOG_READ_COMMITTED stops before the first open
+ * transaction, log_aborted_transactions lists what to leave out, and log_batch_is_hidden says it of a batch. */
+
+struct kafka_producer;
+typedef void kafka_producer_done(void *argument, struct kafka_producer *producer, const struct error *error);
+/* The producer of this id from now on: a former one is shut out, what it left open is aborted and what it had decided
+ * is carried out before `done` is called. A transaction open for longer than timeout_ms is aborted. */
+void kafka_producer_open(struct kafka_client *client, const char *transactional_id, int32_t timeout_ms,
+    kafka_producer_done *done, void *argument);
+/* As kafka_client_append, inside the transaction, which begins with the first call after an end. The identity of the
+ * producer is written into the batches. After an error only an abort is left. */
+void kafka_producer_append(struct kafka_producer *producer, const char *topic, int32_t partition, struct bytes batches,
+    kafka_append_done *done, void *argument);
+struct kafka_offset {
+    const char *topic;
+    int32_t partition;
+    int64_t offset;
+    const char *metadata; /* NULL: none */
+};
+/* Offsets of a group (made when absent) that come into force with the commit. Everything is copied. */
+void kafka_producer_commit_offsets(struct kafka_producer *producer, const char *group,
+    const struct kafka_offset *offsets, size_t offset_count, kafka_done *done, void *argument);
+/* Commits or aborts; success also when nothing was begun. Called back when records and offsets are visible (or gone),
+ * durable as the broker's flush settings say. With ERROR_IO it is not known how it ends: open again and look. */
+void kafka_producer_end(struct kafka_producer *producer, bool commit, kafka_done *done, void *argument);
+/* Aborts what is open. No call of this producer may be under way; it must not be used any more. */
+void kafka_producer_close(struct kafka_producer *producer);
+
 /* ---- being woken [any] ---- */
 
 struct kafka_subscription;
@@ -97,6 +134,7 @@ struct kafka_group_offset {
     int64_t offset;     /* committed; -1 none */
     int64_t end_offset; /* of the partition, -1 when it does not exist */
     int64_t commit_ms;  /* wall time */
+    char *metadata;     /* committed with the offset, "" none */
 };
 struct kafka_group_member {
     char *member_id, *instance_id /* or NULL */, *client_id, *client_host;
