@@ -24,7 +24,7 @@ README_MAX = 60
 # Lower folders first; a folder may include its own headers and those of the rows above it.
 LAYERS = [
     ["base"], ["world"], ["wire", "net"], ["log", "store", "column"], ["format"], ["kafka", "zookeeper", "hdfs", "sql"],
-    ["exec"], ["stream"], ["python"], ["connect"], ["console"], ["cli"],
+    ["exec"], ["stream"], ["python"], ["connect"], ["console"], ["compose"], ["cli"],
 ]
 RANK = {folder: rank for rank, folders in enumerate(LAYERS) for folder in folders}
 
