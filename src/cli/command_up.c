@@ -19,14 +19,26 @@
 #include "cli/options.h"
 #include "cli/server.h"
 #include "cli/stack.h"
+#include "cli/up_compose.h"
 
 struct up_options {
     const char *data;
     const char *address;
     const char *only;
     const char *kafka_properties;
-    struct option_list set;
+    const char *file; /* -f */
+    struct option_list set, profiles;
     bool detached, share, lab;
+};
+
+/* Everything that is known before anything starts. */
+struct up_plan {
+    bool has_file;
+    char file[PATH_MAX]; /* the compose file */
+    struct compose_plan compose;
+    struct settings settings;
+    struct stack stack;
+    bool services[SERVICE_COUNT];
 };
 
 /* The descriptor on which the detached child reports: output, then a byte 0 and the exit status. */
@@ -38,6 +50,8 @@ static bool read_options(int argc, char **argv, struct up_options *options) {
         {"--address", NULL, OPTION_TEXT, &options->address},
         {"--only", NULL, OPTION_TEXT, &options->only},
         {"--kafka-properties", NULL, OPTION_TEXT, &options->kafka_properties},
+        {"--file", "-f", OPTION_TEXT, &options->file},
+        {"--profile", NULL, OPTION_LIST, &options->profiles},
         {"--set", NULL, OPTION_LIST, &options->set},
         {"--detach", "-d", OPTION_FLAG, &options->detached},
         {"--share", NULL, OPTION_FLAG, &options->share},
@@ -57,21 +71,23 @@ static bool check_address(const char *address) {
     return false;
 }
 
-static bool load_settings(const struct up_options *options, const char *data, struct settings *settings) {
+/* Later ones win: the compose file's, raudal.properties, a server.properties, --set. */
+static bool load_settings(
+    const struct up_options *options, const char *data, const struct compose_plan *compose, struct settings *settings) {
     struct error error;
     char path[PATH_MAX + 32], beside[PATH_MAX + 32];
     snprintf(path, sizeof path, "%s/raudal.properties", data);
     size_t size = strlen(data);
     /* By name, not through "..": at the first start the data folder is not there yet. */
     snprintf(beside, sizeof beside, "%.*s/raudal.properties", (int)(size > 8 ? size - 8 : 0), data);
-    bool good = access(path, R_OK) != 0 || settings_load(settings, path, &error);
+    bool good = up_compose_settings(compose, settings, &error) &&
+                (access(path, R_OK) != 0 || settings_load(settings, path, &error));
     if (good && size > 8 && strcmp(data + size - 8, "/.raudal") == 0 && access(beside, R_OK) == 0)
         good = settings_load(settings, beside, &error);
     if (good && options->kafka_properties != NULL)
         good = settings_load_kafka(settings, options->kafka_properties, &error);
     for (size_t i = 0; good && i < options->set.count; i++)
         good = settings_set(settings, bytes_from_text(options->set.items[i]), &error);
-    good = good && default_fs_apply(settings, options->address, &error);
     if (!good)
         message_error(MESSAGE_BAD_SETTING, error.message);
     return good;
@@ -120,10 +136,13 @@ static bool take_folder(const char *data, const uint16_t ports[SERVICE_COUNT]) {
     return false;
 }
 
-static void print_ready(const struct instance *instance, const struct settings *settings) {
+static void print_ready(const struct instance *instance, const struct up_plan *plan) {
+    const struct settings *settings = &plan->settings;
     bool machine_decides;
     int64_t memory = server_memory_budget(settings, &machine_decides);
     message_print(MESSAGE_UP_READY, instance->data);
+    if (plan->has_file)
+        message_print(MESSAGE_COMPOSE_FILE, plan->file);
     instance_print_services(instance);
     if (instance->ports[SERVICE_SPARK_CONNECT] != 0)
         message_print(MESSAGE_UP_MEMORY, (long long)memory >> 20,
@@ -135,6 +154,7 @@ static void print_ready(const struct instance *instance, const struct settings *
     size_t cursor = 0;
     for (struct map_entry *entry; (entry = map_next(&settings->notes, &cursor)) != NULL;)
         printf("note: %.*s has no effect here\n", BYTES_ARGS(entry->key));
+    up_compose_print_notes(&plan->compose);
     fflush(stdout);
 }
 
@@ -188,15 +208,14 @@ static bool write_stack(const struct stack *stack, const char *data) {
     return written;
 }
 
-static int serve(const struct up_options *options, const char *data, const struct settings *settings,
-    const bool services[SERVICE_COUNT], const struct stack *stack) {
-    struct server_options server_options = {
-        data, options->address, {false}, settings, getenv(report_variable) == NULL, options->share, stack};
-    memcpy(server_options.services, services, sizeof server_options.services);
+static int serve(const struct up_options *options, const char *data, const struct up_plan *plan) {
+    struct server_options server_options = {data, options->address, {false}, &plan->settings,
+        getenv(report_variable) == NULL, options->share, &plan->stack};
+    memcpy(server_options.services, plan->services, sizeof server_options.services);
     uint16_t ports[SERVICE_COUNT] = {0};
     for (int i = 0; i < SERVICE_COUNT; i++)
-        ports[i] = services[i] ? settings_port(settings, service_table[i].port_setting) : 0;
-    if (!prepare_folder(data) || !take_folder(data, ports) || !write_stack(stack, data))
+        ports[i] = plan->services[i] ? settings_port(&plan->settings, service_table[i].port_setting) : 0;
+    if (!prepare_folder(data) || !take_folder(data, ports) || !write_stack(&plan->stack, data))
         return 1;
     sigset_t signals;
     block_signals(&signals);
@@ -207,7 +226,9 @@ static int serve(const struct up_options *options, const char *data, const struc
         print_failure(&failure, data, ports);
         return 1;
     }
-    print_ready(&instance, settings);
+    if (plan->has_file)
+        up_compose_finish(&plan->compose, data, instance.address, instance.ports[SERVICE_KAFKA]);
+    print_ready(&instance, plan);
     report_to_parent(0);
     int received;
     sigwait(&signals, &received);
@@ -230,7 +251,7 @@ static void exec_child(const struct up_options *options, const char *data, int r
     setsid();
     dup2(report, STDOUT_FILENO);
     dup2(report, STDERR_FILENO);
-    char **words = calloc(16 + 2 * options->set.count, sizeof *words);
+    char **words = calloc(20 + 2 * (options->set.count + options->profiles.count), sizeof *words);
     size_t count = 0;
     const char *fixed[] = {"raudal", "up", "--data", data, "--address", options->address};
     for (size_t i = 0; i < ARRAY_COUNT(fixed); i++)
@@ -243,6 +264,10 @@ static void exec_child(const struct up_options *options, const char *data, int r
         words[count++] = (char *)"--share";
     if (options->lab)
         words[count++] = (char *)"--lab";
+    if (options->file != NULL)
+        words[count++] = (char *)"--file", words[count++] = (char *)options->file;
+    for (size_t i = 0; i < options->profiles.count; i++)
+        words[count++] = (char *)"--profile", words[count++] = (char *)options->profiles.items[i];
     for (size_t i = 0; i < options->set.count; i++)
         words[count++] = (char *)"--set", words[count++] = (char *)options->set.items[i];
     execv(self, words);
@@ -320,36 +345,102 @@ static bool choose_services(const char *only, bool lab, bool services[SERVICE_CO
     return false;
 }
 
-/* JupyterLab's interpreter is found, or made with its progress shown, while somebody still reads what we print. */
-static bool prepare_lab(const bool services[SERVICE_COUNT]) {
+/* JupyterLab's interpreter is found, or made with its progress shown, while somebody still reads what we print. What
+ * only the compose file asks for does not hold up the rest. */
+static bool prepare_lab(const struct up_options *options, struct up_plan *plan) {
     char interpreter[PATH_MAX];
-    return !services[SERVICE_JUPYTER] || python_for_lab(true, interpreter);
+    if (!plan->services[SERVICE_JUPYTER] || python_for_lab(true, interpreter))
+        return true;
+    if (options->lab || options->only != NULL)
+        return false;
+    plan->services[SERVICE_JUPYTER] = false;
+    message_print(MESSAGE_COMPOSE_NO_LAB);
+    return true;
+}
+
+/* ---- the plan ---- */
+
+/* The compose file, when there is one that has something for us; and where its data is. */
+static bool read_compose(struct up_options *options, struct up_plan *plan) {
+    struct error error;
+    bool has_service = false, is_given = options->file != NULL;
+    plan->has_file = up_compose_find(options->file, options->data == NULL, plan->file);
+    if (!plan->has_file)
+        return true;
+    if (!up_compose_read(plan->file, &options->profiles, &plan->compose, &error)) {
+        message_error(MESSAGE_BAD_SETTING, error.message);
+        return false;
+    }
+    for (int i = 0; i < COMPOSE_OTHER; i++)
+        has_service = has_service || plan->compose.serves[i];
+    if (has_service) {
+        options->file = plan->file;
+        return true;
+    }
+    plan->has_file = false;
+    if (!is_given)
+        return true; /* somebody else's compose file: its notes say so */
+    up_compose_print_notes(&plan->compose);
+    message_error(MESSAGE_COMPOSE_NOTHING, plan->file);
+    return false;
+}
+
+static bool find_data(const struct up_options *options, const struct up_plan *plan, bool file_is_given, char *data) {
+    struct error error;
+    char beside[PATH_MAX + 16];
+    const char *given = options->data, *variable = getenv("RAUDAL_DATA"), *slash = strrchr(plan->file, '/');
+    if (given == NULL && file_is_given && (variable == NULL || variable[0] == 0) && slash != NULL) {
+        snprintf(beside, sizeof beside, "%.*s/.raudal", (int)(slash - plan->file), plan->file);
+        given = beside;
+    }
+    if (instance_find_data(given, data, &error))
+        return true;
+    message_error(MESSAGE_BAD_SETTING, error.message);
+    return false;
+}
+
+static bool make_stack(const struct up_options *options, struct up_plan *plan) {
+    struct error error;
+    if (plan->has_file &&
+        !up_compose_stack(&plan->compose, plan->file, options->address, &plan->settings, plan->services, &plan->stack))
+        return false;
+    bool good = default_fs_apply(&plan->settings, options->address, &plan->stack, &error);
+    if (!good)
+        message_error(MESSAGE_BAD_SETTING, error.message);
+    else if (!plan->has_file)
+        stack_make_default(&plan->stack, options->address, &plan->settings, plan->services);
+    return good;
+}
+
+static bool make_plan(struct up_options *options, struct up_plan *plan, char *data) {
+    bool file_is_given = options->file != NULL;
+    settings_init(&plan->settings);
+    if (!check_address(options->address) || !choose_services(options->only, options->lab, plan->services) ||
+        !read_compose(options, plan) || !find_data(options, plan, file_is_given, data))
+        return false;
+    if (plan->has_file && options->only == NULL) {
+        up_compose_services(&plan->compose, plan->services);
+        plan->services[SERVICE_JUPYTER] |= options->lab;
+    }
+    return load_settings(options, data, &plan->compose, &plan->settings) && prepare_lab(options, plan) &&
+           make_stack(options, plan);
 }
 
 int command_up(int argc, char **argv) {
     struct up_options options = {.address = "127.0.0.1"};
-    struct settings settings;
-    struct error error;
+    static struct up_plan plan;
     static char data[PATH_MAX];
-    bool services[SERVICE_COUNT];
-    if (!read_options(argc, argv, &options) || !check_address(options.address) ||
-        !choose_services(options.only, options.lab, services))
-        return 1;
-    if (!instance_find_data(options.data, data, &error)) {
-        message_error(MESSAGE_BAD_SETTING, error.message);
-        return 1;
-    }
-    struct stack stack = {0};
-    settings_init(&settings);
     int status = 1;
-    if (load_settings(&options, data, &settings) && prepare_lab(services)) {
-        stack_make_default(&stack, options.address, &settings, services);
-        status = options.detached ? detach(&options, data) : serve(&options, data, &settings, services, &stack);
-    }
+    if (!read_options(argc, argv, &options))
+        return 1;
+    if (make_plan(&options, &plan, data))
+        status = options.detached ? detach(&options, data) : serve(&options, data, &plan);
     if (status != 0)
         report_to_parent(status);
-    stack_free(&stack);
-    settings_free(&settings);
+    compose_plan_free(&plan.compose);
+    stack_free(&plan.stack);
+    settings_free(&plan.settings);
     free(options.set.items);
+    free(options.profiles.items);
     return status;
 }

@@ -24,7 +24,17 @@ static bool split(struct bytes uri, struct bytes *host, int64_t *port) {
                                      *port > 0 && *port < 65536));
 }
 
-bool default_fs_apply(struct settings *settings, const char *address, struct error *error) {
+static bool names_service(const struct stack *stack, struct bytes host) {
+    for (size_t i = 0; i < stack->services.count; i++) {
+        const struct stack_service *service = &stack->services.items[i];
+        for (size_t k = 0; service->kind == STACK_NAMENODE && k < service->names.count; k++)
+            if (stack->source != NULL && bytes_equal_ignore_case(host, bytes_from_text(service->names.items[k])))
+                return true;
+    }
+    return false;
+}
+
+bool default_fs_apply(struct settings *settings, const char *address, const struct stack *stack, struct error *error) {
     struct bytes uri = bytes_from_text(settings_text(settings, setting)), host;
     int64_t port;
     char assignment[64];
@@ -35,6 +45,8 @@ bool default_fs_apply(struct settings *settings, const char *address, struct err
             setting, BYTES_ARGS(uri));
     if (!split(uri, &host, &port))
         return error_set(error, ERROR_INVALID, "%s=%.*s: hdfs://HOST:PORT is needed", setting, BYTES_ARGS(uri));
+    if (names_service(stack, host))
+        return true;
     if (!store_is_usual_name(host) && !bytes_equal_text(host, address))
         return error_set(error, ERROR_INVALID,
             "%s=%.*s names another HDFS, and this version serves only its own, which is called %s or %s; leave the "
@@ -52,7 +64,7 @@ bool default_fs_apply(struct settings *settings, const char *address, struct err
 
 void default_fs_authority(const struct settings *settings, char authority[DEFAULT_FS_SIZE_MAX]) {
     struct bytes host = BYTES("namenode");
-    int64_t port;
+    int64_t port = HDFS_PORT; /* where default_fs_apply let it pass, it is the NameNode's */
     split(bytes_from_text(settings_text(settings, setting)), &host, &port);
-    snprintf(authority, DEFAULT_FS_SIZE_MAX, "%.*s:%u", BYTES_ARGS(host), settings_port(settings, port_setting));
+    snprintf(authority, DEFAULT_FS_SIZE_MAX, "%.*s:%d", BYTES_ARGS(host), (int)port);
 }

@@ -1,7 +1,6 @@
 #include "cli/messages.h"
 
 #include <stdarg.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,7 +11,7 @@ static const char *const texts[][2] = {
 #undef MESSAGE
 };
 
-static bool reader_is_spanish(void) {
+bool message_language_is_spanish(void) {
     static const char *const names[] = {"LC_ALL", "LC_MESSAGES", "LANG"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         const char *value = getenv(names[i]);
@@ -23,7 +22,7 @@ static bool reader_is_spanish(void) {
 }
 
 const char *message_text(enum message message) {
-    return texts[message][reader_is_spanish()];
+    return texts[message][message_language_is_spanish()];
 }
 
 void message_error(enum message message, ...) {

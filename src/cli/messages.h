@@ -3,6 +3,8 @@
 #ifndef CLI_MESSAGES_H
 #define CLI_MESSAGES_H
 
+#include <stdbool.h>
+
 enum message {
 #define MESSAGE(name, english, spanish) MESSAGE_##name,
 #include "messages.def"
@@ -10,6 +12,8 @@ enum message {
     MESSAGE_COUNT,
 };
 
+/* The reader's language. */
+bool message_language_is_spanish(void);
 /* The printf format. */
 const char *message_text(enum message message);
 /* Prints to standard error / output. */

@@ -28,6 +28,11 @@ static char *copy(const char *text) {
     return made;
 }
 
+static void replace(char **place, const char *text) {
+    free(*place);
+    *place = copy(text);
+}
+
 struct stack_service *stack_add(
     struct stack *stack, const char *name, const char *container, enum stack_kind kind, const char *address) {
     struct stack_service *service = VECTOR_ADD(&stack->services);
@@ -47,6 +52,14 @@ void stack_add_name(struct stack_service *service, const char *name) {
         if (strcmp(service->names.items[i], name) == 0)
             return;
     VECTOR_PUSH(&service->names, copy(name));
+}
+
+void stack_set_image(struct stack_service *service, const char *image) {
+    replace(&service->image, image);
+}
+
+void stack_set_note(struct stack_service *service, const char *note) {
+    replace(&service->note, note);
 }
 
 void stack_set_told(struct stack_service *service, const char *host, uint16_t port) {
@@ -186,11 +199,6 @@ static enum service service_from(const char *text) {
     return SERVICE_COUNT;
 }
 
-static void replace(char **place, const char *text) {
-    free(*place);
-    *place = copy(text);
-}
-
 static void read_port(struct stack_service *service, json_t *object) {
     struct stack_port port = {.published = port_of(object, "published"),
         .container = port_of(object, "container"),
@@ -210,8 +218,8 @@ static void read_service(struct stack *stack, json_t *object) {
     json_t *item;
     struct stack_service *service = stack_add(stack, text_of(object, "name"), text_of(object, "container"),
         kind_from(text_of(object, "kind")), text_of(object, "address"));
-    replace(&service->image, text_of(object, "image"));
-    replace(&service->note, text_of(object, "note"));
+    stack_set_image(service, text_of(object, "image"));
+    stack_set_note(service, text_of(object, "note"));
     json_array_foreach(json_object_get(object, "ports"), index, item) read_port(service, item);
     json_array_foreach(json_object_get(object, "names"), index, item)
         stack_add_name(service, json_is_string(item) ? json_string_value(item) : "");

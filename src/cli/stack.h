@@ -60,6 +60,8 @@ struct stack {
 /* Adds a service with copies of the texts; name is also its first host name. */
 struct stack_service *stack_add(
     struct stack *stack, const char *name, const char *container, enum stack_kind kind, const char *address);
+void stack_set_image(struct stack_service *service, const char *image);
+void stack_set_note(struct stack_service *service, const char *note);
 /* What clients of the service's last added port are told (a copy). */
 void stack_set_told(struct stack_service *service, const char *host, uint16_t port);
 /* Also makes `name` a host name of the service, once. */

@@ -48,7 +48,8 @@ enum compose_role {
 struct compose_port {
     uint16_t published, container; /* published 0: not published */
     enum compose_role role;
-    const char *told; /* Kafka: what clients of `container` are told as the broker's host, or NULL: the address they used */
+    const char
+        *told; /* Kafka: what clients of `container` are told as the broker's host, or NULL: the address they used */
     uint16_t told_port;
 };
 
@@ -90,9 +91,9 @@ struct compose_plan {
 };
 
 struct compose_options {
-    const char *path;           /* absolute */
-    bool in_spanish;            /* the notes */
-    bool lab_is_there;          /* whether this build serves JupyterLab */
+    const char *path;  /* absolute */
+    bool in_spanish;   /* the notes */
+    bool lab_is_there; /* whether this build serves JupyterLab */
     const char *const *profiles;
     size_t profile_count;
     /* Reads a whole file; ERROR_NOT_FOUND when it is not there. */

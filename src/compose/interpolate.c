@@ -38,8 +38,8 @@ static bool read_name(struct reader *reader, char name[256]) {
     while (is_name_part(reader->at[size]))
         size++;
     if (size == 0 || !is_name_start(*reader->at) || size > 255)
-        return error_set(reader->error, ERROR_INVALID,
-            "'$%.20s' is no variable; a dollar sign itself is written $$", reader->at[-1] == '{' ? reader->at - 1 : reader->at);
+        return error_set(reader->error, ERROR_INVALID, "'$%.20s' is no variable; a dollar sign itself is written $$",
+            reader->at[-1] == '{' ? reader->at - 1 : reader->at);
     memcpy(name, reader->at, size);
     name[size] = 0;
     reader->at += size;
@@ -98,8 +98,8 @@ static bool read_variable(struct reader *reader, struct buffer *out) {
 /* To the end of the text, or behind the closing brace. */
 static bool read_text(struct reader *reader, bool in_braces, struct buffer *out) {
     if (++reader->depth > INTERPOLATION_DEPTH_MAX)
-        return error_set(reader->error, ERROR_LIMIT, "variables inside variables go deeper than %d levels",
-            INTERPOLATION_DEPTH_MAX);
+        return error_set(
+            reader->error, ERROR_LIMIT, "variables inside variables go deeper than %d levels", INTERPOLATION_DEPTH_MAX);
     for (; *reader->at != 0;) {
         if (in_braces && *reader->at == '}') {
             reader->at++;

@@ -3,8 +3,8 @@
  * $NAME  ${NAME}  ${NAME:-word} (also when empty)  ${NAME-word}  ${NAME:?sentence}  ${NAME?sentence}  ${NAME:+word}
  * ${NAME+word}  $$ (a dollar sign). A word may hold variables again. https://docs.docker.com/reference/compose-file/
  *
- * Variable files (.env, env_file): NAME=value lines, `export` before the name, # comments, 'literal' and "with $NAME and
- * escapes" values, which may go over several lines; a NAME alone takes the caller's value. */
+ * Variable files (.env, env_file): NAME=value lines, `export` before the name, # comments, 'literal' and "with $NAME
+ * and escapes" values, which may go over several lines; a NAME alone takes the caller's value. */
 #ifndef COMPOSE_INTERPOLATE_H
 #define COMPOSE_INTERPOLATE_H
 
@@ -14,7 +14,7 @@
 #include "base/vector.h"
 
 enum {
-    INTERPOLATED_SIZE_MAX = 65536,       /* of one text */
+    INTERPOLATED_SIZE_MAX = 65536,    /* of one text */
     INTERPOLATED_TOTAL_MAX = 8 << 20, /* of all texts of one reading */
     INTERPOLATION_DEPTH_MAX = 8,
     ENV_FILE_SIZE_MAX = 1 << 20,
@@ -22,8 +22,8 @@ enum {
 };
 
 struct interpolation {
-    const char *(*value)(void *context, const char *name);   /* NULL: not set */
-    void (*missing)(void *context, const char *name);        /* not set and nothing in its place: empty */
+    const char *(*value)(void *context, const char *name); /* NULL: not set */
+    void (*missing)(void *context, const char *name);      /* not set and nothing in its place: empty */
     void *context;
     size_t *left; /* bytes that may still be written: INTERPOLATED_TOTAL_MAX at first */
 };

@@ -167,8 +167,8 @@ static bool read_environment(struct model *model, struct model_service *service)
         const struct yaml_node *value = node->pairs[i].value;
         const char *name = node->pairs[i].key->text, *text;
         if (value->kind != YAML_SCALAR)
-            return yaml_fail(value, model->error, "the value of %.100s must be a text, this is %s", name,
-                yaml_kind_name(value));
+            return yaml_fail(
+                value, model->error, "the value of %.100s must be a text, this is %s", name, yaml_kind_name(value));
         text = yaml_is_null(value) ? value_of(model, name) : value->text;
         if (text != NULL)
             set_variable(service, name, text);
@@ -307,21 +307,21 @@ static bool read_replicas(struct model *model, struct model_service *service) {
 
 static bool read_service(struct model *model, const struct yaml_pair *pair) {
     if (pair->value->kind != YAML_MAPPING)
-        return yaml_fail(pair->value, model->error, "the service %.100s must be a mapping, this is %s",
-            pair->key->text, yaml_kind_name(pair->value));
+        return yaml_fail(pair->value, model->error, "the service %.100s must be a mapping, this is %s", pair->key->text,
+            yaml_kind_name(pair->value));
     if (!is_host_name(pair->key->text))
         return yaml_fail(pair->key, model->error, "'%.100s' cannot be a service's name", pair->key->text);
     struct model_service *service = VECTOR_ADD(&model->services);
-    *service = (struct model_service){
-        .node = pair->value, .name_node = pair->key, .name = pair->key->text, .image = ""};
+    *service =
+        (struct model_service){.node = pair->value, .name_node = pair->key, .name = pair->key->text, .image = ""};
     check_keys(model, service->node, service->name, service_keys, ARRAY_COUNT(service_keys));
     if (yaml_get(service->node, "image") == NULL && yaml_get(service->node, "build") == NULL &&
         yaml_get(service->node, "extends") == NULL)
         return yaml_fail(pair->key, model->error, "the service %.100s has neither an image nor a build", service->name);
     return read_one_text(model, service, "image", &service->image) && read_profiles(model, service) &&
            read_names(model, service) && read_replicas(model, service) && read_env_files(model, service) &&
-           read_environment(model, service) && model_read_ports(model, service) &&
-           model_read_volumes(model, service) && model_read_words(model, service, "entrypoint", &service->entrypoint) &&
+           read_environment(model, service) && model_read_ports(model, service) && model_read_volumes(model, service) &&
+           model_read_words(model, service, "entrypoint", &service->entrypoint) &&
            model_read_words(model, service, "command", &service->command) &&
            model_read_names_of(model, yaml_get(service->node, "depends_on"), "depends_on", &service->depends_on);
 }
@@ -341,9 +341,9 @@ static bool read_links(struct model *model, struct model_service *service) {
     bool good = model_read_texts(model, yaml_get(service->node, "links"), "links", &links);
     for (size_t i = 0; good && i < links.count; i++) {
         const char *colon = strchr(links.items[i], ':');
-        const char *name =
-            colon == NULL ? links.items[i]
-                          : arena_text(model->arena, bytes_make(links.items[i], (size_t)(colon - links.items[i])));
+        const char *name = colon == NULL
+                               ? links.items[i]
+                               : arena_text(model->arena, bytes_make(links.items[i], (size_t)(colon - links.items[i])));
         struct model_service *other = model_find(model, name);
         if (other == NULL)
             good = yaml_fail(yaml_get(service->node, "links"), model->error,
@@ -400,8 +400,7 @@ static bool read_dot_env(struct model *model) {
     if (good)
         good = env_file_parse(&interpolation, model->arena, ".env", buffer_view(&text), &model->dot_env, model->error);
     else
-        good = error.code == ERROR_NOT_FOUND ||
-               error_set(model->error, error.code, "%s: %s", path, error.message);
+        good = error.code == ERROR_NOT_FOUND || error_set(model->error, error.code, "%s: %s", path, error.message);
     buffer_free(&text);
     return good;
 }

@@ -60,7 +60,7 @@ struct model {
     const char *folder;  /* of the file */
     const char *file;    /* its name in messages */
     struct env_list dot_env;
-    size_t left;        /* see struct interpolation */
+    size_t left; /* see struct interpolation */
     struct error *error;
     VECTOR(struct model_service) services;
 };

@@ -16,8 +16,7 @@ const char *model_path(struct model *model, const char *path) {
                                                   : arena_printf(model->arena, "%s/%s", model->folder, path);
 }
 
-bool model_read_texts(
-    struct model *model, const struct yaml_node *node, const char *key, struct model_words *texts) {
+bool model_read_texts(struct model *model, const struct yaml_node *node, const char *key, struct model_words *texts) {
     if (node == NULL)
         return true;
     if (node->kind == YAML_SCALAR) {
@@ -71,8 +70,7 @@ void model_split_words(struct arena *arena, const char *line, struct model_words
     buffer_free(&word);
 }
 
-bool model_read_words(
-    struct model *model, struct model_service *service, const char *key, struct model_words *words) {
+bool model_read_words(struct model *model, struct model_service *service, const char *key, struct model_words *words) {
     const struct yaml_node *node = yaml_get(service->node, key);
     if (node == NULL || node->kind == YAML_SEQUENCE)
         return model_read_texts(model, node, key, words);
@@ -124,14 +122,14 @@ static bool read_short_port(struct model *model, struct model_service *service, 
         host = bytes_slice(text, 0, colon - 1);
     int64_t from, count, published_from = 0, published_count = 0;
     if (!parse_range(container, &from, &count) ||
-        (published.size > 0 && (!parse_range(published, &published_from, &published_count) ||
-                                   published_count != count)))
+        (published.size > 0 &&
+            (!parse_range(published, &published_from, &published_count) || published_count != count)))
         return yaml_fail(node, model->error, "'%.60s' is no port; PUBLISHED:CONTAINER is, as 9092:9092", node->text);
     check_host(model, service, host);
     for (int64_t i = 0; i < count; i++)
-        VECTOR_PUSH(&service->ports,
-            ((struct model_port){(uint16_t)(published_count > 0 ? published_from + i : from + i), (uint16_t)(from + i),
-                is_udp, node}));
+        VECTOR_PUSH(
+            &service->ports, ((struct model_port){(uint16_t)(published_count > 0 ? published_from + i : from + i),
+                                 (uint16_t)(from + i), is_udp, node}));
     if (published.size == 0)
         model_note(model, NOTE_PORT_NOT_CHOSEN, service->name, (int)from, (int)from);
     return true;
@@ -145,14 +143,13 @@ static bool read_long_port(struct model *model, struct model_service *service, c
         count != 1)
         return yaml_fail(node, model->error, "a port has a 'target' from 1 to 65535");
     published_from = from;
-    if (published != NULL && (published->kind != YAML_SCALAR ||
-                                 !parse_range(bytes_from_text(published->text), &published_from, &count)))
+    if (published != NULL &&
+        (published->kind != YAML_SCALAR || !parse_range(bytes_from_text(published->text), &published_from, &count)))
         return yaml_fail(published, model->error, "a port from 1 to 65535 is needed");
     if (host != NULL && host->kind == YAML_SCALAR)
         check_host(model, service, bytes_from_text(host->text));
     bool is_udp = protocol != NULL && protocol->kind == YAML_SCALAR && strcmp(protocol->text, "udp") == 0;
-    VECTOR_PUSH(
-        &service->ports, ((struct model_port){(uint16_t)published_from, (uint16_t)from, is_udp, node}));
+    VECTOR_PUSH(&service->ports, ((struct model_port){(uint16_t)published_from, (uint16_t)from, is_udp, node}));
     return true;
 }
 
@@ -187,9 +184,7 @@ static bool read_volume(struct model *model, struct model_service *service, cons
         target = to->text;
     } else if (node->kind == YAML_SCALAR) {
         const char *colon = strchr(node->text, ':');
-        source = colon == NULL
-                     ? NULL
-                     : arena_text(model->arena, bytes_make(node->text, (size_t)(colon - node->text)));
+        source = colon == NULL ? NULL : arena_text(model->arena, bytes_make(node->text, (size_t)(colon - node->text)));
         target = colon == NULL ? node->text : colon + 1;
         target = arena_text(model->arena, bytes_make(target, strcspn(target, ":")));
     } else {

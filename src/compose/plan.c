@@ -186,7 +186,7 @@ static enum compose_kind find_kind(struct model *model, struct model_service *se
 
 /* ---- small helpers ---- */
 
-struct compose_port *plan_open(struct compose_service *service, uint16_t port, enum compose_role role) {
+struct compose_port *plan_open_port(struct compose_service *service, uint16_t port, enum compose_role role) {
     for (size_t i = 0; i < service->ports.count; i++)
         if (service->ports.items[i].container == port)
             return &service->ports.items[i];
@@ -194,8 +194,8 @@ struct compose_port *plan_open(struct compose_service *service, uint16_t port, e
     return &service->ports.items[service->ports.count - 1];
 }
 
-bool plan_port_variable(struct model *model, struct model_service *service, const char *name, uint16_t standard,
-    uint16_t *port) {
+bool plan_port_variable(
+    struct model *model, struct model_service *service, const char *name, uint16_t standard, uint16_t *port) {
     const char *text = model_variable(service, name);
     int64_t number;
     *port = standard;
@@ -282,7 +282,7 @@ static void publish(
         const struct port_row *row = find_port(kind, line->container);
         if (row == NULL)
             model_note(model, NOTE_PORT_NOT_OPENED, service->name, line->container);
-        port = plan_open(service, line->container, row == NULL ? COMPOSE_ROLE_NONE : row->role);
+        port = plan_open_port(service, line->container, row == NULL ? COMPOSE_ROLE_NONE : row->role);
     }
     if (port->published != 0 && port->published != line->published) {
         struct compose_port more = *port;
@@ -298,7 +298,7 @@ static void map_ports(struct model *model, const struct model_service *from, str
     bool is_host = mode != NULL && mode->kind == YAML_SCALAR && strcmp(mode->text, "host") == 0;
     for (size_t i = 0; i < ARRAY_COUNT(port_rows); i++)
         if (port_rows[i].kind == to->kind && port_rows[i].always)
-            plan_open(to, port_rows[i].port, port_rows[i].role);
+            plan_open_port(to, port_rows[i].port, port_rows[i].role);
     for (size_t i = 0; i < to->ports.count && is_host; i++)
         to->ports.items[i].published = to->ports.items[i].container;
     for (size_t i = 0; i < from->ports.count && !is_host; i++)
@@ -306,8 +306,8 @@ static void map_ports(struct model *model, const struct model_service *from, str
 }
 
 /* A port of the machine has one owner. */
-static bool check_published(struct model *model, const struct compose_service *service,
-    const struct model_service *from) {
+static bool check_published(
+    struct model *model, const struct compose_service *service, const struct model_service *from) {
     for (size_t i = 0; i < model->plan->services.count; i++) {
         const struct compose_service *other = &model->plan->services.items[i];
         for (size_t k = 0; k < other->ports.count; k++)
@@ -315,8 +315,7 @@ static bool check_published(struct model *model, const struct compose_service *s
                 if (other->ports.items[k].published != 0 &&
                     other->ports.items[k].published == service->ports.items[n].published)
                     return yaml_fail(from->ports.count > 0 ? from->ports.items[0].node : from->name_node, model->error,
-                        "%s and %s both publish port %d", other->name, service->name,
-                        other->ports.items[k].published);
+                        "%s and %s both publish port %d", other->name, service->name, other->ports.items[k].published);
     }
     return true;
 }
@@ -357,8 +356,8 @@ static bool keeps_data(enum compose_kind kind) {
     return kind == COMPOSE_KAFKA || kind == COMPOSE_ZOOKEEPER || kind == COMPOSE_NAMENODE || kind == COMPOSE_DATANODE;
 }
 
-static bool plan_replica(struct model *model, struct model_service *from, enum compose_kind kind, uint16_t page,
-    int64_t number) {
+static bool plan_replica(
+    struct model *model, struct model_service *from, enum compose_kind kind, uint16_t page, int64_t number) {
     struct compose_plan *plan = model->plan;
     struct compose_service service = {.name = from->name, .image = from->image, .kind = kind, .note = ""};
     service.container = from->container != NULL && number == 1

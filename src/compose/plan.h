@@ -7,14 +7,15 @@
 #include "compose/model_parts.h"
 
 /* Opens a port at the service's own address; again with the same number changes nothing. Returns it. */
-struct compose_port *plan_open(struct compose_service *service, uint16_t port, enum compose_role role);
+struct compose_port *plan_open_port(struct compose_service *service, uint16_t port, enum compose_role role);
 /* The port a variable names, or `standard`; a variable that names none is an error. */
-bool plan_port_variable(struct model *model, struct model_service *service, const char *name, uint16_t standard,
-    uint16_t *port);
+bool plan_port_variable(
+    struct model *model, struct model_service *service, const char *name, uint16_t standard, uint16_t *port);
 /* Adds a setting; the first of its name counts. Returns false when there was one with another value. */
 bool plan_set(struct model *model, const char *name, const char *value, const char *service, const char *variable);
 /* The plan's services of a kind that have the host name; NULL when there is none. */
-const struct compose_service *plan_find_host(const struct compose_plan *plan, enum compose_kind kind, struct bytes host);
+const struct compose_service *plan_find_host(
+    const struct compose_plan *plan, enum compose_kind kind, struct bytes host);
 /* Splits "host:port"; false when it is not of that form. */
 bool plan_split_address(struct bytes text, struct bytes *host, uint16_t *port);
 /* Whether `text` fits `pattern`, in which * stands for any text. */

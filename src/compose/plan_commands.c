@@ -12,8 +12,8 @@ static const char *const tools[] = {
 
 /* Of these nothing is missed. */
 static const char *const met[] = {"sleep", "echo", "printf", "set", "true", ":", "exit", "wait", "cub", "nc", "export",
-    "wait-for-it", "dockerize", "run", "kafka-server-start", "zookeeper-server-start", "start-kafka",
-    "kafka-storage", "exec", "cd", "ls"};
+    "wait-for-it", "dockerize", "run", "kafka-server-start", "zookeeper-server-start", "start-kafka", "kafka-storage",
+    "exec", "cd", "ls"};
 
 static const char *base_name(const char *word) {
     const char *slash = strrchr(word, '/');

@@ -88,7 +88,7 @@ static void check_protocol(
 
 static void open_listener(struct model *model, struct compose_service *to, const struct listener *listener,
     const struct listener_list *advertised) {
-    struct compose_port *port = plan_open(to, listener->port, COMPOSE_ROLE_KAFKA);
+    struct compose_port *port = plan_open_port(to, listener->port, COMPOSE_ROLE_KAFKA);
     const struct listener *told = find_listener(advertised, listener->name);
     if (told == NULL || told->host.size == 0)
         return;
@@ -101,9 +101,9 @@ static bool open_plain_port(struct model *model, struct model_service *from, str
     const char *host_port = plan_kafka_property(from, "advertised.port");
     int64_t number = 9092, told = 0;
     if (port != NULL && (!bytes_to_int64(bytes_from_text(port), &number) || number < 1 || number > 65535))
-        return yaml_fail(from->name_node, model->error, "KAFKA_PORT of the service %.100s: '%.40s' is no port",
-            from->name, port);
-    struct compose_port *open = plan_open(to, (uint16_t)number, COMPOSE_ROLE_KAFKA);
+        return yaml_fail(
+            from->name_node, model->error, "KAFKA_PORT of the service %.100s: '%.40s' is no port", from->name, port);
+    struct compose_port *open = plan_open_port(to, (uint16_t)number, COMPOSE_ROLE_KAFKA);
     if (host == NULL || host[0] == 0)
         return true;
     if (host_port == NULL || !bytes_to_int64(bytes_from_text(host_port), &told) || told < 1 || told > 65535)
@@ -185,7 +185,7 @@ bool plan_zookeeper(struct model *model, struct model_service *from, struct comp
     for (size_t i = 0; i < ARRAY_COUNT(names); i++)
         if (!plan_port_variable(model, from, names[i], port, &port))
             return false;
-    plan_open(to, port, COMPOSE_ROLE_ZOOKEEPER);
+    plan_open_port(to, port, COMPOSE_ROLE_ZOOKEEPER);
     return true;
 }
 
@@ -193,7 +193,7 @@ bool plan_kafka_ui(struct model *model, struct model_service *from, struct compo
     uint16_t port;
     if (!plan_port_variable(model, from, "SERVER_PORT", page, &port))
         return false;
-    plan_open(to, port, COMPOSE_ROLE_KAFKA_UI);
+    plan_open_port(to, port, COMPOSE_ROLE_KAFKA_UI);
     return true;
 }
 

@@ -11,7 +11,7 @@ bool plan_spark(struct model *model, struct model_service *from, struct compose_
     if (!plan_port_variable(model, from, is_master ? "SPARK_MASTER_WEBUI_PORT" : "SPARK_WORKER_WEBUI_PORT",
             is_master ? 8080 : 8081, &port))
         return false;
-    plan_open(to, port, is_master ? COMPOSE_ROLE_SPARK_MASTER : COMPOSE_ROLE_SPARK_WORKER);
+    plan_open_port(to, port, is_master ? COMPOSE_ROLE_SPARK_MASTER : COMPOSE_ROLE_SPARK_WORKER);
     return true;
 }
 
@@ -45,7 +45,7 @@ bool plan_namenode(struct model *model, struct model_service *from, struct compo
         is_own = is_own || bytes_equal_ignore_case(host, bytes_from_text(to->names.items[i]));
     if (uri != NULL && !is_own)
         model_note(model, NOTE_DEFAULT_FS, variable, uri, from->name, port);
-    plan_open(to, port, COMPOSE_ROLE_NAMENODE);
+    plan_open_port(to, port, COMPOSE_ROLE_NAMENODE);
     plan_replication(model, from);
     if (first)
         plan_set(model, "fs.defaultFS",
@@ -99,11 +99,9 @@ bool plan_jupyter(struct model *model, struct model_service *from, struct compos
     if (!plan_port_variable(model, from, "JUPYTER_PORT", 8888, &port))
         return false;
     token = asked != NULL ? arena_text(model->arena, bytes_make(asked, strcspn(asked, "'\" \t\n"))) : token;
-    if (token != NULL && token[0] == 0)
-        model_note(model, NOTE_NO_TOKEN, from->name);
     if (token != NULL)
         plan_set(model, "jupyter.token", token[0] == 0 ? "none" : token, from->name, "token");
-    plan_open(to, port, COMPOSE_ROLE_JUPYTER);
+    plan_open_port(to, port, COMPOSE_ROLE_JUPYTER);
     plan_volumes(model, from);
     return true;
 }

@@ -148,8 +148,8 @@ static void take_setting(struct model *model, const struct model_service *servic
         model_note(model, NOTE_WORKERS_DIFFER, service->name, variable->name, variable->value);
 }
 
-static void follow_row(struct model *model, const struct model_service *service,
-    const struct model_variable *variable, const struct variable_row *row) {
+static void follow_row(struct model *model, const struct model_service *service, const struct model_variable *variable,
+    const struct variable_row *row) {
     switch (row->action) {
     case ACTION_SETTING:
         take_setting(model, service, variable, row->argument);
@@ -220,8 +220,8 @@ static bool is_yarn(const char *name) {
            strncmp(name, "MAPRED-SITE", 11) == 0 || strncmp(name, "CAPACITY-SCHEDULER", 18) == 0;
 }
 
-static bool plan_variable(struct model *model, struct model_service *service, struct model_variable *variable,
-    enum compose_kind kind) {
+static bool plan_variable(
+    struct model *model, struct model_service *service, struct model_variable *variable, enum compose_kind kind) {
     char property[PROPERTY_SIZE_MAX];
     const struct variable_row *row = find_variable(kind, variable->name);
     bool is_kafka = kind == COMPOSE_KAFKA && kafka_property(variable->name, property);

@@ -40,9 +40,9 @@ const char *yaml_kind_name(const struct yaml_node *node) {
 }
 
 bool yaml_is_null(const struct yaml_node *node) {
-    return node == NULL || (node->kind == YAML_SCALAR && node->is_plain &&
-                               (node->text[0] == 0 || strcmp(node->text, "~") == 0 ||
-                                   strcasecmp(node->text, "null") == 0));
+    return node == NULL ||
+           (node->kind == YAML_SCALAR && node->is_plain &&
+               (node->text[0] == 0 || strcmp(node->text, "~") == 0 || strcasecmp(node->text, "null") == 0));
 }
 
 struct yaml_node *yaml_get(const struct yaml_node *mapping, const char *key) {
@@ -74,8 +74,8 @@ static bool count_in(struct builder *builder, struct yaml_node *parent, const st
     if (child->depth >= parent->depth)
         parent->depth = child->depth + 1;
     if (parent->size > YAML_NODE_COUNT_MAX)
-        return yaml_fail(child, builder->error, "with its aliases this stands for more than %d values",
-            YAML_NODE_COUNT_MAX);
+        return yaml_fail(
+            child, builder->error, "with its aliases this stands for more than %d values", YAML_NODE_COUNT_MAX);
     return parent->depth <= YAML_DEPTH_MAX ||
            yaml_fail(child, builder->error, "this is nested more than %d levels deep", YAML_DEPTH_MAX);
 }
@@ -99,7 +99,8 @@ struct pair_list {
 /* Pairs of a merged mapping whose keys are not there yet. */
 static bool merge(struct builder *builder, const struct yaml_node *source, struct map *seen, struct pair_list *pairs) {
     if (source->kind != YAML_MAPPING)
-        return yaml_fail(source, builder->error, "a merge key (<<) takes a mapping, this is %s", yaml_kind_name(source));
+        return yaml_fail(
+            source, builder->error, "a merge key (<<) takes a mapping, this is %s", yaml_kind_name(source));
     builder->merged_count += source->count;
     if (builder->merged_count > YAML_NODE_COUNT_MAX)
         return yaml_fail(
@@ -197,8 +198,8 @@ static bool take_alias(struct builder *builder, const yaml_event_t *event) {
         return yaml_fail(here, builder->error, "there is no anchor &%.100s before this alias", name);
     for (int i = 0; i < builder->depth; i++)
         if (builder->frames[i].node == node)
-            return yaml_fail(here, builder->error, "the alias *%.100s stands inside its own anchor (line %d)", name,
-                node->line);
+            return yaml_fail(
+                here, builder->error, "the alias *%.100s stands inside its own anchor (line %d)", name, node->line);
     return place(builder, node);
 }
 
@@ -269,7 +270,8 @@ struct yaml_node *yaml_parse(struct arena *arena, const char *file, struct bytes
     struct builder builder = {.arena = arena, .file = file, .error = error};
     yaml_parser_t parser;
     if (text.size > YAML_SIZE_MAX) {
-        error_set(error, ERROR_LIMIT, "%s: the file has %zu bytes, at most %d are read", file, text.size, YAML_SIZE_MAX);
+        error_set(
+            error, ERROR_LIMIT, "%s: the file has %zu bytes, at most %d are read", file, text.size, YAML_SIZE_MAX);
         return NULL;
     }
     bool made = yaml_parser_initialize(&parser) != 0;

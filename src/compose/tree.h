@@ -1,8 +1,8 @@
 /* tree.h: a YAML document as a tree, over libyaml's events, with what compose files use: anchors, aliases, merge keys.
  *
- * A node that an alias names is shared, not copied. So that a small file cannot stand for a large tree, each node counts
- * what it stands for, aliases each time, and a document over YAML_NODE_COUNT_MAX is refused; so are an alias inside its
- * own anchor, a key twice in one mapping, a key that is no scalar, and a second document. Errors begin with
+ * A node that an alias names is shared, not copied. So that a small file cannot stand for a large tree, each node
+ * counts what it stands for, aliases each time, and a document over YAML_NODE_COUNT_MAX is refused; so are an alias
+ * inside its own anchor, a key twice in one mapping, a key that is no scalar, and a second document. Errors begin with
  * "NAME:LINE:COLUMN: ". YAML 1.1, https://yaml.org/spec/1.1/, and its merge key, https://yaml.org/type/merge.html. */
 #ifndef COMPOSE_TREE_H
 #define COMPOSE_TREE_H
