@@ -87,6 +87,7 @@ static void handle_status(struct http_request *request, void *context) {
     struct server *server = context;
     char since[32];
     bool machine_decides;
+    const char *advertised = settings_kafka(server->settings, "advertised.listeners");
     if (!check_token(server, request))
         return;
     struct status_answer *answer = calloc(1, sizeof *answer);
@@ -100,6 +101,8 @@ static void handle_status(struct http_request *request, void *context) {
         (long)server->instance.pid, server->instance.user, server->instance.address, since, resident_size(),
         server_memory_budget(server->settings, &machine_decides), server->options.share ? "true" : "false");
     buffer_append_json_string(&answer->out, bytes_from_text(server->options.data));
+    buffer_append_text(&answer->out, ", \"advertisedListeners\": ");
+    buffer_append_json_string(&answer->out, bytes_from_text(advertised == NULL ? "" : advertised));
     buffer_append_text(&answer->out, ", ");
     append_services(server, &answer->out);
     buffer_append_text(&answer->out, ", \"queries\": [");

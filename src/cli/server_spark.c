@@ -260,6 +260,7 @@ static void append_query(void *argument, const struct stream_summary *summary) {
     append_text(listing->out, "exception", summary->exception);
     append_text(listing->out, "firstBadRecord", buffer_text(&bad));
     append_text(listing->out, "firstBadField", summary->first_bad_field);
+    append_text(listing->out, "firstBadValue", summary->first_bad_record);
     append_text(listing->out, "firstBadReason", summary->first_bad_reason);
     append_text(listing->out, "firstBadPlace", summary->first_bad_place);
     append_reasons(listing->out, summary->query);

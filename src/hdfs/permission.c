@@ -31,7 +31,7 @@ static bool refuse(struct operation *operation, const char *path, const struct s
     char mode[12];
     permission_text(stat->mode, mode);
     return operation_fail(operation, EXCEPTION_ACCESS_CONTROL,
-        "Permission denied: user=%s, access=%s, inode=\"%s\":%s:%s:%c%s\n"
+        "Permission denied: user=%s, access=%s, inode=\"%s\":%s:%s:%c%s: "
         "%s belongs to %s. Write below /user/%s, or let its owner give access: HADOOP_USER_NAME=%s hdfs dfs -chmod "
         "o+%s%s%s %s",
         operation->user, access_names[wanted], path, stat->owner, stat->group, stat->is_directory ? 'd' : '-', mode,

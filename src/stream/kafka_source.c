@@ -405,10 +405,11 @@ static int64_t start_of(
 /* The log ends before an offset that the checkpoint names: it was cut by a loss of power, or the topic was made anew.
  */
 static void ahead_of_log(const struct kafka_offset *end, int64_t named, struct sql_error *error) {
-    raise_kafka_data_loss(
-        error, arena_printf(error->arena,
-                   "the checkpoint is ahead of its log: %s-%d ends at offset %lld, the checkpoint names %lld",
-                   end->topic, (int)end->partition, (long long)end->offset, (long long)named));
+    raise_kafka_data_loss(error,
+        arena_printf(error->arena,
+            "the checkpoint is ahead of its log: %s-%d ends at offset %lld, the checkpoint names %lld. The topic was "
+            "deleted and made again, or lost its end; with a new checkpointLocation the query reads it from its start",
+            end->topic, (int)end->partition, (long long)end->offset, (long long)named));
 }
 
 /* maxOffsetsPerTrigger is shared out in proportion to what each partition has waiting, as Spark does it. */

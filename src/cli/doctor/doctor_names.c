@@ -110,7 +110,7 @@ static bool may_have_names(char reason[256]) {
         return true;
     pid_t child = fork();
     if (child == 0) {
-        if (!names_enter("/etc/hosts", "/dev/null", &error))
+        if (!names_enter("/etc/hosts", "", &error))
             (void)!write(ends[1], error.message, strlen(error.message));
         _exit(0);
     }
@@ -139,7 +139,25 @@ static void look_outside(struct doctor *doctor, const char *names) {
         doctor->address);
 }
 
+/* PLAINTEXT://host:port,… that clients are told: each must lead somewhere. */
+static void look_at_advertised(struct doctor *doctor) {
+    char *copy = strdup(doctor_text(doctor->status, "advertisedListeners")), *rest = copy, *listener, found[64];
+    ASSERT(copy != NULL);
+    while ((listener = strsep(&rest, ",")) != NULL) {
+        char *place = strstr(listener, "://"), host[256];
+        place = place != NULL ? place + 3 : listener;
+        snprintf(host, sizeof host, "%.*s", (int)strcspn(place, ":"), place);
+        if (host[0] == 0 || own_address(doctor, host) != NULL || resolve(host, found))
+            continue;
+        doctor_find(doctor, FINDING_WRONG, MESSAGE_DOCTOR_ADVERTISED, place);
+        doctor_command(doctor, "raudal down --data %s && raudal up -d --data %s --address %s", doctor->instance.data,
+            doctor->instance.data, doctor->address);
+    }
+    free(copy);
+}
+
 void doctor_names(struct doctor *doctor) {
+    look_at_advertised(doctor);
     struct buffer names = {0};
     list_names(doctor, &names);
     if (getenv("RAUDAL_PROGRAM") != NULL)

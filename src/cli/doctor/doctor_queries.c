@@ -101,7 +101,7 @@ static void look_at_bad_records(struct doctor *doctor, const char *name, json_t 
     if (count == 0)
         return;
     doctor_find(doctor, FINDING_WRONG, MESSAGE_DOCTOR_QUERY_BAD_RECORDS, name, count, place[0] != 0 ? place : "-",
-        field[0] != 0 ? field : "-", doctor_text(query, "firstBadReason"), doctor_text(query, "firstBadRecord"));
+        field[0] != 0 ? field : "-", doctor_text(query, "firstBadReason"), doctor_text(query, "firstBadValue"));
     const char *hyphen = strrchr(place, '-');
     if (hyphen == NULL || sscanf(hyphen, "-%d offset %lld", &partition, &offset) != 2)
         return;

@@ -11,6 +11,7 @@
 #include "base/assert.h"
 #include "cli/commands.h"
 #include "cli/instance.h"
+#include "cli/messages.h"
 #include "store/store.h"
 
 #define DEFAULT_PORT 9000
@@ -368,6 +369,16 @@ static int run_getconf(int count, char **words) {
     return FAILURE;
 }
 
+/* namenode -format and its kin: what installation guides begin with. */
+static int run_namenode(int count, char **words) {
+    if (count > 0 && strcmp(words[0], "-format") == 0) {
+        message_print(MESSAGE_HDFS_NOTHING_TO_FORMAT);
+        return 0;
+    }
+    fputs("hdfs namenode: the NameNode is part of raudal up; this tool knows hdfs namenode -format\n", stderr);
+    return FAILURE;
+}
+
 static int refuse(const char *tool, const char *word) {
     if (*word) {
         fprintf(stderr, "%s %s is not supported by this tool; it knows: dfs, dfsadmin -safemode, getconf -confKey\n",
@@ -385,6 +396,9 @@ int tool_hdfs_main(int argc, char **argv) {
     }
     if (strcmp(word, "getconf") == 0) {
         return run_getconf(argc - 2, argv + 2);
+    }
+    if (strcmp(word, "namenode") == 0) {
+        return run_namenode(argc - 2, argv + 2);
     }
     if (strcmp(word, "fsck") == 0) {
         return shell_fsck(argc - 2, argv + 2);

@@ -184,6 +184,48 @@ bool tool_connect(struct tool *tool, const char *client_id) {
     return false;
 }
 
+/* NULL also when the topic itself exists (*exists) or the broker does not answer. */
+static char *look_for_topic(struct tool *tool, const char *topic, bool *exists) {
+    struct arena arena = {0};
+    struct error error = {0};
+    struct kafka_metadata_reply reply;
+    struct bytes wanted = bytes_from_text(topic), found = BYTES_NULL;
+    size_t best = wanted.size / 3 + 2;
+    *exists = false;
+    bool ok = remote_metadata(tool->remote, NULL, 0, false, &reply, &arena, &error);
+    for (int32_t i = 0; ok && i < reply.topics.count; i++) {
+        const struct kafka_metadata_reply_topic *other = &reply.topics.items[i];
+        size_t distance = other->is_internal ? SIZE_MAX : bytes_edit_distance(wanted, other->name);
+        *exists |= distance == 0;
+        if (distance > 0 && distance < best) {
+            best = distance;
+            found = other->name;
+        }
+    }
+    char *name = found.data != NULL && !*exists ? tool_text(found) : NULL;
+    arena_destroy(&arena);
+    return name;
+}
+
+void tool_explain_topic(struct tool *tool, const char *topic) {
+    bool exists;
+    char *near = look_for_topic(tool, topic, &exists);
+    if (exists)
+        return;
+    if (near != NULL)
+        message_error(MESSAGE_KAFKA_TOOL_TOPIC_MEANT, near);
+    message_error(MESSAGE_KAFKA_TOOL_TOPIC_CREATE, remote_bootstrap(tool->remote), topic);
+    free(near);
+}
+
+void tool_note_new_topic(struct tool *tool, const char *topic) {
+    bool exists;
+    char *near = look_for_topic(tool, topic, &exists);
+    if (near != NULL)
+        message_error(MESSAGE_KAFKA_TOOL_TOPIC_NEW, topic, near);
+    free(near);
+}
+
 void tool_log_error(const char *logger, const char *format, ...) {
     char time[32];
     calendar_format_log4j(remote_wall_ms(), time);

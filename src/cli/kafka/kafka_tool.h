@@ -46,6 +46,11 @@ int tool_usage_error(const struct tool *tool, const char *format, ...) __attribu
 /* Connects tool->remote to --bootstrap-server (or --zookeeper's instance, or in a raudal shell that instance).
  * Otherwise prints why and gives false. */
 bool tool_connect(struct tool *tool, const char *client_id);
+/* For a topic that was missing: what may have been meant, and how to create it. On standard error. */
+void tool_explain_topic(struct tool *tool, const char *topic);
+/* Before a topic is used that the broker would make on the way: says when it is new and one of a similar name exists.
+ */
+void tool_note_new_topic(struct tool *tool, const char *topic);
 /* "[2026-11-22 15:10:47,662] ERROR text (logger)" on standard error. */
 void tool_log_error(const char *logger, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* What a property of the command line or of a file does to the tool; value is "" behind a name without '='. */

@@ -279,6 +279,8 @@ static int run(struct console *console) {
         .commit = console->auto_commit,
         .read_committed = console->read_committed,
     };
+    if (consumer_options.topic != NULL)
+        tool_note_new_topic(&console->tool, consumer_options.topic);
     struct consumer *consumer = consumer_open(&consumer_options, &error);
     int status = consumer ? 0 : 1;
     console->last_message_ms = remote_now_ms();

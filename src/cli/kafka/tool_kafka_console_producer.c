@@ -232,6 +232,12 @@ static bool find_topic(struct producer *producer) {
     }
 }
 
+/* The first time: also says when it is a new one that may not be what was meant. */
+static bool open_topic(struct producer *producer) {
+    tool_note_new_topic(&producer->tool, producer->topic);
+    return find_topic(producer);
+}
+
 /* ---- sending ---- */
 
 static void compress(struct producer *producer, struct partition_buffer *partition) {
@@ -489,7 +495,7 @@ int tool_kafka_console_producer_main(int argc, char **argv) {
     int status = 1;
     if (tool_parse(&producer.tool, argc, argv, &status)) {
         status = 1;
-        if (take_options(&producer) && tool_connect(&producer.tool, producer.client_id) && find_topic(&producer)) {
+        if (take_options(&producer) && tool_connect(&producer.tool, producer.client_id) && open_topic(&producer)) {
             remote_set_timeout(producer.tool.remote, 30000 + producer.request_timeout_ms);
             producer.sticky = (int32_t)(remote_now_ms() % producer.partition_count);
             status = read_input(&producer) ? 0 : 1;

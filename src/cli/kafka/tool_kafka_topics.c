@@ -112,7 +112,10 @@ static int must_exist(struct tool *tool, const struct tool_texts *names) {
         return 0;
     char text[600];
     snprintf(text, sizeof text, "Topic '%s' does not exist as expected", topic);
-    return fail_with("java.lang.IllegalArgumentException", text);
+    int status = fail_with("java.lang.IllegalArgumentException", text);
+    if (strcspn(topic, "*.[(|+?^$\\,") == strlen(topic)) /* a name, no pattern */
+        tool_explain_topic(tool, topic);
+    return status;
 }
 
 /* ---- list ---- */

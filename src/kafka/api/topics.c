@@ -80,7 +80,8 @@ static bool check_counts(struct api_request *request, const wanted_topic *wanted
             api_text(request,
                 "Unable to replicate the partition %d time(s): The target replication factor of %d cannot be reached "
                 "because only 1 broker(s) are "
-                "registered or some brokers have all their log directories cordoned.",
+                "registered or some brokers have all their log directories cordoned. Raudal is one broker: leave the "
+                "replication factor out, or ask for 1.",
                 factor, factor));
     return true;
 }
