@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/bytes.h"
@@ -120,6 +121,30 @@ bool names_enter(const char *hosts_path, const char *volumes, struct error *erro
         return false;
     mount_volumes(volumes);
     return enter_user_namespace(0, uid, 0, gid, 0, error);
+}
+
+bool names_can_enter(const char *hosts_path, struct error *error) {
+    int ends[2], status = 1;
+    struct error found = {0};
+    if (pipe2(ends, O_CLOEXEC) != 0)
+        return error_system(error, errno, "a pipe");
+    pid_t child = fork();
+    if (child == 0) {
+        bool entered = unshare(CLONE_NEWNS) == 0
+                           ? mount_hosts(hosts_path, &found)
+                           : enter_user_namespace(CLONE_NEWNS, 0, geteuid(), 0, getegid(), &found) &&
+                                 mount_hosts(hosts_path, &found);
+        if (!entered)
+            (void)!write(ends[1], &found, sizeof found);
+        _exit(entered ? 0 : 1);
+    }
+    close(ends[1]);
+    if (child < 0)
+        error_system(error, errno, "a child");
+    else if (read(ends[0], &found, sizeof found) == sizeof found)
+        *error = found;
+    close(ends[0]);
+    return child > 0 && waitpid(child, &status, 0) == child && status == 0;
 }
 
 static bool is_localhost_line(const char *line) {

@@ -15,6 +15,10 @@ bool names_write_hosts(const char *path, const char *address, const struct stack
  * group it runs as stay the same. */
 bool names_enter(const char *hosts_path, const char *volumes, struct error *error);
 
+/* Whether names_enter would succeed, found out in a child of this process: a failed one may leave a process without
+ * rights. */
+bool names_can_enter(const char *hosts_path, struct error *error);
+
 /* In a file made by names_write_hosts: `localhost` becomes `address` and is nothing else. */
 bool names_set_localhost(const char *path, const char *address, struct error *error);
 

@@ -22,6 +22,7 @@
 #include "cli/embedded.h"
 #include "cli/messages.h"
 #include "cli/names.h"
+#include "cli/resolver/preload.h"
 
 static bool write_file(const char *path, const void *data, size_t size, struct error *error) {
     char temporary[PATH_MAX + 160];
@@ -207,14 +208,49 @@ static void set_environment(const struct program *program) {
     prepend("PYTHONPATH", text);
 }
 
-bool child_program_enter(const struct program *program) {
-    struct error error;
-    char hosts[PATH_MAX + 128];
-    snprintf(hosts, sizeof hosts, "%s/hosts", program->folder);
-    if (program->with_names && !names_enter(hosts, program->instance->volumes, &error)) {
-        message_error(MESSAGE_SHELL_NO_NAMESPACE, error.message, program->instance->address);
-        return false;
+/* Said once in the life of a Raudal: DIR/run/names holds the life in which it was said. */
+static void say_preloaded(const struct instance *instance, const char *reason) {
+    char path[PATH_MAX + 16], life[64], said[64] = "";
+    snprintf(path, sizeof path, "%s/run/names", instance->data);
+    snprintf(life, sizeof life, "%ld %lld", (long)instance->pid, (long long)instance->started_ms);
+    FILE *file = fopen(path, "re");
+    if (file != NULL) {
+        if (fgets(said, sizeof said, file) == NULL)
+            said[0] = 0;
+        fclose(file);
     }
+    if (strcmp(said, life) == 0)
+        return;
+    message_error(MESSAGE_SHELL_PRELOADED, reason, instance->address);
+    (void)write_file(path, life, strlen(life), NULL);
+}
+
+/* Private names by a mount namespace, else by the preloaded resolver. RAUDAL_NAMES=preload or namespace chooses. */
+static bool take_names(const struct program *program) {
+    struct error error = {0}, second = {0};
+    char hosts[PATH_MAX + 128];
+    const char *wanted = getenv("RAUDAL_NAMES");
+    bool preload = wanted != NULL && strcmp(wanted, "preload") == 0;
+    snprintf(hosts, sizeof hosts, "%s/hosts", program->folder);
+    if (!program->with_names)
+        return true;
+    if (preload)
+        error_set(&error, ERROR_NONE, "RAUDAL_NAMES=preload");
+    else if (names_can_enter(hosts, &error) && names_enter(hosts, program->instance->volumes, &error))
+        return true;
+    bool may_preload = wanted == NULL || strcmp(wanted, "namespace") != 0;
+    if (may_preload && preload_set(program->instance->data, hosts, &second)) {
+        say_preloaded(program->instance, error.message);
+        return true;
+    }
+    message_error(MESSAGE_SHELL_NO_NAMESPACE, second.code == ERROR_NONE ? error.message : second.message,
+        program->instance->address);
+    return false;
+}
+
+bool child_program_enter(const struct program *program) {
+    if (!take_names(program))
+        return false;
     set_environment(program);
     return true;
 }
@@ -224,6 +260,8 @@ static _Noreturn void start_child(const struct program *program, char **argv, co
     prctl(PR_SET_PDEATHSIG, SIGTERM);
     if (!child_program_enter(program))
         _exit(1);
+    if (getenv("RAUDAL_HOSTS") != NULL && preload_is_static(argv[0]))
+        message_error(MESSAGE_SHELL_STATIC, argv[0], program->instance->address);
     execvp(argv[0], argv);
     message_error(MESSAGE_SHELL_CANNOT_START, argv[0], strerror(errno));
     _exit(errno == ENOENT ? 127 : 126);
