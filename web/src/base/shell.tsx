@@ -1,6 +1,6 @@
 // The frame of every page: headline, navigation, language and theme, messages that appear and go.
 import { Component, render, type ComponentChildren, type ComponentType } from 'preact';
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { watchKeys } from './keys';
 import { at, takeLinks, useRoute } from './router';
 import { language, setLanguage, t } from './words';
@@ -78,7 +78,7 @@ const PATHS = {
   down: 'M8 3v9.5M4 9l4 4 4-4',
   left: 'M10 3L5 8l5 5',
   right: 'M6 3l5 5-5 5',
-  more: 'M3 8h.01M8 8h.01M13 8h.01',
+  more: 'M3.2 8v.01M8 8v.01M12.8 8v.01',
   play: 'M4.5 3v10l8-5-8-5z',
   stop: 'M4 4h8v8H4z',
   pause: 'M5.5 3v10M10.5 3v10',
@@ -96,7 +96,7 @@ const PATHS = {
 export type IconName = keyof typeof PATHS;
 export function Icon({ name }: { name: IconName }) {
   return (
-    <svg class="icon" viewBox="0 0 16 16" aria-hidden="true" focusable="false"><path d={PATHS[name]} /></svg>
+    <svg class={`icon icon-${name}`} viewBox="0 0 16 16" aria-hidden="true" focusable="false"><path d={PATHS[name]} /></svg>
   );
 }
 
@@ -207,6 +207,19 @@ export function useTitle(title: string): void {
 export function Menu({ label, children }: { label: string; children: ComponentChildren }) {
   const [open, setOpen] = useState(false);
   const box = useRef<HTMLDivElement>(null);
+  const list = useRef<HTMLDivElement>(null);
+  // Beside its button on the window itself, so that no scrolling box cuts it off; above it where there is no room below.
+  useLayoutEffect(() => {
+    if (!open || !list.current) return undefined;
+    const button = box.current!.getBoundingClientRect();
+    const height = list.current.offsetHeight;
+    const below = button.bottom + height < innerHeight || button.top < height;
+    list.current.style.top = `${below ? button.bottom : button.top - height}px`;
+    list.current.style.right = `${document.documentElement.clientWidth - button.right}px`;
+    const close = (): void => setOpen(false);
+    addEventListener('scroll', close, { capture: true, once: true });
+    return () => removeEventListener('scroll', close, { capture: true });
+  }, [open]);
   const leave = (event: FocusEvent): void => {
     if (!box.current?.contains(event.relatedTarget as Node | null)) setOpen(false);
   };
@@ -226,7 +239,7 @@ export function Menu({ label, children }: { label: string; children: ComponentCh
     <div class="menubox" ref={box} onFocusOut={leave} onKeyDown={keys}>
       <button type="button" class="plain" aria-haspopup="true" aria-expanded={open} aria-label={label} title={label}
         onClick={() => setOpen(!open)}><Icon name="more" /></button>
-      {open && <div class="menu" onClick={() => setOpen(false)}>{children}</div>}
+      {open && <div class="menu" ref={list} onClick={() => setOpen(false)}>{children}</div>}
     </div>
   );
 }

@@ -1,17 +1,29 @@
-// 8080, in place of Kafka UI.
-import { useLive } from '../base/api';
-import { Failure, Shell, start, useTitle } from '../base/shell';
-import { t } from '../base/words';
+// 8080, in place of Kafka UI: topics, messages, consumer groups, the broker.
+import { useRoute } from '../base/router';
+import { NotFound, Shell, start } from '../base/shell';
+import { BrokerPage } from './broker';
+import { GroupPage } from './group';
+import { GroupsPage } from './groups';
+import { TopicPage } from './topic';
+import { TopicsPage } from './topics';
+import { t } from './words';
+
+function Content() {
+  const { path } = useRoute();
+  const [section, name] = path;
+  if (section === undefined) return <TopicsPage />;
+  if (section === 'topics' && name !== undefined) return <TopicPage key={name} name={name} />;
+  if (section === 'groups') return name === undefined ? <GroupsPage /> : <GroupPage key={name} name={name} />;
+  if (section === 'broker') return <BrokerPage />;
+  return <NotFound />;
+}
 
 function App() {
-  const { data, error } = useLive<{ topics: { name: string }[] }>('json/');
-  useTitle('Kafka');
-  return (
-    <Shell page="kafka" nav={[{ path: '', label: 'Topics', owns: [''] }]}>
-      <h1>{t('kafka')}</h1>
-      {error && <Failure error={error} />}
-      <ul>{data?.topics.map((topic) => <li key={topic.name}>{topic.name}</li>)}</ul>
-    </Shell>
-  );
+  const nav = [
+    { path: '', label: t('topics'), owns: ['', 'topics'] },
+    { path: 'groups', label: t('groups'), owns: ['groups'] },
+    { path: 'broker', label: t('broker'), owns: ['broker'] },
+  ];
+  return <Shell page="kafka" nav={nav}><Content /></Shell>;
 }
 start(App);
