@@ -256,6 +256,25 @@ bool world_disk_space(
     return world->operations->disk_space(world, path, total_size, free_size, error);
 }
 
+struct world_process *world_process_start(struct world_loop *loop, const struct world_process_options *options,
+    world_process_ended *ended, void *argument, struct error *error) {
+    if (loop->world->operations->process_start == NULL) {
+        error_set(error, ERROR_UNSUPPORTED, "a simulated world starts no programs");
+        return NULL;
+    }
+    return loop->world->operations->process_start(loop, options, ended, argument, error);
+}
+int64_t world_process_id(const struct world_process *process) {
+    return process->world->operations->process_id(process);
+}
+void world_process_kill(struct world_process *process, int signal_number) {
+    process->world->operations->process_kill(process, signal_number);
+}
+void world_process_close(struct world_process *process) {
+    if (process != NULL)
+        process->world->operations->process_close(process);
+}
+
 /* ---- whole files ---- */
 
 bool world_read_file(struct world *world, const char *path, size_t size_max, struct buffer *out, struct error *error) {

@@ -26,6 +26,7 @@ struct world_timer;
 struct world_listener;
 struct world_socket;
 struct world_pool;
+struct world_process;
 
 typedef void world_function(void *argument);
 
@@ -198,6 +199,25 @@ int world_socket_release(struct world_socket *socket);
 /* Calls ready when a foreign descriptor (e.g. an epoll set) is readable; posix only. watch false stops. */
 bool world_loop_watch_descriptor(
     struct world_loop *loop, int descriptor, world_ready_function *ready, void *argument, bool watch);
+
+/* Programs: loop thread. */
+struct world_process_options {
+    const char *const *arguments;   /* [0] is looked up on PATH; ends with NULL */
+    const char *const *environment; /* "NAME=value", beside and above our own; ends with NULL */
+    const char *directory;          /* to start in; NULL: ours */
+    int output_descriptor;          /* its standard output and errors; -1: nowhere */
+};
+/* exit_status: of the program, or 128 + the signal that ended it. */
+typedef void world_process_ended(void *argument, int exit_status);
+/* Starts a program in a process group of its own; `ended` is called once, when it has ended. ERROR_UNSUPPORTED in the
+ * simulated world. */
+struct world_process *world_process_start(struct world_loop *loop, const struct world_process_options *options,
+    world_process_ended *ended, void *argument, struct error *error);
+int64_t world_process_id(const struct world_process *process);
+/* A signal for the whole group. Harmless when it has ended. */
+void world_process_kill(struct world_process *process, int signal_number);
+/* Forgets it, running or not; `ended` is not called any more. */
+void world_process_close(struct world_process *process);
 
 /* ---- thread pools ---- */
 

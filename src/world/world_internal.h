@@ -81,6 +81,12 @@ struct world_operations {
     bool (*loop_watch_descriptor)(
         struct world_loop *loop, int descriptor, world_ready_function *ready, void *argument, bool watch);
 
+    struct world_process *(*process_start)(struct world_loop *loop, const struct world_process_options *options,
+        world_process_ended *ended, void *argument, struct error *error); /* NULL: there are no programs */
+    int64_t (*process_id)(const struct world_process *process);
+    void (*process_kill)(struct world_process *process, int signal_number);
+    void (*process_close)(struct world_process *process);
+
     struct world_pool *(*pool_create)(struct world *world, const char *name, int thread_count,
         enum world_pool_priority priority, struct error *error);
     void (*pool_destroy)(struct world_pool *pool);
@@ -108,6 +114,9 @@ struct world_listener {
     struct world *world;
 };
 struct world_socket {
+    struct world *world;
+};
+struct world_process {
     struct world *world;
 };
 struct world_pool {

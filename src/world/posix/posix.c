@@ -54,6 +54,7 @@ struct world *world_posix_create(void) {
     posix_loop_operations(operations);
     posix_socket_operations(operations);
     posix_pool_operations(operations);
+    posix_process_operations(operations);
     struct world *world = world_allocate(sizeof *world);
     world->operations = operations;
     return world;

@@ -24,6 +24,7 @@ void posix_map_operations(struct world_operations *operations);
 void posix_loop_operations(struct world_operations *operations);
 void posix_socket_operations(struct world_operations *operations);
 void posix_pool_operations(struct world_operations *operations);
+void posix_process_operations(struct world_operations *operations);
 
 /* The libuv loop behind a posix loop. Loop thread. */
 uv_loop_t *posix_loop_uv(struct world_loop *loop);

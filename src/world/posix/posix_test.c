@@ -338,6 +338,53 @@ static void pools_finish_what_was_submitted(void **state) {
     assert_int_equal(task_count, 1501);
 }
 
+struct child {
+    struct world_loop *loop;
+    struct world_process *process;
+    struct world_file *output;
+    _Atomic int status;
+};
+
+static void child_ended(void *argument, int status) {
+    struct child *child = argument;
+    world_process_close(child->process);
+    child->status = status;
+}
+
+static void start_child(void *argument) {
+    struct child *child = argument;
+    const char *const words[] = {"sh", "-c", "echo $GREETING; kill -TERM $$", NULL};
+    const char *const environment[] = {"GREETING=hola", NULL};
+    struct world_process_options options = {words, environment, NULL, world_file_descriptor(child->output, NULL)};
+    child->process = world_process_start(child->loop, &options, child_ended, child, NULL);
+    ASSERT(child->process != NULL && world_process_id(child->process) > 0);
+}
+
+static void start_missing(void *argument) {
+    struct child *child = argument;
+    const char *const words[] = {"/no/such/program", NULL};
+    struct error error = {0};
+    child->process = world_process_start(
+        child->loop, &(struct world_process_options){words, NULL, NULL, -1}, child_ended, child, &error);
+    ASSERT(child->process == NULL && strstr(error.message, "/no/such/program") != NULL);
+}
+
+static void programs_are_started_and_their_end_is_told(void **state) {
+    char text[8] = "";
+    struct child child = {.status = -1, .loop = world_loop_create(world, "test", NULL)};
+    child.output =
+        world_file_open(world, path_of("out"), WORLD_OPEN_READ | WORLD_OPEN_WRITE | WORLD_OPEN_CREATE, 0644, NULL);
+    world_loop_call(child.loop, start_child, &child);
+    while (child.status < 0)
+        world_loop_call(child.loop, count_task, NULL);
+    assert_int_equal(child.status, 128 + 15);
+    assert_int_equal(world_file_read(child.output, text, sizeof text, 0, NULL), 5);
+    assert_memory_equal(text, "hola", 4);
+    world_loop_call(child.loop, start_missing, &child);
+    world_file_close(child.output);
+    world_loop_destroy(child.loop);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(files_are_read_and_written_at_offsets, set_up, tear_down),
@@ -351,6 +398,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(posts_keep_their_order_and_run_before_the_loop_ends, set_up, tear_down),
         cmocka_unit_test_setup_teardown(timers_repeat, set_up, tear_down),
         cmocka_unit_test_setup_teardown(sockets_carry_parts_and_files, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(programs_are_started_and_their_end_is_told, set_up, tear_down),
         cmocka_unit_test_setup_teardown(pools_finish_what_was_submitted, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
