@@ -91,7 +91,8 @@ bool child_program_write_modules(const char *folder, struct error *error) {
     } modules[] = {{"sitecustomize.py", embedded_sitecustomize, embedded_sitecustomize_size},
         {"raudal_kernel.py", embedded_raudal_kernel, embedded_raudal_kernel_size},
         {"raudal_pyspark.py", embedded_raudal_pyspark, embedded_raudal_pyspark_size},
-        {"raudal_spark_sql.py", embedded_raudal_spark_sql, embedded_raudal_spark_sql_size}};
+        {"raudal_spark_sql.py", embedded_raudal_spark_sql, embedded_raudal_spark_sql_size},
+        {"raudal_worker.py", embedded_raudal_worker, embedded_raudal_worker_size}};
     char path[PATH_MAX + 160];
     for (size_t i = 0; i < ARRAY_COUNT(modules); i++) {
         snprintf(path, sizeof path, "%s/%s", folder, modules[i].name);

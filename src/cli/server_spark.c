@@ -1,10 +1,15 @@
 /* server_spark.c: the Spark plane: engine, streaming queries, Spark Connect, on the `spark` loop and the compute pool
  * (the Spark slots). */
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/assert.h"
+#include "cli/program.h"
 #include "cli/server_internal.h"
 #include "connect/connect.h"
 #include "exec/exec.h"
@@ -17,6 +22,8 @@ struct spark_plane {
     struct stream_kafka *kafka;
     struct stream_manager *streams;
     struct connect_server *connect;
+    struct python_plane *python;
+    const char *launcher[6]; /* of Python workers: they see the names that programs see */
 };
 
 static const char *session_default(void *context, const char *name) {
@@ -107,6 +114,31 @@ static void log_start(struct server *server) {
             cores, (double)memory / (1 << 30));
 }
 
+static bool start_python(struct server *server, struct error *error) {
+    char self[PATH_MAX], module_folder[PATH_MAX + 16];
+    struct spark_plane *spark = server->spark;
+    ssize_t size = readlink("/proc/self/exe", self, sizeof self - 1);
+    if (size < 0)
+        return error_system(error, errno, "/proc/self/exe");
+    self[size] = 0;
+    snprintf(module_folder, sizeof module_folder, "%s/run/python", server->options.data);
+    mkdir(module_folder, 0755);
+    const char *const words[] = {server_keep_text(server, self), "shell", "--data", server->options.data, "--", NULL};
+    memcpy(spark->launcher, words, sizeof words);
+    struct python_plane_options options = {
+        .world = server->world,
+        .loop = server->loops[SERVER_LOOP_SPARK],
+        .address = server->options.address,
+        .module_folder = server_keep_text(server, module_folder),
+        .launcher = spark->launcher,
+        .log = service_logs_get(server->logs, LOG_OF_SPARK),
+    };
+    if (!child_program_write_modules(module_folder, error))
+        return false;
+    spark->python = python_plane_create(&options, error);
+    return spark->python != NULL;
+}
+
 static bool start_connect(struct server *server, struct error *error) {
     char programs[PATH_MAX + 16];
     struct spark_plane *spark = server->spark;
@@ -128,6 +160,8 @@ static bool start_connect(struct server *server, struct error *error) {
         .setting_context = (void *)server->settings,
         .log = service_logs_get(server->logs, LOG_OF_SPARK),
         .metrics = server->metrics,
+        .python = spark->python,
+        .python_worker_max = (int)slot_count(server->settings),
     };
     spark->connect = connect_start(&options, error);
     return spark->connect != NULL;
@@ -148,7 +182,8 @@ static bool start_parts(struct server *server, struct server_failure *failure) {
     if (server->spark->streams == NULL)
         return false;
     failure->port = server_port(server, SERVICE_SPARK_CONNECT);
-    return !server->options.services[SERVICE_SPARK_CONNECT] || start_connect(server, &failure->error);
+    return !server->options.services[SERVICE_SPARK_CONNECT] ||
+           (start_python(server, &failure->error) && start_connect(server, &failure->error));
 }
 
 bool server_start_spark(struct server *server, struct server_failure *failure) {
@@ -174,6 +209,8 @@ void server_stop_spark(struct server *server) {
     struct world_loop *loop = server->loops[SERVER_LOOP_SPARK];
     if (spark->connect != NULL)
         connect_stop(spark->connect);
+    if (spark->python != NULL)
+        python_plane_destroy(spark->python);
     if (spark->streams != NULL) {
         struct manager_call call = {server, NULL, false};
         world_loop_call(loop, end_manager, &call);

@@ -302,6 +302,9 @@ void execute_command(struct operation *operation, const Connect__Command *comman
     case CONNECT__COMMAND__COMMAND_TYPE_WRITE_OPERATION:
         command_write(operation, command->write_operation);
         break;
+    case CONNECT__COMMAND__COMMAND_TYPE_REMOVE_CACHED_REMOTE_RELATION_COMMAND:
+        connect_operation_finish(operation); /* the rows go with the batch that they belong to */
+        break;
     case CONNECT__COMMAND__COMMAND_TYPE_WRITE_STREAM_OPERATION_START:
         command_start_stream(operation, command->write_stream_operation_start);
         break;

@@ -7,6 +7,7 @@
 #include "base/metrics.h"
 #include "exec/exec.h"
 #include "net/server.h"
+#include "python/python.h"
 #include "stream/stream.h"
 
 struct connect_server;
@@ -30,6 +31,8 @@ struct connect_options {
     void *setting_context;
     struct service_log *log; /* spark.log */
     struct metrics *metrics;
+    struct python_plane *python; /* workers for Python functions */
+    int python_worker_max;       /* of a session */
 };
 
 /* Answers on the port when it returns. Any thread but loops and pools. */

@@ -14,6 +14,8 @@
 #include "connect/lower.h"
 #include "wire/protobuf.h"
 #include "net/grpc.h"
+#include "net/http.h"
+#include "python/python.h"
 #include "service.pb-c.h"
 #include "sql/sql.h"
 
@@ -83,6 +85,10 @@ struct session {
     struct map tables;          /* memory sinks: name -> struct source, until the session ends; under settings_mutex */
     struct map queries;         /* run id -> struct stream_query, also ended ones: a reference each */
     struct operation *listener; /* the open listener bus */
+    /* Python functions: functions.c. */
+    char *interpreter, *folder; /* x-raudal-python and -folder, or NULL */
+    struct python_session *python;
+    VECTOR(struct stream_command *) stream_commands; /* under settings_mutex; freed with the session */
 };
 
 /* ---- service.c ---- */
@@ -148,6 +154,16 @@ void execution_end(struct operation *operation);
 const char *execution_describe(struct arena *arena, const Connect__Relation *root);
 void history_session_ended(struct session *session);
 void history_free(struct connect_server *server);
+
+/* ---- functions.c ---- */
+/* The session's Python workers, made when first asked for; NULL when it has ended. Loop. */
+struct python_session *session_python(struct session *session);
+/* The function of writeStream.foreachBatch (whole) or foreach, for stream_start. Any thread. */
+const struct stream_function *session_stream_function(struct session *session, struct bytes pickled, bool whole);
+/* Which query it belongs to; and that its query is to stop: a function that hangs is ended. Loop. */
+void session_function_started(const struct stream_function *function, struct uuid run_id);
+void session_stop_function(struct session *session, struct uuid run_id);
+void session_free_functions(struct session *session);
 
 /* ---- errors.c ---- */
 /* Ends the call with the error: status INTERNAL, ErrorInfo in the details, the whole kept for FetchErrorDetails.

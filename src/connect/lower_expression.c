@@ -14,8 +14,6 @@ static const struct {
     uint32_t number;
     const char *name, *advice;
 } unserved[] = {
-    {"expression", 15, "A user-defined function (udf, pandas_udf)",
-        "Use the functions of pyspark.sql.functions; Python workers come with a later version."},
     {"expression", 19, "MERGE INTO", "Write the merged rows with df.write instead."},
     {"expression", 20, "A typed aggregate", "Use the aggregates of pyspark.sql.functions."},
     {"expression", 22, "A shuffle partition id as an expression", "Use repartition with columns."},
@@ -27,7 +25,6 @@ static const struct {
         "Use groupBy().agg(); Python workers come with a later version."},
     {"relation", 32, "cogroup().applyInPandas", "Use join; Python workers come with a later version."},
     {"relation", 34, "applyInPandasWithState", "State and Python workers come with a later version."},
-    {"relation", 37, "A cached remote relation", "Use a temporary view."},
     {"relation", 38, "A user-defined table function", "Python workers come with a later version."},
     {"relation", 39, "An as-of join", "Use a join with a window."},
     {"relation", 40, "A Python data source", "Python workers come with a later version."},
@@ -49,15 +46,10 @@ static const struct {
     {"command", 12, "A Python data source", "Python workers come with a later version."},
     {"command", 13, "Resource profiles", "There are no executors to size."},
     {"command", 14, "checkpoint() of a DataFrame", "Write it to Parquet and read it back."},
-    {"command", 15, "A cached remote relation", "Use a temporary view."},
     {"command", 16, "MERGE INTO", "Write the merged rows with df.write instead."},
     {"command", 17, "Machine learning (pyspark.ml)", "It is not part of this program."},
     {"command", 18, "External commands", "Run them in the program itself."},
     {"command", 19, "Declarative pipelines", "Use streaming queries."},
-    {"streaming sink", 13, "foreach()",
-        "Use a file, Kafka, memory or console sink; Python workers come with a later version."},
-    {"streaming sink", 14, "foreachBatch()",
-        "Use a file, Kafka, memory or console sink; Python workers come with a later version."},
     {"literal", 26, "A TIME literal", "Use timestamps."},
     {"data type", 23, "A user-defined type", "Use structs."},
     {"data type", 25, "VARIANT", "Use strings with from_json."},

@@ -118,6 +118,16 @@ static struct bytes artifact(struct lower_context *context, const char *hash) {
 }
 
 /* cache/<hash> of one piece holds the serialized LocalRelation message. */
+/* What a foreachBatch function was given: a table in memory of the session (functions.c). */
+static const struct relation *lower_cached_remote(
+    struct lower_context *context, const Connect__CachedRemoteRelation *message) {
+    struct option name = {BYTES("name"), lower_text(context, message->relation_id)};
+    struct relation_read *read = relation_read_new(context->arena);
+    read->format = BYTES("memory");
+    read->options = options_make(context->arena, &name, 1);
+    return &read->base;
+}
+
 static const struct relation *lower_cached_local(
     struct lower_context *context, const Connect__CachedLocalRelation *message) {
     struct error cause;
@@ -631,6 +641,8 @@ static const struct relation *lower_member(struct lower_context *context, const 
             bytes_from_text(message->local_relation->schema));
     case CONNECT__RELATION__REL_TYPE_CACHED_LOCAL_RELATION:
         return lower_cached_local(context, message->cached_local_relation);
+    case CONNECT__RELATION__REL_TYPE_CACHED_REMOTE_RELATION:
+        return lower_cached_remote(context, message->cached_remote_relation);
     case CONNECT__RELATION__REL_TYPE_CHUNKED_CACHED_LOCAL_RELATION:
         return lower_chunked_local(context, message->chunked_cached_local_relation);
     case CONNECT__RELATION__REL_TYPE_SAMPLE:

@@ -42,11 +42,22 @@ static bool check_head(struct grpc_call *call, struct connect_server *server, st
     return false;
 }
 
+/* A path, percent-encoded since it may hold any letter; heap text or NULL. */
+static char *path_header(struct grpc_call *call, const char *name) {
+    struct buffer path = {0};
+    struct bytes value = grpc_call_metadata(call, name);
+    char *text = value.size > 0 && http_decode(value, false, &path) ? strdup(buffer_text(&path)) : NULL;
+    buffer_free(&path);
+    return text;
+}
+
 /* What Raudal's start-up module tells of the program (cli/python/sitecustomize.py). */
 static void take_program(struct session *session, struct grpc_call *call, struct arena *arena) {
     if (!bytes_to_int64(grpc_call_metadata(call, "x-raudal-pid"), &session->pid) || session->pid < 0)
         session->pid = 0;
     snprintf(session->file, sizeof session->file, "%s", arena_text(arena, grpc_call_metadata(call, "x-raudal-file")));
+    session->interpreter = path_header(call, "x-raudal-python");
+    session->folder = path_header(call, "x-raudal-folder");
 }
 
 struct session *service_session(struct grpc_call *call, struct request_head head) {

@@ -285,6 +285,7 @@ void session_release(struct session *session) {
     free(session->id);
     free(session->user);
     free(session->client);
+    session_free_functions(session);
     free(session);
 }
 
@@ -316,6 +317,9 @@ void session_end(struct session *session) {
     for (struct map_entry *entry; (entry = map_next(&session->queries, &cursor)) != NULL;)
         stream_query_release(map_remove(&session->queries, entry->key));
     service_forget_session(session);
+    if (session->python != NULL)
+        python_session_destroy(session->python); /* functions that run are ended, so that their queries stop */
+    session->python = NULL;
     stream_session_destroy(session->streams, streams_ended, session);
 }
 

@@ -141,6 +141,8 @@ static void fill_start(struct starting *starting, const struct relation *plan) {
                              ? BYTES_NULL
                              : bytes_from_text(message->output_mode);
     start->format = message->format == NULL || message->format[0] == 0 ? BYTES_NULL : bytes_from_text(message->format);
+    if (start->function != NULL)
+        start->format = message->foreach_batch != NULL ? BYTES("foreachBatch") : BYTES("foreach");
     start->options = options;
     start->option_count = message->n_options;
     start->path = message->sink_destination_case == CONNECT__WRITE_STREAM_OPERATION_START__SINK_DESTINATION_PATH
@@ -156,6 +158,20 @@ static void fill_start(struct starting *starting, const struct relation *plan) {
     start->callback_argument = query_output_new(starting);
 }
 
+/* foreach and foreachBatch are sinks of these names. */
+static bool take_function(struct starting *starting, struct lower_context *context) {
+    const Connect__WriteStreamOperationStart *message = starting->message;
+    const Connect__StreamingForeachFunction *function =
+        message->foreach_batch != NULL ? message->foreach_batch : message->foreach_writer;
+    if (function == NULL)
+        return true;
+    if (function->function_case != CONNECT__STREAMING_FOREACH_FUNCTION__FUNCTION_PYTHON_FUNCTION)
+        return lower_refuse(context, "a foreach function that is not written in Python", NULL) != NULL;
+    starting->start.function = session_stream_function(
+        starting->session, PROTOBUF_BYTES(function->python_function->command), message->foreach_batch != NULL);
+    return true;
+}
+
 static void prepare_start(void *argument) {
     struct starting *starting = argument;
     struct operation *operation = starting->operation;
@@ -166,6 +182,8 @@ static void prepare_start(void *argument) {
         lower_refuse(&context, "streaming sink", &starting->message->base);
         return;
     }
+    if (!take_function(starting, &context))
+        return;
     if (starting->message->sink_destination_case ==
             CONNECT__WRITE_STREAM_OPERATION_START__SINK_DESTINATION_TABLE_NAME ||
         starting->message->n_clustering_column_names > 0) {
@@ -220,6 +238,7 @@ static void started(void *argument, struct stream_query *query, const struct sql
     connect_operation_finish(operation);
     buffer_free(&event);
     remember_query(operation->session, query);
+    session_function_started(operation->state, stream_query_run_id(query));
     connect_operation_release(operation);
 }
 
@@ -238,6 +257,7 @@ static void start_prepared(void *argument) {
     starting->start.release = release_plan;
     starting->start.release_argument = kept;
     *kept = starting->arena; /* after its last use */
+    operation->state = (void *)starting->start.function;
     stream_query_start(operation->session->streams, &starting->start, started, operation);
     free(starting);
 }
@@ -437,6 +457,7 @@ void command_query(struct operation *operation, const Connect__StreamingQueryCom
         break;
     case CONNECT__STREAMING_QUERY_COMMAND__COMMAND_STOP:
         stream_query_stop(query, stopped, begin_asking(operation, query));
+        session_stop_function(operation->session, stream_query_run_id(query));
         break;
     case CONNECT__STREAMING_QUERY_COMMAND__COMMAND_PROCESS_ALL_AVAILABLE:
         stream_query_process_all(query, processed_all, begin_asking(operation, query));

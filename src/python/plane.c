@@ -177,11 +177,10 @@ static void start_timed_out(void *argument) {
 static bool spawn(struct worker *worker, struct error *error) {
     struct python_session *session = worker->session;
     const struct python_plane_options *plane = &session->plane->options;
-    struct buffer address = {0}, token = {0}, path = {0}, folder = {0}, module = {0};
+    struct buffer address = {0}, token = {0}, folder = {0}, module = {0};
     buffer_printf(&address, "RAUDAL_WORKER_ADDRESS=%s:%u", plane->address, net_server_port(session->plane->server));
     buffer_printf(&token, "RAUDAL_WORKER_TOKEN=%s", worker->token);
     buffer_printf(&folder, "RAUDAL_WORKER_FOLDER=%s", session->folder);
-    buffer_printf(&path, "PYTHONPATH=%s", plane->module_folder);
     buffer_printf(&module, "%s/raudal_worker.py", plane->module_folder);
     VECTOR(const char *) environment = {0};
     for (size_t i = 0; i < session->environment_count; i++)
@@ -189,16 +188,21 @@ static bool spawn(struct worker *worker, struct error *error) {
     VECTOR_PUSH(&environment, buffer_text(&address));
     VECTOR_PUSH(&environment, buffer_text(&token));
     VECTOR_PUSH(&environment, buffer_text(&folder));
-    VECTOR_PUSH(&environment, buffer_text(&path));
     VECTOR_PUSH(&environment, NULL);
-    const char *const words[] = {session->interpreter, "-u", buffer_text(&module), NULL};
+    VECTOR(const char *) words = {0};
+    for (size_t i = 0; plane->launcher[i] != NULL; i++)
+        VECTOR_PUSH(&words, plane->launcher[i]);
+    VECTOR_PUSH(&words, session->interpreter);
+    VECTOR_PUSH(&words, "-u");
+    VECTOR_PUSH(&words, buffer_text(&module));
+    VECTOR_PUSH(&words, NULL);
     struct world_process_options options = {
-        .arguments = words, .environment = environment.items, .output_descriptor = -1};
+        .arguments = words.items, .environment = environment.items, .output_descriptor = -1};
     worker->process = world_process_start(plane->loop, &options, process_ended, worker, error);
     VECTOR_FREE(&environment);
+    VECTOR_FREE(&words);
     buffer_free(&address);
     buffer_free(&token);
-    buffer_free(&path);
     buffer_free(&folder);
     buffer_free(&module);
     return worker->process != NULL;

@@ -20,8 +20,10 @@ struct python_session;
 struct python_plane_options {
     struct world *world;
     struct world_loop *loop;
-    const char *address;       /* where workers call back, on a port of its own: loopback */
-    const char *module_folder; /* holds raudal_worker.py */
+    const char *address;         /* where workers call back, on a port of its own: loopback */
+    const char *module_folder;   /* holds raudal_worker.py */
+    const char *const *launcher; /* words before the interpreter's: what gives workers the program's surroundings; ends
+                                    with NULL */
     struct service_log *log;
 };
 
@@ -46,8 +48,8 @@ void python_session_destroy(struct python_session *session);
 /* Makes a pickled function known; the same bytes give the same number. */
 int64_t python_define(struct python_session *session, struct bytes command);
 
-/* failure: what went wrong, with the program's traceback where there is one; NULL after success. Views are valid during
- * the call. */
+/* failure: what went wrong, with the program's traceback when the function itself failed; NULL after success. head is
+ * NULL when no worker answered. Views are valid during the call. */
 typedef void python_done(void *argument, const json_t *head, struct bytes payload, const char *failure);
 
 struct python_request {

@@ -480,7 +480,13 @@ void query_fail(struct stream_query *query) {
     if (query->error.condition == 0 && query->failed) {
         struct buffer description = {0};
         query->sink_class->describe(query->sink, &description);
-        raise_task_write_failed(&query->error, buffer_text(&description), query->problem.message);
+        if (query->sink_class == &foreach_batch_sink_class) {
+            raise_foreach_batch_user_function_error(&query->error, query->problem.message);
+        } else if (query->sink_class == &foreach_sink_class) {
+            raise_foreach_user_function_error(&query->error, query->problem.message);
+        } else {
+            raise_task_write_failed(&query->error, buffer_text(&description), query->problem.message);
+        }
         buffer_free(&description);
     }
     raise_stream_failed(&query->exception, id, run, sql_error_message(&query->error));

@@ -138,10 +138,6 @@ static bool choose_sink(struct stream_query *query, struct sql_error *error) {
     struct bytes standard = setting(query, "spark.sql.sources.default"), format = query->start.format;
     format = format.size > 0 ? format : standard.size > 0 ? standard : BYTES("parquet");
     query->start.format = format;
-    if (bytes_equal_ignore_case(format, BYTES("foreach")) || bytes_equal_ignore_case(format, BYTES("foreachbatch"))) {
-        return raise_unsupported_feature_not_in_this_program(
-            error, "foreach and foreachBatch (they need Python workers)", "Write to a sink such as parquet or kafka.");
-    }
     query->sink_class = sink_find(format);
     if (query->sink_class == NULL) {
         return raise_data_source_not_found(error, arena_text(error->arena, format));
@@ -284,7 +280,8 @@ static bool open_sink(struct stream_query *query, struct sql_error *error) {
         .streaming = true,
         .complete = bytes_equal_ignore_case(query->start.output_mode, BYTES("complete")),
         .console = query->start.console,
-        .callback_argument = query->start.callback_argument};
+        .callback_argument = query->start.callback_argument,
+        .function = query->start.function};
     query->sink = query->sink_class->create(query->sink_class, &query->sink_request, error);
     return query->sink != NULL;
 }

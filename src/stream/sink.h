@@ -30,6 +30,7 @@ struct sink_request {
     struct bytes mode;        /* batch: append, overwrite, error, ignore */
     void (*console)(void *argument, struct bytes text);
     void *callback_argument;
+    const struct stream_function *function; /* of foreach and foreachBatch, else NULL */
 };
 
 struct sink_class {
@@ -63,7 +64,7 @@ struct sink {
 };
 
 extern const struct sink_class console_sink_class, memory_sink_class, file_sink_class, kafka_sink_class,
-    noop_sink_class;
+    noop_sink_class, foreach_sink_class, foreach_batch_sink_class;
 const struct sink_class *sink_find(struct bytes format);
 struct bytes sink_option(const struct sink_request *request, const char *name);
 /* Memory sink: its rows as a source that lives as long as the sink. */

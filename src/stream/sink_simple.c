@@ -8,7 +8,8 @@
 #include "stream/sink.h"
 
 static const struct sink_class *const classes[] = {
-    &console_sink_class, &memory_sink_class, &kafka_sink_class, &noop_sink_class};
+    &console_sink_class, &memory_sink_class, &kafka_sink_class, &noop_sink_class, &foreach_sink_class,
+    &foreach_batch_sink_class};
 
 const struct sink_class *sink_find(struct bytes format) {
     for (size_t i = 0; i < ARRAY_COUNT(classes); i++) {

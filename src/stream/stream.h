@@ -82,6 +82,22 @@ struct stream_setting {
     struct bytes name, value;
 };
 
+/* foreach and foreachBatch (formats of these names): the program's own function takes each batch's rows. */
+struct stream_function_batch {
+    int64_t batch_id;
+    const struct type *schema;
+    struct batch *const *const *partitions; /* [partition_count][batch_counts[]]; valid until done */
+    const size_t *batch_counts;
+    size_t partition_count;
+    void (*done)(void *argument, const struct error *error); /* once, any thread; NULL after success */
+    void *done_argument;
+};
+struct stream_function {
+    void (*run)(void *argument, const struct stream_function_batch *batch); /* disk pool; returns at once */
+    void (*end)(void *argument);                                            /* no more batches; any thread */
+    void *argument;
+};
+
 /* What a program wrote between writeStream and start(). Texts are copied. */
 struct stream_start {
     const struct relation
@@ -111,7 +127,8 @@ struct stream_start {
     /* Memory sink: the rows as a source that can be read at any time, to be made a temporary view of that name
      * (replacing one). It lives until the session ends. NULL: the memory sink is refused. */
     void (*memory_table)(void *argument, struct bytes name, struct source *table);
-    void *callback_argument; /* of console and memory_table */
+    void *callback_argument;                /* of console and memory_table */
+    const struct stream_function *function; /* of the formats foreach and foreachBatch; lives until its end() */
 };
 /* done gets the running query (a reference, its own) or an error. The query's batch errors come later, by exception and
  * await. */

@@ -138,6 +138,8 @@ _released = set()
 def _release_on_exit(session):
     """The session ends with the program, so that its queries do not outlive it."""
     import atexit
+    if os.environ.get("RAUDAL_WORKER_ADDRESS"):    # a worker of the server: the session is the program's
+        return
     if id(session) in _released:
         return
     _released.add(id(session))
@@ -184,12 +186,19 @@ class _Finder:
 
 
 def _introduce():
-    """Tells the server this program's number and file, which its pages show; what a parent process said is replaced."""
+    """Tells the server this program's number and file, which its pages show, and its interpreter and folder, in which its
+    Python functions run; what a parent process said is replaced."""
     import re
-    words = [word for word in os.environ["SPARK_REMOTE"].split(";") if not word.startswith(("x-raudal-pid=", "x-raudal-file="))]
+    from urllib.parse import quote
+    told = ("x-raudal-pid=", "x-raudal-file=", "x-raudal-python=", "x-raudal-folder=")
+    words = [word for word in os.environ["SPARK_REMOTE"].split(";") if not word.startswith(told)]
     words.append(f"x-raudal-pid={os.getpid()}")
+    interpreter = os.environ.get("PYSPARK_PYTHON") or sys.executable
+    if interpreter:
+        words.append("x-raudal-python=" + quote(quote(interpreter), safe=""))    # once for the client's URL, once for the wire
     command = getattr(sys, "orig_argv", [])
     file = next((word for word in command[1:] if word.endswith(".py")), "")
+    words.append("x-raudal-folder=" + quote(quote(os.path.dirname(os.path.abspath(file))), safe=""))
     if file:
         words.append("x-raudal-file=" + re.sub(r"[^\w.+-]", "_", os.path.basename(file), flags=re.ASCII)[:100])
     os.environ["SPARK_REMOTE"] = ";".join(words)

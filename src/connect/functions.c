@@ -1,0 +1,241 @@
+/* functions.c: the program's own Python functions: the workers of a session, foreach and foreachBatch. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/assert.h"
+#include "column/ipc.h"
+#include "connect/connect_internal.h"
+
+#define LOGGER "PythonFunctions"
+
+/* ---- the session's workers ---- */
+
+static void take_output(void *argument, struct bytes text) {
+    struct session *session = argument;
+    session_write_console(session, "console", text);
+    service_log_raw(session->server->options.log, (const char *)text.data, text.size);
+}
+
+static const char *interpreter_of(struct session *session, struct arena *arena) {
+    const char *given = session_setting(session, arena, "spark.pyspark.python");
+    return given != NULL                      ? given
+           : session->interpreter != NULL     ? session->interpreter
+           : getenv("PYSPARK_PYTHON") != NULL ? getenv("PYSPARK_PYTHON")
+                                              : "python3";
+}
+
+struct python_session *session_python(struct session *session) {
+    const struct connect_options *options = &session->server->options;
+    if (session->python != NULL || options->python == NULL || session->ended)
+        return session->python;
+    struct arena arena = {0};
+    struct buffer user = {0};
+    http_encode(bytes_from_text(session->user), "", &user);
+    const char *const environment[] = {
+        arena_printf(&arena, "RAUDAL_WORKER_REMOTE=sc://%s:%u/;user_id=%s;session_id=%s", options->address,
+            options->port, buffer_text(&user), session->id),
+        arena_printf(&arena, "RAUDAL_WORKER_SESSION=%s", session->id),
+        NULL,
+    };
+    struct python_session_options python = {
+        .interpreter = interpreter_of(session, &arena),
+        .environment = environment,
+        .folder = session->folder == NULL ? "" : session->folder,
+        .worker_max = (int)options->python_worker_max,
+        .output = take_output,
+        .output_argument = session,
+    };
+    session->python = python_session_create(options->python, &python);
+    buffer_free(&user);
+    arena_destroy(&arena);
+    return session->python;
+}
+
+/* ---- foreach and foreachBatch ---- */
+
+struct stream_command {
+    struct stream_function function;
+    struct session *session;
+    struct buffer command;
+    char lane[64];
+    bool whole; /* foreachBatch; else foreach */
+    /* The batch at hand, on the loop. */
+    struct stream_function_batch batch;
+    size_t partition;    /* foreach: the next one */
+    struct source *rows; /* foreachBatch: what the function's DataFrame reads, until the next batch */
+    char rows_name[UUID_TEXT_SIZE];
+    struct uuid run_id; /* of its query, once that has started */
+};
+
+static void finish_batch(struct stream_command *command, const char *failure) {
+    struct error error = {0};
+    struct stream_function_batch batch = command->batch;
+    if (failure == NULL) {
+        batch.done(batch.done_argument, NULL);
+        return;
+    }
+    size_t size = strlen(failure), shown = size < 900 ? size : 900; /* its end tells what happened */
+    error_set(&error, ERROR_INTERNAL, "%s%s", shown < size ? "…" : "", failure + size - shown);
+    batch.done(batch.done_argument, &error);
+}
+
+static void forget_rows(struct stream_command *command) {
+    struct session *session = command->session;
+    if (command->rows == NULL)
+        return;
+    world_mutex_lock(&session->settings_mutex);
+    map_remove(&session->tables, bytes_from_text(command->rows_name));
+    world_mutex_unlock(&session->settings_mutex);
+    command->rows->class->close(command->rows);
+    command->rows = NULL;
+}
+
+/* What the program's function raised is shown whole on its terminal; errors have room for the end only. */
+static void show_failure(struct stream_command *command, const json_t *head, const char *failure) {
+    if (head != NULL && failure != NULL) {
+        take_output(command->session, bytes_from_text(failure));
+        take_output(command->session, BYTES("\n"));
+    }
+}
+
+static void batch_answered(void *argument, const json_t *head, struct bytes payload, const char *failure) {
+    show_failure(argument, head, failure);
+    finish_batch(argument, failure);
+}
+
+/* The rows become a DataFrame that the worker asks for by its name: see lower_relation.c, cached_remote_relation. */
+static void run_whole_batch(struct stream_command *command, struct python_session *python) {
+    struct session *session = command->session;
+    const struct stream_function_batch *batch = &command->batch;
+    uint8_t random[16];
+    forget_rows(command);
+    world_random(session->server->options.world, random, sizeof random);
+    uuid_format(uuid_from_random(random), command->rows_name);
+    command->rows = source_memory_create(batch->schema, batch->partitions, batch->batch_counts, batch->partition_count);
+    world_mutex_lock(&session->settings_mutex);
+    map_set_text(&session->tables, command->rows_name, command->rows);
+    world_mutex_unlock(&session->settings_mutex);
+    int64_t number = python_define(python, buffer_view(&command->command));
+    struct python_request request = {
+        .head = json_pack("{s:s, s:I, s:s, s:I}", "do", "foreachBatch", "function", (json_int_t)number, "dataframe",
+            command->rows_name, "batch", (json_int_t)batch->batch_id),
+        .functions = &number,
+        .function_count = 1,
+        .lane = command->lane,
+        .done = batch_answered,
+        .argument = command,
+    };
+    python_call(python, &request);
+}
+
+static void run_next_partition(struct stream_command *command, struct python_session *python);
+
+static void partition_answered(void *argument, const json_t *head, struct bytes payload, const char *failure) {
+    struct stream_command *command = argument;
+    command->partition++;
+    show_failure(command, head, failure);
+    if (failure != NULL || command->session->python == NULL)
+        finish_batch(command, failure == NULL ? "The session has ended" : failure);
+    else
+        run_next_partition(command, command->session->python);
+}
+
+static void run_next_partition(struct stream_command *command, struct python_session *python) {
+    const struct stream_function_batch *batch = &command->batch;
+    size_t at = command->partition;
+    struct error error = {0};
+    struct buffer rows = {0};
+    if (at >= batch->partition_count) {
+        finish_batch(command, NULL);
+        return;
+    }
+    if (!ipc_write_stream(
+            batch->schema, (struct batch **)batch->partitions[at], batch->batch_counts[at], "UTC", &rows, &error)) {
+        buffer_free(&rows);
+        finish_batch(command, error.message);
+        return;
+    }
+    int64_t number = python_define(python, buffer_view(&command->command));
+    struct python_request request = {
+        .head = json_pack("{s:s, s:I, s:I, s:I}", "do", "foreach", "function", (json_int_t)number, "partition",
+            (json_int_t)at, "batch", (json_int_t)batch->batch_id),
+        .payload = rows,
+        .functions = &number,
+        .function_count = 1,
+        .lane = command->lane,
+        .done = partition_answered,
+        .argument = command,
+    };
+    python_call(python, &request);
+}
+
+static void begin_batch(void *argument) {
+    struct stream_command *command = argument;
+    struct python_session *python = session_python(command->session);
+    command->partition = 0;
+    if (python == NULL)
+        finish_batch(command, "The session has ended");
+    else if (command->whole)
+        run_whole_batch(command, python);
+    else
+        run_next_partition(command, python);
+}
+
+static void run_function(void *argument, const struct stream_function_batch *batch) {
+    struct stream_command *command = argument;
+    command->batch = *batch;
+    world_loop_post(command->session->server->options.loop, begin_batch, command);
+}
+
+static void end_on_loop(void *argument) {
+    struct stream_command *command = argument;
+    if (command->session->python != NULL)
+        python_end_lane(command->session->python, command->lane);
+    forget_rows(command);
+}
+
+/* The last call: the session lives at least until this has run, since it ends only after its queries. */
+static void end_function(void *argument) {
+    struct stream_command *command = argument;
+    world_loop_post(command->session->server->options.loop, end_on_loop, command);
+}
+
+const struct stream_function *session_stream_function(struct session *session, struct bytes pickled, bool whole) {
+    uint8_t random[16];
+    char id[UUID_TEXT_SIZE];
+    struct stream_command *command = calloc(1, sizeof *command);
+    ASSERT(command != NULL);
+    command->session = session;
+    command->whole = whole;
+    buffer_append_bytes(&command->command, pickled);
+    world_random(session->server->options.world, random, sizeof random);
+    uuid_format(uuid_from_random(random), id);
+    snprintf(command->lane, sizeof command->lane, "query-%s", id);
+    command->function = (struct stream_function){run_function, end_function, command};
+    world_mutex_lock(&session->settings_mutex);
+    VECTOR_PUSH(&session->stream_commands, command);
+    world_mutex_unlock(&session->settings_mutex);
+    return &command->function;
+}
+
+void session_function_started(const struct stream_function *function, struct uuid run_id) {
+    if (function != NULL)
+        ((struct stream_command *)function->argument)->run_id = run_id;
+}
+
+void session_stop_function(struct session *session, struct uuid run_id) {
+    for (size_t i = 0; session->python != NULL && i < session->stream_commands.count; i++)
+        if (uuid_equal(session->stream_commands.items[i]->run_id, run_id))
+            python_end_lane(session->python, session->stream_commands.items[i]->lane);
+}
+
+void session_free_functions(struct session *session) {
+    for (size_t i = 0; i < session->stream_commands.count; i++) {
+        buffer_free(&session->stream_commands.items[i]->command);
+        free(session->stream_commands.items[i]);
+    }
+    VECTOR_FREE(&session->stream_commands);
+    free(session->interpreter);
+    free(session->folder);
+}
