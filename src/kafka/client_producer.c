@@ -124,8 +124,8 @@ static void run_open(void *argument) {
     else
         code = transaction_init(
             transactions, bytes_from_text(producer->id), producer->timeout_ms, -1, -1, &transaction, &place);
-    if (code == KAFKA_CONCURRENT_TRANSACTIONS && transaction->decided) {
-        /* The disk refuses the markers: waiting would be for as long as that lasts. */
+    if (code == KAFKA_CONCURRENT_TRANSACTIONS && transaction->retrying) {
+        /* The disk refuses: waiting would be for as long as that lasts. */
         refuse(producer, code, &error);
     } else if (code == KAFKA_CONCURRENT_TRANSACTIONS) {
         transaction_wait(transaction, (struct transaction_waiter){run_open, call});
@@ -251,7 +251,8 @@ void kafka_producer_append(struct kafka_producer *producer, const char *topic, i
 
 /* ---- offsets ---- */
 
-static bool append_offsets(struct producer_call *call, struct error *error) {
+static bool append_offsets(
+    struct producer_call *call, struct partition_log **log, int64_t *last_offset, struct error *error) {
     struct kafka_producer *producer = call->producer;
     struct broker *broker = producer->broker;
     struct topic *topic = topic_offsets(broker, error);
@@ -265,8 +266,6 @@ static bool append_offsets(struct producer_call *call, struct error *error) {
         return false;
     struct group *group = group_make(broker->groups, id);
     struct group_batch batch;
-    int64_t last_offset = -1;
-    struct partition_log *log;
     group_batch_begin(&batch, broker->groups, group);
     batch.producer_id = producer->producer_id;
     batch.producer_epoch = producer->epoch;
@@ -274,21 +273,37 @@ static bool append_offsets(struct producer_call *call, struct error *error) {
         call->offsets.items[i].commit_ms = world_wall_ms(broker->world);
         group_batch_offset(&batch, &call->offsets.items[i], false);
     }
-    if (!refuse(producer, group_batch_commit(&batch, &log, &last_offset), error))
+    if (!refuse(producer, group_batch_commit(&batch, log, last_offset), error))
         return false;
     for (size_t i = 0; i < call->offsets.count; i++) {
-        call->offsets.items[i].log_offset = last_offset;
+        call->offsets.items[i].log_offset = *last_offset;
         group_add_unsettled(broker->groups, group, home, producer->producer_id, &call->offsets.items[i]);
     }
     return true;
 }
 
+static void finish_offsets(struct producer_call *call, const struct error *error) {
+    call->done(call->argument, error);
+    call_free(call);
+}
+
+static void on_offsets_committed(struct log_waiter *waiter, bool closed) {
+    struct error error = {0};
+    if (closed)
+        error_set(&error, ERROR_CLOSED, "the partition of the group went offline before the offsets were committed");
+    finish_offsets(waiter->argument, &error);
+}
+
 static void run_offsets(void *argument) {
     struct producer_call *call = argument;
+    struct partition_log *log = NULL;
     struct error error = {0};
-    append_offsets(call, &error);
-    call->done(call->argument, &error);
-    call_free(call);
+    int64_t last_offset = -1;
+    bool ok = append_offsets(call, &log, &last_offset, &error);
+    /* What the decision stands on must not be less durable than the decision. */
+    call->waiter = (struct log_waiter){.wake = on_offsets_committed, .argument = call};
+    if (!ok || !log || !log_wait(log, last_offset, &call->waiter))
+        finish_offsets(call, &error);
 }
 
 void kafka_producer_commit_offsets(struct kafka_producer *producer, const char *group,

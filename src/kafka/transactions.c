@@ -129,6 +129,7 @@ static void retry_later(struct transaction *transaction) {
     if (!transaction->retry)
         transaction->retry = world_timer_create(transaction->owner->broker->loop, on_retry, transaction);
     world_timer_start(transaction->retry, RETRY_MS, 0);
+    transaction->retrying = true;
     tell_waiters(transaction);
 }
 
@@ -185,10 +186,11 @@ static enum progress markers_committed(struct transaction *transaction) {
 
 static bool complete(struct transaction *transaction) {
     struct former former = remember(transaction);
+    struct transaction_place place;
     struct map partitions = transaction->partitions;
     transaction->partitions = (struct map){0};
-    transaction->state = transaction->state == TRANSACTION_PREPARE_COMMIT ? TRANSACTION_COMPLETE_COMMIT
-                                                                          : TRANSACTION_COMPLETE_ABORT;
+    transaction->state =
+        transaction->state == TRANSACTION_PREPARE_COMMIT ? TRANSACTION_COMPLETE_COMMIT : TRANSACTION_COMPLETE_ABORT;
     transaction->previous_producer_id = transaction->producer_id;
     if (transaction->client_version >= 2 && transaction->next_producer_id >= 0) {
         transaction->producer_id = transaction->next_producer_id;
@@ -196,35 +198,44 @@ static bool complete(struct transaction *transaction) {
     }
     transaction->next_producer_id = -1;
     transaction->update_ms = now_ms(transaction->owner);
-    bool ok = transaction_store(transaction->owner, transaction, false, NULL) == KAFKA_NONE;
+    bool ok = transaction_store(transaction->owner, transaction, false, &place) == KAFKA_NONE;
     struct map unwanted = transaction->partitions;
     transaction->partitions = partitions;
     map_free(&unwanted);
-    if (ok)
-        transaction_clear_partitions(transaction);
-    else
+    if (!ok) {
         take_back(transaction, &former);
-    return ok;
+        return false;
+    }
+    transaction_clear_partitions(transaction);
+    transaction->completed = true;
+    transaction->record_offset = place.offset;
+    return true;
+}
+
+/* Until the completion is certain no other transaction may begin: after a power loss the markers would be written once
+ * more, and would end that one. */
+static enum progress next_step(struct transaction *transaction) {
+    enum progress progress = PROGRESS_REACHED;
+    if (!transaction->decided)
+        progress = reach(transaction, transaction->log, transaction->record_offset);
+    if (progress != PROGRESS_REACHED)
+        return progress;
+    transaction->decided = true;
+    if (!transaction->completed) {
+        progress = write_markers(transaction) ? markers_committed(transaction) : PROGRESS_FAILED;
+        if (progress == PROGRESS_REACHED && !complete(transaction))
+            progress = PROGRESS_FAILED;
+    }
+    return progress == PROGRESS_REACHED ? reach(transaction, transaction->log, transaction->record_offset) : progress;
 }
 
 static void advance(struct transaction *transaction) {
-    enum progress progress = PROGRESS_REACHED;
-    if (!transaction->decided)
-        progress = reach(transaction, transaction->log, transaction->decision_offset);
-    if (progress == PROGRESS_REACHED) {
-        transaction->decided = true;
-        if (!write_markers(transaction))
-            progress = PROGRESS_FAILED;
-    }
-    if (progress == PROGRESS_REACHED)
-        progress = markers_committed(transaction);
-    if (progress == PROGRESS_LATER)
-        return;
-    if (progress == PROGRESS_FAILED || !complete(transaction)) {
+    enum progress progress = next_step(transaction);
+    if (progress == PROGRESS_FAILED)
         retry_later(transaction);
+    if (progress != PROGRESS_REACHED)
         return;
-    }
-    transaction->ending = false;
+    transaction->ending = transaction->retrying = false;
     log_release(transaction->log);
     transaction->log = NULL;
     tell_waiters(transaction);
@@ -232,9 +243,9 @@ static void advance(struct transaction *transaction) {
 
 static void start_ending(struct transaction *transaction, struct partition_log *log, int64_t decision_offset) {
     transaction->ending = true;
-    transaction->decided = false;
+    transaction->decided = transaction->completed = false;
     transaction->log = log_retain(log);
-    transaction->decision_offset = decision_offset;
+    transaction->record_offset = decision_offset;
 }
 
 /* Writes the decision and begins to carry it out; the markers come with the first advance(). */
@@ -298,7 +309,8 @@ static void on_timer(void *argument) {
             now - transaction->start_ms <= transaction->timeout_ms)
             continue;
         service_log_write(transactions->broker->service_log, LOG_INFO, LOGGER,
-            "[TransactionCoordinator id=%d] The transaction of transactional.id %s, producer %lld epoch %d, is open for "
+            "[TransactionCoordinator id=%d] The transaction of transactional.id %s, producer %lld epoch %d, is open "
+            "for "
             "longer than its timeout of %d ms and is aborted",
             transactions->broker->node_id, transaction->id, (long long)transaction->producer_id, transaction->epoch,
             transaction->timeout_ms);
@@ -314,8 +326,8 @@ static void count_ongoing(struct transactions *transactions) {
     transactions->ongoing_count++;
     if (transactions->timer_running)
         return;
-    int64_t interval = config_integer(
-        &transactions->broker->config, "transaction.abort.timed.out.transaction.cleanup.interval.ms");
+    int64_t interval =
+        config_integer(&transactions->broker->config, "transaction.abort.timed.out.transaction.cleanup.interval.ms");
     transactions->timer_running = true;
     world_timer_start(transactions->timer, interval, interval);
 }
@@ -341,8 +353,7 @@ struct transactions *transactions_create(struct broker *broker) {
     transactions->broker = broker;
     transactions->timer = world_timer_create(broker->loop, on_timer, transactions);
     transactions->expiry_timer = world_timer_create(broker->loop, on_expiry_timer, transactions);
-    int64_t interval =
-        config_integer(&broker->config, "transaction.remove.expired.transaction.cleanup.interval.ms");
+    int64_t interval = config_integer(&broker->config, "transaction.remove.expired.transaction.cleanup.interval.ms");
     world_timer_start(transactions->expiry_timer, interval, interval);
     return transactions;
 }
@@ -484,8 +495,8 @@ static bool is_repetition(
 }
 
 /* KAFKA_NONE with *again: there is nothing left to do. */
-static int16_t check_end(const struct transaction *transaction, bool commit, bool repetition, int16_t client_version,
-    bool *again) {
+static int16_t check_end(
+    const struct transaction *transaction, bool commit, bool repetition, int16_t client_version, bool *again) {
     bool done = transaction->state == (commit ? TRANSACTION_COMPLETE_COMMIT : TRANSACTION_COMPLETE_ABORT);
     *again = false;
     switch (transaction->state) {
@@ -559,7 +570,8 @@ static void abort_unclaimed(struct transactions *transactions, struct partition_
         if (producer->transaction_start < 0 || is_claimed(transactions, log, producer->producer_id))
             continue;
         service_log_write(broker->service_log, LOG_WARN, LOGGER,
-            "The transaction of producer %lld that is open in %s since offset %lld belongs to no transactional.id and is "
+            "The transaction of producer %lld that is open in %s since offset %lld belongs to no transactional.id and "
+            "is "
             "aborted",
             (long long)producer->producer_id, log_directory_name(log), (long long)producer->transaction_start);
         transaction_write_marker(broker, topic, log_partition_index(log), producer->producer_id, producer->epoch, false,

@@ -41,11 +41,13 @@ struct transaction {
     int64_t start_ms, update_ms;
     /* While a decision is carried out: */
     bool ending;
-    bool decided;               /* the decision is durable, markers may be written */
-    struct partition_log *log;  /* of __transaction_state, counted */
-    int64_t decision_offset;    /* in it */
+    bool decided;              /* the decision is durable, markers may be written */
+    bool completed;            /* they are written, and the record that says so is on its way */
+    struct partition_log *log; /* of __transaction_state, counted */
+    int64_t record_offset;     /* in it: of the decision, then of its completion */
     struct log_waiter waiter;
-    struct world_timer *retry;  /* after a failed write */
+    struct world_timer *retry; /* after a failed write */
+    bool retrying;
     VECTOR(struct transaction_waiter) waiters;
     struct transactions *owner;
 };

@@ -19,6 +19,7 @@
 
 /* ---- counted files, closed by least recent use ---- */
 
+enum { TRANSACTIONS_UNKNOWN, TRANSACTIONS_NONE, TRANSACTIONS_SOME };
 enum segment_file_kind { SEGMENT_LOG, SEGMENT_INDEX, SEGMENT_TIME_INDEX, SEGMENT_FILE_COUNT };
 
 struct open_file {
@@ -60,6 +61,9 @@ struct segment {
     bool index_in_memory;
     bool index_preallocated;
     bool entry_synced; /* atomic: its name is on the disk */
+    /* Its .txnindex, atomics: whether there is one (enum), and whether it has entries that are not on the disk. */
+    int transactions;
+    bool transactions_dirty;
     int64_t bytes_since_index;
     VECTOR(struct position_range) verified;      /* sorted, disjoint [mutex] */
     VECTOR(struct log_quarantine) quarantine;    /* sorted [mutex] */
@@ -280,7 +284,11 @@ void log_apply_producer(
 bool log_append_transaction_index(
     struct segment *segment, const struct completed_transaction *completed, struct error *error);
 bool segment_transactions(
-    struct segment *segment, struct buffer *out, struct error *error); /* bytes of the .txnindex, maybe empty */
+    struct segment *segment, struct buffer *out, struct error *error);        /* bytes of the .txnindex, maybe empty */
+bool segment_has_transactions(struct segment *segment);                       /* looks once */
+bool segment_sync_transactions(struct segment *segment, struct error *error); /* when dirty */
+/* An offset that every batch before this position is below; INT64_MAX when the index does not know. */
+bool segment_offset_bound(struct segment *segment, int64_t position, int64_t *bound, struct error *error);
 
 /* recover.c */
 bool log_load(struct partition_log *log, bool clean, bool create, struct error *error);

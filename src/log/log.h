@@ -231,6 +231,9 @@ struct log_aborted_list { /* VECTOR_FREE */
 bool log_aborted_transactions(
     struct partition_log *log, int64_t from, int64_t to, struct log_aborted_list *list, struct error *error);
 
+/* The same for what was read from `from` on. */
+bool log_aborted_in_range(struct partition_log *log, int64_t from, const struct log_range *range,
+    struct log_aborted_list *list, struct error *error);
 struct record_batch;
 /* Whether a reader of committed data passes the batch over: a control batch, or one of a listed transaction. The batch
  * must lie below the last stable offset, within what the list was asked for. */

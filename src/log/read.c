@@ -569,6 +569,7 @@ bool log_append_transaction_index(
     struct segment *segment, const struct completed_transaction *completed, struct error *error) {
     char path[LOG_PATH_SIZE];
     segment_path(segment->log, segment->base_offset, ".txnindex", path);
+    __atomic_store_n(&segment->transactions, TRANSACTIONS_SOME, __ATOMIC_RELEASE);
     struct world_file *file = world_file_open(
         segment->manager->world, path, WORLD_OPEN_READ | WORLD_OPEN_WRITE | WORLD_OPEN_CREATE, 0644, error);
     if (!file)
@@ -583,13 +584,45 @@ bool log_append_transaction_index(
     bool ok =
         size >= 0 && world_file_write(file, entry, sizeof entry, size - size % TRANSACTION_INDEX_ENTRY_SIZE, error);
     world_file_close(file);
+    __atomic_store_n(&segment->transactions_dirty, true, __ATOMIC_RELEASE);
     return ok;
+}
+
+/* An abort that is on the disk must be in the index on the disk too: below the recovery point nothing is scanned again,
+ * and without its entry the transaction would be taken for a committed one. */
+bool segment_sync_transactions(struct segment *segment, struct error *error) {
+    struct world *world = segment->manager->world;
+    char path[LOG_PATH_SIZE];
+    if (!__atomic_exchange_n(&segment->transactions_dirty, false, __ATOMIC_ACQ_REL))
+        return true;
+    segment_path(segment->log, segment->base_offset, ".txnindex", path);
+    struct world_file *file = world_file_open(world, path, WORLD_OPEN_READ | WORLD_OPEN_WRITE, 0644, error);
+    bool ok = file && world_file_sync(file, error) && world_sync_directory(world, segment->log->directory, error);
+    if (file)
+        world_file_close(file);
+    else if (segment->deleted)
+        return true;
+    if (!ok)
+        __atomic_store_n(&segment->transactions_dirty, true, __ATOMIC_RELEASE);
+    return ok;
+}
+
+bool segment_has_transactions(struct segment *segment) {
+    int known = __atomic_load_n(&segment->transactions, __ATOMIC_ACQUIRE);
+    if (known != TRANSACTIONS_UNKNOWN)
+        return known == TRANSACTIONS_SOME;
+    char path[LOG_PATH_SIZE];
+    segment_path(segment->log, segment->base_offset, ".txnindex", path);
+    int found = world_exists(segment->manager->world, path) ? TRANSACTIONS_SOME : TRANSACTIONS_NONE;
+    /* The owner may be making it just now. */
+    __atomic_compare_exchange_n(&segment->transactions, &known, found, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
+    return found == TRANSACTIONS_SOME || known == TRANSACTIONS_SOME;
 }
 
 bool segment_transactions(struct segment *segment, struct buffer *out, struct error *error) {
     char path[LOG_PATH_SIZE];
     segment_path(segment->log, segment->base_offset, ".txnindex", path);
-    if (!world_exists(segment->manager->world, path))
+    if (!segment_has_transactions(segment) || !world_exists(segment->manager->world, path))
         return true;
     return world_read_file(segment->manager->world, path, (size_t)1 << 30, out, error);
 }
@@ -622,6 +655,24 @@ bool log_aborted_transactions(
     }
     segment_release(segment);
     return ok;
+}
+
+bool log_aborted_in_range(struct partition_log *log, int64_t from, const struct log_range *range,
+    struct log_aborted_list *list, struct error *error) {
+    bool any = false;
+    int64_t bound = range->last_stable_offset;
+    for (struct segment *segment = log_segment_for(log, from), *next; segment; segment = next) {
+        any = any || segment_has_transactions(segment);
+        next = any ? NULL : log_segment_after(log, segment);
+        segment_release(segment);
+    }
+    if (!any || range->size == 0)
+        return true;
+    if (!segment_offset_bound(range->hold->segment, range->position + (int64_t)range->size - 1, &bound, error))
+        return false;
+    if (bound > range->last_stable_offset)
+        bound = range->last_stable_offset;
+    return log_aborted_transactions(log, from, bound, list, error);
 }
 
 bool log_batch_is_hidden(const struct log_aborted_list *list, const struct record_batch *batch) {

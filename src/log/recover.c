@@ -484,6 +484,8 @@ static bool replay_segment(struct load *load, struct segment *segment, int64_t f
     }
     header_walk_end(&walk);
     buffer_free(&marker);
+    if (!segment_sync_transactions(segment, error))
+        return false;
     /* Damage in a closed segment is found and quarantined when it is read; producer state goes on behind it. */
     if (walk_error.code != ERROR_NONE && walk_error.code != ERROR_CORRUPT) {
         *error = walk_error;

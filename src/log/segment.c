@@ -64,7 +64,7 @@ bool segment_sync(struct segment *segment, struct error *error) {
     struct open_file *file = segment_file(segment, SEGMENT_LOG, error);
     if (!file)
         return false;
-    bool ok = world_file_sync(file->file, error);
+    bool ok = world_file_sync(file->file, error) && segment_sync_transactions(segment, error);
     file_release(manager, file);
     if (ok && !__atomic_load_n(&segment->entry_synced, __ATOMIC_ACQUIRE)) {
         /* The names too: the file's in its partition's directory, and that one's in the log directory. */
@@ -355,6 +355,26 @@ bool segment_resync(struct segment *segment, int64_t position, int64_t *next, st
         return false;
     if (has_after && after.position < size && (*next < 0 || after.position < *next))
         *next = after.position;
+    return true;
+}
+
+bool segment_offset_bound(struct segment *segment, int64_t position, int64_t *bound, struct error *error) {
+    *bound = INT64_MAX;
+    world_mutex_lock(&segment->log->mutex);
+    bool in_memory = segment->index_in_memory;
+    size_t above = in_memory ? search_memory(segment, (uint32_t)position, true) : 0;
+    if (in_memory && above < segment->index.count)
+        *bound = segment->base_offset + segment->index.items[above].offset + 1;
+    world_mutex_unlock(&segment->log->mutex);
+    if (in_memory)
+        return true;
+    int64_t found;
+    struct index_entry entry, after = {0};
+    bool has_after;
+    if (!search_file(segment, (uint32_t)position, true, &found, &entry, &after, &has_after, error))
+        return false;
+    if (has_after)
+        *bound = segment->base_offset + after.offset + 1;
     return true;
 }
 

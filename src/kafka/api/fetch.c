@@ -175,11 +175,11 @@ static bool enough(struct fetch_state *state) {
 
 /* ---- the answer ---- */
 
-static void list_aborted(
-    struct api_request *request, struct partition_log *log, const struct fetch_item *item, reply_partition *reply) {
+static void list_aborted(struct api_request *request, struct partition_log *log, const struct fetch_item *item,
+    const struct log_range *range, reply_partition *reply) {
     struct log_aborted_list list = {0};
     struct error error = {0};
-    if (log_aborted_transactions(log, item->offset, reply->last_stable_offset, &list, &error)) {
+    if (log_aborted_in_range(log, item->offset, range, &list, &error)) {
         WIRE_ARRAY(&request->arena, &reply->aborted_transactions, &kafka_fetch_reply_aborted_struct, list.count);
         for (size_t i = 0; i < list.count; i++) {
             reply->aborted_transactions.items[i].producer_id = list.items[i].producer_id;
@@ -219,7 +219,7 @@ static void read_item(
     reply->last_stable_offset = range->last_stable_offset;
     reply->log_start_offset = range->log_start_offset;
     if (isolation == LOG_READ_COMMITTED)
-        list_aborted(request, log, item, reply);
+        list_aborted(request, log, item, range, reply);
     /* A first batch over the limit is given only to the first partition with data, so that every consumer gets on. */
     if (range->size == 0 || ((int64_t)range->size > size_max && !*first)) {
         log_range_release(range);
