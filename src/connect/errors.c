@@ -84,7 +84,8 @@ static Connect__FetchErrorDetailsResponse__SparkThrowable *throwable(
         Connect__FetchErrorDetailsResponse__SparkThrowable, connect__fetch_error_details_response__spark_throwable);
     Connect__FetchErrorDetailsResponse__QueryContext *context = query_context(arena, error);
     spark->error_class = arena_strdup(arena, sql_error_condition(error));
-    spark->sql_state = arena_strdup(arena, sql_error_state(error));
+    if (sql_error_state(error)[0] != 0)
+        spark->sql_state = arena_strdup(arena, sql_error_state(error));
     spark->n_message_parameters = error->parameter_count;
     spark->message_parameters = ARENA_ARRAY(
         arena, Connect__FetchErrorDetailsResponse__SparkThrowable__MessageParametersEntry *, error->parameter_count);
@@ -154,7 +155,8 @@ struct buffer errors_status(struct session *session, const struct sql_error *err
     info->metadata = ARENA_ARRAY(arena, Google__Rpc__ErrorInfo__MetadataEntry *, 6);
     add_metadata(arena, info, "classes", classes_json(arena, classes));
     add_metadata(arena, info, "errorClass", arena_strdup(arena, sql_error_condition(error)));
-    add_metadata(arena, info, "sqlState", arena_strdup(arena, sql_error_state(error)));
+    if (sql_error_state(error)[0] != 0)
+        add_metadata(arena, info, "sqlState", arena_strdup(arena, sql_error_state(error)));
     add_metadata(arena, info, "messageParameters", parameters_json(arena, error));
     if (session != NULL) {
         world_random(session->server->options.world, random, sizeof random);

@@ -1,6 +1,7 @@
 /* build.c: a plan to pipelines. The order of the list is the order of running: what a pipeline reads from is complete
  * before it starts. */
 #include "exec/query.h"
+#include "sql/sql.h"
 
 static bool build(struct compile *compile, const struct relation *relation, const struct chain *chain, int depth);
 
@@ -179,7 +180,20 @@ static bool build_node(struct compile *compile, const struct relation *relation,
     case RELATION_SAMPLE:
         return build_transform(
             compile, op_sample_create(compile, relation), relation_sample_of(relation)->input, chain, depth);
+    case RELATION_WITH_WATERMARK:
+        if (!compile->query->streaming || !relation_is_streaming(relation)) {
+            return build(compile, relation_with_watermark_of(relation)->input, chain, depth);
+        }
+        return build_transform(
+            compile, op_watermark_create(compile, relation), relation_with_watermark_of(relation)->input, chain, depth);
+    case RELATION_DEDUPLICATE:
+        return build_breaker(compile, op_state_deduplicate_create(compile, relation),
+            relation_deduplicate_of(relation)->input, chain, depth);
     case RELATION_AGGREGATE:
+        if (compile->query->streaming && relation_is_streaming(relation)) {
+            return build_breaker(compile, op_state_aggregate_create(compile, relation),
+                relation_aggregate_of(relation)->input, chain, depth);
+        }
         return build_breaker(
             compile, op_aggregate_create(compile, relation), relation_aggregate_of(relation)->input, chain, depth);
     case RELATION_SORT:

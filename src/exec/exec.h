@@ -11,6 +11,7 @@
 #include "column/column.h"
 #include "exec/settings.h"
 #include "exec/source.h"
+#include "exec/state.h"
 #include "sql/error.h"
 #include "sql/plan.h"
 #include "world/world.h"
@@ -70,6 +71,10 @@ struct exec_consumer {
  * texts are not). NULL with *error filled. Any thread. */
 struct exec_query *exec_query_create(struct exec_engine *engine, const struct relation *plan,
     const struct exec_settings *settings, struct sql_error *error);
+/* A streaming query: its stateful operators keep their state from run to run, in so many partitions, and put out rows
+ * by the output mode. */
+struct exec_query *exec_query_create_streaming(struct exec_engine *engine, const struct relation *plan,
+    const struct exec_settings *settings, enum exec_mode mode, size_t partition_count, struct sql_error *error);
 /* Not while it runs (after on_done; inside it is fine). */
 void exec_query_destroy(struct exec_query *query);
 /* The columns of the result. Lives as long as the query. */
@@ -82,6 +87,14 @@ void exec_query_explain(const struct exec_query *query, struct buffer *out);
 size_t exec_query_stream_count(const struct exec_query *query);
 const struct relation *exec_query_stream_plan(const struct exec_query *query, size_t stream);
 void exec_query_bind(struct exec_query *query, size_t stream, struct source *source);
+/* The state of its stateful operators, in the order of Spark's operator ids, and its watermarks; of the query. Between
+ * runs the caller may change both. */
+size_t exec_query_state_count(const struct exec_query *query);
+struct exec_state *exec_query_state(const struct exec_query *query, size_t index);
+size_t exec_query_watermark_count(const struct exec_query *query);
+struct exec_watermark *exec_query_watermark(const struct exec_query *query, size_t index);
+/* Tells the memory budget what the state holds now; false with OUT_OF_MEMORY_BUDGET when that is too much. */
+bool exec_query_account_state(struct exec_query *query, struct sql_error *error);
 /* Changes what current_timestamp() gives from the next start on. */
 void exec_query_set_now(struct exec_query *query, int64_t now_us);
 

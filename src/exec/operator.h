@@ -24,7 +24,6 @@ enum op_result {
 
 struct exec_run;
 struct operator;
-struct checkpoint;
 
 /* One operator in the hands of one worker. */
 struct op_run {
@@ -66,8 +65,6 @@ struct operator_class {
     bool (*begin_partition)(struct op_run *run);
     enum op_result (*read)(struct op_run *run, struct batch **out);
     void (*end_partition)(struct op_run *run);
-    /* Stateful operators: writes what must survive the run. Optional. */
-    bool (*save)(const struct operator* operator, void * shared, struct checkpoint *out, struct sql_error *error);
     /* Appends the arguments of the operator's line in EXPLAIN. Optional. */
     void (*explain)(const struct operator* operator, struct buffer * out);
 };
@@ -145,6 +142,10 @@ struct operator* op_range_create(struct compile *compile, const struct relation 
 struct operator* op_project_create(struct compile *compile, const struct relation *relation);
 struct operator* op_filter_create(struct compile *compile, const struct relation *relation);
 struct operator* op_aggregate_create(struct compile *compile, const struct relation *relation);
+/* The same over a stream, with state; and withWatermark. */
+struct operator* op_state_aggregate_create(struct compile *compile, const struct relation *relation);
+struct operator* op_state_deduplicate_create(struct compile *compile, const struct relation *relation);
+struct operator* op_watermark_create(struct compile *compile, const struct relation *relation);
 /* limit, offset: rows kept after sorting; limit -1: all. */
 struct operator*
     op_sort_create(struct compile *compile, const struct relation *relation, int64_t limit, int64_t offset);

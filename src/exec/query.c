@@ -126,20 +126,108 @@ struct bytes source_option_get(const struct source_request *request, const char 
 
 /* ---- queries ---- */
 
-struct exec_query *exec_query_create(struct exec_engine *engine, const struct relation *plan,
-    const struct exec_settings *settings, struct sql_error *error) {
+static void free_states(struct exec_query *query) {
+    for (size_t i = 0; i < query->states.count; i++) {
+        struct exec_state *state = query->states.items[i];
+        __atomic_fetch_sub(&query->engine->memory_used, state->memory_counted, __ATOMIC_RELAXED);
+        for (size_t s = 0; s < state->store_count; s++) {
+            for (size_t p = 0; p < state->partition_count; p++) {
+                state_table_free(&state->stores[s].tables[p]);
+            }
+        }
+    }
+    VECTOR_FREE(&query->states);
+    VECTOR_FREE(&query->watermarks);
+}
+
+struct exec_state *query_add_state(struct exec_query *query, const char *operator_name) {
+    struct exec_state *state = ARENA_NEW(&query->arena, struct exec_state);
+    state->operator_name = operator_name;
+    state->partition_count = state->used_partitions = query->state_partitions;
+    state->in_use = true;
+    VECTOR_PUSH(&query->states, state);
+    return state;
+}
+
+void query_add_store(struct exec_query *query, struct exec_state *state, const char *name, const struct type *key,
+    const struct type *value, int prefix_columns) {
+    ASSERT(state->store_count < EXEC_STORES_MAX);
+    struct exec_store *store = &state->stores[state->store_count++];
+    *store = (struct exec_store){
+        name, key, value, prefix_columns, ARENA_ARRAY(&query->arena, struct state_table, state->partition_count)};
+    for (size_t i = 0; i < state->partition_count; i++) {
+        state_table_init(&store->tables[i]);
+    }
+}
+
+struct exec_watermark *query_add_watermark(struct exec_query *query, int64_t delay_ms) {
+    struct exec_watermark *watermark = ARENA_NEW(&query->arena, struct exec_watermark);
+    watermark->delay_ms = delay_ms;
+    VECTOR_PUSH(&query->watermarks, watermark);
+    return watermark;
+}
+
+size_t exec_query_state_count(const struct exec_query *query) {
+    return query->states.count;
+}
+
+struct exec_state *exec_query_state(const struct exec_query *query, size_t index) {
+    ASSERT(index < query->states.count);
+    return query->states.items[index];
+}
+
+size_t exec_query_watermark_count(const struct exec_query *query) {
+    return query->watermarks.count;
+}
+
+struct exec_watermark *exec_query_watermark(const struct exec_query *query, size_t index) {
+    ASSERT(index < query->watermarks.count);
+    return query->watermarks.items[index];
+}
+
+bool exec_query_account_state(struct exec_query *query, struct sql_error *error) {
+    struct exec_engine *engine = query->engine;
+    for (size_t i = 0; i < query->states.count; i++) {
+        struct exec_state *state = query->states.items[i];
+        int64_t size = exec_state_memory_size(state), change = size - state->memory_counted;
+        int64_t all = __atomic_add_fetch(&engine->memory_used, change, __ATOMIC_RELAXED);
+        state->memory_counted = size;
+        if (all > engine->memory_limit && change > 0) {
+            return raise_out_of_memory_budget(error,
+                arena_printf(error->arena, "%lld MiB", (long long)(engine->memory_limit >> 20)), state->operator_name,
+                arena_printf(error->arena, "%lld MiB", (long long)(size >> 20)));
+        }
+    }
+    return true;
+}
+
+static struct exec_query *query_create(struct exec_engine *engine, const struct relation *plan,
+    const struct exec_settings *settings, const struct exec_query *streaming, struct sql_error *error) {
     struct exec_query *query = calloc(1, sizeof *query);
     ASSERT(query != NULL);
+    *query = *streaming;
     query->engine = engine;
     query->settings = *settings;
     query->plan = plan;
     query->schema = relation_output_type(&query->arena, plan);
     if (!query_build(query, error)) {
+        free_states(query);
         arena_destroy(&query->arena);
         free(query);
         return NULL;
     }
     return query;
+}
+
+struct exec_query *exec_query_create(struct exec_engine *engine, const struct relation *plan,
+    const struct exec_settings *settings, struct sql_error *error) {
+    return query_create(engine, plan, settings, &(struct exec_query){0}, error);
+}
+
+struct exec_query *exec_query_create_streaming(struct exec_engine *engine, const struct relation *plan,
+    const struct exec_settings *settings, enum exec_mode mode, size_t partition_count, struct sql_error *error) {
+    struct exec_query streaming = {.streaming = true, .mode = mode, .state_partitions = partition_count};
+    return query_create(engine, plan, settings, &streaming, error);
 }
 
 static void run_destroy(struct exec_run *run) {
@@ -154,6 +242,7 @@ static void run_destroy(struct exec_run *run) {
 void exec_query_destroy(struct exec_query *query) {
     ASSERT(query->run == NULL || query->run->done);
     run_destroy(query->run);
+    free_states(query);
     arena_destroy(&query->arena);
     free(query);
 }

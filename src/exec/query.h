@@ -3,6 +3,7 @@
 #define EXEC_QUERY_H
 
 #include "exec/operator.h"
+#include "exec/state.h"
 
 enum { PIPELINE_TRANSFORMS_MAX = 256 };
 
@@ -50,6 +51,11 @@ struct exec_query {
     struct source **bound;
     int64_t *stream_rows; /* atomic */
     size_t stream_count, stream_capacity;
+    bool streaming; /* its state and output follow `mode`, its state partitions are state_partitions */
+    enum exec_mode mode;
+    size_t state_partitions;
+    VECTOR(struct exec_state *) states;
+    VECTOR(struct exec_watermark *) watermarks;
     struct exec_run *run; /* the current or last one */
 };
 
@@ -60,5 +66,11 @@ void exec_slot_leave(struct exec_engine *engine, int64_t entered_ns);
 bool query_build(struct exec_query *query, struct sql_error *error);
 /* The number of a streaming scan, added when new. */
 size_t query_add_stream(struct exec_query *query, const struct relation *scan);
+
+/* State of a stateful operator, in the order of Spark's operator ids; its stores; what a withWatermark sees. */
+struct exec_state *query_add_state(struct exec_query *query, const char *operator_name);
+void query_add_store(struct exec_query *query, struct exec_state *state, const char *name, const struct type *key,
+    const struct type *value, int prefix_columns);
+struct exec_watermark *query_add_watermark(struct exec_query *query, int64_t delay_ms);
 
 #endif

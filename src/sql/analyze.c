@@ -321,7 +321,8 @@ const struct relation *finish_select(
     struct analyzer *analyzer, const struct relation *input, struct expression_list columns) {
     const struct expression **items = expressions_make(analyzer->arena, columns.items, columns.count).items;
     columns.items = items;
-    if (!extract_generators(analyzer, &input, &columns) ||
+    struct expression_list *lists[1] = {&columns};
+    if (!extract_time_windows(analyzer, &input, lists, 1) || !extract_generators(analyzer, &input, &columns) ||
         !lower_subqueries(analyzer, &input, columns.items, columns.count) ||
         !extract_windows(analyzer, &input, &columns))
         return NULL;

@@ -125,6 +125,13 @@ bool has_tag(const struct expression *expression, unsigned tag);
 bool has_aggregate(const struct expression *expression); /* outside windows */
 bool has_generator(const struct expression *expression);
 
+/* window() in the lists becomes a column of a relation below. */
+bool extract_time_windows(
+    struct analyzer *analyzer, const struct relation **input, struct expression_list **lists, size_t list_count);
+/* withWatermark over its analyzed input and column. */
+const struct relation *analyze_watermark(
+    struct analyzer *analyzer, const struct relation_with_watermark *written, const struct expression *column);
+
 /* ---- expressions ---- */
 const struct expression *resolve(
     struct analyzer *analyzer, const struct scope *scope, const struct expression *expression);
@@ -212,6 +219,7 @@ resolver resolve_sum, resolve_avg, resolve_collect, resolve_extreme, resolve_per
     resolve_zip_with, resolve_flatten, resolve_map, resolve_map_concat, resolve_map_parts, resolve_map_from_arrays,
     resolve_map_from_entries, resolve_str_to_map, resolve_named_struct, resolve_struct, resolve_sequence,
     resolve_explode, resolve_inline, resolve_stack, resolve_json_tuple;
+resolver resolve_time_window, resolve_window_time;
 resolver resolve_arithmetic, resolve_comparison, resolve_in, resolve_bits, resolve_shift, resolve_case_when,
     resolve_not_equal, resolve_between;
 

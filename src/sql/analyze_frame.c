@@ -4,6 +4,7 @@
 
 #include "base/vector.h"
 #include "column/text.h"
+#include "sql/sql.h"
 
 static bool name_in(struct bytes_list names, struct bytes name) {
     for (size_t i = 0; i < names.count; i++)
@@ -29,12 +30,36 @@ static const struct expression *column_named(
 
 /* ---- Rows once per key ---- */
 
+/* Rows of a stream stay rows: the engine remembers the keys. */
+static const struct relation *deduplicate_stream(
+    struct analyzer *analyzer, const struct relation_deduplicate *written, const struct relation *input) {
+    struct relation_deduplicate *copy = (struct relation_deduplicate *)node_clone(analyzer->arena, &written->base.node);
+    VECTOR(const struct expression *) keys = {0};
+    for (size_t i = 0; i < written->columns.count; i++)
+        if (column_named(analyzer, input, written->columns.items[i], &written->base.node) == NULL)
+            return NULL;
+    size_t count = written->columns.count > 0 ? written->columns.count : input->output_count;
+    for (size_t c = 0; c < count; c++)
+        for (size_t i = 0; i < input->output_count; i++)
+            if (written->columns.count == 0 ? i == c
+                                            : bytes_equal_ignore_case(written->columns.items[c], input->output[i].name))
+                VECTOR_PUSH(&keys, column_of(analyzer->arena, &input->output[i]));
+    copy->input = input;
+    copy->keys = expressions_make(analyzer->arena, keys.items, keys.count);
+    same_output(&copy->base, input);
+    VECTOR_FREE(&keys);
+    return &copy->base;
+}
+
 static const struct relation *deduplicate(struct analyzer *analyzer, const struct relation_deduplicate *written) {
     const struct relation *input = analyze(analyzer, written->input);
     if (input == NULL)
         return NULL;
+    if (relation_is_streaming(input))
+        return deduplicate_stream(analyzer, written, input);
     if (written->within_watermark) {
-        unsupported(analyzer, written->base.node.origin, "dropDuplicatesWithinWatermark", "");
+        unsupported(analyzer, written->base.node.origin,
+            "dropDuplicatesWithinWatermark of a DataFrame that is no stream", "Use dropDuplicates.");
         return NULL;
     }
     if (written->columns.count == 0) {
@@ -213,6 +238,22 @@ static const struct relation *repartition(struct analyzer *analyzer, const struc
     return &copy->base;
 }
 
+static const struct relation *with_watermark(struct analyzer *analyzer, const struct relation_with_watermark *written) {
+    struct relation_with_watermark *copy =
+        (struct relation_with_watermark *)node_clone(analyzer->arena, &written->base.node);
+    copy->input = analyze(analyzer, copy->input);
+    const struct expression *column =
+        copy->input == NULL ? NULL : column_named(analyzer, copy->input, copy->column, &written->base.node);
+    if (column == NULL)
+        return NULL;
+    if (column->type->kind != TYPE_TIMESTAMP && column->type->kind != TYPE_TIMESTAMP_NTZ) {
+        raise_event_time_is_not_on_timestamp_type(
+            analyzer->error, quote_name(analyzer->arena, copy->column), quote_type(analyzer->arena, column->type));
+        return NULL;
+    }
+    return analyze_watermark(analyzer, copy, column);
+}
+
 const struct relation *analyze_frame(struct analyzer *analyzer, const struct relation *relation) {
     switch (relation->node.tag) {
     case RELATION_DEDUPLICATE:
@@ -229,22 +270,8 @@ const struct relation *analyze_frame(struct analyzer *analyzer, const struct rel
         return to_schema(analyzer, relation_to_schema_of(relation));
     case RELATION_REPARTITION:
         return repartition(analyzer, relation_repartition_of(relation));
-    case RELATION_WITH_WATERMARK: {
-        struct relation_with_watermark *copy =
-            (struct relation_with_watermark *)node_clone(analyzer->arena, &relation->node);
-        copy->input = analyze(analyzer, copy->input);
-        const struct expression *column =
-            copy->input == NULL ? NULL : column_named(analyzer, copy->input, copy->column, &relation->node);
-        if (column == NULL)
-            return NULL;
-        if (column->type->kind != TYPE_TIMESTAMP && column->type->kind != TYPE_TIMESTAMP_NTZ) {
-            raise_event_time_is_not_on_timestamp_type(
-                analyzer->error, quote_name(analyzer->arena, copy->column), quote_type(analyzer->arena, column->type));
-            return NULL;
-        }
-        same_output(&copy->base, copy->input);
-        return &copy->base;
-    }
+    case RELATION_WITH_WATERMARK:
+        return with_watermark(analyzer, relation_with_watermark_of(relation));
     default:
         unsupported(analyzer, relation->node.origin, node_name(&relation->node), "");
         return NULL;

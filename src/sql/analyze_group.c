@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include "base/vector.h"
 #include "sql/pretty.h"
+#include "sql/sql.h"
 
 struct split {
     struct analyzer *analyzer;
@@ -163,6 +164,8 @@ static const struct relation *make_aggregate(
             split->grouping_id != NULL && i + 1 == groupings.count ? *split->grouping_id : split->grouping_outputs[i];
     for (size_t i = 0; i < split->calls.count; i++)
         output[groupings.count + i] = split->call_outputs.items[i];
+    for (size_t i = 0; i < count && relation_is_streaming(input); i++)
+        output[i].nullable = true; /* as Spark has it: state may hold anything */
     aggregate->input = input;
     aggregate->groupings = groupings;
     aggregate->calls = expressions_make(arena, split->calls.items, split->calls.count);
@@ -440,7 +443,10 @@ const struct relation *analyze_group_by(struct analyzer *analyzer, const struct 
     if (!resolve_groupings(analyzer, group, &scope, group->groupings, columns, &groupings))
         return NULL;
     struct sets sets = {0};
-    bool good = true;
+    struct expression_list *lists[2] = {&groupings, &columns};
+    bool good = extract_time_windows(analyzer, &input, lists, 2);
+    if (!good)
+        return NULL;
     if (group->type == GROUP_ROLLUP || group->type == GROUP_CUBE) {
         if (groupings.count > 12)
             good = unsupported(

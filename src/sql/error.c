@@ -101,7 +101,8 @@ const char *sql_error_condition(const struct sql_error *error) {
 }
 
 const char *sql_error_state(const struct sql_error *error) {
-    return row_of(error)->state;
+    const char *state = row_of(error)->state;
+    return strcmp(state, "-") == 0 ? "" : state;
 }
 
 const char *const *sql_error_classes(const struct sql_error *error) {
@@ -170,6 +171,8 @@ const char *sql_error_message(const struct sql_error *error) {
     int line = 0, column = 0;
     bool placed = sql_error_position(error, &line, &column);
     const struct condition_row *row = row_of(error);
+    if (strncmp(row->name, "_LEGACY_ERROR", 13) == 0)
+        return error->text; /* Spark shows neither name nor state of these */
     if (is_class(error, ".ParseException")) {
         buffer_printf(&out, "\n[%s] %s SQLSTATE: %s", row->name, error->text, row->state);
         if (placed) {

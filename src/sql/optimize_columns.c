@@ -366,6 +366,25 @@ static const struct relation *prune_same(struct optimizer *optimizer, const stru
     return copy;
 }
 
+/* Its columns keep the metadata that it gave them. */
+static const struct relation *prune_watermark(
+    struct optimizer *optimizer, const struct relation_with_watermark *watermark, struct wanted *below) {
+    struct relation_with_watermark *copy =
+        (struct relation_with_watermark *)clone_relation(optimizer, &watermark->base);
+    copy->input = prune(optimizer, watermark->input, below);
+    struct attribute *output = ARENA_ARRAY(optimizer->arena, struct attribute, copy->input->output_count + 1);
+    for (size_t i = 0; i < copy->input->output_count; i++) {
+        output[i] = copy->input->output[i];
+        for (size_t j = 0; j < watermark->base.output_count; j++)
+            if (watermark->base.output[j].id == output[i].id)
+                output[i] = watermark->base.output[j];
+    }
+    copy->base.output = output;
+    copy->base.output_count = copy->input->output_count;
+    VECTOR_FREE(&below->ids);
+    return &copy->base;
+}
+
 static const struct relation *prune(
     struct optimizer *optimizer, const struct relation *relation, const struct wanted *wanted) {
     struct wanted below = {0};
@@ -419,6 +438,15 @@ static const struct relation *prune(
         want_list(&below, relation_windows_of(relation)->functions);
         return prune_wider(optimizer, relation, relation_windows_of(relation)->input,
             offsetof(struct relation_windows, input), &below);
+    case RELATION_WITH_WATERMARK:
+        want_same(&below, wanted);
+        want_expression(&below, relation_with_watermark_of(relation)->event_time);
+        return prune_watermark(optimizer, relation_with_watermark_of(relation), &below);
+    case RELATION_DEDUPLICATE:
+        want_same(&below, wanted);
+        want_list(&below, relation_deduplicate_of(relation)->keys);
+        return prune_same(optimizer, relation, relation_deduplicate_of(relation)->input,
+            offsetof(struct relation_deduplicate, input), &below);
     default:
         return relation;
     }

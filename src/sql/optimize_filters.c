@@ -21,6 +21,17 @@ static void parts_free(struct parts *parts) {
     VECTOR_FREE(&parts->above);
 }
 
+static enum walk look_for_column(const struct node *node, void *context) {
+    uint32_t *id = context;
+    if (node->tag == EXPRESSION_COLUMN && ((const struct expression_column *)node)->id == *id)
+        return WALK_ABORT;
+    return WALK_CONTINUE;
+}
+
+static bool uses_column(const struct expression *expression, uint32_t id) {
+    return !node_walk(&expression->node, look_for_column, NULL, &id);
+}
+
 static const struct relation *through_project(
     struct optimizer *optimizer, const struct relation_project *project, struct expression_list conditions) {
     struct parts parts = {0};
@@ -185,6 +196,26 @@ static const struct relation *below(
     return copy;
 }
 
+/* As in Spark, what does not look at the event time goes below: rows that it drops do not move the watermark. */
+static const struct relation *through_watermark(
+    struct optimizer *optimizer, const struct relation_with_watermark *watermark, struct expression_list conditions) {
+    struct relation_with_watermark *copy =
+        (struct relation_with_watermark *)clone_relation(optimizer, &watermark->base);
+    struct parts parts = {0};
+    uint32_t event_time = expression_column_of(watermark->event_time)->id;
+    for (size_t i = 0; i < conditions.count; i++) {
+        if (is_volatile(conditions.items[i]) || uses_column(conditions.items[i], event_time))
+            VECTOR_PUSH(&parts.above, conditions.items[i]);
+        else
+            VECTOR_PUSH(&parts.below, conditions.items[i]);
+    }
+    copy->input = push(optimizer, watermark->input, take(optimizer, parts.below.items, parts.below.count));
+    const struct relation *result = new_filter(
+        optimizer, &copy->base, join_conjuncts(optimizer, take(optimizer, parts.above.items, parts.above.count)));
+    parts_free(&parts);
+    return result;
+}
+
 static const struct relation *push(
     struct optimizer *optimizer, const struct relation *input, struct expression_list conditions) {
     switch (input->node.tag) {
@@ -210,6 +241,8 @@ static const struct relation *push(
         return below(optimizer, input, offsetof(struct relation_sort, input), conditions);
     case RELATION_REPARTITION:
         return below(optimizer, input, offsetof(struct relation_repartition, input), conditions);
+    case RELATION_WITH_WATERMARK:
+        return through_watermark(optimizer, relation_with_watermark_of(input), conditions);
     case RELATION_SCAN:
         return into_scan(optimizer, relation_scan_of(input), conditions);
     case RELATION_LIMIT:
@@ -218,7 +251,7 @@ static const struct relation *push(
     case RELATION_EXPAND:
     case RELATION_GENERATE:
     case RELATION_WINDOWS:
-    case RELATION_WITH_WATERMARK: {
+    case RELATION_DEDUPLICATE: {
         /* Not through; what is below still gets its own filters moved. */
         static const size_t offsets[NODE_TAG_COUNT] = {[RELATION_LIMIT] = offsetof(struct relation_limit, input),
             [RELATION_TAIL] = offsetof(struct relation_tail, input),
@@ -226,7 +259,7 @@ static const struct relation *push(
             [RELATION_EXPAND] = offsetof(struct relation_expand, input),
             [RELATION_GENERATE] = offsetof(struct relation_generate, input),
             [RELATION_WINDOWS] = offsetof(struct relation_windows, input),
-            [RELATION_WITH_WATERMARK] = offsetof(struct relation_with_watermark, input)};
+            [RELATION_DEDUPLICATE] = offsetof(struct relation_deduplicate, input)};
         const struct relation *inner = below(optimizer, input, offsets[input->node.tag], (struct expression_list){0});
         return new_filter(optimizer, inner, join_conjuncts(optimizer, conditions));
     }

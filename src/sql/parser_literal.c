@@ -1,5 +1,6 @@
 /* Literals: numbers with their suffixes, strings, typed strings (DATE '…'), intervals. */
 #include "sql/parser.h"
+#include "sql/sql.h"
 
 #include <limits.h>
 #include <stdlib.h>
@@ -325,6 +326,14 @@ static void add_words(struct interval_sum *sum, struct bytes text) {
             add_unit(sum, words.items[i], unit, false);
     }
     VECTOR_FREE(&words);
+}
+
+bool sql_parse_interval(struct bytes text, int64_t *months, int64_t *microseconds) {
+    struct interval_sum sum = {.from = 100, .to = -1, .good = true};
+    add_words(&sum, text);
+    *months = sum.months;
+    *microseconds = sum.microseconds;
+    return sum.good;
 }
 
 /* '1-2' YEAR TO MONTH, '1 02:03:04.5' DAY TO SECOND and the shorter ones: the fields from `from` to `to`, one after the

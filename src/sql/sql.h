@@ -76,6 +76,12 @@ const struct relation *sql_optimize(
 /* The output as a STRUCT type; field names as users see them. `relation` is analyzed. */
 const struct type *relation_schema(struct arena *arena, const struct relation *relation);
 bool relation_is_streaming(const struct relation *relation);
+/* What withWatermark left on a column, or on a window made of it; false: nothing. */
+bool attribute_event_time(const struct attribute *attribute, int64_t *delay_ms);
+/* A column made by window(). */
+bool attribute_is_time_window(const struct attribute *attribute);
+/* "1 hour 30 minutes" as months and microseconds; false when it is no interval. */
+bool sql_parse_interval(struct bytes text, int64_t *months, int64_t *microseconds);
 /* A plan made from one expression over given columns, for tests and single values: analyzed and bound to `input`'s
  * output. */
 const struct expression *sql_analyze_expression(struct sql_session *session, struct arena *arena,

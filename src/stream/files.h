@@ -27,6 +27,17 @@ struct data_files { /* in the arena */
 bool data_files_find(struct store *store, struct arena *arena, char *const *paths, size_t path_count,
     const struct format_options *options, struct data_files *files, struct error *error);
 
+/* What a source of files reads from, and the same source over given files (closed by its class). */
+struct file_view {
+    struct store *store;
+    char *const *paths;
+    size_t path_count;
+    const struct format_options *options;
+    size_t partition_count; /* columns from key=value directories */
+};
+void file_source_view(struct source *source, struct file_view *view);
+struct source *file_source_of(struct source *source, const struct data_files *files);
+
 /* ---- reading one ---- */
 
 /* The file's bytes as a source (a map, or decompressed by its name's ending); release with

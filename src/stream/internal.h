@@ -8,6 +8,7 @@
 #include "stream/sink.h"
 #include "stream/sink_log.h"
 #include "stream/source.h"
+#include "stream/state_files.h"
 #include "stream/stream.h"
 
 enum {
@@ -16,7 +17,8 @@ enum {
     BATCHES_RETAINED = 100,
     IDLE_EVENT_MS = 10000,
     SYNC_EVERY_MS = 2000,
-    ENDED_MAX = 100
+    ENDED_MAX = 100,
+    SHUFFLE_PARTITIONS_DEFAULT = 200
 };
 
 /* Someone who waits for a query, or for any of a session. */
@@ -113,6 +115,18 @@ struct stream_query {
     size_t source_count;
     int64_t interval_ms;
 
+    /* event time and state */
+    enum exec_mode mode;
+    struct state_files state_files;
+    int64_t watermark_ms;       /* after the last batch */
+    int64_t batch_watermark_ms; /* of the batch at hand, or of the last one */
+    int64_t late_watermark_ms;  /* of the batch before */
+    int64_t *watermarks;        /* per withWatermark; INT64_MIN: nothing seen in this run */
+    bool watermark_is_maximum, runs_without_data;
+    bool ran_batch;    /* this run has executed a batch */
+    bool without_data; /* the batch at hand runs because the watermark moved */
+    int64_t state_partitions, state_commit_ms;
+
     /* the batch at hand */
     int64_t batch_id;
     int64_t committed_until;              /* commits that were there when this run began */
@@ -166,6 +180,12 @@ bool query_check_plan(struct stream_query *query, struct sql_error *error);
 /* why.c */
 /* After a batch, before its ends become the next one's starts: the first record that did not fit is looked for. */
 void query_note_bad_record(struct stream_query *query);
+/* event_time.c */
+void event_time_begin_batch(struct stream_query *query);
+void event_time_end_batch(struct stream_query *query);
+bool event_time_wants_batch(const struct stream_query *query); /* although there is no new data */
+void event_time_put_progress(const struct stream_query *query, struct buffer *out);
+void event_time_put_states(const struct stream_query *query, struct buffer *out);
 /* progress.c */
 void progress_make(struct stream_query *query);
 void progress_idle(struct stream_query *query);

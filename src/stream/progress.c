@@ -53,7 +53,7 @@ static void put_source(
     bool first = query->first_batch;
     put_offset("startOffset", first ? &(struct buffer){0} : &source->start, out);
     put_offset("endOffset", &source->end, out);
-    put_offset("latestOffset", &source->latest, out);
+    put_offset("latestOffset", source->reading->class->hides_latest ? &(struct buffer){0} : &source->latest, out);
     buffer_printf(out, ",\"numInputRows\":%lld", (long long)source->rows);
     put_rate("inputRowsPerSecond", source->rows, input_seconds, out);
     put_rate("processedRowsPerSecond", source->rows, work_seconds, out);
@@ -117,7 +117,9 @@ void progress_make(struct stream_query *query) {
     put_rate("inputRowsPerSecond", rows, input_seconds, &json);
     put_rate("processedRowsPerSecond", rows, work_seconds, &json);
     put_durations(&query->durations, &json);
-    buffer_append_text(&json, ",\"stateOperators\":[],\"sources\":[");
+    event_time_put_progress(query, &json);
+    event_time_put_states(query, &json);
+    buffer_append_text(&json, ",\"sources\":[");
     for (size_t i = 0; i < query->source_count; i++) {
         put_source(query, i, input_seconds, work_seconds, &json);
     }

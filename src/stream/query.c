@@ -97,7 +97,7 @@ static bool ask_latest(struct stream_query *query, struct sql_error *error) {
         struct query_source *source = &query->sources[i];
         buffer_clear(&source->latest);
         good = source->reading->class->latest(source->reading, &source->latest, error);
-        if (good && query->start.trigger == STREAM_TRIGGER_AVAILABLE_NOW) {
+        if (good && query->start.trigger == STREAM_TRIGGER_AVAILABLE_NOW && source->reading->class->prepare == NULL) {
             if (source->available.size == 0) {
                 copy_buffer(&source->available, &source->latest);
             }
@@ -138,13 +138,18 @@ static bool choose_ends(struct stream_query *query, bool *new_data, struct sql_e
 
 static bool write_offsets(struct stream_query *query, struct sql_error *error) {
     int64_t start = now_ns(query);
-    struct offset_entry entry = {query->batch_id, 0, query->batch_timestamp_ms,
-        calloc(query->source_count + 1, sizeof(struct buffer)), query->source_count};
+    struct offset_entry entry = {.batch_id = query->batch_id,
+        .watermark_ms = query->batch_watermark_ms,
+        .timestamp_ms = query->batch_timestamp_ms,
+        .offsets = calloc(query->source_count + 1, sizeof(struct buffer)),
+        .source_count = query->source_count,
+        .shuffle_partitions = query->state_partitions,
+        .watermark_is_maximum = query->watermark_is_maximum};
     ASSERT(entry.offsets != NULL);
     for (size_t i = 0; i < query->source_count; i++) {
         copy_buffer(&entry.offsets[i], &query->sources[i].end);
     }
-    bool good = checkpoint_write_offsets(&query->checkpoint, &entry, query->start.settings.shuffle_partitions, error);
+    bool good = checkpoint_write_offsets(&query->checkpoint, &entry, error);
     offset_entry_free(&entry);
     query->durations.wal_commit = since_ms(query, start);
     return good;
@@ -181,14 +186,19 @@ static void plan_batch(void *argument) {
     struct stream_query *query = argument;
     struct sql_error *error = &query->error;
     bool new_data = query->recovering;
-    query->has_batch = false;
+    query->has_batch = query->without_data = false;
     query->durations = (struct durations){0};
     if (!query->recovering) {
         query->batch_timestamp_ms = query->trigger_start_ms;
         if (!ask_latest(query, error) || !choose_ends(query, &new_data, error)) {
             return;
         }
-        if (!new_data || !write_offsets(query, error)) {
+        query->without_data = !new_data && event_time_wants_batch(query);
+        for (size_t i = 0; i < query->source_count && query->without_data; i++) {
+            copy_buffer(&query->sources[i].end, &query->sources[i].start);
+        }
+        query->batch_watermark_ms = new_data || query->without_data ? query->watermark_ms : query->batch_watermark_ms;
+        if ((!new_data && !query->without_data) || !write_offsets(query, error)) {
             return;
         }
     } else {
@@ -246,8 +256,11 @@ static void batch_committed(void *argument);
 static void write_commit(void *argument) {
     struct stream_query *query = argument;
     int64_t start = now_ns(query);
-    bool good = !query->failed && (query->batch_id <= query->committed_until ||
-                                      checkpoint_write_commit(&query->checkpoint, query->batch_id, &query->error));
+    bool good = !query->failed &&
+                (!query->skip_execution ||
+                    state_files_advance(&query->state_files, query->exec, query->batch_id + 1, &query->error)) &&
+                (query->batch_id <= query->committed_until ||
+                    checkpoint_write_commit(&query->checkpoint, query->batch_id, query->watermark_ms, &query->error));
     if (good && query->batch_id % 10 == 0) {
         checkpoint_purge(&query->checkpoint, query->batch_id - BATCHES_RETAINED);
     }
@@ -265,6 +278,15 @@ static void sink_committed(void *argument, const struct error *error) {
 
 static void commit_sink(void *argument) {
     struct stream_query *query = argument;
+    int64_t start = now_ns(query);
+    if (!state_files_save(&query->state_files, query->exec, query->batch_id + 1, &query->error)) {
+        if (query->sink_class->abort != NULL) {
+            query->sink_class->abort(query->sink);
+        }
+        world_loop_post(query->manager->options.loop, batch_committed, query);
+        return;
+    }
+    query->state_commit_ms = since_ms(query, start);
     query->sink_class->commit(query->sink, query->batch_id, sink_committed, query);
 }
 
@@ -361,6 +383,7 @@ static void batch_planned(void *argument) {
     query->state = QUERY_RUNNING;
     query->failed = false;
     exec_query_set_now(query->exec, query->batch_timestamp_ms * 1000);
+    event_time_begin_batch(query);
     exec_query_start(query->exec, EXEC_OUTPUT_PARTITIONED, &mine);
 }
 
@@ -370,6 +393,9 @@ static void batch_ran(void *argument) {
         query->sources[i].rows = exec_query_stream_rows(query->exec, i);
     }
     close_batches(query);
+    if (query->error.condition == 0 && !query->failed) {
+        (void)exec_query_account_state(query->exec, &query->error);
+    }
     if (query->error.condition != 0 || query->failed || query->stopping) {
         if (query->sink_class->abort != NULL) {
             query->sink_class->abort(query->sink);
@@ -381,6 +407,7 @@ static void batch_ran(void *argument) {
         }
         return;
     }
+    event_time_end_batch(query);
     query->state = QUERY_COMMITTING;
     world_pool_submit(query->manager->options.disk_pool, commit_sink, query);
 }
@@ -403,6 +430,7 @@ static void batch_committed(void *argument) {
         copy_buffer(&query->sources[i].start, &query->sources[i].end);
     }
     schedule_sync(query);
+    query->late_watermark_ms = query->batch_watermark_ms;
     query->batch_id++;
     query->first_batch = false;
     bool was_recovering = query->recovering;
@@ -433,6 +461,7 @@ static void find_next_recovery(struct stream_query *query) {
         }
         query->recovering = true;
         query->batch_timestamp_ms = entry.timestamp_ms;
+        query->batch_watermark_ms = entry.watermark_ms;
     }
     offset_entry_free(&entry);
 }
@@ -688,6 +717,14 @@ static void schedule_sync(struct stream_query *query) {
         VECTOR_PUSH(&query->unsynced, paths[i]);
     }
     free(paths);
+    if (!query->temporary_checkpoint && query->has_batch) {
+        char **states;
+        size_t state_count = state_files_paths(&query->state_files, query->exec, query->batch_id + 1, &states);
+        for (size_t i = 0; i < state_count; i++) {
+            VECTOR_PUSH(&query->unsynced, states[i]);
+        }
+        free(states);
+    }
     for (size_t i = 0; i < ARRAY_COUNT(folders) && !query->temporary_checkpoint && query->has_batch; i++) {
         char path[8192];
         snprintf(path, sizeof path, "%s/%s/%lld", query->checkpoint.location, folders[i], (long long)query->batch_id);

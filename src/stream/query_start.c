@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/assert.h"
+#include "exec/operator.h"
 #include "sql/sql.h"
 #include "stream/internal.h"
 
@@ -116,22 +117,24 @@ static bool check_trigger(struct stream_query *query, struct sql_error *error) {
     }
 }
 
-static bool check_output_mode(struct stream_query *query, struct sql_error *error) {
+static bool read_output_mode(struct stream_query *query, struct sql_error *error) {
+    static const char *const names[] = {
+        [EXEC_APPEND] = "append", [EXEC_UPDATE] = "update", [EXEC_COMPLETE] = "complete"};
     struct bytes mode = query->start.output_mode;
-    bool append = bytes_equal_ignore_case(mode, BYTES("append")),
-         complete = bytes_equal_ignore_case(mode, BYTES("complete"));
-    bool update = bytes_equal_ignore_case(mode, BYTES("update"));
-    char *text = arena_text(error->arena, mode);
-    if (!append && !complete && !update) {
-        return raise_streaming_output_mode_invalid(error, text);
+    for (size_t i = 0; i < ARRAY_COUNT(names); i++) {
+        if (bytes_equal_ignore_case(mode, bytes_from_text(names[i]))) {
+            query->mode = (enum exec_mode)i;
+            return true;
+        }
     }
-    if (complete) {
-        return raise_streaming_output_mode_unsupported_operation(
-            error, text, "no streaming aggregations on streaming DataFrames/Datasets");
-    }
+    return raise_streaming_output_mode_invalid(error, arena_text(error->arena, mode));
+}
+
+static bool check_sink_mode(struct stream_query *query, struct sql_error *error) {
     const struct sink_class *sink = query->sink_class;
-    return (append ? sink->append : sink->update) ||
-           raise_streaming_output_mode_unsupported_datasource(error, text, sink->class_name);
+    bool able = query->mode == EXEC_APPEND ? sink->append : query->mode == EXEC_UPDATE ? sink->update : sink->complete;
+    return able || raise_streaming_output_mode_unsupported_datasource(
+                       error, arena_text(error->arena, query->start.output_mode), sink->class_name);
 }
 
 static bool choose_sink(struct stream_query *query, struct sql_error *error) {
@@ -156,51 +159,6 @@ static bool check_name(struct stream_session *session, const struct stream_query
         }
     }
     return true;
-}
-
-/* ---- the plan: only what needs no state ---- */
-
-struct plan_check {
-    struct sql_error *error;
-    const struct relation *top;
-};
-
-static bool is_streaming_below(const struct relation *relation) {
-    return relation != NULL && relation_is_streaming(relation);
-}
-
-static enum walk check_node(const struct node *node, void *context) {
-    static const struct {
-        unsigned tag;
-        const char *what;
-    } refused[] = {
-        {RELATION_AGGREGATE, "Aggregations (groupBy, count, distinct, dropDuplicates) of streaming DataFrames"},
-        {RELATION_SORT, "Sorting of streaming DataFrames"}, {RELATION_LIMIT, "limit() on streaming DataFrames"},
-        {RELATION_TAIL, "tail() on streaming DataFrames"},
-        {RELATION_WINDOWS, "Window functions over streaming DataFrames"},
-        {RELATION_SAMPLE, "Sampling of streaming DataFrames"}};
-    struct plan_check *check = context;
-    if (node_family(node) != NODE_RELATION || !is_streaming_below((const struct relation *)node)) {
-        return WALK_PRUNE; /* what does not read a stream may be anything */
-    }
-    for (size_t i = 0; i < ARRAY_COUNT(refused); i++) {
-        if (node->tag == refused[i].tag) {
-            raise_unsupported_feature_not_in_this_program(check->error, refused[i].what,
-                "Stateless queries run; write the rows first and aggregate them in a batch query.");
-            return WALK_ABORT;
-        }
-    }
-    if (node->tag == RELATION_JOIN) {
-        raise_unsupported_feature_not_in_this_program(
-            check->error, "Joins with streaming DataFrames", "Write the rows first and join them in a batch query.");
-        return WALK_ABORT;
-    }
-    return WALK_CONTINUE;
-}
-
-bool query_check_plan(struct stream_query *query, struct sql_error *error) {
-    struct plan_check check = {error, query->start.plan};
-    return node_walk(&query->start.plan->node, check_node, NULL, &check);
 }
 
 /* ---- step one: location and id (disk pool) ---- */
@@ -259,6 +217,10 @@ static bool open_sources(struct stream_query *query, struct sql_error *error) {
             return false;
         }
         class->describe(query->sources[i].reading, &query->sources[i].description);
+        bool once = query->start.trigger == STREAM_TRIGGER_ONCE;
+        if (class->prepare != NULL && (once || query->start.trigger == STREAM_TRIGGER_AVAILABLE_NOW)) {
+            class->prepare(query->sources[i].reading, once);
+        }
     }
     return true;
 }
@@ -278,7 +240,7 @@ static bool open_sink(struct stream_query *query, struct sql_error *error) {
         .name = query->start.name,
         .query_id = query->id,
         .streaming = true,
-        .complete = bytes_equal_ignore_case(query->start.output_mode, BYTES("complete")),
+        .complete = query->mode == EXEC_COMPLETE,
         .console = query->start.console,
         .callback_argument = query->start.callback_argument,
         .function = query->start.function};
@@ -299,8 +261,23 @@ static bool take_offsets(struct stream_query *query, int64_t batch_id, bool as_e
         copy_buffer(as_end ? &query->sources[i].end : &query->sources[i].start, &entry.offsets[i]);
     }
     query->batch_timestamp_ms = good ? entry.timestamp_ms : 0;
+    if (as_end) {
+        query->batch_watermark_ms = entry.watermark_ms;
+    } else {
+        query->late_watermark_ms = query->watermark_ms = entry.watermark_ms;
+    }
     offset_entry_free(&entry);
     return good;
+}
+
+/* The watermark that the batch after this one begins with. */
+static bool take_watermark(struct stream_query *query, int64_t batch_id, struct sql_error *error) {
+    int64_t next;
+    if (!checkpoint_read_commit(&query->checkpoint, batch_id, &next, error)) {
+        return false;
+    }
+    query->watermark_ms = next > query->watermark_ms ? next : query->watermark_ms;
+    return true;
 }
 
 /* Goes back to the newest batch whose parts are all whole. The batch after it is run again with the offsets that were
@@ -329,7 +306,10 @@ static bool find_place(struct stream_query *query, struct sql_error *error) {
             "The sink is whole up to batch %lld and commits go to %lld: the batches between are run again",
             (long long)sink, (long long)commits);
     }
-    if (committed >= 0 && !take_offsets(query, committed, false, error)) {
+    while (committed >= 0 && !state_files_are_there(&query->state_files, query->exec, committed + 1)) {
+        committed--; /* the same for the state */
+    }
+    if (committed >= 0 && (!take_offsets(query, committed, false, error) || !take_watermark(query, committed, error))) {
         return false;
     }
     query->batch_id = committed + 1;
@@ -352,12 +332,65 @@ static bool find_starts(struct stream_query *query, struct sql_error *error) {
     return good;
 }
 
+static bool whole_setting(
+    struct stream_query *query, const char *name, int64_t standard, int64_t *value, struct sql_error *error) {
+    struct bytes text = setting(query, name);
+    *value = standard;
+    return text.size == 0 || (bytes_to_int64(text, value) && *value > 0) ||
+           raise_invalid_conf_value_type_mismatch(
+               error, arena_text(error->arena, text), quote_config(error->arena, name), "int");
+}
+
+/* What the checkpoint was begun with holds for its life; a new one has as many state partitions as there are slots,
+ * unless the program said how many. */
+static bool read_settings(struct stream_query *query, struct sql_error *error) {
+    int64_t offsets, commits;
+    struct bytes policy = setting(query, "spark.sql.streaming.multipleWatermarkPolicy");
+    struct offset_entry entry = {0};
+    int64_t slots = (int64_t)exec_slot_count(query->manager->options.engine);
+    int64_t standard = query->start.settings.shuffle_partitions == SHUFFLE_PARTITIONS_DEFAULT
+                           ? slots
+                           : query->start.settings.shuffle_partitions;
+    query->runs_without_data =
+        !bytes_equal_ignore_case(setting(query, "spark.sql.streaming.noDataMicroBatches.enabled"), BYTES("false"));
+    query->watermark_is_maximum = bytes_equal_ignore_case(policy, BYTES("max"));
+    query->state_files.store = query->checkpoint.store;
+    query->state_files.checkpoint = query->checkpoint.location;
+    bool good = whole_setting(query, "spark.sql.shuffle.partitions", standard, &query->state_partitions, error) &&
+                whole_setting(query, "spark.sql.streaming.stateStore.minDeltasForSnapshot", 10,
+                    &query->state_files.deltas_per_snapshot, error) &&
+                whole_setting(query, "spark.sql.streaming.minBatchesToRetain", BATCHES_RETAINED,
+                    &query->state_files.versions_kept, error) &&
+                checkpoint_latest(&query->checkpoint, &offsets, &commits, error);
+    if (good && offsets >= 0) {
+        good = checkpoint_read_settings(&query->checkpoint, offsets, &entry, error);
+        query->state_partitions = entry.shuffle_partitions > 0 ? entry.shuffle_partitions : query->state_partitions;
+        query->watermark_is_maximum = entry.watermark_is_maximum;
+        offset_entry_free(&entry);
+    }
+    return good;
+}
+
+static bool compile_query(struct stream_query *query, struct sql_error *error) {
+    query->exec = exec_query_create_streaming(query->manager->options.engine, query->start.plan, &query->start.settings,
+        query->mode, (size_t)query->state_partitions, error);
+    if (query->exec == NULL) {
+        return false;
+    }
+    size_t count = exec_query_watermark_count(query->exec);
+    query->watermarks = ARENA_ARRAY(&query->arena, int64_t, count + 1);
+    for (size_t i = 0; i < count; i++) {
+        query->watermarks[i] = INT64_MIN;
+    }
+    return state_files_check(&query->state_files, query->exec, error);
+}
+
 static void open_query(void *argument) {
     struct stream_query *query = argument;
     struct sql_error *error = &query->error;
-    query->exec = exec_query_create(query->manager->options.engine, query->start.plan, &query->start.settings, error);
-    (void)(query->exec != NULL && open_sources(query, error) && open_sink(query, error) && find_place(query, error) &&
-           find_starts(query, error));
+    (void)(read_settings(query, error) && compile_query(query, error) && open_sources(query, error) &&
+           open_sink(query, error) && find_place(query, error) && find_starts(query, error) &&
+           state_files_load(&query->state_files, query->exec, query->batch_id, error));
 }
 
 /* ---- on the loop ---- */
@@ -474,8 +507,8 @@ void stream_query_start(
     query->start.settings.reports = &query->reports;
     list_append(&manager->queries, &query->node);
     bool good = choose_sink(query, &query->error) && check_trigger(query, &query->error) &&
-                query_check_plan(query, &query->error) && check_output_mode(query, &query->error) &&
-                check_name(session, query, &query->error);
+                read_output_mode(query, &query->error) && query_check_plan(query, &query->error) &&
+                check_sink_mode(query, &query->error) && check_name(session, query, &query->error);
     if (!good) {
         world_loop_post(manager->options.loop, refused, query);
         return;

@@ -149,6 +149,47 @@ static struct bytes take_line(struct bytes *rest) {
     return line;
 }
 
+/* Settings whose other values mean another form of the state than is read and written here. */
+static bool check_settings(json_t *settings, const char **reason) {
+    static const struct {
+        const char *name, *value, *reason;
+    } expected[] = {
+        {"spark.sql.streaming.stateStore.providerClass",
+            "org.apache.spark.sql.execution.streaming.state.HDFSBackedStateStoreProvider",
+            "its state is in RocksDB, which is not read here"},
+        {"spark.sql.streaming.stateStore.compression.codec", "lz4", "its state is not compressed with lz4"},
+        {"spark.sql.streaming.stateStore.encodingFormat", "unsaferow", "its state is not kept as UnsafeRow"},
+        {"spark.sql.streaming.stateStore.rowChecksum.enabled", "false", "its state has checksums in its rows"},
+        {"spark.sql.streaming.aggregation.stateFormatVersion", "2", "its aggregations have state format 1"},
+    };
+    for (size_t i = 0; i < ARRAY_COUNT(expected); i++) {
+        const char *value = json_string_value(json_object_get(settings, expected[i].name));
+        if (value != NULL && strcmp(value, expected[i].value) != 0) {
+            *reason = expected[i].reason;
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool parse_metadata(struct bytes metadata, struct offset_entry *entry, const char **reason) {
+    json_t *root = json_loadb((const char *)metadata.data, metadata.size, 0, NULL);
+    *reason = "its second line is not JSON";
+    bool good = json_is_object(root);
+    json_t *settings = json_object_get(root, "conf");
+    entry->watermark_ms = json_integer_value(json_object_get(root, "batchWatermarkMs"));
+    entry->timestamp_ms = json_integer_value(json_object_get(root, "batchTimestampMs"));
+    const char *partitions = json_string_value(json_object_get(settings, "spark.sql.shuffle.partitions"));
+    const char *policy = json_string_value(json_object_get(settings, "spark.sql.streaming.multipleWatermarkPolicy"));
+    entry->watermark_is_maximum = policy != NULL && strcmp(policy, "max") == 0;
+    if (partitions == NULL || !bytes_to_int64(bytes_from_text(partitions), &entry->shuffle_partitions)) {
+        entry->shuffle_partitions = 0;
+    }
+    good = good && check_settings(settings, reason);
+    json_decref(root);
+    return good;
+}
+
 static bool parse_offsets(struct bytes text, size_t source_count, struct offset_entry *entry, const char **reason) {
     struct bytes version = take_line(&text), metadata = take_line(&text);
     *reason = "its first line is not v1";
@@ -157,18 +198,12 @@ static bool parse_offsets(struct bytes text, size_t source_count, struct offset_
             bytes_equal(version, BYTES("v2")) ? "it has version v2 (named sources), which is not supported" : *reason;
         return false;
     }
-    *reason = "its second line is not JSON";
-    json_t *root = json_loadb((const char *)metadata.data, metadata.size, 0, NULL);
-    if (!json_is_object(root)) {
-        json_decref(root);
+    if (!parse_metadata(metadata, entry, reason)) {
         return false;
     }
-    entry->watermark_ms = json_integer_value(json_object_get(root, "batchWatermarkMs"));
-    entry->timestamp_ms = json_integer_value(json_object_get(root, "batchTimestampMs"));
-    json_decref(root);
     size_t count = 0;
     *reason = "it has another number of sources than the query: sources of a query cannot be added or taken away";
-    while (text.data != NULL) {
+    while (text.data != NULL && source_count != SIZE_MAX) {
         struct bytes line = take_line(&text);
         if (count == source_count) {
             return false;
@@ -178,18 +213,18 @@ static bool parse_offsets(struct bytes text, size_t source_count, struct offset_
         }
         count++;
     }
-    return count == source_count;
+    return source_count == SIZE_MAX || count == source_count;
 }
 
-bool checkpoint_read_offsets(const struct checkpoint *checkpoint, int64_t batch_id, size_t source_count,
+static bool read_offsets(const struct checkpoint *checkpoint, int64_t batch_id, size_t source_count,
     struct offset_entry *entry, struct sql_error *error) {
     struct arena arena = {0};
     struct buffer text = {0};
     struct error problem = {0};
     const char *reason;
     *entry = (struct offset_entry){.batch_id = batch_id,
-        .source_count = source_count,
-        .offsets = calloc(source_count + 1, sizeof *entry->offsets)};
+        .source_count = source_count == SIZE_MAX ? 0 : source_count,
+        .offsets = calloc(source_count == SIZE_MAX ? 1 : source_count + 1, sizeof *entry->offsets)};
     ASSERT(entry->offsets != NULL);
     bool good = store_read_file(checkpoint->store,
         arena_printf(&arena, "%s/offsets/%lld", checkpoint->location, (long long)batch_id), LOG_FILE_MAX, &text,
@@ -205,25 +240,42 @@ bool checkpoint_read_offsets(const struct checkpoint *checkpoint, int64_t batch_
     return good;
 }
 
-bool checkpoint_write_offsets(const struct checkpoint *checkpoint, const struct offset_entry *entry,
-    int shuffle_partitions, struct sql_error *error) {
-    /* The settings that Spark freezes with a query, at its defaults; state belongs to queries that are not run here
-     * yet. */
+bool checkpoint_read_offsets(const struct checkpoint *checkpoint, int64_t batch_id, size_t source_count,
+    struct offset_entry *entry, struct sql_error *error) {
+    return read_offsets(checkpoint, batch_id, source_count, entry, error);
+}
+
+bool checkpoint_read_settings(
+    const struct checkpoint *checkpoint, int64_t batch_id, struct offset_entry *entry, struct sql_error *error) {
+    return read_offsets(checkpoint, batch_id, SIZE_MAX, entry, error);
+}
+
+bool checkpoint_write_offsets(
+    const struct checkpoint *checkpoint, const struct offset_entry *entry, struct sql_error *error) {
+    /* The settings that Spark freezes with a query, at its defaults. */
     static const char *const settings =
         "\"spark.sql.streaming.stateStore.providerClass\":"
         "\"org.apache.spark.sql.execution.streaming.state.HDFSBackedStateStoreProvider\","
-        "\"spark.sql.streaming.stateStore.rocksdb.formatVersion\":\"5\",\"spark.sql.streaming.statefulOperator."
-        "useStrictDistribution\":\"true\","
-        "\"spark.sql.streaming.flatMapGroupsWithState.stateFormatVersion\":\"2\",\"spark.sql.streaming."
-        "multipleWatermarkPolicy\":\"min\","
-        "\"spark.sql.streaming.aggregation.stateFormatVersion\":\"2\",\"spark.sql.streaming.stateStore.compression."
-        "codec\":\"lz4\","
-        "\"spark.sql.streaming.join.stateFormatVersion\":\"2\"";
+        "\"spark.sql.dropDuplicates.deterministicKeyOrder.enabled\":\"true\","
+        "\"spark.sql.streaming.stateStore.rocksdb.mergeOperatorVersion\":\"2\","
+        "\"spark.sql.streaming.stateStore.rocksdb.formatVersion\":\"5\","
+        "\"spark.sql.streaming.queryEvolution.enableSourceEvolution\":\"false\","
+        "\"spark.sql.streaming.stateStore.encodingFormat\":\"unsaferow\","
+        "\"spark.sql.streaming.statefulOperator.useStrictDistribution\":\"true\","
+        "\"spark.sql.streaming.flatMapGroupsWithState.stateFormatVersion\":\"2\","
+        "\"spark.sql.streaming.stateStore.rowChecksum.enabled\":\"false\","
+        "\"spark.sql.streaming.statefulOperator.alwaysNullableOutput.enabled\":\"true\","
+        "\"spark.sql.streaming.aggregation.stateFormatVersion\":\"2\","
+        "\"spark.sql.function.protobufExtensions.enabled\":\"false\","
+        "\"spark.sql.streaming.join.stateFormatVersion\":\"2\","
+        "\"spark.sql.streaming.stateStore.compression.codec\":\"lz4\","
+        "\"spark.sql.optimizer.pruneFiltersCanPruneStreamingSubplan\":\"false\"";
     struct buffer text = {0};
     buffer_printf(&text,
-        "v1\n{\"batchWatermarkMs\":%lld,\"batchTimestampMs\":%lld,\"conf\":{%s,\"spark.sql.shuffle.partitions\":\"%d\"}"
-        "}",
-        (long long)entry->watermark_ms, (long long)entry->timestamp_ms, settings, shuffle_partitions);
+        "v1\n{\"batchWatermarkMs\":%lld,\"batchTimestampMs\":%lld,\"conf\":{%s,"
+        "\"spark.sql.streaming.multipleWatermarkPolicy\":\"%s\",\"spark.sql.shuffle.partitions\":\"%lld\"}}",
+        (long long)entry->watermark_ms, (long long)entry->timestamp_ms, settings,
+        entry->watermark_is_maximum ? "max" : "min", (long long)entry->shuffle_partitions);
     for (size_t i = 0; i < entry->source_count; i++) {
         buffer_append_byte(&text, '\n');
         if (entry->offsets[i].size == 0) {
@@ -236,8 +288,37 @@ bool checkpoint_write_offsets(const struct checkpoint *checkpoint, const struct 
     return good;
 }
 
-bool checkpoint_write_commit(const struct checkpoint *checkpoint, int64_t batch_id, struct sql_error *error) {
-    return write_batch(checkpoint, "commits", batch_id, BYTES("v1\n{\"nextBatchWatermarkMs\":0}"), error);
+bool checkpoint_write_commit(
+    const struct checkpoint *checkpoint, int64_t batch_id, int64_t next_watermark_ms, struct sql_error *error) {
+    struct buffer text = {0};
+    buffer_printf(&text, "v1\n{\"nextBatchWatermarkMs\":%lld}", (long long)next_watermark_ms);
+    bool good = write_batch(checkpoint, "commits", batch_id, buffer_view(&text), error);
+    buffer_free(&text);
+    return good;
+}
+
+bool checkpoint_read_commit(
+    const struct checkpoint *checkpoint, int64_t batch_id, int64_t *next_watermark_ms, struct sql_error *error) {
+    struct arena arena = {0};
+    struct buffer text = {0};
+    struct error problem = {0};
+    bool good = store_read_file(checkpoint->store,
+        arena_printf(&arena, "%s/commits/%lld", checkpoint->location, (long long)batch_id), LOG_FILE_MAX, &text,
+        &problem);
+    if (!good) {
+        sql_error_from(error, &problem);
+    }
+    struct bytes rest = buffer_view(&text), version = good ? take_line(&rest) : BYTES_NULL;
+    json_t *root = good && rest.data != NULL ? json_loadb((const char *)rest.data, rest.size, 0, NULL) : NULL;
+    *next_watermark_ms = json_integer_value(json_object_get(root, "nextBatchWatermarkMs"));
+    if (good && !bytes_equal(version, BYTES("v1"))) {
+        good = raise_streaming_checkpoint_invalid(error, checkpoint->location,
+            arena_printf(error->arena, "the file commits/%lld has another version than v1", (long long)batch_id));
+    }
+    json_decref(root);
+    buffer_free(&text);
+    arena_destroy(&arena);
+    return good;
 }
 
 void checkpoint_purge(const struct checkpoint *checkpoint, int64_t batch_id) {

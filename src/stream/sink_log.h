@@ -3,7 +3,7 @@
  *
  *   metadata         {"id":"<uuid>"}
  *   offsets/<batch>  v1 LF {metadata} LF one line per source ("-" for none)
- *   commits/<batch>  v1 LF {"nextBatchWatermarkMs":0}
+ *   commits/<batch>  v1 LF {"nextBatchWatermarkMs":<ms>}
  *   _spark_metadata/<batch>[.compact]  v1, then LF and one JSON per file; every tenth holds all before it
  *
  * A file is written under another name and renamed, never over one that is there. An empty file is what a lost power
@@ -28,6 +28,9 @@ struct offset_entry { /* offset_entry_free */
     int64_t batch_id, watermark_ms, timestamp_ms;
     struct buffer *offsets; /* per source; size 0: none */
     size_t source_count;
+    /* The settings that are frozen with the query, as they were found or are to be written. */
+    int64_t shuffle_partitions; /* 0: not said */
+    bool watermark_is_maximum;  /* multipleWatermarkPolicy */
 };
 void offset_entry_free(struct offset_entry *entry);
 /* Newest whole batches; -1 when there are none. */
@@ -35,9 +38,15 @@ bool checkpoint_latest(
     const struct checkpoint *checkpoint, int64_t *offsets, int64_t *commits, struct sql_error *error);
 bool checkpoint_read_offsets(const struct checkpoint *checkpoint, int64_t batch_id, size_t source_count,
     struct offset_entry *entry, struct sql_error *error);
-bool checkpoint_write_offsets(const struct checkpoint *checkpoint, const struct offset_entry *entry,
-    int shuffle_partitions, struct sql_error *error);
-bool checkpoint_write_commit(const struct checkpoint *checkpoint, int64_t batch_id, struct sql_error *error);
+bool checkpoint_write_offsets(
+    const struct checkpoint *checkpoint, const struct offset_entry *entry, struct sql_error *error);
+bool checkpoint_write_commit(
+    const struct checkpoint *checkpoint, int64_t batch_id, int64_t next_watermark_ms, struct sql_error *error);
+bool checkpoint_read_commit(
+    const struct checkpoint *checkpoint, int64_t batch_id, int64_t *next_watermark_ms, struct sql_error *error);
+/* Only what offsets/<batch> says besides offsets, when the number of sources is not known yet. */
+bool checkpoint_read_settings(
+    const struct checkpoint *checkpoint, int64_t batch_id, struct offset_entry *entry, struct sql_error *error);
 /* Deletes offsets and commits of batches before `batch_id`. */
 void checkpoint_purge(const struct checkpoint *checkpoint, int64_t batch_id);
 

@@ -54,6 +54,11 @@ struct stream_source_class {
      * read_now: this run did. Loop. May be NULL. */
     void (*reasons)(struct stream_reading *reading, struct bytes start, const char *read_before, bool read_now,
         struct stream_reasons *reasons);
+    /* Before the first trigger, when the query is to end by itself: once (all there is in one batch, without limits) or
+     * availableNow (what is there now, in batches by the limits; latest() then goes up to its end step by step). NULL:
+     * the query sees to it. */
+    void (*prepare)(struct stream_reading *reading, bool once);
+    bool hides_latest;           /* the progress says null for latestOffset */
     bool equal_offsets_are_text; /* offsets are equal when their texts are */
     int64_t poll_ms;
     /* Before offsets reach the disk what they name is there: done is called on any thread. May be NULL. */

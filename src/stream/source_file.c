@@ -467,13 +467,34 @@ FILE_SOURCE_CLASS(json_source_class, "json");
 FILE_SOURCE_CLASS(csv_source_class, "csv");
 FILE_SOURCE_CLASS(text_source_class, "text");
 
-/* ---- streaming: refused until the file source log is written ---- */
+/* ---- for the streaming side ---- */
 
-static struct stream_reading *reading_open(
-    struct source *source, const struct stream_context *context, const char *checkpoint, struct sql_error *error) {
-    raise_unsupported_feature_not_in_this_program(
-        error, "readStream from files", "Read the files with spark.read, or send their rows to a topic.");
-    return NULL;
+void file_source_view(struct source *base, struct file_view *view) {
+    struct file_source *source = (struct file_source *)base;
+    *view = (struct file_view){
+        source->store, source->paths, source->path_count, &source->options, source->files.partition_count};
 }
 
-const struct stream_source_class file_stream_class = {.open = reading_open};
+struct source *file_source_of(struct source *base, const struct data_files *files) {
+    struct file_source *source = (struct file_source *)base, *copy = calloc(1, sizeof *copy);
+    ASSERT(copy != NULL);
+    *copy = *source;
+    copy->arena = (struct arena){0};
+    copy->report = (struct format_report){0};
+    world_mutex_init(&copy->mutex);
+    copy->files.items = ARENA_ARRAY(&copy->arena, struct data_file, files->count + 1);
+    copy->files.count = files->count;
+    for (size_t i = 0; i < files->count; i++) {
+        copy->files.items[i] = files->items[i];
+        copy->files.items[i].path = arena_strdup(&copy->arena, files->items[i].path);
+        copy->files.items[i].partition_values =
+            ARENA_ARRAY(&copy->arena, struct bytes, source->files.partition_count + 1);
+        for (size_t j = 0; j < source->files.partition_count && files->items[i].partition_values != NULL; j++) {
+            copy->files.items[i].partition_values[j] =
+                files->items[i].partition_values[j].data == NULL
+                    ? BYTES_NULL
+                    : arena_copy(&copy->arena, files->items[i].partition_values[j]);
+        }
+    }
+    return &copy->base;
+}

@@ -48,8 +48,12 @@ static void assert_file(struct fixture *fixture, const char *path, const char *e
 static void write_batch(struct checkpoint *checkpoint, int64_t batch_id, const char *offset, struct sql_error *error) {
     struct buffer offsets[1] = {{0}};
     buffer_append_text(&offsets[0], offset);
-    struct offset_entry entry = {batch_id, 0, 1700000000000, offsets, 1};
-    assert_true(checkpoint_write_offsets(checkpoint, &entry, 200, error));
+    struct offset_entry entry = {.batch_id = batch_id,
+        .timestamp_ms = 1700000000000,
+        .offsets = offsets,
+        .source_count = 1,
+        .shuffle_partitions = 200};
+    assert_true(checkpoint_write_offsets(checkpoint, &entry, error));
     buffer_free(&offsets[0]);
 }
 
@@ -65,7 +69,7 @@ static void test_checkpoint(void **state) {
     assert_true(checkpoint_open(&checkpoint, &again, &is_new, &error) && !is_new && uuid_equal(id, again));
     assert_true(checkpoint_latest(&checkpoint, &offsets, &commits, &error) && offsets == -1 && commits == -1);
     write_batch(&checkpoint, 0, "{\"t\":{\"0\":5}}", &error);
-    assert_true(checkpoint_write_commit(&checkpoint, 0, &error));
+    assert_true(checkpoint_write_commit(&checkpoint, 0, 0, &error));
     write_batch(&checkpoint, 1, "{\"t\":{\"0\":9}}", &error);
     assert_file(fixture, "/cp/commits/0", "v1\n{\"nextBatchWatermarkMs\":0}");
     struct offset_entry entry;
@@ -77,9 +81,9 @@ static void test_checkpoint(void **state) {
     struct error problem = {0};
     assert_true(store_write_file(fixture->store, "/cp/commits/1", bytes_make("", 0), 0, &problem));
     assert_true(checkpoint_latest(&checkpoint, &offsets, &commits, &error) && offsets == 1 && commits == 0);
-    assert_true(checkpoint_write_commit(&checkpoint, 1, &error));
+    assert_true(checkpoint_write_commit(&checkpoint, 1, 0, &error));
     /* A second writer of the same batch is refused. */
-    assert_false(checkpoint_write_commit(&checkpoint, 1, &error));
+    assert_false(checkpoint_write_commit(&checkpoint, 1, 0, &error));
     assert_string_equal(sql_error_condition(&error), "CONCURRENT_STREAM_LOG_UPDATE");
     arena_destroy(&arena);
 }

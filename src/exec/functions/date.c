@@ -547,6 +547,40 @@ static bool make_timestamp(struct evaluation *evaluation, struct column *const *
 }
 ROW_KERNEL(make_timestamp)
 
+/* ---- windows of time ---- */
+
+/* The window number `index` back from the newest one that begins at or before each timestamp: struct<start, end>. */
+static struct column *kernel_time_window(struct evaluation *evaluation, struct column *const *arguments) {
+    struct column *result = evaluation_result(evaluation);
+    int64_t duration = COLUMN_AT(arguments[1], int64_t, 0), slide = COLUMN_AT(arguments[2], int64_t, 0),
+            offset = COLUMN_AT(arguments[3], int64_t, 0), index = COLUMN_AT(arguments[4], int32_t, 0);
+    int64_t *starts = COLUMN_VALUES(result->children[0], int64_t), *ends = COLUMN_VALUES(result->children[1], int64_t);
+    int64_t known = 0, known_end = INT64_MIN; /* neighbours are mostly in the same window */
+    for (size_t row = 0; row < evaluation->row_count; row++) {
+        int64_t time = COLUMN_AT(arguments[0], int64_t, row);
+        if (known_end == INT64_MIN || time < known || time >= known_end) {
+            int64_t rest = (time - offset) % slide;
+            known = time - rest - (rest < 0 ? slide : 0);
+            known_end = known + slide;
+        }
+        starts[row] = known - index * slide;
+        ends[row] = starts[row] + duration;
+    }
+    return result;
+}
+
+static struct column *kernel_window_time(struct evaluation *evaluation, struct column *const *arguments) {
+    const struct column *window = arguments[0], *end = window->children[1];
+    struct column *result = evaluation_result(evaluation);
+    for (size_t row = 0; row < evaluation->row_count; row++) {
+        size_t at = window->constant ? 0 : row;
+        COLUMN_VALUES(result, int64_t)[row] = COLUMN_AT(end, int64_t, at) - 1;
+        if (column_is_null(window, at) || column_is_null(end, at))
+            evaluation_set_null(evaluation, result, row);
+    }
+    return result;
+}
+
 #define D TYPE_DATE
 #define T TYPE_TIMESTAMP
 #define N TYPE_TIMESTAMP_NTZ
@@ -599,6 +633,9 @@ static const struct kernel_entry entries[] = {
     {"timestamp_seconds", {TYPE_DOUBLE}, 1, SAFE, kernel_timestamp_from_number},
     {"timestamp_seconds", {TYPE_FLOAT}, 1, SAFE, kernel_timestamp_from_number},
     {"unix_micros", {T}, 1, SAFE, kernel_timestamp_to_long},
+    {"time_window", {T, TYPE_LONG, TYPE_LONG, TYPE_LONG, TYPE_INTEGER}, 5, SAFE, kernel_time_window},
+    {"time_window", {TYPE_TIMESTAMP_NTZ, TYPE_LONG, TYPE_LONG, TYPE_LONG, TYPE_INTEGER}, 5, SAFE, kernel_time_window},
+    {"window_time", {TYPE_STRUCT}, 1, SAFE, kernel_window_time},
     {"unix_millis", {T}, 1, SAFE, kernel_timestamp_to_long},
     {"unix_seconds", {T}, 1, SAFE, kernel_timestamp_to_long},
     {"from_utc_timestamp", {T, S}, 2, 0, kernel_shift_zone},

@@ -10,6 +10,7 @@
 #include <zlib.h>
 
 #include "exec/functions/rows.h"
+#include "exec/state.h"
 #include "exec/random.h"
 
 enum { HASH_SEED = 42 };
@@ -148,6 +149,15 @@ static uint64_t hash_value(bool wide, uint64_t seed, const struct column *column
         return hash_nested(wide, seed, column, row);
     default:
         return seed;
+    }
+}
+
+void state_hash_rows(struct column *const *columns, size_t column_count, size_t row_count, int32_t *hashes) {
+    for (size_t row = 0; row < row_count; row++) {
+        uint64_t hash = HASH_SEED;
+        for (size_t i = 0; i < column_count; i++)
+            hash = hash_value(false, hash, columns[i], row);
+        hashes[row] = (int32_t)hash;
     }
 }
 

@@ -1,0 +1,211 @@
+/* op_state_deduplicate.c: dropDuplicates and dropDuplicatesWithinWatermark of a stream. The keys that came are the
+ * state; a row passes when its key is new. With an event time among the keys, keys leave when the watermark passes
+ * their time; within the watermark, every key leaves when the watermark passes its first row's time and the delay. */
+#include <stdlib.h>
+
+#include "exec/query.h"
+#include "exec/state_input.h"
+#include "sql/sql.h"
+
+struct deduplicate {
+    struct operator base;
+    struct exec_state *state;
+    size_t *keys; /* columns of the input */
+    size_t key_count;
+    size_t time_column; /* of the input; SIZE_MAX: none */
+    bool time_window;
+    size_t time_key; /* the key with the event time; SIZE_MAX: none */
+    bool within_watermark;
+    int64_t delay_ms;
+};
+
+struct deduplicate_local {
+    size_t next; /* input batch */
+    bool begun;
+    size_t sequence;
+};
+
+static enum op_result deduplicate_step(struct op_run *run, struct batch *in, struct batch **out) {
+    const struct deduplicate *operator=(const struct deduplicate *) run->operator;
+    struct arena arena = {0};
+    uint32_t *rows = ARENA_ARRAY(&arena, uint32_t, in->row_count + 1);
+    struct column **keys = ARENA_ARRAY(&arena, struct column *, operator->key_count + 1);
+    size_t count = in->row_count;
+    bool watched = operator->time_column != SIZE_MAX;
+    if (watched) {
+        count = state_input_select(in->columns[operator->time_column], operator->time_window, in->row_count,
+            operator->state->late_watermark_ms, rows);
+        __atomic_fetch_add(&operator->state->rows_dropped, (int64_t)(in->row_count - count), __ATOMIC_RELAXED);
+    }
+    for (size_t i = 0; i < operator->key_count; i++) {
+        keys[i] = in->columns[operator->keys[i]];
+    }
+    bool good = exec_memory_add(run, (int64_t)batch_memory_size(in), run->error);
+    state_input_add(run->shared, run, in, &arena, keys, operator->key_count, watched ? rows : NULL,
+        count, operator->state->partition_count);
+    return good ? OP_NEED_INPUT : OP_FAILED;
+}
+
+/* The value of a new key: one null, or when it is to be forgotten. */
+static void make_values(const struct deduplicate *operator, struct arena * arena, const struct column *times,
+    size_t count, struct row_images *values) {
+    struct column *column;
+    if (operator->within_watermark) {
+        column = column_create(arena, type_simple(TYPE_LONG), count);
+        for (size_t i = 0; i < count; i++) {
+            const struct column *ends = operator->time_window ? times->children[1] : times;
+            COLUMN_VALUES(column, int64_t)
+            [i] = (column_is_null(times, i) ? 0 : COLUMN_AT(ends, int64_t, i)) + operator->delay_ms * 1000;
+        }
+    } else {
+        column = column_create_nulls(arena, type_simple(TYPE_NULL), count);
+    }
+    row_images_encode(arena, &column, 1, count, values);
+}
+
+/* The rows of one input batch whose keys are new. */
+static struct batch *take_new(struct op_run *run, const struct state_rows *input) {
+    const struct deduplicate *operator=(const struct deduplicate *) run->operator;
+    size_t partition = run->source_partition, fresh = 0;
+    struct state_table *table = &operator->state->stores[0].tables[partition];
+    const uint32_t *rows = input->rows + input->starts[partition];
+    size_t count = input->starts[partition + 1] - input->starts[partition];
+    struct arena arena = {0};
+    struct column **keys = ARENA_ARRAY(&arena, struct column *, operator->key_count + 1), *times = NULL;
+    uint32_t *taken = ARENA_ARRAY(&arena, uint32_t, count + 1);
+    struct row_images images, values;
+    for (size_t i = 0; i < operator->key_count; i++) {
+        keys[i] = column_take(&arena, input->keys[i], rows, count);
+    }
+    if (operator->within_watermark) {
+        times = column_take(&arena, input->batch->columns[operator->time_column], rows, count);
+    }
+    row_images_encode(&arena, keys, operator->key_count, count, &images);
+    make_values(operator, & arena, times, count, &values);
+    for (size_t i = 0; i < count; i++) {
+        uint32_t entry = state_table_add(table, row_images_at(&images, i));
+        if (!table->entries[entry].present) {
+            state_table_put(table, entry, row_images_at(&values, i));
+            taken[fresh++] = rows[i];
+        }
+    }
+    __atomic_fetch_add(&operator->state->rows_updated, (int64_t)fresh, __ATOMIC_RELAXED);
+    struct batch *out = fresh == 0 ? NULL : batch_take(input->batch, taken, fresh);
+    arena_destroy(&arena);
+    return out;
+}
+
+static bool is_over(const struct deduplicate *operator, const struct state_entry * entry) {
+    int64_t watermark_us = operator->state->eviction_watermark_ms * 1000;
+    if (operator->within_watermark) {
+        return row_image_word(state_entry_value(entry), 1, 0) <= watermark_us;
+    }
+    struct bytes key = state_entry_key(entry);
+    if (row_image_is_null(key, operator->time_key)) {
+        return false;
+    }
+    int64_t word = row_image_word(key, operator->key_count, operator->time_key);
+    if (operator->time_window) {
+        struct bytes window = bytes_slice(key, (size_t)((uint64_t)word >> 32), (size_t)(word & 0xffffffff));
+        return !row_image_is_null(window, 1) && row_image_word(window, 2, 1) <= watermark_us;
+    }
+    return word <= watermark_us;
+}
+
+static void forget_old(struct op_run *run) {
+    const struct deduplicate *operator=(const struct deduplicate *) run->operator;
+    struct state_table *table = &operator->state->stores[0].tables[run->source_partition];
+    int64_t removed = 0;
+    for (size_t i = 0; i < table->entry_count && (operator->within_watermark || operator->time_key != SIZE_MAX); i++) {
+        const struct state_entry *entry = &table->entries[i];
+        if (entry->data != NULL && entry->present && is_over(operator, entry)) {
+            state_table_remove(table, (uint32_t)i);
+            removed++;
+        }
+    }
+    __atomic_fetch_add(&operator->state->rows_removed, removed, __ATOMIC_RELAXED);
+}
+
+static enum op_result deduplicate_read(struct op_run *run, struct batch **out) {
+    struct state_input *input = run->shared;
+    struct deduplicate_local *local = run->local;
+    while (local->next < input->items.count) {
+        *out = take_new(run, input->items.items[local->next++]);
+        if (*out != NULL) {
+            return OP_HAVE_OUTPUT;
+        }
+    }
+    forget_old(run);
+    return OP_NEED_INPUT;
+}
+
+static bool deduplicate_begin(
+    const struct operator* operator, struct exec_run * exec, void *state, struct sql_error *error) {
+    struct exec_state *kept = ((const struct deduplicate *)operator)->state;
+    state_input_begin(state);
+    kept->rows_updated = kept->rows_removed = kept->rows_dropped = kept->updates_ns = kept->removals_ns = 0;
+    return true;
+}
+
+static void deduplicate_end(const struct operator* operator, void * state) {
+    state_input_end(state);
+}
+
+static enum op_result deduplicate_finish(
+    const struct operator* operator, struct exec_run * exec, void *state, struct sql_error *error) {
+    state_input_order(state);
+    return OP_FINISHED;
+}
+
+static size_t deduplicate_partition_count(const struct operator* operator, void * state) {
+    return ((const struct deduplicate *)operator)->state->used_partitions;
+}
+
+static bool deduplicate_begin_partition(struct op_run *run) {
+    ((struct deduplicate_local *)run->local)->next = 0;
+    return true;
+}
+
+static const struct operator_class op_deduplicate_class = {
+    .name = "StreamingDeduplicate",
+    .shared_size = sizeof(struct state_input),
+    .local_size = sizeof(struct deduplicate_local),
+    .begin = deduplicate_begin,
+    .end = deduplicate_end,
+    .step = deduplicate_step,
+    .finish = deduplicate_finish,
+    .partition_count = deduplicate_partition_count,
+    .begin_partition = deduplicate_begin_partition,
+    .read = deduplicate_read,
+};
+
+struct operator* op_state_deduplicate_create(struct compile *compile, const struct relation *relation) {
+    const struct relation_deduplicate *node = relation_deduplicate_of(relation);
+    struct arena *arena = compile->arena;
+    struct deduplicate *operator= ARENA_NEW(arena, struct deduplicate);
+    struct type_field *fields = ARENA_ARRAY(arena, struct type_field, node->keys.count + 1);
+    operator->within_watermark = node->within_watermark;
+    operator->key_count = node->keys.count;
+    operator->keys = ARENA_ARRAY(arena, size_t, node->keys.count + 1);
+    operator->time_column = state_event_time_column(node->input, &operator->time_window);
+    operator->time_key = SIZE_MAX;
+    if (operator->time_column != SIZE_MAX) {
+        attribute_event_time(&node->input->output[operator->time_column], &operator->delay_ms);
+    }
+    for (size_t i = 0; i < node->keys.count; i++) {
+        operator->keys[i] =(size_t) expression_column_of(node->keys.items[i])->ordinal;
+        const struct attribute *attribute = &node->input->output[operator->keys[i]];
+        fields[i] = (struct type_field){attribute->name, attribute->type, true, attribute->metadata};
+        if (operator->keys[i] == operator->time_column) {
+            operator->time_key = i;
+        }
+    }
+    const struct type_field value =
+        node->within_watermark ? (struct type_field){BYTES("expiresAtMicros"), type_simple(TYPE_LONG), true, BYTES_NULL}
+                               : (struct type_field){BYTES("__dummy__"), type_simple(TYPE_NULL), true, BYTES_NULL};
+    operator->state = query_add_state(compile->query, node->within_watermark ? "dedupeWithinWatermark" : "dedupe");
+    query_add_store(compile->query, operator->state, "default", type_struct(arena, fields, node->keys.count),
+        type_struct(arena, &value, 1), 0);
+    operator->state->runs_without_data = true;
+    return operator_init(compile, &operator->base, &op_deduplicate_class, relation);
+}

@@ -1,0 +1,232 @@
+/* state.c: see state.h. */
+#include "exec/state.h"
+
+#include <stdlib.h>
+#include "base/map.h"
+
+enum { BLOCK_SIZE_MIN = 16 << 10, BLOCK_SIZE_MAX = 1 << 20 };
+
+struct state_block {
+    struct state_block *next;
+    size_t size, used;
+    uint8_t data[];
+};
+
+void state_table_init(struct state_table *table) {
+    *table = (struct state_table){0};
+}
+
+static void free_blocks(struct state_block *block) {
+    while (block != NULL) {
+        struct state_block *next = block->next;
+        free(block);
+        block = next;
+    }
+}
+
+void state_table_free(struct state_table *table) {
+    free(table->slots);
+    free(table->entries);
+    VECTOR_FREE(&table->changed);
+    VECTOR_FREE(&table->unused);
+    free_blocks(table->blocks);
+    *table = (struct state_table){0};
+}
+
+size_t state_table_memory_size(const struct state_table *table) {
+    return table->slot_count * sizeof *table->slots + table->entry_capacity * sizeof *table->entries +
+           table->block_size + (table->changed.capacity + table->unused.capacity) * sizeof(uint32_t);
+}
+
+static uint8_t *take_bytes(struct state_table *table, size_t size) {
+    struct state_block *block = table->blocks;
+    if (block == NULL || block->size - block->used < size) {
+        size_t room = table->block_size < BLOCK_SIZE_MIN   ? BLOCK_SIZE_MIN
+                      : table->block_size > BLOCK_SIZE_MAX ? BLOCK_SIZE_MAX
+                                                           : table->block_size;
+        room = size > room ? size : room;
+        block = malloc(sizeof *block + room);
+        ASSERT(block != NULL);
+        *block = (struct state_block){table->blocks, room, 0};
+        table->blocks = block;
+        table->block_size += room;
+    }
+    uint8_t *at = block->data + block->used;
+    block->used += size;
+    return at;
+}
+
+/* ---- slots ---- */
+
+static void grow_slots(struct state_table *table, size_t count) {
+    free(table->slots);
+    table->slot_count = count;
+    table->slots = calloc(count, sizeof *table->slots);
+    ASSERT(table->slots != NULL);
+    for (size_t i = 0; i < table->entry_count; i++) {
+        if (table->entries[i].data == NULL) {
+            continue;
+        }
+        size_t slot = table->entries[i].hash & (count - 1);
+        while (table->slots[slot] != 0) {
+            slot = (slot + 1) & (count - 1);
+        }
+        table->slots[slot] = (uint32_t)(i + 1);
+    }
+}
+
+static uint32_t find_slot(const struct state_table *table, struct bytes key, uint32_t hash, size_t *slot) {
+    size_t mask = table->slot_count - 1, at = hash & mask;
+    while (table->slots[at] != 0) {
+        const struct state_entry *entry = &table->entries[table->slots[at] - 1];
+        if (entry->hash == hash && entry->key_size == key.size && memcmp(entry->data, key.data, key.size) == 0) {
+            break;
+        }
+        at = (at + 1) & mask;
+    }
+    *slot = at;
+    return table->slots[at] - 1; /* UINT32_MAX when free */
+}
+
+/* Closes the gap at slot: later ones of the same run move up. */
+static void free_slot(struct state_table *table, size_t slot) {
+    size_t mask = table->slot_count - 1, gap = slot;
+    for (size_t at = (slot + 1) & mask; table->slots[at] != 0; at = (at + 1) & mask) {
+        size_t home = table->entries[table->slots[at] - 1].hash & mask;
+        if (((at - home) & mask) >= ((at - gap) & mask)) {
+            table->slots[gap] = table->slots[at];
+            gap = at;
+        }
+    }
+    table->slots[gap] = 0;
+}
+
+static uint32_t hash_key(struct bytes key) {
+    return (uint32_t)hash_bytes(key, 0);
+}
+
+uint32_t state_table_find(const struct state_table *table, struct bytes key) {
+    size_t slot;
+    return table->slot_count == 0 ? UINT32_MAX : find_slot(table, key, hash_key(key), &slot);
+}
+
+static uint32_t new_entry(struct state_table *table) {
+    if (table->unused.count > 0) {
+        return VECTOR_POP(&table->unused);
+    }
+    if (table->entry_count == table->entry_capacity) {
+        table->entry_capacity = table->entry_capacity + table->entry_capacity / 2 + 256;
+        table->entries = realloc(table->entries, table->entry_capacity * sizeof *table->entries);
+        ASSERT(table->entries != NULL && table->entry_capacity < UINT32_MAX);
+    }
+    return (uint32_t)table->entry_count++;
+}
+
+uint32_t state_table_add(struct state_table *table, struct bytes key) {
+    size_t slot, used = table->entry_count - table->unused.count;
+    if ((used + 1) * 2 > table->slot_count) {
+        grow_slots(table, table->slot_count == 0 ? 64 : table->slot_count * 2);
+    }
+    uint32_t hash = hash_key(key), number = find_slot(table, key, hash, &slot);
+    if (number != UINT32_MAX) {
+        return number;
+    }
+    number = new_entry(table);
+    struct state_entry *entry = &table->entries[number];
+    *entry =
+        (struct state_entry){.data = take_bytes(table, key.size + 8), .key_size = (uint32_t)key.size, .hash = hash};
+    entry->room = 8;
+    if (key.size > 0) {
+        memcpy(entry->data, key.data, key.size);
+    }
+    table->slots[slot] = number + 1;
+    return number;
+}
+
+static void note_change(struct state_table *table, uint32_t number) {
+    if (!table->entries[number].changed) {
+        table->entries[number].changed = true;
+        VECTOR_PUSH(&table->changed, number);
+    }
+}
+
+void state_table_put(struct state_table *table, uint32_t number, struct bytes value) {
+    struct state_entry *entry = &table->entries[number];
+    if (value.size > entry->room) {
+        uint8_t *data = take_bytes(table, entry->key_size + value.size);
+        memcpy(data, entry->data, entry->key_size);
+        table->dead_size += entry->key_size + entry->room;
+        entry->data = data;
+        entry->room = (uint32_t)value.size;
+    }
+    if (value.size > 0) {
+        memmove(entry->data + entry->key_size, value.data, value.size);
+    }
+    entry->value_size = (uint32_t)value.size;
+    table->live_count += !entry->present;
+    entry->present = true;
+    note_change(table, number);
+}
+
+void state_table_remove(struct state_table *table, uint32_t number) {
+    struct state_entry *entry = &table->entries[number];
+    if (entry->present) {
+        entry->present = false;
+        table->live_count--;
+        note_change(table, number);
+    }
+}
+
+/* Copies what lives into new blocks. */
+static void pack(struct state_table *table) {
+    struct state_block *old = table->blocks;
+    table->blocks = NULL;
+    table->block_size = table->dead_size = 0;
+    for (size_t i = 0; i < table->entry_count; i++) {
+        struct state_entry *entry = &table->entries[i];
+        if (entry->data != NULL) {
+            uint8_t *data = take_bytes(table, entry->key_size + entry->room);
+            memcpy(data, entry->data, entry->key_size + entry->value_size);
+            entry->data = data;
+        }
+    }
+    free_blocks(old);
+}
+
+void state_table_end_batch(struct state_table *table) {
+    for (size_t i = 0; i < table->changed.count; i++) {
+        uint32_t number = table->changed.items[i];
+        struct state_entry *entry = &table->entries[number];
+        entry->changed = false;
+        if (!entry->present) {
+            size_t slot;
+            find_slot(table, state_entry_key(entry), entry->hash, &slot);
+            free_slot(table, slot);
+            table->dead_size += entry->key_size + entry->room;
+            *entry = (struct state_entry){0};
+            VECTOR_PUSH(&table->unused, number);
+        }
+    }
+    table->changed.count = 0;
+    if (table->dead_size > BLOCK_SIZE_MIN && table->dead_size * 2 > table->block_size) {
+        pack(table);
+    }
+}
+
+int64_t exec_state_row_count(const struct exec_state *state) {
+    int64_t count = 0;
+    for (size_t i = 0; i < state->partition_count; i++) {
+        count += (int64_t)state->stores[0].tables[i].live_count;
+    }
+    return count;
+}
+
+int64_t exec_state_memory_size(const struct exec_state *state) {
+    int64_t size = 0;
+    for (size_t s = 0; s < state->store_count; s++) {
+        for (size_t i = 0; i < state->partition_count; i++) {
+            size += (int64_t)state_table_memory_size(&state->stores[s].tables[i]);
+        }
+    }
+    return size;
+}

@@ -1,0 +1,105 @@
+/* state.h: what a streaming query remembers from batch to batch.
+ *
+ * Each stateful operator of a query has one or more stores (an aggregation one, a join of two streams four), each store
+ * one table per state partition. A table maps the image of a key row to the image of a value row (exec/row_image.h),
+ * which is what Spark writes to disk, so nothing is converted on the way out. It is open addressing over 32-bit entry
+ * numbers; keys and values lie in blocks, which are packed again when half of them is dead.
+ *
+ * A table notes what a batch changed until state_table_end_batch; stream/ writes that as the batch's delta.
+ *
+ * Rows belong to the partition that Spark gives them: Murmur 3 of the key columns from seed 42, modulo the number of
+ * partitions.
+ *
+ * Threads: a table has one user at a time. */
+#ifndef EXEC_STATE_H
+#define EXEC_STATE_H
+
+#include "base/vector.h"
+#include "column/column.h"
+#include "exec/row_image.h"
+
+enum exec_mode { EXEC_APPEND, EXEC_UPDATE, EXEC_COMPLETE };
+
+struct state_entry {
+    uint8_t *data;                       /* key, then value; NULL: a free entry */
+    uint32_t key_size, value_size, room; /* room: bytes for the value */
+    uint32_t hash, mark;                 /* mark: the operator's own, 0 between batches */
+    bool present;                        /* false: removed in this batch */
+    bool changed;                        /* is listed in changed */
+};
+
+struct state_block;
+
+struct state_table {
+    uint32_t *slots; /* entry + 1; 0: free */
+    size_t slot_count;
+    struct state_entry *entries;
+    size_t entry_count, entry_capacity; /* free ones included */
+    size_t live_count;                  /* present entries */
+    VECTOR(uint32_t) changed, unused;
+    struct state_block *blocks;
+    size_t block_size, dead_size; /* bytes in blocks; of those without an owner */
+};
+
+void state_table_init(struct state_table *table);
+void state_table_free(struct state_table *table);
+/* Number of the entry with that key, present or removed in this batch; UINT32_MAX when there is none. */
+uint32_t state_table_find(const struct state_table *table, struct bytes key);
+/* The same; a key that is not there gets an entry that is not present. */
+uint32_t state_table_add(struct state_table *table, struct bytes key);
+/* Sets the value of an entry and notes the change. The value may be one of the table's own. */
+void state_table_put(struct state_table *table, uint32_t entry, struct bytes value);
+/* Takes the entry away; it stays until the batch ends, so that numbers do not change. */
+void state_table_remove(struct state_table *table, uint32_t entry);
+/* Forgets what changed, and the entries that were removed. */
+void state_table_end_batch(struct state_table *table);
+size_t state_table_memory_size(const struct state_table *table);
+
+static inline struct bytes state_entry_key(const struct state_entry *entry) {
+    return bytes_make(entry->data, entry->key_size);
+}
+static inline struct bytes state_entry_value(const struct state_entry *entry) {
+    return bytes_make(entry->data + entry->key_size, entry->value_size);
+}
+
+/* What Spark calls a state store, in all its partitions. */
+struct exec_store {
+    const char *name;               /* "default", "left-keyToNumValues" … */
+    const struct type *key, *value; /* STRUCT of the row images */
+    int prefix_columns;             /* numColsPrefixKey */
+    struct state_table *tables;     /* per partition */
+};
+
+enum { EXEC_STORES_MAX = 4 };
+
+/* The state of one operator. stream/ sets the watermarks before a run and reads the counts after it. */
+struct exec_state {
+    const char *operator_name; /* "stateStoreSave" */
+    struct exec_store stores[EXEC_STORES_MAX];
+    size_t store_count, partition_count;
+    size_t used_partitions; /* 1 for an aggregation without keys, else partition_count */
+    bool in_use;            /* false for an operator of which nothing is kept */
+    int64_t late_watermark_ms, eviction_watermark_ms;
+    bool has_event_time;    /* rows leave by the watermark */
+    bool runs_without_data; /* a watermark that moved is reason enough for a batch */
+    int64_t rows_updated, rows_removed, rows_dropped, updates_ns, removals_ns; /* of the last run; atomics */
+    int64_t memory_counted;                                                    /* bytes told to the budget */
+};
+int64_t exec_state_row_count(const struct exec_state *state);
+int64_t exec_state_memory_size(const struct exec_state *state);
+
+/* withWatermark: what it saw in the last run. */
+struct exec_watermark {
+    int64_t delay_ms;
+    int64_t count, minimum_ms, maximum_ms; /* atomics */
+    double sum_ms;                         /* under lock */
+};
+
+/* Murmur 3 from seed 42 of the rows of columns, as Spark's hash(). */
+void state_hash_rows(struct column *const *columns, size_t column_count, size_t row_count, int32_t *hashes);
+static inline size_t state_partition(int32_t hash, size_t partition_count) {
+    int32_t rest = hash % (int32_t)partition_count;
+    return (size_t)(rest < 0 ? rest + (int32_t)partition_count : rest);
+}
+
+#endif

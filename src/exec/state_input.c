@@ -1,0 +1,89 @@
+/* state_input.c: see state_input.h. */
+#include "exec/state_input.h"
+
+#include <stdlib.h>
+#include "sql/sql.h"
+
+void state_input_begin(struct state_input *input) {
+    world_mutex_init(&input->lock);
+    input->begun = true;
+}
+
+void state_input_end(struct state_input *input) {
+    for (size_t i = 0; i < input->items.count; i++) {
+        batch_release(input->items.items[i]->batch);
+        arena_destroy(&input->items.items[i]->arena);
+        free(input->items.items[i]);
+    }
+    VECTOR_FREE(&input->items);
+    if (input->begun) {
+        world_mutex_destroy(&input->lock);
+        input->begun = false;
+    }
+}
+
+void state_input_add(struct state_input *input, struct op_run *run, struct batch *batch, struct arena *arena,
+    struct column **keys, size_t key_count, const uint32_t *rows, size_t row_count, size_t partition_count) {
+    struct state_rows *item = calloc(1, sizeof *item);
+    ASSERT(item != NULL);
+    *item = (struct state_rows){.batch = batch_retain(batch),
+        .arena = *arena,
+        .keys = keys,
+        .partition = run->partition,
+        .sequence = (size_t)run->first_row};
+    *arena = (struct arena){0};
+    int32_t *hashes = ARENA_ARRAY(&item->arena, int32_t, batch->row_count + 1);
+    size_t *next = ARENA_ARRAY(&item->arena, size_t, partition_count + 1);
+    item->starts = ARENA_ARRAY(&item->arena, size_t, partition_count + 1);
+    item->rows = ARENA_ARRAY(&item->arena, uint32_t, row_count + 1);
+    state_hash_rows(keys, key_count, batch->row_count, hashes);
+    for (size_t i = 0; i < row_count; i++) {
+        item->starts[state_partition(hashes[rows == NULL ? i : rows[i]], partition_count) + 1]++;
+    }
+    for (size_t p = 0; p < partition_count; p++) {
+        item->starts[p + 1] += item->starts[p];
+        next[p] = item->starts[p];
+    }
+    for (size_t i = 0; i < row_count; i++) {
+        uint32_t row = rows == NULL ? (uint32_t)i : rows[i];
+        item->rows[next[state_partition(hashes[row], partition_count)]++] = row;
+    }
+    world_mutex_lock(&input->lock);
+    VECTOR_PUSH(&input->items, item);
+    world_mutex_unlock(&input->lock);
+}
+
+static int compare_items(const void *left, const void *right) {
+    const struct state_rows *a = *(struct state_rows *const *)left, *b = *(struct state_rows *const *)right;
+    return a->partition != b->partition ? (a->partition > b->partition) - (a->partition < b->partition)
+                                        : (a->sequence > b->sequence) - (a->sequence < b->sequence);
+}
+
+void state_input_order(struct state_input *input) {
+    if (input->items.count > 1) {
+        qsort(input->items.items, input->items.count, sizeof *input->items.items, compare_items);
+    }
+}
+
+size_t state_input_select(
+    const struct column *times, bool window, size_t row_count, int64_t watermark_ms, uint32_t *rows) {
+    const struct column *values = window ? times->children[1] : times;
+    size_t count = 0;
+    for (size_t row = 0; row < row_count; row++) {
+        bool null = column_is_null(times, row) || column_is_null(values, times->constant ? 0 : row);
+        rows[count] = (uint32_t)row;
+        count += null || COLUMN_AT(values, int64_t, times->constant ? 0 : row) > watermark_ms * 1000;
+    }
+    return count;
+}
+
+size_t state_event_time_column(const struct relation *relation, bool *window) {
+    int64_t delay;
+    for (size_t i = 0; i < relation->output_count; i++) {
+        if (attribute_event_time(&relation->output[i], &delay)) {
+            *window = relation->output[i].type->kind == TYPE_STRUCT;
+            return i;
+        }
+    }
+    return SIZE_MAX;
+}

@@ -1,0 +1,41 @@
+/* state_input.h: a batch's rows sorted by state partition, for stateful operators that look at rows one by one:
+ * deduplication, joins of streams. Internal to exec/. */
+#ifndef EXEC_STATE_INPUT_H
+#define EXEC_STATE_INPUT_H
+
+#include "exec/operator.h"
+#include "exec/state.h"
+
+/* One input batch: its rows, and the numbers of those that count, partition after partition. */
+struct state_rows {
+    struct batch *batch;
+    struct arena arena;
+    struct column **keys; /* of all rows of the batch */
+    uint32_t *rows;
+    size_t *starts;             /* per partition, and the end */
+    size_t partition, sequence; /* where it came from: the order of the stream */
+};
+
+struct state_input {
+    struct world_mutex lock;
+    bool begun;
+    VECTOR(struct state_rows *) items;
+};
+
+void state_input_begin(struct state_input *input);
+void state_input_end(struct state_input *input);
+/* Keeps the batch's rows `rows` (all when NULL) by the partition of their keys. The keys live in arena, which becomes
+ * the input's. */
+void state_input_add(struct state_input *input, struct op_run *run, struct batch *batch, struct arena *arena,
+    struct column **keys, size_t key_count, const uint32_t *rows, size_t row_count, size_t partition_count);
+/* Puts everything into the order of the stream. */
+void state_input_order(struct state_input *input);
+
+/* Rows that are later than the watermark by an event-time column are left out: lists the others and says how many;
+ * `window`: the column is a window, whose end counts. */
+size_t state_input_select(
+    const struct column *times, bool window, size_t row_count, int64_t watermark_ms, uint32_t *rows);
+/* The first column with event time, SIZE_MAX without one. */
+size_t state_event_time_column(const struct relation *relation, bool *window);
+
+#endif

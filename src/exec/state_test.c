@@ -1,0 +1,117 @@
+/* state_test.c: tables of state, and rows in Spark's form. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+#include "exec/state.h"
+
+static struct bytes number_key(char *buffer, int number) {
+    snprintf(buffer, 32, "key %08d", number);
+    return bytes_make(buffer, 12);
+}
+
+static void test_table_keeps_what_is_put(void **state) {
+    struct state_table table;
+    char key[32], value[32];
+    state_table_init(&table);
+    for (int i = 0; i < 5000; i++) {
+        snprintf(value, sizeof value, "%d", i);
+        state_table_put(&table, state_table_add(&table, number_key(key, i)), bytes_from_text(value));
+    }
+    assert_int_equal(table.live_count, 5000);
+    assert_int_equal(table.changed.count, 5000);
+    state_table_end_batch(&table);
+    assert_int_equal(table.changed.count, 0);
+    for (int i = 0; i < 5000; i += 2) {
+        state_table_remove(&table, state_table_find(&table, number_key(key, i)));
+    }
+    state_table_end_batch(&table);
+    assert_int_equal(table.live_count, 2500);
+    for (int i = 0; i < 5000; i++) {
+        uint32_t entry = state_table_find(&table, number_key(key, i));
+        assert_int_equal(entry == UINT32_MAX, i % 2 == 0);
+        if (i % 2 == 1) {
+            snprintf(value, sizeof value, "%d", i);
+            assert_true(bytes_equal_text(state_entry_value(&table.entries[entry]), value));
+        }
+    }
+    state_table_free(&table);
+}
+
+static void test_removed_and_put_again_is_there(void **state) {
+    struct state_table table;
+    char key[32];
+    state_table_init(&table);
+    uint32_t entry = state_table_add(&table, number_key(key, 1));
+    state_table_put(&table, entry, BYTES("one"));
+    state_table_remove(&table, entry);
+    assert_int_equal(state_table_add(&table, number_key(key, 1)), entry);
+    state_table_put(&table, entry, BYTES("a value that needs more room than the first"));
+    state_table_end_batch(&table);
+    entry = state_table_find(&table, number_key(key, 1));
+    assert_true(
+        bytes_equal_text(state_entry_value(&table.entries[entry]), "a value that needs more room than the first"));
+    state_table_free(&table);
+}
+
+static void test_old_values_do_not_pile_up(void **state) {
+    struct state_table table;
+    char key[32], value[512] = {0};
+    state_table_init(&table);
+    for (int batch = 0; batch < 400; batch++) {
+        for (int i = 0; i < 100; i++) {
+            size_t size = (size_t)(8 + (batch * 8 + i) % 500);
+            state_table_put(&table, state_table_add(&table, number_key(key, i)), bytes_make(value, size));
+        }
+        state_table_end_batch(&table);
+    }
+    assert_in_range(state_table_memory_size(&table), 1, 400000);
+    state_table_free(&table);
+}
+
+/* (5L, null, "abc", struct(7)) as Spark's UnsafeRow. */
+static void test_row_is_spark_s(void **state) {
+    static const uint8_t expected[] = {2, 0, 0, 0, 0, 0, 0, 0,                   /* the second is null */
+        5, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, 40, 0, 0, 0, /* 3 bytes at 40 */
+        16, 0, 0, 0, 48, 0, 0, 0, 'a', 'b', 'c', 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 7, 0, 0, 0, 0, 0, 0, 0};
+    struct arena arena = {0};
+    const struct type_field inner = {BYTES("x"), type_simple(TYPE_INTEGER), true, BYTES_NULL};
+    const struct type *nested = type_struct(&arena, &inner, 1);
+    struct column *columns[4] = {column_create(&arena, type_simple(TYPE_LONG), 1),
+        column_create_nulls(&arena, type_simple(TYPE_INTEGER), 1), column_create(&arena, type_simple(TYPE_STRING), 1),
+        column_create(&arena, nested, 1)};
+    COLUMN_VALUES(columns[0], int64_t)[0] = 5;
+    COLUMN_VALUES(columns[2], struct string_view)[0] = (struct string_view){(const uint8_t *)"abc", 3, 0};
+    COLUMN_VALUES(columns[3]->children[0], int32_t)[0] = 7;
+    struct row_images images;
+    row_images_encode(&arena, columns, 4, 1, &images);
+    struct bytes image = row_images_at(&images, 0);
+    assert_int_equal(image.size, sizeof expected);
+    assert_memory_equal(image.data, expected, sizeof expected);
+    struct type_field fields[4];
+    for (size_t i = 0; i < 4; i++) {
+        fields[i] = (struct type_field){BYTES("f"), columns[i]->type, true, BYTES_NULL};
+    }
+    struct column *back[4];
+    assert_true(row_images_decode(&arena, type_struct(&arena, fields, 4), &image, 1, back));
+    assert_int_equal(COLUMN_VALUES(back[0], int64_t)[0], 5);
+    assert_true(column_is_null(back[1], 0));
+    assert_int_equal(COLUMN_VALUES(back[2], struct string_view)[0].size, 3);
+    assert_int_equal(COLUMN_VALUES(back[3]->children[0], int32_t)[0], 7);
+    image.size = 20; /* a row that ends early is noticed */
+    assert_false(row_images_decode(&arena, type_struct(&arena, fields, 4), &image, 1, back));
+    arena_destroy(&arena);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_table_keeps_what_is_put),
+        cmocka_unit_test(test_removed_and_put_again_is_there),
+        cmocka_unit_test(test_old_values_do_not_pile_up),
+        cmocka_unit_test(test_row_is_spark_s),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

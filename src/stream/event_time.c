@@ -1,0 +1,98 @@
+/* event_time.c: the query's watermark, what it means for the stateful operators of each batch, and what the progress
+ * says of both.
+ *
+ * As in Spark: each withWatermark remembers its newest event time less its delay; the query's watermark is the least of
+ * them (or the greatest, by multipleWatermarkPolicy), never goes back, and moves only between batches. A batch drops
+ * rows older than the watermark of the batch before it, and lets state go that is older than its own. When the
+ * watermark moved and there are no new rows, a batch without data runs so that what it closes comes out. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/assert.h"
+#include "stream/internal.h"
+
+void event_time_begin_batch(struct stream_query *query) {
+    for (size_t i = 0; i < exec_query_state_count(query->exec); i++) {
+        struct exec_state *state = exec_query_state(query->exec, i);
+        state->late_watermark_ms = query->late_watermark_ms;
+        state->eviction_watermark_ms = query->batch_watermark_ms;
+    }
+}
+
+void event_time_end_batch(struct stream_query *query) {
+    size_t count = exec_query_watermark_count(query->exec);
+    int64_t chosen = 0;
+    for (size_t i = 0; i < count; i++) {
+        const struct exec_watermark *seen = exec_query_watermark(query->exec, i);
+        int64_t *watermark = &query->watermarks[i];
+        if (seen->count > 0 && seen->maximum_ms - seen->delay_ms > *watermark) {
+            *watermark = seen->maximum_ms - seen->delay_ms;
+        }
+        int64_t known = *watermark == INT64_MIN ? 0 : *watermark;
+        chosen = i == 0 || (query->watermark_is_maximum ? known > chosen : known < chosen) ? known : chosen;
+    }
+    query->watermark_ms = chosen > query->watermark_ms ? chosen : query->watermark_ms;
+    query->ran_batch = true;
+}
+
+bool event_time_wants_batch(const struct stream_query *query) {
+    bool wanted = false;
+    for (size_t i = 0; i < exec_query_state_count(query->exec) && query->ran_batch && query->runs_without_data; i++) {
+        const struct exec_state *state = exec_query_state(query->exec, i);
+        wanted |= state->runs_without_data && query->watermark_ms > query->late_watermark_ms;
+    }
+    return wanted;
+}
+
+static void put_time(const char *name, int64_t ms, bool first, struct buffer *out) {
+    buffer_printf(out, "%s\"%s\":\"", first ? "" : ",", name);
+    progress_timestamp(ms, out);
+    buffer_append_byte(out, '"');
+}
+
+/* ,"eventTime":{…}, nothing for a query without event time. */
+void event_time_put_progress(const struct stream_query *query, struct buffer *out) {
+    size_t count = exec_query_watermark_count(query->exec);
+    if (count == 0) {
+        return;
+    }
+    buffer_append_text(out, ",\"eventTime\":{");
+    const struct exec_watermark *seen = NULL;
+    for (size_t i = 0; i < count && seen == NULL; i++) {
+        const struct exec_watermark *one = exec_query_watermark(query->exec, i);
+        seen = one->count > 0 ? one : NULL;
+    }
+    if (seen != NULL) {
+        put_time("avg", (int64_t)(seen->sum_ms / (double)seen->count), true, out);
+        put_time("max", seen->maximum_ms, false, out);
+        put_time("min", seen->minimum_ms, false, out);
+    }
+    put_time("watermark", query->batch_watermark_ms, seen == NULL, out);
+    buffer_append_byte(out, '}');
+}
+
+/* ,"stateOperators":[…] */
+void event_time_put_states(const struct stream_query *query, struct buffer *out) {
+    bool first = true;
+    buffer_append_text(out, ",\"stateOperators\":[");
+    for (size_t i = 0; i < exec_query_state_count(query->exec); i++) {
+        struct exec_state *state = exec_query_state(query->exec, i);
+        if (!state->in_use) {
+            continue;
+        }
+        long long memory = (long long)exec_state_memory_size(state);
+        buffer_printf(out,
+            "%s{\"operatorName\":\"%s\",\"numRowsTotal\":%lld,\"numRowsUpdated\":%lld,\"allUpdatesTimeMs\":%lld,"
+            "\"numRowsRemoved\":%lld,\"allRemovalsTimeMs\":%lld,\"commitTimeMs\":%lld,\"memoryUsedBytes\":%lld,"
+            "\"numRowsDroppedByWatermark\":%lld,\"numShufflePartitions\":%zu,\"numStateStoreInstances\":%zu,"
+            "\"customMetrics\":{\"loadedMapCacheHitCount\":%lld,\"loadedMapCacheMissCount\":0,"
+            "\"stateOnCurrentVersionSizeBytes\":%lld}}",
+            first ? "" : ",", state->operator_name, (long long)exec_state_row_count(state),
+            (long long)state->rows_updated, (long long)(state->updates_ns / 1000000), (long long)state->rows_removed,
+            (long long)(state->removals_ns / 1000000), (long long)query->state_commit_ms, memory,
+            (long long)state->rows_dropped, state->partition_count, state->used_partitions * state->store_count,
+            (long long)(query->batch_id * (int64_t)(state->used_partitions * state->store_count)), memory);
+        first = false;
+    }
+    buffer_append_byte(out, ']');
+}

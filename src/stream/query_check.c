@@ -1,0 +1,188 @@
+/* query_check.c: which plans may run as streaming queries, by output mode, with Spark's words for the rest; and what
+ * Spark would run and this program does not yet, by name. */
+#include <ctype.h>
+
+#include "base/assert.h"
+#include "sql/pretty.h"
+#include "sql/sql.h"
+#include "stream/internal.h"
+
+struct plan_check {
+    struct stream_query *query;
+    struct sql_error *error;
+    int aggregates, joins, others; /* stateful operators */
+};
+
+static bool is_streaming(const struct relation *relation) {
+    return relation != NULL && relation_is_streaming(relation);
+}
+
+static const char *mode_name(const struct plan_check *check) {
+    static const char *const names[] = {
+        [EXEC_APPEND] = "append", [EXEC_UPDATE] = "update", [EXEC_COMPLETE] = "complete"};
+    return names[check->query->mode];
+}
+
+static bool refuse(struct plan_check *check, const char *text) {
+    return raise__legacy_error_temp_3102(check->error, arena_printf(check->error->arena, "%s;", text));
+}
+
+static bool not_yet(struct plan_check *check, const char *what, const char *advice) {
+    return raise_unsupported_feature_not_in_this_program(check->error, what, advice);
+}
+
+/* ---- what is below a relation ---- */
+
+static enum walk count_node(const struct node *node, void *context) {
+    struct plan_check *check = context;
+    if (node_family(node) != NODE_RELATION) {
+        return WALK_PRUNE;
+    }
+    if (!is_streaming((const struct relation *)node)) {
+        return WALK_PRUNE;
+    }
+    check->aggregates += node->tag == RELATION_AGGREGATE;
+    check->others += node->tag == RELATION_DEDUPLICATE;
+    if (node->tag == RELATION_JOIN) {
+        const struct relation_join *join = (const struct relation_join *)node;
+        check->joins += is_streaming(join->left) && is_streaming(join->right);
+    }
+    return WALK_CONTINUE;
+}
+
+static struct plan_check count_below(const struct plan_check *check, const struct relation *relation) {
+    struct plan_check counted = {check->query, check->error, 0, 0, 0};
+    node_walk(&relation->node, count_node, NULL, &counted);
+    return counted;
+}
+
+static bool has_event_time(const struct relation *relation, size_t count) {
+    bool found = false;
+    int64_t delay;
+    for (size_t i = 0; i < count; i++) {
+        found = found || attribute_event_time(&relation->output[i], &delay);
+    }
+    return found;
+}
+
+/* ---- one kind of relation each; false: refused ---- */
+
+static bool check_aggregate(struct plan_check *check, const struct relation_aggregate *aggregate) {
+    for (size_t i = 0; i < aggregate->calls.count; i++) {
+        if (expression_aggregate_call_of(expression_strip(aggregate->calls.items[i]))->distinct) {
+            return refuse(check, "Distinct aggregations are not supported on streaming DataFrames/Datasets. Consider "
+                                 "using approx_count_distinct() instead.");
+        }
+    }
+    struct plan_check below = count_below(check, aggregate->input);
+    if (check->query->mode != EXEC_APPEND && below.aggregates + below.joins > 0) {
+        return refuse(check,
+            "Detected pattern of possible 'correctness' issue due to global watermark. The query contains stateful "
+            "operation which can emit rows older than the current watermark plus allowed late record delay, which are "
+            "\"late rows\" in downstream stateful operations and these rows can be discarded. Please refer the "
+            "programming guide doc for more details. If you understand the possible risk of correctness issue and "
+            "still need to run the query, you can disable this check by setting the config "
+            "`spark.sql.streaming.statefulOperator.checkCorrectness.enabled` to false.");
+    }
+    if (below.joins > 0) {
+        return not_yet(check, "An aggregation of a join of two streams", "Write the joined rows first.");
+    }
+    if (check->query->mode == EXEC_APPEND && !has_event_time(&aggregate->base, aggregate->groupings.count)) {
+        return raise_streaming_output_mode_unsupported_operation(check->error, mode_name(check),
+            "streaming aggregations without watermark on streaming DataFrames/DataSets");
+    }
+    return true;
+}
+
+static bool check_sort(struct plan_check *check, const struct relation_sort *sort) {
+    if (check->query->mode == EXEC_COMPLETE && count_below(check, sort->input).aggregates > 0) {
+        return true;
+    }
+    return refuse(check, "Sorting is not supported on streaming DataFrames/Datasets, unless it is on aggregated "
+                         "DataFrame/Dataset in Complete output mode");
+}
+
+static bool check_limit(struct plan_check *check, const struct relation *input) {
+    if (check->query->mode == EXEC_COMPLETE && count_below(check, input).aggregates > 0) {
+        return true;
+    }
+    return check->query->mode == EXEC_UPDATE
+               ? refuse(check, "Limits are not supported on streaming DataFrames/Datasets in Update output mode")
+               : not_yet(check, "limit() on a stream in append mode", "Stop the query when enough rows have come.");
+}
+
+static bool check_windows(struct plan_check *check, const struct relation_windows *windows) {
+    struct arena *arena = check->error->arena;
+    char *text = arena_strdup(arena, pretty_name(arena, windows->functions.items[0]));
+    const struct attribute *column = &windows->base.output[windows->base.output_count - windows->functions.count];
+    for (char *at = text; *at != 0; at++) {
+        *at = (char)toupper((unsigned char)*at);
+    }
+    char *over = strstr(text, " OVER ");
+    if (over != NULL) {
+        *over = 0;
+    }
+    return raise_non_time_window_not_supported_in_streaming(
+        check->error, text, quote_name(arena, column->name), over == NULL ? "" : over + 6);
+}
+
+static bool check_deduplicate(struct plan_check *check, const struct relation_deduplicate *deduplicate) {
+    if (count_below(check, deduplicate->input).joins > 0) {
+        return not_yet(check, "dropDuplicates of a join of two streams", "Write the joined rows first.");
+    }
+    return !deduplicate->within_watermark || has_event_time(deduplicate->input, deduplicate->input->output_count) ||
+           refuse(check,
+               "dropDuplicatesWithinWatermark is not supported on streaming DataFrames/DataSets without watermark");
+}
+
+static bool check_join(struct plan_check *check, const struct relation_join *join) {
+    return not_yet(check, "Joins with streaming DataFrames", "Write the rows first and join them in a batch query.");
+}
+
+static enum walk check_node(const struct node *node, void *context) {
+    struct plan_check *check = context;
+    const struct relation *relation = (const struct relation *)node;
+    if (node_family(node) != NODE_RELATION || !is_streaming(relation)) {
+        return WALK_PRUNE; /* what does not read a stream may be anything */
+    }
+    bool good = true;
+    switch (node->tag) {
+    case RELATION_AGGREGATE:
+        good = check_aggregate(check, relation_aggregate_of(relation));
+        break;
+    case RELATION_SORT:
+        good = check_sort(check, relation_sort_of(relation));
+        break;
+    case RELATION_LIMIT:
+        good = check_limit(check, relation_limit_of(relation)->input);
+        break;
+    case RELATION_TAIL:
+        good = not_yet(check, "tail() on streaming DataFrames", "");
+        break;
+    case RELATION_WINDOWS:
+        good = check_windows(check, relation_windows_of(relation));
+        break;
+    case RELATION_SAMPLE:
+        good = refuse(check, "Sampling is not supported on streaming DataFrames/Datasets");
+        break;
+    case RELATION_DEDUPLICATE:
+        good = check_deduplicate(check, relation_deduplicate_of(relation));
+        break;
+    case RELATION_JOIN:
+        good = check_join(check, relation_join_of(relation));
+        break;
+    default:
+        break;
+    }
+    return good ? WALK_CONTINUE : WALK_ABORT;
+}
+
+bool query_check_plan(struct stream_query *query, struct sql_error *error) {
+    struct plan_check check = {query, error, 0, 0, 0};
+    struct plan_check all = count_below(&check, query->start.plan);
+    if (query->mode == EXEC_COMPLETE && all.aggregates == 0) {
+        return raise_streaming_output_mode_unsupported_operation(
+            error, mode_name(&check), "no streaming aggregations on streaming DataFrames/DataSets");
+    }
+    return node_walk(&query->start.plan->node, check_node, NULL, &check);
+}

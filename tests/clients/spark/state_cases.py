@@ -1,0 +1,128 @@
+"""Stateful queries over five small files, one file per batch, the same for a real Spark and for Raudal.
+
+    python state_cases.py ENGINE FOLDER [CASE…]    ENGINE: local, or sc://HOST:PORT
+
+Prints one JSON: per case the batches (what the progress says of rows, event time and state), and the rows that came out; or
+the error. state_cases.json is what Spark 4.3 prints; test_state.py compares.
+"""
+import json
+import os
+import sys
+
+INPUT = [
+    [("2026-03-01 10:00:01", "a", 1), ("2026-03-01 10:00:03", "b", 2), ("2026-03-01 10:00:12", "a", 3)],
+    [("2026-03-01 10:00:25", "a", 4), ("2026-03-01 10:00:02", "a", 5), ("2026-03-01 10:00:41", "c", 6)],
+    [("2026-03-01 10:00:05", "a", 7), ("2026-03-01 10:00:06", "zz", 8), ("2026-03-01 10:01:10", "b", 9)],
+    [("2026-03-01 10:00:15", "q", 10), ("2026-03-01 10:02:10", None, 11)],
+    [("2026-03-01 10:05:10", "long key value here", 12)],
+]
+STATE = ["operatorName", "numRowsTotal", "numRowsUpdated", "numRowsRemoved", "numRowsDroppedByWatermark",
+         "numShufflePartitions", "numStateStoreInstances"]
+
+
+def write_input(folder):
+    os.makedirs(f"{folder}/in", exist_ok=True)
+    for number, rows in enumerate(INPUT):
+        path = f"{folder}/in/{number}.json"
+        with open(path, "w") as out:
+            out.writelines(json.dumps(dict(zip(("ts", "k", "v"), row))) + "\n" for row in rows)
+        os.utime(path, (1700000000 + number,) * 2)
+
+
+def session(engine):
+    from pyspark.sql import SparkSession
+    builder = SparkSession.builder
+    if engine == "local":
+        builder = (builder.master("local[2]").config("spark.ui.enabled", "false")
+                   .config("spark.driver.bindAddress", "127.0.0.1").config("spark.driver.host", "127.0.0.1"))
+    else:
+        builder = builder.remote(engine)
+    spark = builder.getOrCreate()
+    spark.conf.set("spark.sql.session.timeZone", "UTC")
+    spark.conf.set("spark.sql.shuffle.partitions", "2")
+    return spark
+
+
+def make_cases(spark, folder):
+    from pyspark.sql import functions as f
+
+    def plain():
+        return spark.readStream.schema("ts timestamp, k string, v int").option("maxFilesPerTrigger", 1).json(f"file:{folder}/in")
+
+    def late(delay="10 seconds"):
+        return plain().withWatermark("ts", delay)
+
+    def windows(*durations):
+        return late().groupBy(f.window("ts", *durations), "k").agg(
+            f.count("*").alias("n"), f.sum("v").alias("s"), f.avg("v").alias("a"), f.max("v").alias("m"), f.min("k").alias("mk"))
+
+    many = [f.expr(each) for each in (
+        "count(*)", "first(v)", "last(v)", "collect_list(v)", "stddev(v)", "max_by(k, v)", "bool_or(v > 3)", "count_if(v > 3)",
+        "sum(cast(v as decimal(10,2)))", "avg(cast(v as decimal(10,2)))", "sum(cast(v as decimal(5,2)))",
+        "sum(cast(v as double))", "bit_xor(v)", "corr(v, v)", "skewness(v)", "kurtosis(v)", "var_pop(v)", "try_sum(v)",
+        "covar_pop(v, v)", "avg(v)", "max(ts)", "min(k)")]
+    return {
+        "tumbling append": (lambda: windows("10 seconds"), "append"),
+        "tumbling update": (lambda: windows("10 seconds"), "update"),
+        "tumbling complete": (lambda: windows("10 seconds"), "complete"),
+        "sliding": (lambda: late().groupBy(f.window("ts", "10 seconds", "5 seconds")).count(), "append"),
+        "sliding, uneven": (lambda: late().groupBy(f.window("ts", "10 seconds", "4 seconds", "1 second")).count(), "update"),
+        "by event time": (lambda: late().groupBy("ts").count(), "append"),
+        "one group": (lambda: late().groupBy().agg(f.count("*"), f.sum("v")), "update"),
+        "one group complete": (lambda: plain().groupBy().agg(f.count("*"), f.sum("v")), "complete"),
+        "many functions": (lambda: plain().groupBy("k").agg(*many), "update"),
+        "sorted": (lambda: plain().groupBy("k").count().orderBy(f.desc("count"), "k").limit(3), "complete"),
+        "having": (lambda: windows("10 seconds").where("n > 1").select("window.start", "k", "n"), "append"),
+        "window_time": (lambda: late().groupBy(f.window("ts", "10 seconds")).count()
+                        .select(f.window_time("window").alias("wt"), "count"), "append"),
+        "window of windows": (lambda: late().groupBy(f.window("ts", "10 seconds"), "k").count()
+                              .groupBy(f.window("window", "20 seconds")).agg(f.sum("count")), "append"),
+        "two watermarks": (lambda: late().union(late("20 seconds")).groupBy(f.window("ts", "10 seconds")).count(), "append"),
+        "append without watermark": (lambda: plain().groupBy("k").count(), "append"),
+        "append without event time": (lambda: late().groupBy("k").count(), "append"),
+        "complete without aggregation": (plain, "complete"),
+        "sorted stream": (lambda: plain().orderBy("v"), "append"),
+        "aggregation of updates": (lambda: late().groupBy(f.window("ts", "10 seconds"), "k").count().groupBy("k").count(),
+                                   "update"),
+        "sample": (lambda: plain().sample(0.5), "append"),
+        "limit of updates": (lambda: plain().limit(2), "update"),
+        "two windows": (lambda: late().groupBy(f.window("ts", "10 seconds"), f.window("ts", "5 seconds")).count(), "append"),
+        "not a duration": (lambda: late().groupBy(f.window("ts", "10 meters")).count(), "append"),
+        "slide longer than window": (lambda: late().groupBy(f.window("ts", "10 seconds", "20 seconds")).count(), "append"),
+        "window of months": (lambda: late().groupBy(f.window("ts", "1 month")).count(), "append"),
+        "negative delay": (lambda: late("-5 seconds"), "append"),
+    }
+
+
+def run(spark, folder, name, make, mode):
+    table = "".join(letter if letter.isalnum() else "_" for letter in name)
+    try:
+        frame = make()
+        _ = frame.schema
+        query = (frame.writeStream.format("memory").queryName(table).outputMode(mode)
+                 .option("checkpointLocation", f"file:{folder}/{table}").trigger(availableNow=True).start())
+        query.awaitTermination()
+        batches = []
+        for each in query.recentProgress:
+            progress = json.loads(each.json)
+            batches.append({"batch": progress["batchId"], "rows": progress["numInputRows"], "eventTime": progress.get("eventTime"),
+                            "state": [[operator[field] for field in STATE] for operator in progress["stateOperators"]],
+                            "out": progress["sink"]["numOutputRows"]})
+        rows = sorted(json.dumps(row.asDict(recursive=True), default=str) for row in spark.table(table).collect())
+        return {"batches": batches, "rows": rows}
+    except Exception as problem:
+        condition = getattr(problem, "getCondition", lambda: None)()
+        return {"error": [type(problem).__name__, condition, str(problem).split("\n")[0].split(" SQLSTATE")[0]]}
+
+
+def main(engine, folder, *wanted):
+    write_input(folder)
+    spark = session(engine)
+    cases = make_cases(spark, folder)
+    found = {name: run(spark, folder, name, *cases[name]) for name in wanted or cases}
+    print(json.dumps(found, indent=1))
+    spark.stop()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

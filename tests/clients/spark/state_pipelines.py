@@ -1,0 +1,58 @@
+"""Stateful pipelines over JSON files, run the same way by a real Spark and by Raudal.
+
+    python state_pipelines.py ENGINE PIPELINE FOLDER    ENGINE: local, or sc://HOST:PORT
+
+FOLDER/in holds the input, FOLDER/out the output (parquet), FOLDER/checkpoint the checkpoint. The query reads a file per batch
+and ends when there is none left. What it says of itself is printed, one JSON per batch.
+"""
+import json
+import sys
+
+SCHEMA = "ts timestamp, k string, v int"
+
+
+def session(engine):
+    from pyspark.sql import SparkSession
+    builder = SparkSession.builder
+    if engine == "local":
+        builder = (builder.master("local[2]").config("spark.ui.enabled", "false")
+                   .config("spark.driver.bindAddress", "127.0.0.1").config("spark.driver.host", "127.0.0.1"))
+    else:
+        builder = builder.remote(engine)
+    spark = builder.getOrCreate()
+    spark.conf.set("spark.sql.session.timeZone", "UTC")
+    spark.conf.set("spark.sql.shuffle.partitions", "3")
+    spark.conf.set("spark.sql.streaming.stateStore.minDeltasForSnapshot", "4")
+    return spark
+
+
+def source(spark, folder):
+    return spark.readStream.schema(SCHEMA).option("maxFilesPerTrigger", 1).json(f"file:{folder}/in")
+
+
+def pipelines(spark, folder):
+    from pyspark.sql import functions as f
+    late = source(spark, folder).withWatermark("ts", "10 seconds")
+    aggregates = [f.count("*").alias("n"), f.sum("v").alias("s"), f.avg("v").alias("a"), f.max("v").alias("m"),
+                  f.min("k").alias("least"), f.first("v").alias("f"), f.stddev("v").alias("d"),
+                  f.sum(f.expr("cast(v as decimal(12,2))")).alias("dec"), f.collect_list("v").alias("list")]
+    return {
+        "tumbling": lambda: late.groupBy(f.window("ts", "10 seconds"), "k").agg(*aggregates),
+        "sliding": lambda: late.groupBy(f.window("ts", "10 seconds", "4 seconds"), "k").count(),
+        "event_time": lambda: late.groupBy("ts").agg(f.count("*").alias("n")),
+    }
+
+
+def main(engine, pipeline, folder):
+    spark = session(engine)
+    frame = pipelines(spark, folder)[pipeline]()
+    query = (frame.writeStream.format("parquet").option("path", f"file:{folder}/out")
+             .option("checkpointLocation", f"file:{folder}/checkpoint").trigger(availableNow=True).start())
+    query.awaitTermination()
+    for progress in query.recentProgress:
+        print(json.dumps(json.loads(progress.json)))
+    spark.stop()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,126 @@
+"""Stateful queries say and put out what a real Spark does, and their checkpoints are Spark's."""
+import collections
+import datetime
+import glob
+import json
+import os
+import pathlib
+import random
+
+import pytest
+
+from harness import run
+
+HERE = pathlib.Path(__file__).parent
+raudal_options = ["--only", "spark"]
+
+
+def cases(environment, engine, folder, *wanted, timeout_s=300):
+    interpreter = environment("spark-4_3").interpreter
+    result = run([interpreter, HERE / "state_cases.py", engine, folder, *wanted], timeout_s=timeout_s).ok()
+    found = json.loads(result.stdout[result.stdout.index("{"):])
+    for case in found.values(): # a Java exception without a condition keeps none
+        if "error" in case and (case["error"][1] or "_LEGACY").startswith("_LEGACY"):
+            case["error"][1] = None
+    return found
+
+
+def recorded():
+    return json.loads((HERE / "state_cases.json").read_text())
+
+
+def differences(found, expected):
+    lines = []
+    for name in expected:
+        for part in expected[name]:
+            if found.get(name, {}).get(part) != expected[name][part]:
+                lines.append(f"{name}: {part}\n  expected {expected[name][part]}\n  found    {found.get(name, {})}")
+    return lines
+
+
+def test_stateful_queries_do_what_spark_does(raudal, environment, tmp_path):
+    found = cases(environment, f"sc://{raudal.at('spark-connect')}", tmp_path)
+    assert not differences(found, recorded()), "\n".join(differences(found, recorded()))
+
+
+@pytest.mark.long
+def test_what_is_recorded_is_what_spark_does(environment, tmp_path):
+    found = cases(environment, "local", tmp_path, timeout_s=1800)
+    assert not differences(found, recorded()), "\n".join(differences(found, recorded()))
+
+
+# ---- checkpoints: some batches in one, the rest in the other ----
+
+def make_files(seed, count=14, disorder=8):
+    """Rows of each file. Times out of order by at most 8 seconds are never late: then it does not matter where a run ends,
+    and with it a batch without data that moves the limit of lateness."""
+    chance, start, files = random.Random(seed), datetime.datetime(2026, 3, 1, 10), []
+    for number in range(count):
+        rows = []
+        for _ in range(12):
+            time = start + datetime.timedelta(seconds=number * 7 + chance.randint(-disorder, 6))
+            rows.append({"ts": str(time), "k": chance.choice(["a", "b", "c", "a longer key", None]), "v": chance.randint(-5, 100)})
+        files.append(rows)
+    return files
+
+
+def put(folder, number, rows):
+    (folder / "in").mkdir(parents=True, exist_ok=True)
+    path = folder / "in" / f".{number:03}"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    path = path.rename(folder / "in" / f"{number:03}.json")
+    os.utime(path, (1700000000 + number,) * 2)
+
+
+def rows_out(folder):
+    """The rows of the files that the sink's log names."""
+    import pyarrow.parquet
+    names = set()
+    for log in glob.glob(f"{folder}/out/_spark_metadata/[0-9]*"):
+        names.update(json.loads(line)["path"].replace("file://", "") for line in pathlib.Path(log).read_text().split("\n")[1:])
+    rows = [row for name in sorted(names) for row in pyarrow.parquet.read_table(name).to_pylist()]
+    return collections.Counter(json.dumps(row, default=without_zone, sort_keys=True) for row in rows)
+
+
+def without_zone(value):
+    return str(value.replace(tzinfo=None)) if isinstance(value, datetime.datetime) else str(value)
+
+
+def run_parts(environment, pipeline, folder, parts, files):
+    interpreter, number, progress = environment("spark-4_3").interpreter, 0, []
+    for engine, until in parts:
+        for number in range(number, until):
+            put(folder, number, files[number])
+        number = until
+        result = run([interpreter, HERE / "state_pipelines.py", engine, pipeline, folder], timeout_s=300).ok()
+        progress += [json.loads(line) for line in result.stdout.splitlines() if line.startswith("{")]
+    return rows_out(folder), progress
+
+
+def test_a_query_goes_on_from_its_checkpoint(raudal, environment, tmp_path):
+    """Twice three batches put out what six batches do."""
+    engine, files = f"sc://{raudal.at('spark-connect')}", make_files("again", 8)
+    whole, _ = run_parts(environment, "tumbling", tmp_path / "whole", [(engine, 8)], files)
+    parts, progress = run_parts(environment, "tumbling", tmp_path / "parts", [(engine, 3), (engine, 8)], files)
+    assert parts == whole and sum(whole.values()) > 5
+    assert [each["batchId"] for each in progress] == list(range(len(progress)))
+
+
+PIPELINES = ["tumbling", "sliding", "event_time"]
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("pipeline", PIPELINES)
+def test_checkpoints_move_between_spark_and_raudal(raudal, environment, tmp_path, pipeline):
+    ours, files = f"sc://{raudal.at('spark-connect')}", make_files(pipeline, disorder=25)
+    expected, _ = run_parts(environment, pipeline, tmp_path / "late", [("local", 14)], files)
+    found, _ = run_parts(environment, pipeline, tmp_path / "late-here", [(ours, 14)], files)
+    assert found == expected, f"missing {expected - found}, too many {found - expected}"
+    files = make_files(pipeline)
+    expected, _ = run_parts(environment, pipeline, tmp_path / "spark", [("local", 14)], files)
+    ways = {"there": [("local", 6), (ours, 14)], "back": [(ours, 6), ("local", 14)],
+            "zigzag": [(ours, 3), ("local", 6), (ours, 9), ("local", 14)]}
+    for way, parts in ways.items():
+        found, progress = run_parts(environment, pipeline, tmp_path / way, parts, files)
+        assert found == expected, f"{way}: missing {expected - found}, too many {found - expected}"
+        assert [each["batchId"] for each in progress] == list(range(len(progress))), way
