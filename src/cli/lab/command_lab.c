@@ -186,9 +186,11 @@ static int run_lab(struct supervisor *supervisor) {
     lab_set_environment(&supervisor->lab);
     int status = 1;
     if (child_program_enter(&program)) {
-        if (lab_lay_out(&supervisor->lab, supervisor->root, &error))
+        if (lab_lay_out(&supervisor->lab, supervisor->root, &error)) {
+            if (getenv("RAUDAL_HOSTS") != NULL) /* names by the preloaded resolver: no mount namespace, no folders */
+                message_error(MESSAGE_SHELL_NO_VOLUMES, "mount namespace");
             status = supervise(supervisor);
-        else
+        } else
             message_error(MESSAGE_SHELL_CANNOT_START, "jupyterlab", error.message);
     }
     child_program_remove(&program);

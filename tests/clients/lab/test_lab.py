@@ -2,6 +2,8 @@
 import json
 import os
 import pathlib
+import pwd
+import shutil
 import signal
 import stat
 import subprocess
@@ -355,3 +357,44 @@ def test_env_shows_progress_and_goes_on_after_an_interruption(tmp_path):
     interpreter = result.stdout.strip()
     assert run([interpreter, "-c", "import jupyterlab, pyspark, kafka, pandas, pyarrow"]).returncode == 0
     assert "installing" in result.stderr and run([BINARY, "env"], 5, env=child).ok().stdout.strip() == interpreter
+
+
+# Other machines
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to become another user")
+def test_it_works_for_a_plain_user_in_a_project_folder(environment, tmp_path):
+    used = environment("lab")
+    for folder in [tmp_path, *tmp_path.parents]:
+        if folder.is_relative_to("/tmp") and folder != pathlib.Path("/tmp") and folder.stat().st_uid == 0:
+            folder.chmod(0o755)
+    with Raudal(tmp_path / "project" / ".raudal") as raudal:
+        project = tmp_path / "project"
+        project.mkdir()
+        (project / "raudal.properties").touch()
+        (tmp_path / "raudal").write_bytes(BINARY.read_bytes())
+        (tmp_path / "raudal").chmod(0o755)
+        shutil.chown(project, "nobody")
+        as_nobody = dict(user="nobody", group="nogroup", extra_groups=[], cwd=project,
+                         env={"PATH": os.environ["PATH"], "HOME": str(project), "RAUDAL_CACHE": str(used.path.parent)})
+        command = [tmp_path / "raudal"]
+        run([*command, "up", "-d", "--address", raudal.address, "--lab", "--only", "kafka"], **as_nobody).ok()
+        try:
+            lab = Lab(raudal, used)
+            cells = lab.steps("import os, socket\nprint(os.getuid(), os.getcwd(), socket.gethostbyname('kafka'))\n"
+                              "print(len(open('../datasets/sensores/sensores.csv').readlines()))\n"
+                              "print(os.path.samefile('/home/jovyan/sessions', os.environ['HOME'] + '/sessions'))")
+            nobody = pwd.getpwnam("nobody").pw_uid
+            assert cells[0]["output"].splitlines() == [f"{nobody} /home/jovyan/sessions {raudal.address}", "428", "True"]
+        finally:
+            run([*command, "down"], **as_nobody)
+
+
+def test_without_mount_namespaces_the_lab_works_and_says_what_is_missing(environment, tmp_path, monkeypatch):
+    monkeypatch.setenv("RAUDAL_NAMES", "preload")
+    used = environment("lab")
+    with Raudal(tmp_path / "data", "--lab", "--only", "kafka") as raudal:
+        raudal.start()
+        cells = Lab(raudal, used).steps("import os, socket\nprint(socket.gethostbyname('kafka'))\n"
+                                        "print(len(open('../datasets/sensores/sensores.csv').readlines()))")
+        assert cells[0]["output"].splitlines() == [raudal.address, "428"]
+        assert "/home/jovyan/sessions" in raudal.logs("jupyter")
