@@ -59,8 +59,10 @@ void model_split_words(struct arena *arena, const char *line, struct model_words
         } else if (*at == quote) {
             quote = 0;
         } else {
-            if (*at == '\\' && quote != '\'' && at[1] != 0)
-                at++;
+            bool is_escape = *at == '\\' && quote != '\'' && at[1] != 0;
+            at += is_escape && (quote == 0 || strchr("\"\\$`\n", at[1]) != NULL);
+            if (is_escape && *at == '\n')
+                continue; /* a line that goes on */
             buffer_append_byte(&word, (uint8_t)*at);
             in_word = true;
         }

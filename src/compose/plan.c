@@ -356,6 +356,11 @@ static bool keeps_data(enum compose_kind kind) {
     return kind == COMPOSE_KAFKA || kind == COMPOSE_ZOOKEEPER || kind == COMPOSE_NAMENODE || kind == COMPOSE_DATANODE;
 }
 
+/* Files of the machine that containers are often given and nothing is kept in. */
+static bool is_of_machine(const char *path) {
+    return plan_fits("*/docker.sock", path) || plan_fits("/etc/*", path);
+}
+
 static bool plan_replica(
     struct model *model, struct model_service *from, enum compose_kind kind, uint16_t page, int64_t number) {
     struct compose_plan *plan = model->plan;
@@ -383,7 +388,7 @@ static bool plan_service(struct model *model, struct model_service *from) {
         if (!plan_replica(model, from, kind, page, i))
             return false;
     for (size_t i = 0; keeps_data(kind) && i < from->volumes.count; i++)
-        if (from->volumes.items[i].source != NULL)
+        if (from->volumes.items[i].source != NULL && !is_of_machine(from->volumes.items[i].source))
             model_note(model, NOTE_VOLUME, from->name, from->volumes.items[i].source, from->volumes.items[i].target);
     if (kind != COMPOSE_OTHER && from->replicas > 0 && kind == COMPOSE_KAFKA)
         plan_commands(model, from);
@@ -427,6 +432,24 @@ static void note_several(struct model *model, enum compose_kind kind, enum compo
     buffer_free(&names);
 }
 
+/* The parts of the course's stack that the file leaves out. */
+static void note_missing_kinds(struct model *model) {
+    static const struct {
+        enum compose_kind kinds[2];
+        const char *name;
+    } parts[] = {{{COMPOSE_KAFKA, COMPOSE_KAFKA}, "Kafka"}, {{COMPOSE_ZOOKEEPER, COMPOSE_ZOOKEEPER}, "ZooKeeper"},
+        {{COMPOSE_KAFKA_UI, COMPOSE_KAFKA_UI}, "Kafka UI"}, {{COMPOSE_SPARK_MASTER, COMPOSE_SPARK_WORKER}, "Spark"},
+        {{COMPOSE_NAMENODE, COMPOSE_DATANODE}, "HDFS"}, {{COMPOSE_JUPYTER, COMPOSE_JUPYTER}, "JupyterLab"}};
+    struct buffer names = {0};
+    const bool *serves = model->plan->serves;
+    for (size_t i = 0; i < ARRAY_COUNT(parts); i++)
+        if (!serves[parts[i].kinds[0]] && !serves[parts[i].kinds[1]])
+            buffer_printf(&names, "%s%s", names.size > 0 ? ", " : "", parts[i].name);
+    if (names.size > 0)
+        model_note(model, NOTE_NOT_IN_FILE, buffer_text(&names));
+    buffer_free(&names);
+}
+
 static bool plan_all(struct model *model) {
     for (size_t i = 0; i < model->services.count; i++)
         if (!model->services.items[i].is_left_out && !plan_service(model, &model->services.items[i]))
@@ -434,6 +457,7 @@ static bool plan_all(struct model *model) {
     for (size_t i = 0; i < ARRAY_COUNT(several_rows); i++)
         note_several(model, several_rows[i].kind, several_rows[i].note);
     plan_kafka_names(model);
+    note_missing_kinds(model);
     return true;
 }
 

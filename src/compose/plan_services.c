@@ -63,6 +63,8 @@ bool plan_datanode(struct model *model, struct model_service *from, struct compo
 
 /* ---- JupyterLab ---- */
 
+enum { VOLUME_COUNT_MAX = 16 }; /* as many as the setting raudal.volumes takes */
+
 /* "" when the command asks for no token, NULL when it says nothing. */
 static const char *token_of(const struct model_service *service) {
     static const char *const options[] = {
@@ -80,12 +82,26 @@ static const char *token_of(const struct model_service *service) {
     return NULL;
 }
 
+static bool is_file(const struct model *model, const char *path) {
+    struct buffer text = {0};
+    struct error error;
+    bool is_read = model->options->read_file(model->options->context, path, 0, &text, &error);
+    buffer_free(&text);
+    return is_read || error.code == ERROR_LIMIT;
+}
+
 /* Folders of the machine that programs know under their container's paths. */
 static void plan_volumes(struct model *model, struct model_service *from) {
     struct buffer text = {0};
+    size_t count = 0;
     for (size_t i = 0; i < from->volumes.count; i++) {
         const struct model_volume *volume = &from->volumes.items[i];
-        if (volume->source != NULL)
+        if (volume->source == NULL || plan_fits("/etc/*", volume->source))
+            continue;
+        if (count == VOLUME_COUNT_MAX || strpbrk(volume->source, ",=") != NULL ||
+            strpbrk(volume->target, ",=") != NULL || is_file(model, volume->source))
+            model_note(model, NOTE_VOLUME_LEFT_OUT, from->name, volume->source, volume->target, VOLUME_COUNT_MAX);
+        else if (++count > 0)
             buffer_printf(&text, "%s%s=%s", text.size > 0 ? ", " : "", volume->target, volume->source);
     }
     if (text.size > 0)

@@ -169,7 +169,7 @@ static void follow_row(struct model *model, const struct model_service *service,
         return;
     case ACTION_ONE:
         if (strcmp(variable->value, "1") != 0)
-            model_note(model, NOTE_ONE_BROKER, service->name, variable->name, variable->value);
+            model_note(model, NOTE_ONE_BROKER, variable->name, variable->value);
         return;
     }
     UNREACHABLE();

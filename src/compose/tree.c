@@ -276,7 +276,7 @@ struct yaml_node *yaml_parse(struct arena *arena, const char *file, struct bytes
     }
     bool made = yaml_parser_initialize(&parser) != 0;
     ASSERT(made);
-    yaml_parser_set_input_string(&parser, text.data, text.size);
+    yaml_parser_set_input_string(&parser, text.size > 0 ? text.data : (const uint8_t *)"", text.size);
     bool good = parse_events(&builder, &parser);
     yaml_parser_delete(&parser);
     map_free(&builder.anchors);

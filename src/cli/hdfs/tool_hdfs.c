@@ -12,6 +12,7 @@
 #include "cli/commands.h"
 #include "cli/instance.h"
 #include "cli/messages.h"
+#include "cli/stack.h"
 #include "store/store.h"
 
 #define DEFAULT_PORT 9000
@@ -192,6 +193,21 @@ int shell_options(struct shell *shell, int count, char **words, const struct she
 
 /* ---- which NameNode ---- */
 
+/* A NameNode of the compose file that is up. */
+static bool is_name_of_stack(const char *host) {
+    char data[PATH_MAX];
+    struct stack stack;
+    bool found = false;
+    if (!instance_find_data(NULL, data, NULL) || !stack_read(&stack, data, NULL))
+        return false;
+    for (size_t i = 0; i < stack.services.count; i++)
+        for (size_t k = 0; k < stack.services.items[i].names.count; k++)
+            found = found || (stack.services.items[i].kind == STACK_NAMENODE &&
+                                 strcasecmp(stack.services.items[i].names.items[k], host) == 0);
+    stack_free(&stack);
+    return found;
+}
+
 static bool is_own_name(const char *host) {
     for (size_t i = 0; i < own_host_name_count; i++) {
         if (strcasecmp(host, own_host_names[i]) == 0) {
@@ -199,7 +215,8 @@ static bool is_own_name(const char *host) {
         }
     }
     /* localhost keeps its own meaning: it is another Raudal's when this one has an address of its own. */
-    return strcasecmp(host, "localhost") != 0 && store_is_usual_name(bytes_from_text(host));
+    return strcasecmp(host, "localhost") != 0 &&
+           (store_is_usual_name(bytes_from_text(host)) || is_name_of_stack(host));
 }
 
 /* The Raudal that RAUDAL_DATA or the working folder names, when its NameNode serves; else NULL. */
