@@ -63,7 +63,7 @@ static bool looks_like_json(struct bytes data) {
     struct bytes text = bytes_trim(data);
     if (text.size < 2 || (text.data[0] != '{' && text.data[0] != '['))
         return false;
-    json_t *parsed = json_loadb((const char *)text.data, text.size, JSON_ALLOW_NUL, NULL);
+    json_t *parsed = json_loadb((const char *)text.data, text.size, JSON_ALLOW_NUL | JSON_DECODE_INT_AS_REAL, NULL);
     json_decref(parsed);
     return parsed != NULL;
 }

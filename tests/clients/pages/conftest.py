@@ -2,9 +2,10 @@
 
     show("spark-master", "queries")     a page of the module's Raudal in a fresh window, which is returned
     prefixed("spark-master")            the address of the same behind a proxy's path, as JupyterHub and others have it
+    picture(page, "name")               a picture for people: into docs/pictures with RAUDAL_PICTURES=docs
 
 Every page that a test opened is checked at the test's end: no error in the browser's console, nothing that the content
-policy refused, nothing loaded from elsewhere. RAUDAL_PICTURES=FOLDER keeps a picture of each.
+policy refused, nothing loaded from elsewhere. RAUDAL_PICTURES=FOLDER keeps a picture of each and those by name.
 """
 import contextlib
 import http.client
@@ -19,10 +20,12 @@ import threading
 import pytest
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser(environment):
+    """One per module: while playwright runs, its event loop would be in the way of tests that use asyncio."""
     packages = next(environment("pages").path.glob("lib/python*/site-packages"))
-    sys.path.append(str(packages))
+    if str(packages) not in sys.path:
+        sys.path.append(str(packages))
     from playwright.sync_api import sync_playwright
     chromium = shutil.which("chromium")
     assert chromium, "the tests of the pages need Debian's chromium (tools/packages.txt)"
@@ -61,12 +64,23 @@ def show(request, browser, raudal):
     problems = [problem for _, page in opened for problem in page.problems]
     folder = os.environ.get("RAUDAL_PICTURES")
     for number, (context, page) in enumerate(opened):
-        if folder:
+        if folder and folder != "docs":
             pathlib.Path(folder).mkdir(parents=True, exist_ok=True)
             with contextlib.suppress(Exception):
                 page.screenshot(path=f"{folder}/{request.node.name}-{number}.png", full_page=True)
         context.close()
     assert problems == []
+
+
+@pytest.fixture
+def picture(top):
+    def picture(page, name):
+        wanted = os.environ.get("RAUDAL_PICTURES")
+        if wanted:
+            folder = top / "docs" / "pictures" if wanted == "docs" else pathlib.Path(wanted)
+            folder.mkdir(parents=True, exist_ok=True)
+            page.screenshot(path=folder / f"{name}.png")
+    return picture
 
 
 class Prefixing(http.server.BaseHTTPRequestHandler):

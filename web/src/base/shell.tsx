@@ -78,6 +78,7 @@ const PATHS = {
   down: 'M8 3v9.5M4 9l4 4 4-4',
   left: 'M10 3L5 8l5 5',
   right: 'M6 3l5 5-5 5',
+  unfold: 'M3 6l5 5 5-5',
   more: 'M3.2 8v.01M8 8v.01M12.8 8v.01',
   play: 'M4.5 3v10l8-5-8-5z',
   stop: 'M4 4h8v8H4z',
@@ -211,14 +212,21 @@ export function Menu({ label, children }: { label: string; children: ComponentCh
   // Beside its button on the window itself, so that no scrolling box cuts it off; above it where there is no room below.
   useLayoutEffect(() => {
     if (!open || !list.current) return undefined;
-    const button = box.current!.getBoundingClientRect();
-    const height = list.current.offsetHeight;
-    const below = button.bottom + height < innerHeight || button.top < height;
-    list.current.style.top = `${below ? button.bottom : button.top - height}px`;
-    list.current.style.right = `${document.documentElement.clientWidth - button.right}px`;
-    const close = (): void => setOpen(false);
-    addEventListener('scroll', close, { capture: true, once: true });
-    return () => removeEventListener('scroll', close, { capture: true });
+    const place = (): void => {
+      if (!list.current || !box.current) return;
+      const button = box.current.getBoundingClientRect();
+      const height = list.current.offsetHeight;
+      const below = button.bottom + height < innerHeight || button.top < height;
+      list.current.style.top = `${below ? button.bottom : button.top - height}px`;
+      list.current.style.right = `${document.documentElement.clientWidth - button.right}px`;
+    };
+    place();
+    addEventListener('scroll', place, { capture: true, passive: true });
+    addEventListener('resize', place);
+    return () => {
+      removeEventListener('scroll', place, { capture: true });
+      removeEventListener('resize', place);
+    };
   }, [open]);
   const leave = (event: FocusEvent): void => {
     if (!box.current?.contains(event.relatedTarget as Node | null)) setOpen(false);

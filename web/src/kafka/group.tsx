@@ -122,7 +122,7 @@ function Reset({ group, close, done }: { group: Group; close: () => void; done: 
     }
   };
   const columns: Column<Planned>[] = [
-    { name: 'partition', label: t('partition'), number: true, cell: (one) => one.partition },
+    { name: 'partition', label: t('partition'), grow: true, cell: (one) => one.partition },
     { name: 'now', label: t('now'), number: true, cell: (one) => (one.currentOffset < 0 ? '–' : count(one.currentOffset)) },
     { name: 'then', label: t('then'), number: true, cell: (one) => <strong>{count(one.newOffset)}</strong> },
     { name: 'change', label: t('change'), number: true, cell: (one) => signed(one.newOffset - Math.max(0, one.currentOffset)) },

@@ -119,7 +119,7 @@ export function MessagesTab({ name, partitionCount }: { name: string; partitionC
 
   return (
     <>
-      <div class="bar">
+      <div class="bar messagebar">
         <select aria-label={t('order')} value={mode} onChange={(event) => setQuery({ mode: event.currentTarget.value === 'LATEST' ? null : event.currentTarget.value, position: null })}>
           {MODES.map((one) => <option key={one} value={one} hidden={one === 'LIVE'}>{t(MODE_WORDS[one])}</option>)}
         </select>
@@ -232,6 +232,7 @@ function MessageTable({ name, messages, keyFormat, valueFormat, empty }: {
     if (!next.delete(id)) next.add(id);
     return next;
   });
+  const width = matchMedia('(max-width: 40rem)').matches ? 5 : 6; // the time is left out there
   return (
     <div class="tablebox" role="region" aria-label={t('messages')}>
       <table class="messages">
@@ -252,17 +253,17 @@ function MessageTable({ name, messages, keyFormat, valueFormat, empty }: {
             return [
               <tr key={id} class={isOpen ? 'open' : ''} onClick={() => getSelection()?.isCollapsed !== false && toggle(id)}>
                 <td><button type="button" class="plain chevron" data-row aria-expanded={isOpen} aria-label={`${t('open')} ${id}`}
-                  onClick={(event) => (event.stopPropagation(), toggle(id))}><Icon name={isOpen ? 'down' : 'right'} /></button></td>
+                  onClick={(event) => (event.stopPropagation(), toggle(id))}><Icon name={isOpen ? 'unfold' : 'right'} /></button></td>
                 <td class="number">{count(message.offset)}</td>
                 <td class="number">{message.partition}</td>
                 <td class="wide-only time">{timestamp(message.timestamp)}</td>
                 <td class="line key">{oneLine(message.key)}</td>
                 <td class="line">{oneLine(message.value)}</td>
               </tr>,
-              isOpen && <tr key={id + 'd'} class="detail"><td colSpan={6}><Detail name={name} message={message} keyFormat={keyFormat} valueFormat={valueFormat} /></td></tr>,
+              isOpen && <tr key={id + 'd'} class="detail"><td colSpan={width}><Detail name={name} message={message} keyFormat={keyFormat} valueFormat={valueFormat} /></td></tr>,
             ];
           })}
-          {messages.length === 0 && <tr><td class="none" colSpan={6}>{empty}</td></tr>}
+          {messages.length === 0 && <tr><td class="none" colSpan={width}>{empty}</td></tr>}
         </tbody>
       </table>
     </div>
