@@ -136,8 +136,8 @@ export function MessagesTab({ name, partitionCount }: { name: string; partitionC
         <SearchBox value={text} label={t('searchText')} />
         <FilterInput value={filter} bad={state.error instanceof ApiError && filter !== ''} help={() => setHelp(true)} />
         <span class="end formats">
-          <FormatSelect label={t('decodeKey')} name="key" value={keyFormat} />
-          <FormatSelect label={t('decodeValue')} name="value" value={valueFormat} />
+          <FormatSelect label={t('decodeKey')} what={t('key')} name="key" value={keyFormat} />
+          <FormatSelect label={t('decodeValue')} what={t('value')} name="value" value={valueFormat} />
         </span>
       </div>
       {state.error && <Failure error={state.error} />}
@@ -170,13 +170,12 @@ function TimeInput({ value, label }: { value: string; label: string }) {
     onChange={(event) => setQuery({ position: event.currentTarget.value === '' ? null : new Date(event.currentTarget.value).getTime() })} />;
 }
 
-function FormatSelect({ label, name, value }: { label: string; name: string; value: string }) {
+function FormatSelect({ label, what, name, value }: { label: string; what: string; name: string; value: string }) {
   return (
-    <label class="check muted">{label}
-      <select value={value} onChange={(event) => setQuery({ [name]: event.currentTarget.value === 'auto' ? null : event.currentTarget.value })}>
-        {FORMATS.map((one) => <option key={one} value={one}>{one === 'auto' ? t('auto') : one}</option>)}
-      </select>
-    </label>
+    <select class="quiet" aria-label={label} title={label} value={value}
+      onChange={(event) => setQuery({ [name]: event.currentTarget.value === 'auto' ? null : event.currentTarget.value })}>
+      {FORMATS.map((one) => <option key={one} value={one}>{what}: {one === 'auto' ? t('auto').toLowerCase() : one}</option>)}
+    </select>
   );
 }
 
