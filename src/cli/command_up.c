@@ -153,7 +153,10 @@ static void print_ready(const struct instance *instance, const struct up_plan *p
         message_print(MESSAGE_LAB_NO_TOKEN);
     size_t cursor = 0;
     for (struct map_entry *entry; (entry = map_next(&settings->notes, &cursor)) != NULL;)
-        printf("note: %.*s has no effect here\n", BYTES_ARGS(entry->key));
+        if (entry->value == NULL)
+            message_print(MESSAGE_UP_NO_EFFECT, BYTES_ARGS(entry->key));
+        else
+            message_print(MESSAGE_UP_ONE_BROKER, BYTES_ARGS(entry->key), (const char *)entry->value);
     up_compose_print_notes(&plan->compose);
     fflush(stdout);
 }

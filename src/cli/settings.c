@@ -218,7 +218,24 @@ bool settings_load(struct settings *settings, const char *path, struct error *er
     return load_lines(settings, path, set_pair, error);
 }
 
+/* Numbers of copies, which a file written for three brokers has as 3 or 2. */
+static bool counts_copies(struct bytes name) {
+    static const char *const names[] = {"default.replication.factor", "offsets.topic.replication.factor",
+        "transaction.state.log.replication.factor", "transaction.state.log.min.isr", "min.insync.replicas"};
+    for (size_t i = 0; i < ARRAY_COUNT(names); i++)
+        if (bytes_equal_text(name, names[i]))
+            return true;
+    return false;
+}
+
 static bool set_kafka_pair(struct settings *settings, struct bytes name, struct bytes value, struct error *error) {
+    int64_t copies;
+    if (counts_copies(name) && bytes_to_int64(value, &copies) && copies > 1) {
+        char *given = strndup((const char *)value.data, value.size);
+        ASSERT(given != NULL);
+        free(map_set(&settings->notes, name, given));
+        return true;
+    }
     char full[NAME_SIZE_MAX + 8];
     snprintf(full, sizeof full, "kafka.%.*s", BYTES_ARGS(name));
     if (set_pair(settings, bytes_from_text(full), value, error))

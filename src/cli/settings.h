@@ -10,7 +10,7 @@
 
 struct settings {
     struct map values; /* name -> heap text, only what was given */
-    struct map notes;  /* names of server.properties without effect */
+    struct map notes;  /* names of server.properties without effect -> NULL, or the number of copies that is 1 here */
 };
 
 void settings_init(struct settings *settings);

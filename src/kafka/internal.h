@@ -78,6 +78,8 @@ struct broker {
     struct map topics; /* name -> struct topic */
     struct map topics_by_id;
 
+    char unknown_topic[256];  /* the last one that a client asked for and that is not there; named in the log, */
+    int64_t unknown_topic_ms; /* and when */
     int64_t next_producer_id, producer_id_end; /* block taken from the metadata log */
     struct list ready_requests;                /* delayed requests woken during this dispatch */
     struct metric **request_counts;            /* by place in api_table */

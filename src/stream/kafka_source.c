@@ -169,9 +169,10 @@ static struct source *source_open(
             "Start Raudal with the kafka service.");
     }
     if (good && !context->kafka->class->is_own(context->kafka, source->options.bootstrap_servers, &problem)) {
-        good = problem.code == ERROR_CLOSED ? sql_error_from(error, &problem)
-                                            : raise_unsupported_feature_not_in_this_program(
-                                                  error, problem.message, "Name this Raudal's own broker.");
+        good = problem.code == ERROR_CLOSED
+                   ? sql_error_from(error, &problem)
+                   : raise_unsupported_feature_not_in_this_program(error, "Another Kafka than this Raudal's own",
+                         arena_printf(error->arena, "Name the own one: %s.", problem.message));
     }
     source->base = (struct source){class, kafka_row_type(source->options.include_headers)};
     source->kafka = context->kafka;

@@ -157,6 +157,9 @@ static bool not_found(const struct file_source *source, const struct source_requ
         if (strpbrk(source->paths[i], "*?[{") == NULL && !store_exists(source->store, source->paths[i])) {
             struct buffer uri = {0};
             file_uri(source->paths[i], store_authority(source->store), &uri);
+            if (source->paths[i][0] == '/' && world_exists(store_world(source->store), source->paths[i])) {
+                buffer_printf(&uri, " (it exists on this machine: write file:%s)", source->paths[i]);
+            }
             raise_path_not_found(error, arena_text(error->arena, buffer_view(&uri)));
             buffer_free(&uri);
         }

@@ -100,6 +100,30 @@ static void describe_topic(
     }
 }
 
+/* Clients ask again and again for a topic that is not there, and tell their users little: the log names it, once in a
+ * while, and what may have been meant. */
+static void note_unknown_topic(struct api_request *request, struct bytes name) {
+    enum { PAUSE_MS = 60000 };
+    struct broker *broker = request->broker;
+    int64_t now_ms = world_wall_ms(broker->world);
+    if (bytes_equal_text(name, broker->unknown_topic) && now_ms - broker->unknown_topic_ms < PAUSE_MS)
+        return;
+    snprintf(broker->unknown_topic, sizeof broker->unknown_topic, "%.*s", BYTES_ARGS(name));
+    broker->unknown_topic_ms = now_ms;
+    size_t best = name.size / 3 + 2, cursor = 0;
+    const struct topic *near = NULL;
+    for (struct map_entry *entry; (entry = map_next(&broker->topics, &cursor)) != NULL;) {
+        size_t distance = bytes_edit_distance(name, entry->key);
+        if (distance < best && !((const struct topic *)entry->value)->internal) {
+            best = distance;
+            near = entry->value;
+        }
+    }
+    service_log_write(broker->service_log, LOG_WARN, "kafka.server.KafkaApis",
+        "Client %.*s asks for topic %.*s, which does not exist%s%s", BYTES_ARGS(request->client_id), BYTES_ARGS(name),
+        near != NULL ? "; there is " : "", near != NULL ? near->name : "");
+}
+
 static struct topic *create_on_demand(struct api_request *request, struct bytes name, int16_t *code) {
     struct broker *broker = request->broker;
     const struct kafka_metadata_request *body = request->body;
@@ -109,8 +133,10 @@ static struct topic *create_on_demand(struct api_request *request, struct bytes 
         return NULL;
     }
     *code = KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
-    if (!body->allow_auto_creation || !config_boolean(&broker->config, "auto.create.topics.enable"))
+    if (!body->allow_auto_creation || !config_boolean(&broker->config, "auto.create.topics.enable")) {
+        note_unknown_topic(request, name);
         return NULL;
+    }
     if (bytes_equal_text(name, KAFKA_OFFSETS_TOPIC))
         return topic_offsets(broker, &error);
     if (bytes_equal_text(name, KAFKA_TRANSACTIONS_TOPIC))
