@@ -2,6 +2,7 @@
 import { useEffect, useRef } from 'preact/hooks';
 import uPlot from 'uplot';
 import { onThemeChange } from './shell';
+import { language } from './words';
 
 const color = (name: string): string => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
@@ -45,7 +46,16 @@ export interface Line {
 }
 const LINES = ['--accent', '--line-2', '--line-3', '--line-4', '--line-5', '--line-6'];
 
-// Lines with axes over times in milliseconds. `format` writes a value of the y axis.
+// 20:31:07 where seconds matter, 20:31 over hours, 22 nov over days.
+const clocks = [
+  new Intl.DateTimeFormat(language, { hour: '2-digit', minute: '2-digit', second: '2-digit', hourCycle: 'h23' }),
+  new Intl.DateTimeFormat(language, { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' }),
+  new Intl.DateTimeFormat(language, { day: 'numeric', month: 'short', hour: '2-digit', hourCycle: 'h23' }),
+] as const;
+const clockOf = (seconds: number) => clocks[seconds < 1800 ? 0 : seconds < 86400 * 2 ? 1 : 2]!;
+
+// Lines with axes over times in milliseconds. `format` writes a value of the y axis. Stacked: each line stands on the one
+// before, and the legend tells each one's own value.
 export function Chart({ times, lines, label, format, height = 180, stacked = false }: {
   times: number[]; lines: Line[]; label: string; format: (value: number) => string; height?: number; stacked?: boolean;
 }) {
@@ -57,12 +67,15 @@ export function Chart({ times, lines, label, format, height = 180, stacked = fal
     const sums = new Array<number>(latest.current.times.length).fill(0);
     const columns = latest.current.lines.map((line) =>
       stacked ? line.values.map((value, index) => (sums[index] = sums[index]! + (value ?? 0))) : line.values);
+    if (stacked) columns.reverse(); // the sum of all is drawn first, behind the others
     return [latest.current.times.map((ms) => ms / 1000), ...columns] as uPlot.AlignedData;
   };
   const names = lines.map((line) => line.label).join('\n');
   useEffect(() => {
     const make = (): void => {
       plot.current?.destroy();
+      const shownLines = lines.map((line, index) => ({ line, index, stroke: color(LINES[index % LINES.length]!) }));
+      if (stacked) shownLines.reverse();
       const text = color('--muted');
       const grid = color('--border');
       const axis = { stroke: text, grid: { stroke: grid, width: 1 }, ticks: { show: false }, font: '11px system-ui' };
@@ -70,12 +83,21 @@ export function Chart({ times, lines, label, format, height = 180, stacked = fal
         width: box.current!.clientWidth || 300, height, cursor: { y: false },
         legend: { show: lines.length > 1, live: true },
         scales: { y: { range: (_, low, high) => [Math.min(0, low), high > 0 ? high * 1.1 : 1] } },
-        axes: [axis, { ...axis, size: 64, values: (_, ticks) => ticks.map(format) }],
-        series: [{}, ...lines.map((line, index) => ({
-          label: line.label, stroke: color(LINES[index % LINES.length]!), width: 1.5, points: { show: false },
-          fill: lines.length === 1 || stacked ? color(LINES[index % LINES.length]!) + '22' : undefined,
-          value: (_: uPlot, value: number | null) => (value === null ? '–' : format(value)),
-        } as uPlot.Series))],
+        axes: [
+          { ...axis, space: 74, size: 28, values: (plot, ticks) => ticks.map((at) => clockOf(plot.scales.x!.max! - plot.scales.x!.min!).format(at * 1000)) },
+          { ...axis, size: 64, values: (_, ticks) => ticks.map(format) },
+        ],
+        series: [
+          { label: ' ', value: (_: uPlot, at: number | null) => (at === null ? '' : clocks[0].format(at * 1000)) },
+          ...shownLines.map(({ line, index, stroke }) => ({
+            label: line.label, stroke, width: stacked ? 1 : 1.5, points: { show: false },
+            fill: stacked ? stroke + 'cc' : lines.length === 1 ? stroke + '22' : undefined,
+            value: (_: uPlot, value: number | null, _series: number, at: number | null) => {
+              const own = stacked && at !== null ? latest.current.lines[index]?.values[at] ?? null : value;
+              return own === null ? '–' : format(own);
+            },
+          } as uPlot.Series)),
+        ],
       }, data(), box.current!);
     };
     make();
