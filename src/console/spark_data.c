@@ -192,6 +192,7 @@ static json_t *describe_history(const struct stream_query *query) {
         {"latestOffset", offsetof(struct stream_sample, latest_offset_ms)},
         {"walCommit", offsetof(struct stream_sample, wal_commit_ms)},
         {"commitOffsets", offsetof(struct stream_sample, commit_offsets_ms)},
+        {"stateRows", offsetof(struct stream_sample, state_rows)},
     };
     json_t *times = json_array(), *rows = json_array(), *history = json_object();
     for (size_t i = 0; i < count; i++) {

@@ -23,6 +23,7 @@ static void merge(struct stream_sample *sample, const struct stream_sample *more
         {&sample->latest_offset_ms, more->latest_offset_ms},
         {&sample->wal_commit_ms, more->wal_commit_ms},
         {&sample->commit_offsets_ms, more->commit_offsets_ms},
+        {&sample->state_rows, more->state_rows},
     };
     for (size_t i = 0; i < ARRAY_COUNT(averages); i++) {
         *averages[i].to = (*averages[i].to * left + averages[i].from * right) / all;
@@ -43,6 +44,14 @@ static void halve(struct stream_query *query) {
     query->history.count = count;
 }
 
+static int64_t count_state_rows(const struct stream_query *query) {
+    int64_t rows = 0;
+    for (size_t i = 0; i < exec_query_state_count(query->exec); i++) {
+        rows += exec_state_row_count(exec_query_state(query->exec, i));
+    }
+    return rows;
+}
+
 void history_add(struct stream_query *query, int64_t rows, double input_seconds, double work_seconds) {
     const struct durations *durations = &query->durations;
     struct stream_sample sample = {
@@ -59,6 +68,7 @@ void history_add(struct stream_query *query, int64_t rows, double input_seconds,
         .latest_offset_ms = (double)durations->latest_offset,
         .wal_commit_ms = (double)durations->wal_commit,
         .commit_offsets_ms = (double)durations->commit_offsets,
+        .state_rows = (double)count_state_rows(query),
     };
     int64_t batch_count = query->last.batch_count + 1;
     query->last = sample;

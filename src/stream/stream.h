@@ -178,6 +178,7 @@ struct stream_sample {
     double input_rows_per_second, processed_rows_per_second;
     double duration_ms, add_batch_ms, query_planning_ms, get_batch_ms, latest_offset_ms, wal_commit_ms,
         commit_offsets_ms;
+    double state_rows; /* of all stateful operators */
 };
 
 struct stream_summary {

@@ -21,6 +21,9 @@ PROGRAM = r'''
                 .selectExpr(f"from_json({record}, 'sensor STRING, valor INT', map('mode', '{mode}')) AS lectura")
                 .writeStream.queryName(name).format("noop").trigger(processingTime="500 milliseconds").start())
 
+    windows = (spark.readStream.format("rate").option("rowsPerSecond", 20).load().withWatermark("timestamp", "1 second")
+               .groupBy("timestamp").count().writeStream.queryName("ventanas").outputMode("update").format("noop")
+               .trigger(processingTime="1 second").start())
     visible, stopped = rate("visible"), rate("parada")
     broken, odd = parse("rota", "FAILFAST"), parse("rara", "PERMISSIVE")
     spark.range(1000).selectExpr("id % 7 AS grupo").groupBy("grupo").count().show()
@@ -85,6 +88,14 @@ def test_a_running_query_shows_its_rates_phases_and_progress(show, program):
     assert "Scan rate" in page.get_by_label("Plan").inner_text()
     before = re.search(r"(\d+) batches", page.inner_text(".tiles"))[1]
     wait_until(lambda: re.search(r"(\d+) batches", page.inner_text(".tiles"))[1] != before, 15, "another batch, without a reload")
+
+
+def test_a_stateful_query_shows_its_state_and_watermark(show, program):
+    page = show("spark-master", "queries?search=ventanas")
+    page.get_by_role("link", name="ventanas").click()
+    page.get_by_role("region", name="State").get_by_text("stateStoreSave").wait_for()
+    page.get_by_role("img", name="State rows").locator("canvas").wait_for()
+    wait_until(lambda: re.search(r"State rows\s+[1-9]\d*\s+Watermark\s+\d\d:\d\d:\d\d", page.inner_text(".tiles")), 20, "rows and watermark")
 
 
 def test_a_query_is_stopped_from_the_page(show, raudal, program):

@@ -101,7 +101,7 @@ export interface QueryDetail extends Query {
   progress?: Progress | null;
   plan: string;
   checkpoint: string;
-  history: Record<Phase | 'times' | 'inputRows' | 'inputRowsPerSecond' | 'processedRowsPerSecond' | 'batchMs', number[]>;
+  history: Record<Phase | 'times' | 'inputRows' | 'inputRowsPerSecond' | 'processedRowsPerSecond' | 'batchMs' | 'stateRows', number[]>;
 }
 export interface Execution {
   id: number;

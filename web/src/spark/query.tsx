@@ -58,6 +58,12 @@ function Charts({ history }: { history: QueryDetail['history'] }) {
         <h2>{t('rowsPerBatch')}</h2>
         <Chart times={history.times} label={t('rowsPerBatch')} format={perSecond} lines={[{ label: t('inputRows'), values: history.inputRows }]} />
       </section>
+      {history.stateRows.some((rows) => rows > 0) && (
+        <section class="panel">
+          <h2>{t('stateRows')}</h2>
+          <Chart times={history.times} label={t('stateRows')} format={perSecond} lines={[{ label: t('stateRows'), values: history.stateRows }]} />
+        </section>
+      )}
     </div>
   );
 }
