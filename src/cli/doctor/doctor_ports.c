@@ -33,6 +33,25 @@ static json_t *service_status(const struct doctor *doctor, const char *name) {
     return NULL;
 }
 
+/* Whether the listener is that service: by the stack, where a container's port may be another service's usual one. */
+static bool is_service(const struct doctor *doctor, enum service service, const struct listener_entry *entry) {
+    bool is_named = false;
+    for (size_t i = 0; i < doctor->stack.services.count; i++) {
+        const struct stack_service *named = &doctor->stack.services.items[i];
+        bool at_instance = strcmp(entry->address, doctor->instance.address) == 0;
+        bool at_service = strcmp(entry->address, named->address) == 0;
+        for (size_t k = 0; k < named->ports.count; k++) {
+            const struct stack_port *port = &named->ports.items[k];
+            if (!(at_instance && port->published == entry->port) && !(at_service && port->container == entry->port))
+                continue;
+            is_named = true;
+            if (port->service == service)
+                return true;
+        }
+    }
+    return !is_named && entry->port == doctor_port(doctor, service);
+}
+
 /* A service of the instance that runs. */
 static void look_at_own(struct doctor *doctor, enum service service, const struct listener_list *list) {
     const struct instance *instance = &doctor->instance;
@@ -46,14 +65,15 @@ static void look_at_own(struct doctor *doctor, enum service service, const struc
     }
     for (size_t i = 0; i < list->count; i++) {
         const struct listener_entry *entry = &list->items[i];
-        if (entry->port != port ||
+        if (!is_service(doctor, service, entry) ||
             (entry->pid != 0 ? entry->pid != instance->pid : !listener_takes(entry, doctor->address)))
             continue;
         found = true;
         if (is_shared)
-            doctor_find(doctor, FINDING_GOOD, MESSAGE_DOCTOR_PORT_SHARED, name, entry->address, port);
+            doctor_find(doctor, FINDING_GOOD, MESSAGE_DOCTOR_PORT_SHARED, name, entry->address, entry->port);
         else
-            doctor_find(doctor, FINDING_GOOD, MESSAGE_DOCTOR_PORT_OPEN, name, entry->address, port, instance->user);
+            doctor_find(
+                doctor, FINDING_GOOD, MESSAGE_DOCTOR_PORT_OPEN, name, entry->address, entry->port, instance->user);
     }
     if (!found) {
         doctor_find(doctor, FINDING_WRONG, MESSAGE_DOCTOR_PORT_DEAD, name, doctor->address, port);
