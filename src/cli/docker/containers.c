@@ -60,6 +60,14 @@ static void life_line(const struct containers *containers, char line[64]) {
     snprintf(line, 64, "%ld %" PRId64 "\n", (long)containers->instance.pid, containers->instance.started_ms);
 }
 
+static bool is_one_of_several(const struct containers *containers, const struct container *container) {
+    size_t count = 0;
+    for (size_t i = 0; i < containers->items.count; i++)
+        count += containers->items.items[i].service->kind == container->service->kind;
+    return count > 1;
+}
+
+/* Of one that is alone its service says whether it runs. */
 static void read_stopped(struct containers *containers) {
     char path[PATH_MAX + 16], life[64], line[512];
     stopped_path(containers, path);
@@ -74,7 +82,8 @@ static void read_stopped(struct containers *containers) {
         if (sscanf(line, "%" SCNd64 " %399s", &stopped_ms, name) != 2)
             continue;
         for (size_t i = 0; i < containers->items.count; i++)
-            if (strcmp(containers->items.items[i].service->container, name) == 0) {
+            if (strcmp(containers->items.items[i].service->container, name) == 0 &&
+                is_one_of_several(containers, &containers->items.items[i])) {
                 containers->items.items[i].is_running = false;
                 containers->items.items[i].stopped_ms = stopped_ms;
             }
@@ -116,14 +125,28 @@ static int64_t number_of(const json_t *object, const char *name) {
     return (int64_t)json_integer_value(json_object_get(object, name));
 }
 
-/* A container runs while all services behind its ports do. */
+/* What a kind of container is. Its ports may lead to more (a DataNode's page is the NameNode's). */
+static const enum service kind_services[STACK_KIND_COUNT][2] = {
+    [STACK_KAFKA] = {SERVICE_KAFKA, SERVICE_COUNT},
+    [STACK_ZOOKEEPER] = {SERVICE_ZOOKEEPER, SERVICE_COUNT},
+    [STACK_KAFKA_UI] = {SERVICE_KAFKA_UI, SERVICE_COUNT},
+    [STACK_SPARK_MASTER] = {SERVICE_SPARK_MASTER, SERVICE_SPARK_CONNECT},
+    [STACK_SPARK_WORKER] = {SERVICE_SPARK_WORKER, SERVICE_COUNT},
+    [STACK_NAMENODE] = {SERVICE_NAMENODE, SERVICE_NAMENODE_UI},
+    [STACK_DATANODE] = {SERVICE_DATANODE, SERVICE_COUNT},
+    [STACK_JUPYTER] = {SERVICE_JUPYTER, SERVICE_COUNT},
+    [STACK_OTHER] = {SERVICE_COUNT, SERVICE_COUNT},
+};
+
+/* A container runs while all its services do. */
 static void take_status(struct container *container, const json_t *services) {
-    for (size_t i = 0; i < container->service->ports.count; i++) {
-        const struct stack_port *port = &container->service->ports.items[i];
-        const json_t *status =
-            port->service == SERVICE_COUNT ? NULL : find_status(services, service_table[port->service].name);
+    container->is_running = true;
+    for (size_t i = 0; i < ARRAY_COUNT(kind_services[0]); i++) {
+        enum service service = kind_services[container->service->kind][i];
+        const json_t *status = service == SERVICE_COUNT ? NULL : find_status(services, service_table[service].name);
         if (status == NULL)
             continue;
+        container->is_served = true;
         const char *state = json_string_value(json_object_get(status, "state"));
         if (state != NULL && strcmp(state, "stopped") == 0) {
             container->is_running = false;
@@ -132,13 +155,7 @@ static void take_status(struct container *container, const json_t *services) {
             container->started_ms = number_of(status, "startedMs");
         }
     }
-}
-
-static bool has_service(const struct stack_service *service) {
-    for (size_t i = 0; i < service->ports.count; i++)
-        if (service->ports.items[i].service != SERVICE_COUNT)
-            return true;
-    return false;
+    container->is_running = container->is_running && container->is_served;
 }
 
 static void add_containers(struct containers *containers, const json_t *services) {
@@ -146,9 +163,6 @@ static void add_containers(struct containers *containers, const json_t *services
         struct container *container = VECTOR_ADD(&containers->items);
         *container = (struct container){.service = &containers->stack.services.items[i]};
         make_id(containers->instance.data, container->service->container, container->id);
-        container->is_served = container->service->kind != STACK_OTHER &&
-                               (has_service(container->service) || container->service->kind != STACK_JUPYTER);
-        container->is_running = container->is_served;
         container->created_ms = container->started_ms = containers->instance.started_ms;
         take_status(container, services);
     }
@@ -203,27 +217,15 @@ static bool is_needed(const struct containers *containers, const struct containe
     return false;
 }
 
-/* The services of all containers of a kind: the ports may be listed at one of them only. */
-static void services_of_kind(const struct containers *containers, enum stack_kind kind, bool chosen[SERVICE_COUNT]) {
-    memset(chosen, 0, SERVICE_COUNT * sizeof chosen[0]);
-    for (size_t i = 0; i < containers->stack.services.count; i++) {
-        const struct stack_service *service = &containers->stack.services.items[i];
-        for (size_t k = 0; service->kind == kind && k < service->ports.count; k++)
-            if (service->ports.items[k].service != SERVICE_COUNT)
-                chosen[service->ports.items[k].service] = true;
-    }
-}
-
 static bool switch_services(struct containers *containers, const struct container *container, bool starts) {
-    bool chosen[SERVICE_COUNT];
-    services_of_kind(containers, container->service->kind, chosen);
-    for (int i = 0; i < SERVICE_COUNT; i++) {
+    for (size_t i = 0; i < ARRAY_COUNT(kind_services[0]); i++) {
+        enum service service = kind_services[container->service->kind][i];
         char path[128];
         struct buffer body = {0};
         struct error error = {0};
-        if (!chosen[i])
+        if (service == SERVICE_COUNT || containers->instance.ports[service] == 0)
             continue;
-        snprintf(path, sizeof path, "/services/%s/%s", service_table[i].name, starts ? "start" : "stop");
+        snprintf(path, sizeof path, "/services/%s/%s", service_table[service].name, starts ? "start" : "stop");
         bool done = instance_control(&containers->instance, "POST", path, &body, &error);
         buffer_free(&body);
         if (!done) {

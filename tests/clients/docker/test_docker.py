@@ -172,3 +172,21 @@ def test_down_asks_before_it_wipes(start_raudal):
 def test_spanish(raudal):
     said = raudal.shell("docker stop spark-worker-1; docker start spark-worker-1", env=dict(os.environ, LC_ALL="es_ES.UTF-8"))
     assert "un solo servicio" in said.stderr
+
+
+def test_a_compose_file(start_raudal, top):
+    """The course's own file: containers by their names, each service with an address of its own."""
+    raudal = start_raudal("-f", top / "exercises" / "practice-03" / "docker-compose.yml", "--only", "kafka,kafka-ui,hdfs,zookeeper")
+    rows = {row.split()[-1]: row for row in raudal.shell("docker ps").ok().stdout.splitlines()[1:]}
+    assert set(rows) == {"zookeeper", "kafka", "kafka_ui", "namenode", "datanode"}
+    assert "provectuslabs/kafka-ui:latest" in rows["kafka_ui"]
+    topics = "docker exec kafka /usr/bin/kafka-topics --bootstrap-server localhost:9092"
+    raudal.shell(f"{topics} --create --topic lesson").ok()
+    assert raudal.shell("docker exec zookeeper kafka-topics --bootstrap-server kafka:29092 --list").ok().stdout == "lesson\n"
+    assert raudal.shell("docker stop kafka_ui namenode").ok().stdout == "kafka_ui\nnamenode\n"
+    assert raudal.shell("docker ps -a --format '{{.Names}} {{.State}}'").ok().stdout.split("\n")[:8] == [
+        "zookeeper running", "kafka running", "kafka_ui exited", "spark_master created", "spark_worker_1 created",
+        "spark_worker_2 created", "namenode exited", "datanode running"]
+    assert "kafka_ui  Started" in raudal.shell("docker compose up -d kafka-ui namenode").ok().stderr
+    assert raudal.shell("docker exec namenode hdfs dfs -ls /").returncode == 0
+    assert "does not run" in raudal.shell("docker compose stop jupyter; docker compose exec jupyter ls").stderr

@@ -18,10 +18,16 @@ def answers(raudal, service):
 
 
 def read_all(raudal, topic):
-    from kafka import KafkaConsumer
-    consumer = KafkaConsumer(topic, bootstrap_servers=raudal.at("kafka"), auto_offset_reset="earliest",
-                             consumer_timeout_ms=1500, group_id=None)
-    values = [record.value.decode() for record in consumer]
+    """What partition 0 holds now."""
+    from kafka import KafkaConsumer, TopicPartition
+    consumer = KafkaConsumer(bootstrap_servers=raudal.at("kafka"), group_id=None)
+    partition = TopicPartition(topic, 0)
+    consumer.assign([partition])
+    consumer.seek_to_beginning(partition)
+    end_offset = consumer.end_offsets([partition])[partition]
+    values = []
+    while consumer.position(partition) < end_offset:
+        values += [record.value.decode() for record in consumer.poll(200).get(partition, [])]
     consumer.close()
     return values
 
@@ -173,3 +179,28 @@ def test_everything_stops_and_the_process_ends_cleanly(start_raudal):
     raudal.command("down").ok()
     raudal.start()
     assert raudal.command("ps", "-q").ok().stdout.count("\n") == 8
+
+
+def test_what_a_query_writes_waits_for_the_broker(raudal, environment):
+    """A query that makes rows all the time goes on over a stopped broker: each row arrives once, in its order."""
+    raudal.create_topic("ticks", 1)
+    program = """
+        from pyspark.sql import SparkSession
+        spark = SparkSession.builder.getOrCreate()
+        rows = spark.readStream.format("rate").option("rowsPerSecond", 50).load().selectExpr("CAST(value AS STRING) AS value")
+        rows.writeStream.format("kafka").option("kafka.bootstrap.servers", "kafka:9092").option("topic", "ticks") \\
+            .option("checkpointLocation", "/checkpoints/ticks").trigger(processingTime="200 milliseconds").start().awaitTermination()
+        """
+    process = raudal.run_in_background(program, environment=environment("spark-client-4_1"))
+    try:
+        wait_until(lambda: len(read_all(raudal, "ticks")) > 20, 60, "the first rows", 0)
+        docker(raudal, "stop", "kafka").ok()
+        time.sleep(1)
+        docker(raudal, "start", "kafka").ok()
+        before = len(read_all(raudal, "ticks"))
+        wait_until(lambda: len(read_all(raudal, "ticks")) > before + 100, 60, "more rows", 0)
+        values = [int(value) for value in read_all(raudal, "ticks")]
+        assert values == list(range(len(values)))
+        assert process.poll() is None
+    finally:
+        end(process)
