@@ -264,8 +264,15 @@ def symbol_clashes():
             yield f"{ours[name]}: {name} is also the name of something in {os.path.basename(library)}"
 
 
+def web_types():
+    """TypeScript's own checks: the build only bundles."""
+    done = subprocess.run([sys.executable, TOP / "tools" / "web.py", "--check"], capture_output=True, text=True)
+    if done.returncode != 0:
+        yield from (done.stdout + done.stderr).splitlines()
+
+
 CHECKS = [line_length, white_space, file_length, function_length, banned_calls, system_calls, leftover_notes,
-          no_machine_paths, opening_comment, layers, readmes, self_contained_headers, symbol_clashes]
+          no_machine_paths, opening_comment, layers, readmes, self_contained_headers, symbol_clashes, web_types]
 
 
 def main(words=()):

@@ -2,7 +2,7 @@
 
     show("spark-master", "queries")     a page of the module's Raudal in a fresh window, which is returned
     prefixed("spark-master")            the address of the same behind a proxy's path, as JupyterHub and others have it
-    picture(page, "name")               a picture for people: into docs/pictures with RAUDAL_PICTURES=docs
+    picture(page, "name", chosen=True)  a picture by name; the chosen ones go into docs/pictures with RAUDAL_PICTURES=docs
 
 Every page that a test opened is checked at the test's end: no error in the browser's console, nothing that the content
 policy refused, nothing loaded from elsewhere. RAUDAL_PICTURES=FOLDER keeps a picture of each and those by name.
@@ -74,9 +74,9 @@ def show(request, browser, raudal):
 
 @pytest.fixture
 def picture(top):
-    def picture(page, name):
+    def picture(page, name, chosen=False):
         wanted = os.environ.get("RAUDAL_PICTURES")
-        if wanted:
+        if wanted and (chosen or wanted != "docs"):
             folder = top / "docs" / "pictures" if wanted == "docs" else pathlib.Path(wanted)
             folder.mkdir(parents=True, exist_ok=True)
             page.screenshot(path=folder / f"{name}.png")
