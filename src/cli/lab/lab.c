@@ -161,6 +161,14 @@ static bool choose_root(const struct lab *lab, char root[PATH_MAX], struct error
     return good;
 }
 
+/* Nothing asks whether it may fetch news from the Internet. */
+static bool write_page_configuration(const char *folder, struct error *error) {
+    char path[PATH_MAX + 64];
+    snprintf(path, sizeof path, "%s/labconfig", folder);
+    return write_json(path, "page_config.json",
+        json_pack("{s:{s:b}}", "disabledExtensions", "@jupyterlab/apputils-extension:announcements", 1), error);
+}
+
 static bool write_configuration(const struct lab *lab, const char *root, struct error *error) {
     char folder[PATH_MAX + 32], raudal[PATH_MAX + 32], token[128];
     const char *data = lab->instance->data;
@@ -177,7 +185,7 @@ static bool write_configuration(const struct lab *lab, const char *root, struct 
     json_t *all = json_pack("{s:o, s:o}", "ServerApp", server, "LabApp", lab_application);
     if (token[0] == 0)
         json_object_set_new(all, "IdentityProvider", json_pack("{s:s}", "token", ""));
-    return write_json(folder, "jupyter_server_config.json", all, error);
+    return write_json(folder, "jupyter_server_config.json", all, error) && write_page_configuration(folder, error);
 }
 
 bool lab_write_kernel(const char *folder, const char *raudal, const char *data, const char *interpreter,

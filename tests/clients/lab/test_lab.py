@@ -129,6 +129,11 @@ def test_the_folders_are_shown_with_exercises_and_the_data_set(lab):
         assert len(lab.get(f"/api/contents/sessions/{folder}", lab.token).json()["content"]) == 11
 
 
+def test_nothing_asks_for_news_from_the_internet(lab):
+    page = requests.get(f"{lab.url}/lab?token={lab.token}", timeout=20).text
+    assert "apputils-extension:announcements" in page.partition("disabledExtensions")[2][:400]
+
+
 def test_a_new_kernel_is_raudals(lab):
     assert lab.get("/api/kernelspecs", lab.token).json()["kernelspecs"]["python3"]["spec"]["display_name"] == \
         "Python 3 (Raudal)"
