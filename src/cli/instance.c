@@ -234,6 +234,33 @@ bool instance_control(
     return answered;
 }
 
+void instance_say_stopped(enum service service) {
+    static struct instance instance;
+    char data[PATH_MAX];
+    struct buffer body = {0};
+    size_t index;
+    json_t *row;
+    bool stopped = false;
+    if (!instance_find_data(NULL, data, NULL))
+        return;
+    instance_read(data, &instance);
+    if (!instance.running || !instance_control(&instance, "GET", "/status", &body, NULL)) {
+        buffer_free(&body);
+        return;
+    }
+    json_t *status = json_loadb((const char *)body.data, body.size, 0, NULL);
+    json_array_foreach(json_object_get(status, "services"), index, row) {
+        const char *name = json_string_value(json_object_get(row, "name"));
+        const char *state = json_string_value(json_object_get(row, "state"));
+        if (name != NULL && strcmp(name, service_table[service].name) == 0)
+            stopped = state != NULL && strcmp(state, "stopped") == 0;
+    }
+    json_decref(status);
+    buffer_free(&body);
+    if (stopped)
+        message_error(MESSAGE_SERVICE_IS_STOPPED, service_table[service].name, service_table[service].name);
+}
+
 /* ---- for `up` ---- */
 
 bool instance_lock(const char *data, struct error *error) {

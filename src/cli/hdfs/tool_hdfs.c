@@ -276,6 +276,7 @@ void shell_connect(struct shell *shell, const char *authority) {
         }
         fprintf(stderr, "%s: no NameNode answers at %s:%u (%s); start one with: raudal up -d\n", shell->name, host,
             port, error.message);
+        instance_say_stopped(SERVICE_NAMENODE);
         exit(1);
     }
     shell->is_connected = true;

@@ -181,6 +181,8 @@ bool tool_connect(struct tool *tool, const char *client_id) {
         message_error(MESSAGE_KAFKA_TOOL_NOBODY, server, error.message);
     else
         fprintf(stderr, "%s\n", error.message);
+    if (error.code == ERROR_CLOSED)
+        instance_say_stopped(SERVICE_KAFKA);
     return false;
 }
 

@@ -574,10 +574,12 @@ static int run_close(struct shell *shell, struct line *line) {
 static bool connect_shell(struct shell *shell) {
     struct error error = {0};
     shell->keeper = keeper_open(shell->servers, SESSION_TIMEOUT_MS, print_event, &error);
-    if (shell->keeper == NULL)
+    if (shell->keeper == NULL) {
         message_error(MESSAGE_ZKCLI_NOBODY, shell->servers, error.message);
-    else
+        instance_say_stopped(SERVICE_ZOOKEEPER);
+    } else {
         print_state("SyncConnected");
+    }
     fflush(stdout);
     return shell->keeper != NULL;
 }

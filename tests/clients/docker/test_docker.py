@@ -62,6 +62,8 @@ def test_exec_fails_as_docker_does(docker):
     docker("stop", "kafka").ok()
     stopped = docker("exec", "kafka", "true")
     assert stopped.returncode == 1 and re.search(r"container \w{64} is not running", stopped.stderr)
+    hint = docker("exec", "zookeeper", "kafka-topics.sh", "--bootstrap-server", "kafka:9092", "--list")
+    assert hint.returncode == 1 and "kafka is stopped; start it with: docker start kafka" in hint.stderr
     docker("start", "kafka").ok()
 
 

@@ -123,7 +123,7 @@ def test_the_namenode_falls(raudal, environment):
     docker(raudal, "stop", "namenode").ok()
     assert not answers(raudal, "namenode") and not answers(raudal, "namenode-ui")
     failed = raudal.shell("hdfs dfs -cat /greeting")
-    assert failed.returncode != 0 and "onnection refused" in failed.out
+    assert failed.returncode != 0 and "onnection refused" in failed.stderr and "docker start namenode" in failed.stderr
     program = 'from pyspark.sql import SparkSession\nspark = SparkSession.builder.getOrCreate()\n' \
               'spark.range(3).write.mode("overwrite").parquet("/numbers")\n' \
               'print(spark.read.parquet("/numbers").count())\n'
