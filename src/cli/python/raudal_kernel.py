@@ -93,7 +93,6 @@ def _patch_query(module):
 
 def _patch_writer(module):
     """df.write.format("console").save() writes to the program's own console."""
-    _copiers.append(_Copier("console", contextvars.Context()))
     module.DataFrameWriter.save = _after(module.DataFrameWriter.save, _drain_all)
 
 
@@ -102,7 +101,7 @@ def _patch_progress(module):
     original = module.Progress.finish
 
     def finish(self):
-        if self._max_printed == 0:
+        if getattr(self, "_max_printed", 1) == 0:
             self._enabled = False
         original(self)
 
@@ -139,6 +138,8 @@ def load_ipython_extension(shell):
         return
     import atexit
     atexit.register(_remove_folder)
+    # What has no cell of its own, also from programs that a cell starts (!python program.py): to the cell that runs.
+    _copiers.append(_Copier("console", contextvars.Context()))
     sitecustomize.patches.update({
         "pyspark.sql.connect.streaming.readwriter": _patch_stream_writer,
         "pyspark.sql.connect.streaming.query": _patch_query,

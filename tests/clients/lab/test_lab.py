@@ -164,6 +164,20 @@ def test_two_queries_write_to_their_own_cells_and_a_waiting_cell_has_its_batches
     assert "|  2|" in cells[4]["output"]
 
 
+def test_a_program_that_a_cell_starts_prints_its_batches_there(lab):
+    program = COURSE.replace(".load()", '.option("startingOffsets", "earliest").load()') + "query.processAllAvailable()\n"
+    cells = lab.steps(PRODUCE, f"%%writefile program.py\n{program}", "!python program.py")
+    assert cells[2]["error"] == "" and '|{"key": "value"}|' in cells[2]["output"], cells
+
+
+def test_an_interrupted_cell_lets_go_and_its_query_goes_on(lab):
+    cells = lab.steps({"cell": COURSE + "query.awaitTermination()", "background": True},
+                      {"wait": 60, "for": "Batch: 0", "in": 0}, {"interrupt": True}, "print(query.isActive)", PRODUCE,
+                      {"wait": 60, "for": "Batch: 1", "in": 0}, "query.stop()")
+    assert "KeyboardInterrupt" in cells[0]["error"] and BATCH in cells[0]["output"], cells
+    assert cells[1]["output"] == "True\n" and cells[3]["error"] == ""
+
+
 def test_names_tools_and_folders_are_those_of_raudal_shell(lab):
     (lab.raudal.data / "datasets" / "mine.csv").write_text("a,b\n1,2\n")
     cells = lab.steps("""\
