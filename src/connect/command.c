@@ -163,6 +163,18 @@ static void simple_done(void *argument) {
     connect_operation_release(operation);
 }
 
+/* ---- spark.udf.register ---- */
+
+static void run_register(void *argument) {
+    struct operation *operation = argument;
+    const Connect__CommonInlineUserDefinedFunction *command = operation->state;
+    struct lower_context context;
+    session_lower_context(operation->session, &operation->arena, &operation->error, &context);
+    const struct expression *function = lower_python(&context, command);
+    if (function != NULL)
+        session_register_function(operation->session, expression_python_udf_of(function));
+}
+
 /* ---- df.write ---- */
 
 struct writing {
@@ -294,6 +306,10 @@ void execute_command(struct operation *operation, const Connect__Command *comman
     switch (command->command_type_case) {
     case CONNECT__COMMAND__COMMAND_TYPE_SQL_COMMAND:
         command_sql(operation, command->sql_command);
+        break;
+    case CONNECT__COMMAND__COMMAND_TYPE_REGISTER_FUNCTION:
+        operation->state = command->register_function;
+        session_run(operation->session, run_register, simple_done, connect_operation_retain(operation));
         break;
     case CONNECT__COMMAND__COMMAND_TYPE_CREATE_DATAFRAME_VIEW:
         operation->state = command->create_dataframe_view;

@@ -12,6 +12,7 @@
 #include "base/map.h"
 #include "connect/connect.h"
 #include "connect/lower.h"
+#include "exec/external.h"
 #include "wire/protobuf.h"
 #include "net/grpc.h"
 #include "net/http.h"
@@ -88,6 +89,9 @@ struct session {
     /* Python functions: functions.c. */
     char *interpreter, *folder; /* x-raudal-python and -folder, or NULL */
     struct python_session *python;
+    struct map functions;            /* spark.udf.register: name in small letters -> struct registered_function */
+    struct exec_externals externals; /* the engine's way to the workers */
+    struct list evaluations;         /* batches on their way: struct python_evaluation */
     VECTOR(struct stream_command *) stream_commands; /* under settings_mutex; freed with the session */
 };
 
@@ -163,6 +167,11 @@ const struct stream_function *session_stream_function(struct session *session, s
 /* Which query it belongs to; and that its query is to stop: a function that hangs is ended. Loop. */
 void session_function_started(const struct stream_function *function, struct uuid run_id);
 void session_stop_function(struct session *session, struct uuid run_id);
+void session_init_functions(struct session *session);
+/* Registered functions: kept by name; found by analysis. Both in the session's queue of analysis (session_run). */
+void session_register_function(struct session *session, const struct expression_python_udf *function);
+void session_copy_functions(struct session *to, struct session *from);
+const struct expression_python_udf *session_find_function(void *context, struct arena *arena, struct bytes name);
 void session_free_functions(struct session *session);
 
 /* ---- errors.c ---- */

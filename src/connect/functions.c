@@ -1,4 +1,5 @@
-/* functions.c: the program's own Python functions: the workers of a session, foreach and foreachBatch. */
+/* functions.c: the program's own Python functions: the workers of a session, calls in expressions, foreach and
+ * foreachBatch. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -50,6 +51,164 @@ struct python_session *session_python(struct session *session) {
     buffer_free(&user);
     arena_destroy(&arena);
     return session->python;
+}
+
+/* ---- calls in expressions ---- */
+
+struct python_evaluation {
+    struct list_node node;
+    struct session *session;
+    const struct relation_python_eval *relation;
+    struct buffer input;
+    external_done *done;
+    void *argument;
+};
+
+static void end_evaluation(struct python_evaluation *evaluation, struct buffer *output, const char *failure) {
+    list_remove(&evaluation->node);
+    evaluation->done(evaluation->argument, output, failure);
+    buffer_free(&evaluation->input);
+    free(evaluation);
+}
+
+static void evaluation_answered(void *argument, const json_t *head, struct bytes payload, const char *failure) {
+    struct buffer output = {0};
+    if (failure == NULL)
+        buffer_append_bytes(&output, payload);
+    end_evaluation(argument, &output, failure);
+    buffer_free(&output);
+}
+
+/* Which function takes which columns, as raudal_worker.py reads it. */
+static json_t *describe_calls(
+    struct python_session *python, const struct relation_python_eval *relation, int64_t *numbers) {
+    json_t *calls = json_array();
+    size_t column = 0;
+    for (size_t i = 0; i < relation->functions.count; i++) {
+        const struct expression_python_udf *function = expression_python_udf_of(relation->functions.items[i]);
+        json_t *arguments = json_array(), *names = json_array();
+        numbers[i] = python_define(python, function->command);
+        for (size_t j = 0; j < function->arguments.count; j++, column++) {
+            const struct expression *argument = function->arguments.items[j];
+            bool named = argument->node.tag == EXPRESSION_NAMED_ARGUMENT;
+            struct bytes name = named ? expression_named_argument_of(argument)->name : BYTES("");
+            json_array_append_new(arguments, json_integer((json_int_t)column));
+            json_array_append_new(names, json_stringn((const char *)name.data, name.size));
+        }
+        json_array_append_new(calls, json_pack("{s:I, s:i, s:o, s:o}", "function", (json_int_t)numbers[i], "kind",
+                                         (int)function->eval_type, "arguments", arguments, "names", names));
+    }
+    return calls;
+}
+
+static void begin_evaluation(void *argument) {
+    struct python_evaluation *evaluation = argument;
+    const struct relation_python_eval *relation = evaluation->relation;
+    struct python_session *python = session_python(evaluation->session);
+    list_append(&evaluation->session->evaluations, &evaluation->node);
+    if (python == NULL) {
+        end_evaluation(evaluation, NULL, "The session has ended");
+        return;
+    }
+    int64_t *numbers = calloc(relation->functions.count, sizeof *numbers);
+    ASSERT(numbers != NULL);
+    struct python_request request = {
+        .head = json_pack("{s:s, s:o}", "do", "evaluate", "calls", describe_calls(python, relation, numbers)),
+        .payload = evaluation->input,
+        .functions = numbers,
+        .function_count = relation->functions.count,
+        .done = evaluation_answered,
+        .argument = evaluation,
+    };
+    evaluation->input = (struct buffer){0};
+    python_call(python, &request);
+    free(numbers);
+}
+
+static void evaluate(void *context, const struct relation_python_eval *relation, struct buffer *input,
+    external_done *done, void *argument) {
+    struct session *session = context;
+    struct python_evaluation *evaluation = calloc(1, sizeof *evaluation);
+    ASSERT(evaluation != NULL);
+    *evaluation = (struct python_evaluation){
+        .session = session, .relation = relation, .input = *input, .done = done, .argument = argument};
+    *input = (struct buffer){0};
+    world_loop_post(session->server->options.loop, begin_evaluation, evaluation);
+}
+
+struct cancelling {
+    struct session *session;
+    void *argument;
+};
+
+static void cancel_on_loop(void *argument) {
+    struct cancelling *cancelling = argument;
+    LIST_FOR_EACH(node, &cancelling->session->evaluations) {
+        struct python_evaluation *evaluation = CONTAINER_OF(node, struct python_evaluation, node);
+        if (evaluation->argument != cancelling->argument)
+            continue;
+        if (cancelling->session->python != NULL)
+            python_cancel(cancelling->session->python, evaluation);
+        end_evaluation(evaluation, NULL, "It was cancelled");
+        break;
+    }
+    free(cancelling);
+}
+
+static void cancel_evaluation(void *context, void *argument) {
+    struct session *session = context;
+    struct cancelling *cancelling = calloc(1, sizeof *cancelling);
+    ASSERT(cancelling != NULL);
+    *cancelling = (struct cancelling){session, argument};
+    world_loop_post(session->server->options.loop, cancel_on_loop, cancelling);
+}
+
+void session_init_functions(struct session *session) {
+    session->externals = (struct exec_externals){session, evaluate, cancel_evaluation};
+    list_init(&session->evaluations);
+}
+
+/* ---- functions by name ---- */
+
+struct registered_function {
+    struct arena arena;
+    const struct expression_python_udf *function;
+};
+
+static struct bytes small_letters(struct arena *arena, struct bytes name) {
+    uint8_t *copy = arena_allocate(arena, name.size + 1);
+    for (size_t i = 0; i < name.size; i++)
+        copy[i] = name.data[i] >= 'A' && name.data[i] <= 'Z' ? name.data[i] + 32 : name.data[i];
+    return bytes_make(copy, name.size);
+}
+
+static void free_registered(struct registered_function *registered) {
+    if (registered == NULL)
+        return;
+    arena_destroy(&registered->arena);
+    free(registered);
+}
+
+void session_register_function(struct session *session, const struct expression_python_udf *function) {
+    struct registered_function *registered = calloc(1, sizeof *registered);
+    ASSERT(registered != NULL);
+    registered->function = (const struct expression_python_udf *)node_copy(&registered->arena, &function->base.node);
+    free_registered(map_set(&session->functions, small_letters(&registered->arena, function->name), registered));
+}
+
+const struct expression_python_udf *session_find_function(void *context, struct arena *arena, struct bytes name) {
+    struct session *session = context;
+    struct registered_function *registered =
+        session->functions.count == 0 ? NULL : map_get(&session->functions, small_letters(arena, name));
+    return registered == NULL
+               ? NULL
+               : (const struct expression_python_udf *)node_copy(arena, &registered->function->base.node);
+}
+
+void session_copy_functions(struct session *to, struct session *from) {
+    size_t cursor = 0;
+    for (struct map_entry *entry; (entry = map_next(&from->functions, &cursor)) != NULL;)
+        session_register_function(to, ((struct registered_function *)entry->value)->function);
 }
 
 /* ---- foreach and foreachBatch ---- */
@@ -231,6 +390,10 @@ void session_stop_function(struct session *session, struct uuid run_id) {
 }
 
 void session_free_functions(struct session *session) {
+    size_t cursor = 0;
+    for (struct map_entry *entry; (entry = map_next(&session->functions, &cursor)) != NULL;)
+        free_registered(entry->value);
+    map_free(&session->functions);
     for (size_t i = 0; i < session->stream_commands.count; i++) {
         buffer_free(&session->stream_commands.items[i]->command);
         free(session->stream_commands.items[i]);

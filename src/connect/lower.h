@@ -20,6 +20,9 @@ struct lower_context {
 
 const struct relation *lower_relation(struct lower_context *context, const Connect__Relation *relation);
 const struct expression *lower_expression(struct lower_context *context, const Connect__Expression *expression);
+/* A call of a Python function of the program. */
+const struct expression *lower_python(
+    struct lower_context *context, const Connect__CommonInlineUserDefinedFunction *message);
 /* A constant as a literal node. */
 const struct expression *lower_literal(struct lower_context *context, const Connect__Expression__Literal *literal);
 const struct type *lower_type(struct lower_context *context, const Connect__DataType *type);

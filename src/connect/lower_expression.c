@@ -17,17 +17,16 @@ static const struct {
     {"expression", 19, "MERGE INTO", "Write the merged rows with df.write instead."},
     {"expression", 20, "A typed aggregate", "Use the aggregates of pyspark.sql.functions."},
     {"expression", 22, "A shuffle partition id as an expression", "Use repartition with columns."},
-    {"relation", 28, "mapInPandas, mapInArrow",
-        "Use the functions of pyspark.sql.functions; Python workers come with a later version."},
+    {"relation", 28, "mapInPandas, mapInArrow", "Use functions over columns (udf, pandas_udf)."},
     {"relation", 29, "observe()", "Count in a query of its own."},
     {"relation", 30, "Parsing a DataFrame of strings with spark.read.json or csv", "Use from_json or from_csv."},
     {"relation", 31, "applyInPandas, transformWithState",
-        "Use groupBy().agg(); Python workers come with a later version."},
-    {"relation", 32, "cogroup().applyInPandas", "Use join; Python workers come with a later version."},
-    {"relation", 34, "applyInPandasWithState", "State and Python workers come with a later version."},
-    {"relation", 38, "A user-defined table function", "Python workers come with a later version."},
+        "Use groupBy().agg(), or functions over columns (udf, pandas_udf)."},
+    {"relation", 32, "cogroup().applyInPandas", "Use join."},
+    {"relation", 34, "applyInPandasWithState", "Use groupBy().agg() with a watermark."},
+    {"relation", 38, "A user-defined table function", "Use explode over a function's result."},
     {"relation", 39, "An as-of join", "Use a join with a window."},
-    {"relation", 40, "A Python data source", "Python workers come with a later version."},
+    {"relation", 40, "A Python data source", "Read with the program's own Python and createDataFrame."},
     {"relation", 42, "transpose()", "Use pivot or unpivot."},
     {"relation", 44, "lateralJoin", "Use LATERAL in SQL."},
     {"relation", 46, "Table changes", "Tables with a change feed are not kept here."},
@@ -38,12 +37,10 @@ static const struct {
     {"relation", 106, "freqItems", "Use groupBy().count()."},
     {"relation", 107, "sampleBy", "Use sample() on filtered DataFrames."},
     {"relation", 300, "Machine learning (pyspark.ml)", "It is not part of this program."},
-    {"command", 1, "A user-defined function (udf.register)",
-        "Use the functions of pyspark.sql.functions; Python workers come with a later version."},
     {"command", 4, "writeTo (tables of a catalog)", "Use df.write.format(…).save(path)."},
     {"command", 8, "Resources of executors", "There are no executors to ask."},
-    {"command", 10, "A user-defined table function", "Python workers come with a later version."},
-    {"command", 12, "A Python data source", "Python workers come with a later version."},
+    {"command", 10, "A user-defined table function", "Use explode over a function's result."},
+    {"command", 12, "A Python data source", "Read with the program's own Python and createDataFrame."},
     {"command", 13, "Resource profiles", "There are no executors to size."},
     {"command", 14, "checkpoint() of a DataFrame", "Write it to Parquet and read it back."},
     {"command", 16, "MERGE INTO", "Write the merged rows with df.write instead."},
@@ -281,6 +278,35 @@ static const struct expression *lower_regex(
     return &regex->base;
 }
 
+const struct expression *lower_python(
+    struct lower_context *context, const Connect__CommonInlineUserDefinedFunction *message) {
+    /* Functions over rows, pandas series or Arrow arrays; and the same over iterators of them. */
+    static const int served[] = {100, 101, 200, 204, 250, 251};
+    const Connect__PythonUDF *function =
+        message->function_case == CONNECT__COMMON_INLINE_USER_DEFINED_FUNCTION__FUNCTION_PYTHON_UDF
+            ? message->python_udf
+            : NULL;
+    bool known = false;
+    for (size_t i = 0; function != NULL && i < ARRAY_COUNT(served); i++)
+        known |= function->eval_type == served[i];
+    if (!known)
+        return lower_refuse(context,
+            function == NULL
+                ? "a user-defined function that is not written in Python"
+                : arena_printf(context->arena, "Python functions of kind %d; use functions over rows or pandas series",
+                      function->eval_type),
+            NULL);
+    struct expression_python_udf *node = expression_python_udf_new(context->arena);
+    node->name = lower_text(context, message->function_name);
+    node->command = arena_copy(context->arena, PROTOBUF_BYTES(function->command));
+    node->eval_type = function->eval_type;
+    node->deterministic = message->deterministic;
+    node->result = lower_type(context, function->output_type);
+    if (node->result == NULL || !lower_expressions(context, message->arguments, message->n_arguments, &node->arguments))
+        return NULL;
+    return &node->base;
+}
+
 static const struct expression *lower_member(struct lower_context *context, const Expression *message) {
     switch (message->expr_type_case) {
     case CONNECT__EXPRESSION__EXPR_TYPE_LITERAL:
@@ -314,6 +340,8 @@ static const struct expression *lower_member(struct lower_context *context, cons
         return lower_update_fields(context, message->update_fields);
     case CONNECT__EXPRESSION__EXPR_TYPE_UNRESOLVED_NAMED_LAMBDA_VARIABLE:
         return lower_variable(context, message->unresolved_named_lambda_variable);
+    case CONNECT__EXPRESSION__EXPR_TYPE_COMMON_INLINE_USER_DEFINED_FUNCTION:
+        return lower_python(context, message->common_inline_user_defined_function);
     case CONNECT__EXPRESSION__EXPR_TYPE_CALL_FUNCTION:
         return lower_function(context, message->call_function->function_name, message->call_function->arguments,
             message->call_function->n_arguments, false);

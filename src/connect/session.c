@@ -117,6 +117,7 @@ bool session_exec_settings(
     settings->catalog = BYTES("spark_catalog");
     settings->database = BYTES("default");
     settings->version = BYTES(CONNECT_SPARK_VERSION);
+    settings->externals = &session->externals;
     return true;
 }
 
@@ -220,6 +221,7 @@ static struct sql_environment environment_of(struct session *session) {
         .describe_source = describe_source,
         .evaluate = evaluate,
         .set_setting = environment_set,
+        .find_function = session_find_function,
         .user = session->user,
     };
 }
@@ -248,6 +250,7 @@ struct session *session_create(struct connect_server *server, const char *user, 
     uuid_format(uuid_from_random(random), session->server_side_id);
     session->started_ms = world_wall_ms(server->options.world);
     world_mutex_init(&session->settings_mutex);
+    session_init_functions(session);
     struct sql_environment environment = environment_of(session);
     session->sql = sql_session_create(&environment);
     session->streams = stream_session_create(server->options.streams);
@@ -340,6 +343,7 @@ void session_copy(struct session *to, struct session *from) {
     for (size_t i = 0; i < count; i++)
         session_set(to, arena_text(&arena, settings[i].name), arena_text(&arena, settings[i].value));
     copy_artifacts(to, from);
+    session_copy_functions(to, from);
     struct sql_environment environment = environment_of(to);
     struct sql_session *clone = sql_session_clone(from->sql, &environment);
     sql_session_destroy(to->sql);

@@ -177,6 +177,9 @@ static bool build_node(struct compile *compile, const struct relation *relation,
     case RELATION_GENERATE:
         return build_transform(compile, op_generate_create(compile, relation),
             input_or_row(compile, relation_generate_of(relation)->input), chain, depth);
+    case RELATION_PYTHON_EVAL:
+        return build_transform(
+            compile, op_python_create(compile, relation), relation_python_eval_of(relation)->input, chain, depth);
     case RELATION_SAMPLE:
         return build_transform(
             compile, op_sample_create(compile, relation), relation_sample_of(relation)->input, chain, depth);

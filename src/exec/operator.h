@@ -18,7 +18,7 @@ enum op_result {
     OP_NEED_INPUT,  /* done with this input (source: the partition has ended) */
     OP_HAVE_OUTPUT, /* *out is set, and there may be more: call again without input */
     OP_FINISHED,    /* *out may be set; this partition needs no more input */
-    OP_BLOCKED,     /* nothing now; the waker will be called (sink: the input was taken) */
+    OP_BLOCKED,     /* nothing now; the waker will be called (the input was taken; a transform is then called without) */
     OP_FAILED,      /* the run's error is filled */
 };
 
@@ -158,6 +158,7 @@ struct operator*
 bool op_join_needs_unmatched(const struct operator* build);
 struct operator* op_expand_create(struct compile *compile, const struct relation *relation);
 struct operator* op_generate_create(struct compile *compile, const struct relation *relation);
+struct operator* op_python_create(struct compile *compile, const struct relation *relation);
 struct operator* op_sample_create(struct compile *compile, const struct relation *relation);
 struct operator* op_exchange_create(struct compile *compile, const struct relation *relation);
 struct operator* op_window_create(struct compile *compile, const struct relation *relation);

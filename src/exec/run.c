@@ -329,7 +329,7 @@ static enum op_result push(struct worker *worker, size_t at, struct batch *in) {
         enum op_result result = op_step(&worker->transforms[i], in, &out);
         batch_release(in);
         in = NULL;
-        worker->more[i] = result == OP_HAVE_OUTPUT;
+        worker->more[i] = result == OP_HAVE_OUTPUT || result == OP_BLOCKED;
         finished = finished || result == OP_FINISHED;
         if (result == OP_FAILED) {
             batch_release(out);
@@ -337,7 +337,7 @@ static enum op_result push(struct worker *worker, size_t at, struct batch *in) {
         }
         if (out == NULL || out->row_count == 0) {
             batch_release(out);
-            return finished ? OP_FINISHED : OP_NEED_INPUT;
+            return result == OP_BLOCKED ? OP_BLOCKED : finished ? OP_FINISHED : OP_NEED_INPUT;
         }
         in = out;
     }

@@ -5,6 +5,7 @@
 #include "base/bytes.h"
 #include "column/timezone.h"
 
+struct exec_externals; /* exec/external.h */
 struct format_reports; /* format/format.h */
 
 struct exec_settings {
@@ -22,6 +23,7 @@ struct exec_settings {
     bool legacy_size_of_null;       /* spark.sql.legacy.sizeOfNull: size(NULL) is -1 */
     /* spark.sql.binaryOutputStyle: how show() prints binaries; hexadecimal discrete by default */
     bool binary_as_hex;
+    const struct exec_externals *externals; /* exec/external.h: who evaluates Python functions; may be NULL */
     struct format_reports *reports; /* where from_json says what was wrong with its records; may be NULL */
 };
 

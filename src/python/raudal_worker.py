@@ -5,7 +5,6 @@ It connects to the address that it is given, says its token, and takes one reque
 
     define        function: a number; the bytes are the pickled command, unpickled when it is first used
     evaluate      calls: [{function, kind, arguments, names}] over the columns of one Arrow batch -> an Arrow batch, a column for each call
-    map           function, kind: a function from batches to batches, over an Arrow stream -> an Arrow stream
     foreach       function, partition, batch: a foreach writer over the rows of an Arrow stream
     foreachBatch  function, dataframe, batch: the function with a DataFrame of this session
 
@@ -24,7 +23,6 @@ import traceback
 ROWS = {100, 101}
 PANDAS, PANDAS_ITERATOR = {200}, {204}
 ARROW, ARROW_ITERATOR = {250}, {251}
-MAP_PANDAS, MAP_ARROW = 205, 207
 
 
 class Channel:
@@ -227,27 +225,6 @@ def evaluate(head, payload):
     return stream_of([result], result.schema)
 
 
-def map_batches(head, payload):
-    import pandas
-    import pyarrow
-    function, data_type = functions.get(head["function"])
-    reader = pyarrow.ipc.open_stream(payload)
-    schema = pyarrow.schema([(field.name, arrow_type(field.dataType)) for field in data_type.fields])
-    results = []
-    if head["kind"] == MAP_PANDAS:
-        frames = (pandas.DataFrame({field.name: series_of(batch.column(index)) for index, field in enumerate(batch.schema)})
-                  for batch in reader)
-        for frame in function(frames):
-            arrays = [array_of_pandas(frame[field.name] if field.name in frame else frame.iloc[:, index], field.dataType, len(frame))
-                      for index, field in enumerate(data_type.fields)]
-            results.append(pyarrow.RecordBatch.from_arrays(arrays, schema=schema))
-    else:
-        for batch in function(iter(reader)):
-            arrays = [plain(batch.column(batch.schema.get_field_index(field.name)).cast(field.type)) for field in schema]
-            results.append(pyarrow.RecordBatch.from_arrays(arrays, schema=schema))
-    return stream_of(results, schema)
-
-
 def foreach(head, payload):
     import pyarrow
     from pyspark.taskcontext import TaskContext
@@ -281,7 +258,7 @@ def foreach_batch(head, payload):
     return b""
 
 
-REQUESTS = {"evaluate": evaluate, "map": map_batches, "foreach": foreach, "foreachBatch": foreach_batch}
+REQUESTS = {"evaluate": evaluate, "foreach": foreach, "foreachBatch": foreach_batch}
 
 
 def describe(failure):

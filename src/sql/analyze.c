@@ -588,6 +588,7 @@ const struct relation *sql_analyze(
     struct analyzer analyzer;
     analyzer_init(&analyzer, session, arena, error);
     const struct relation *analyzed = analyze(&analyzer, relation);
+    analyzed = analyzed == NULL ? NULL : extract_python(&analyzer, analyzed);
     return analyzed == NULL ? NULL : visible(&analyzer, analyzed);
 }
 

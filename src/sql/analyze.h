@@ -115,6 +115,8 @@ const struct relation *make_aggregate_select(struct analyzer *analyzer, const st
     struct expression_list *orders);
 /* Moves generators of a select list below it. */
 bool extract_generators(struct analyzer *analyzer, const struct relation **input, struct expression_list *columns);
+/* Calls of Python functions become python_eval relations. Over a whole analyzed plan. */
+const struct relation *extract_python(struct analyzer *analyzer, const struct relation *relation);
 bool extract_windows(struct analyzer *analyzer, const struct relation **input, struct expression_list *columns);
 /* Scalar, EXISTS and IN subqueries inside the expressions become joins below. */
 bool lower_subqueries(

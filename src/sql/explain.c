@@ -226,6 +226,10 @@ static void print_relation(struct tree *tree, const struct relation *relation) {
             attributes(out, relation->output + before, relation->output_count - before);
         break;
     }
+    case RELATION_PYTHON_EVAL:
+        buffer_append_text(out, "ArrowEvalPython ");
+        expressions(out, relation_python_eval_of(relation)->functions);
+        break;
     case RELATION_WINDOWS:
         buffer_append_text(out, "Window ");
         expressions(out, relation_windows_of(relation)->functions);

@@ -433,6 +433,11 @@ static const struct relation *prune(
         want_expression(&below, relation_generate_of(relation)->generator);
         return prune_wider(optimizer, relation, relation_generate_of(relation)->input,
             offsetof(struct relation_generate, input), &below);
+    case RELATION_PYTHON_EVAL:
+        want_same(&below, wanted);
+        want_list(&below, relation_python_eval_of(relation)->functions);
+        return prune_wider(optimizer, relation, relation_python_eval_of(relation)->input,
+            offsetof(struct relation_python_eval, input), &below);
     case RELATION_WINDOWS:
         want_same(&below, wanted);
         want_list(&below, relation_windows_of(relation)->functions);

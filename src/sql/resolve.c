@@ -217,17 +217,39 @@ static const struct expression *resolve_subquery(
     return &subquery->base;
 }
 
+static const struct expression *resolve_python(
+    struct analyzer *analyzer, const struct scope *scope, const struct expression_python_udf *written) {
+    struct expression_python_udf *function =
+        (struct expression_python_udf *)node_clone(analyzer->arena, &written->base.node);
+    const struct expression **items = arena_allocate(analyzer->arena, written->arguments.count * sizeof *items);
+    for (size_t i = 0; i < written->arguments.count; i++) {
+        const struct expression *argument = written->arguments.items[i];
+        bool named = argument->node.tag == EXPRESSION_NAMED_ARGUMENT;
+        const struct expression *value =
+            resolve(analyzer, scope, named ? expression_named_argument_of(argument)->value : argument);
+        if (value == NULL)
+            return NULL;
+        items[i] = value;
+        if (named) {
+            struct expression_named_argument *copy =
+                (struct expression_named_argument *)node_clone(analyzer->arena, &argument->node);
+            copy->value = value;
+            copy->base.type = value->type;
+            copy->base.nullable = value->nullable;
+            items[i] = &copy->base;
+        }
+    }
+    function->arguments = (struct expression_list){items, written->arguments.count};
+    function->base.type = written->result;
+    function->base.nullable = true;
+    return &function->base;
+}
+
 static const struct expression *refuse(struct analyzer *analyzer, const struct expression *expression) {
     switch (expression->node.tag) {
     case EXPRESSION_STAR:
     case EXPRESSION_REGEX:
         raise_invalid_usage_of_star_or_regex(analyzer->error, "'*'", "expression");
-        break;
-    case EXPRESSION_PYTHON_UDF:
-        unsupported(analyzer, expression->node.origin,
-            arena_printf(
-                analyzer->arena, "The Python function `%.*s`", BYTES_ARGS(expression_python_udf_of(expression)->name)),
-            "Write it with built-in functions.");
         break;
     case EXPRESSION_PARAMETER: {
         struct bytes name = expression_parameter_of(expression)->name;
@@ -278,6 +300,8 @@ static const struct expression *resolve_kind(
     }
     case EXPRESSION_UPDATE_FIELDS:
         return resolve_update_fields(analyzer, scope, expression_update_fields_of(expression));
+    case EXPRESSION_PYTHON_UDF:
+        return resolve_python(analyzer, scope, expression_python_udf_of(expression));
     case EXPRESSION_SUBQUERY:
         return resolve_subquery(analyzer, scope, expression_subquery_of(expression));
     case EXPRESSION_LAMBDA_VARIABLE: {

@@ -644,6 +644,18 @@ static size_t first_lambda(int id) {
 
 const struct expression *resolve_function(
     struct analyzer *analyzer, const struct scope *scope, const struct expression_function *source) {
+    const struct sql_environment *environment = sql_session_environment(analyzer->session);
+    const struct expression_python_udf *registered =
+        environment->find_function == NULL
+            ? NULL
+            : environment->find_function(environment->context, analyzer->arena, source->name);
+    if (registered != NULL) {
+        struct expression_python_udf *call =
+            (struct expression_python_udf *)node_clone(analyzer->arena, &registered->base.node);
+        call->arguments = source->arguments;
+        call->base.node.origin = source->base.node.origin;
+        return resolve(analyzer, scope, &call->base);
+    }
     const struct function *function = function_find(last_part(source->name));
     if (function == NULL || function->kind == FUNCTION_TABLE) {
         raise_unresolved_routine(analyzer->error, quote_name(analyzer->arena, source->name), SQL_SEARCH_PATH);

@@ -36,6 +36,9 @@ struct sql_environment {
         const struct column **value, struct sql_error *error);
     /* Called for SET key=value, RESET key (value NULL). NULL: refused. */
     bool (*set_setting)(void *context, const char *name, const char *value, struct sql_error *error);
+    /* A function that the program registered under a name, without arguments, in the arena; NULL: there is none of that
+     * name. May be NULL. */
+    const struct expression_python_udf *(*find_function)(void *context, struct arena *arena, struct bytes name);
     const char *user;
 };
 

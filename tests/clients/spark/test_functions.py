@@ -1,9 +1,9 @@
-"""The program's own Python functions: foreachBatch, foreach."""
+"""The program's own Python functions: in expressions, in SQL, foreachBatch, foreach."""
 import textwrap
 
 import pytest
 
-VERSIONS = ["course", "spark-3_5", "spark-4_3", "spark-client-4_1"]
+VERSIONS = ["course", "spark-3_5", *(pytest.param(version, marks=pytest.mark.long) for version in ("spark-4_3", "spark-client-4_1"))]
 
 
 def run(raudal, environment, version, tmp_path, program):
@@ -98,3 +98,98 @@ def test_an_interpreter_without_pyspark_is_named(raudal, environment, tmp_path, 
             print("caught", failure)
         """)
     assert "/no/such/python" in printed
+
+
+FUNCTIONS = """
+    @udf("int")
+    def plus(x):
+        return None if x is None else x + 1
+    up = udf(lambda text: text.upper())
+    @udf("struct<a:int,b:string>")
+    def pair(x):
+        return (x, "n%d" % x)
+    @pandas_udf("double")
+    def half(numbers):
+        return numbers / 2
+    df = spark.createDataFrame([(1, "a"), (2, "b"), (None, "c")], "n int, s string")
+    print(df.select("n", plus("n"), up("s").alias("u"), plus(plus("n")).alias("pp")).collect())
+    print(df.filter(plus("n") > 2).collect())
+    print(sorted(df.groupBy(up("s").alias("k")).agg(sum(plus("n")).alias("t")).collect()))
+    print(spark.range(2).select(pair(col("id").cast("int")).alias("q")).select("q.*").collect())
+    print(spark.range(3).select(half("id")).collect())
+    print(spark.range(100000).select(plus(col("id").cast("int")).alias("v")).agg(sum("v")).collect())
+    spark.udf.register("Mas", lambda x: x + 1, "int")
+    spark.range(3).createOrReplaceTempView("t")
+    print(spark.sql("SELECT mas(int(id)) AS v, MAS(mas(1)) AS w FROM t WHERE mas(int(id)) > 1 ORDER BY 1").collect())
+"""
+ANSWERS = """[Row(n=1, plus(n)=2, u='A', pp=3), Row(n=2, plus(n)=3, u='B', pp=4), Row(n=None, plus(n)=None, u='C', pp=None)]
+[Row(n=2, s='b')]
+[Row(k='A', t=2), Row(k='B', t=3), Row(k='C', t=None)]
+[Row(a=0, b='n0'), Row(a=1, b='n1')]
+[Row(half(id)=0.0), Row(half(id)=0.5), Row(half(id)=1.0)]
+[Row(sum(v)=5000050000)]
+[Row(v=2, w=3), Row(v=3, w=3)]
+"""
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_functions_over_columns(raudal, environment, tmp_path, version):
+    assert run(raudal, environment, version, tmp_path, FUNCTIONS) == ANSWERS
+
+
+def test_a_function_over_columns_that_fails_shows_its_traceback(raudal, environment, tmp_path):
+    printed = run(raudal, environment, "course", tmp_path, """
+        @udf("int")
+        def inverse(x):
+            return 1 // x
+        try:
+            spark.range(3).select(inverse("id")).collect()
+        except Exception as failure:
+            print(type(failure).__name__, failure)
+        print(spark.range(1, 3).select(inverse("id").alias("i")).collect())
+        """)
+    assert printed.startswith("PythonException") and "ZeroDivisionError" in printed and "in inverse" in printed
+    assert printed.endswith("[Row(i=1), Row(i=0)]\n")
+
+
+def test_a_worker_that_dies_fails_its_query_and_the_next_one_runs(raudal, environment, tmp_path):
+    printed = run(raudal, environment, "course", tmp_path, """
+        import os
+        @udf("int")
+        def deadly(x):
+            os._exit(3)
+        try:
+            spark.range(3).select(deadly("id")).collect()
+        except Exception as failure:
+            print(type(failure).__name__, failure)
+        print(spark.range(2).select(udf(lambda x: x + 1, "long")("id").alias("i")).collect())
+        """)
+    assert "The Python worker" in printed and printed.endswith("[Row(i=1), Row(i=2)]\n")
+
+
+def test_functions_in_a_streaming_query(raudal, environment, tmp_path):
+    printed = run(raudal, environment, "course", tmp_path, """
+        stream = spark.readStream.format("rate").option("rowsPerSecond", 20).load()
+        named = stream.select(udf(lambda x: "n%d" % x)("value").alias("name"))
+        query = named.writeStream.format("memory").queryName("names").start()
+        while spark.table("names").count() < 20:
+            time.sleep(0.1)
+        query.stop()
+        print(sorted(row.name for row in spark.table("names").collect())[:3])
+        """)
+    assert printed == "['n0', 'n1', 'n10']\n"
+
+
+def test_what_is_not_served_is_refused_by_name(raudal, environment, tmp_path):
+    printed = run(raudal, environment, "course", tmp_path, """
+        try:
+            spark.range(3).mapInPandas(lambda frames: frames, "id long").collect()
+        except Exception as failure:
+            print(failure)
+        left, right = spark.range(2), spark.range(2).withColumnRenamed("id", "n")
+        try:
+            left.join(right, udf(lambda a, b: a == b, "boolean")("id", "n")).collect()
+        except Exception as failure:
+            print(failure)
+        """)
+    assert "mapInPandas" in printed and "UNSUPPORTED_FEATURE.PYTHON_UDF_IN_ON_CLAUSE" in printed

@@ -1,0 +1,24 @@
+/* external.h: functions that run outside the engine, in processes of the user's Python: who evaluates them is told to a
+ * query by its settings. */
+#ifndef EXEC_EXTERNAL_H
+#define EXEC_EXTERNAL_H
+
+#include "base/bytes.h"
+#include "sql/plan.h"
+
+/* Takes the answer: an Arrow stream with one column per function (*output is moved from), or why there is none. Called
+ * once per evaluation, on any thread. */
+typedef void external_done(void *argument, struct buffer *output, const char *failure);
+
+struct exec_externals {
+    void *context;
+    /* Evaluates the functions (python_udf) of `relation` over the columns of an Arrow stream: one for each argument of
+     * each function, one function after the other. Takes the input's memory; returns at once. Any thread. The relation
+     * lives until done. */
+    void (*evaluate)(void *context, const struct relation_python_eval *relation, struct buffer *input,
+        external_done *done, void *argument);
+    /* The evaluation with that argument is not wanted any more: done is called soon, with a failure. Any thread. */
+    void (*cancel)(void *context, void *argument);
+};
+
+#endif
