@@ -212,6 +212,11 @@ static bool write_is_served(const Connect__WriteOperation *message, struct lower
     return true;
 }
 
+static void write_ran(void *argument, const struct exec_query *query) {
+    struct writing *writing = argument;
+    execution_set_operators(writing->operation, query);
+}
+
 static void run_write(void *argument) {
     struct writing *writing = argument;
     struct operation *operation = writing->operation;
@@ -239,6 +244,7 @@ static void run_write(void *argument) {
         lower_names(&context, message->partitioning_columns, message->n_partitioning_columns);
     const char *standard = session_setting(operation->session, arena, "spark.sql.sources.default");
     writing->write.plan = relation;
+    writing->write.ran = write_ran;
     writing->write.mode = bytes_from_text(save_mode(message));
     writing->write.format = bytes_from_text(message->source != NULL && message->source[0] != 0 ? message->source
                                             : standard != NULL                                 ? standard

@@ -14,27 +14,11 @@ static json_t *describe_usage(const struct spark_usage *usage) {
         (json_int_t)usage->memory_used, "memoryUsedMax", (json_int_t)usage->memory_used_max);
 }
 
-static size_t count_of(json_t *rows, const char *field, const char *value) {
-    size_t count = 0, i;
-    json_t *row;
-    json_array_foreach(rows, i, row) count += strcmp(page_text(row, field), value) == 0;
-    return count;
-}
-
-static double sum_of_running(json_t *rows, const char *field) {
-    double sum = 0;
-    size_t i;
-    json_t *row;
-    json_array_foreach(rows, i, row) if (strcmp(page_text(row, "status"), "RUNNING") == 0) sum +=
-        json_number_value(json_object_get(row, field));
-    return sum;
-}
-
 static void gather_overview(struct page *page) {
     const struct console_options *options = &page->console->options;
     struct spark_usage usage = spark_usage_get(options);
-    json_t *data = page->data, *workers = json_array(), *programs = spark_applications(options, true, true),
-           *queries = spark_queries(options), *executions = spark_executions(options);
+    struct spark_counts counts = spark_count(options);
+    json_t *data = page->data, *workers = json_array();
     for (int64_t i = 0; i < options->worker_count; i++) {
         struct spark_usage part = spark_usage_of_worker(options, i);
         json_array_append_new(workers, describe_usage(&part));
@@ -46,18 +30,14 @@ static void gather_overview(struct page *page) {
     json_object_set_new(data, "usage", describe_usage(&usage));
     json_object_set_new(data, "workers", workers);
     json_object_set_new(data, "serves", json_boolean(options->connect != NULL));
-    json_object_set_new(data, "programsRunning", json_integer((json_int_t)count_of(programs, "state", "RUNNING")));
-    json_object_set_new(data, "programs", json_integer((json_int_t)json_array_size(programs)));
-    json_object_set_new(data, "queriesRunning", json_integer((json_int_t)count_of(queries, "status", "RUNNING")));
-    json_object_set_new(data, "queriesFailed", json_integer((json_int_t)count_of(queries, "status", "FAILED")));
-    json_object_set_new(data, "queries", json_integer((json_int_t)json_array_size(queries)));
-    json_object_set_new(data, "executionsRunning", json_integer((json_int_t)count_of(executions, "status", "RUNNING")));
-    json_object_set_new(data, "executions", json_integer((json_int_t)json_array_size(executions)));
-    json_object_set_new(data, "inputRowsPerSecond", json_real(sum_of_running(queries, "inputRowsPerSecond")));
-    json_object_set_new(data, "processedRowsPerSecond", json_real(sum_of_running(queries, "processedRowsPerSecond")));
-    json_decref(programs);
-    json_decref(queries);
-    json_decref(executions);
+    json_t *counted = json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:f}", "programs",
+        (json_int_t)counts.programs, "programsRunning", (json_int_t)counts.programs_running, "queries",
+        (json_int_t)counts.queries, "queriesRunning", (json_int_t)counts.queries_running, "queriesFailed",
+        (json_int_t)counts.queries_failed, "executions", (json_int_t)counts.executions, "executionsRunning",
+        (json_int_t)counts.executions_running, "inputRowsPerSecond", counts.input_rows_per_second,
+        "processedRowsPerSecond", counts.processed_rows_per_second);
+    json_object_update(data, counted);
+    json_decref(counted);
 }
 
 /* Takes out rows whose field has another value; an empty value takes all. */
@@ -86,6 +66,17 @@ void spark_gather_queries(struct page *page) {
 
 void spark_gather_executions(struct page *page) {
     static const char *const fields[] = {"description", "application", "applicationName", "user", "error", NULL};
+    const struct rows_request *rows = &page->rows;
+    bool latest_first = rows->sort[0] == 0 || strcmp(rows->sort, "-id") == 0;
+    if (latest_first && rows->search[0] == 0 && page->text[0] == 0) { /* what pages ask for again and again */
+        size_t total;
+        json_t *range =
+            spark_executions_range(&page->console->options, (rows->page - 1) * rows->size, rows->size, &total);
+        json_decref(page->data);
+        page->data = json_pack("{s:I, s:I, s:I, s:o}", "total", (json_int_t)total, "page", (json_int_t)rows->page,
+            "size", (json_int_t)rows->size, "rows", range);
+        return;
+    }
     put_page(page, only(spark_executions(&page->console->options), "status", page->text), fields);
 }
 

@@ -33,6 +33,39 @@ struct spark_usage spark_usage_of_worker(const struct console_options *options, 
     return usage;
 }
 
+static void count_program(void *argument, const struct connect_session_summary *summary) {
+    struct spark_counts *counts = argument;
+    counts->programs++;
+    counts->programs_running += summary->ended_ms == 0;
+}
+
+static void count_query(void *argument, const struct stream_summary *summary) {
+    struct spark_counts *counts = argument;
+    counts->queries++;
+    counts->queries_running += summary->active;
+    counts->queries_failed += !summary->active && summary->exception[0] != 0;
+    counts->input_rows_per_second += summary->active ? summary->input_rows_per_second : 0;
+    counts->processed_rows_per_second += summary->active ? summary->processed_rows_per_second : 0;
+}
+
+static void count_execution(void *argument, const struct connect_execution *execution) {
+    struct spark_counts *counts = argument;
+    counts->executions++;
+    counts->executions_running += execution->status == CONNECT_EXECUTION_RUNNING;
+}
+
+struct spark_counts spark_count(const struct console_options *options) {
+    struct spark_counts counts = {0};
+    if (options->connect != NULL) {
+        connect_each_session(options->connect, count_program, &counts);
+        connect_each_ended_session(options->connect, count_program, &counts);
+        connect_each_execution(options->connect, count_execution, &counts);
+    }
+    if (options->streams != NULL)
+        stream_manager_each(options->streams, count_query, &counts);
+    return counts;
+}
+
 /* ---- applications ---- */
 
 struct gathering {
@@ -40,6 +73,7 @@ struct gathering {
     json_t *list;       /* or the one object that was found */
     const char *wanted; /* id of an application or a session */
     char *session_id;
+    size_t seen, first, count; /* of executions */
 };
 
 static void format_application_id(const char *session_id, char out[32]) {
@@ -271,14 +305,23 @@ static json_t *describe_execution(const struct console_options *options, const s
 
 static void add_execution(void *argument, const struct connect_execution *execution) {
     struct gathering *gathering = argument;
+    size_t place = gathering->seen++;
+    if (place < gathering->first || place - gathering->first >= gathering->count)
+        return;
     json_array_append_new(gathering->list, describe_execution(gathering->options, execution));
 }
 
-json_t *spark_executions(const struct console_options *options) {
-    struct gathering gathering = {.options = options, .list = json_array()};
+json_t *spark_executions_range(const struct console_options *options, size_t first, size_t count, size_t *total) {
+    struct gathering gathering = {.options = options, .list = json_array(), .first = first, .count = count};
     if (options->connect != NULL)
         connect_each_execution(options->connect, add_execution, &gathering);
+    *total = gathering.seen;
     return gathering.list;
+}
+
+json_t *spark_executions(const struct console_options *options) {
+    size_t total;
+    return spark_executions_range(options, 0, SIZE_MAX, &total);
 }
 
 static void take_execution(void *argument, const struct connect_execution *execution) {

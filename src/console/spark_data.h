@@ -14,10 +14,19 @@ struct spark_usage spark_usage_get(const struct console_options *options);
 /* The share of worker `index`: full slots go to the first workers, memory is divided equally. */
 struct spark_usage spark_usage_of_worker(const struct console_options *options, int64_t index);
 
+/* How many there are and how many of them run, without describing each. */
+struct spark_counts {
+    int64_t programs, programs_running, queries, queries_running, queries_failed, executions, executions_running;
+    double input_rows_per_second, processed_rows_per_second; /* of the running queries together */
+};
+struct spark_counts spark_count(const struct console_options *options);
+
 /* Arrays of objects; the reference is the caller's. Running ones first, then ended ones, each the latest first. */
 json_t *spark_applications(const struct console_options *options, bool running, bool ended);
 json_t *spark_queries(const struct console_options *options);
 json_t *spark_executions(const struct console_options *options);
+/* The executions at first … first + count of the latest first; *total: of all. */
+json_t *spark_executions_range(const struct console_options *options, size_t first, size_t count, size_t *total);
 /* One with all that there is of it; NULL when it is not known. */
 json_t *spark_query(const struct console_options *options, const char *run_id);
 json_t *spark_execution(const struct console_options *options, const char *id);

@@ -126,7 +126,7 @@ static void add_standard_headers(struct http_request *request, struct MHD_Respon
         {"Content-Security-Policy", "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"},
         {"X-Content-Type-Options", "nosniff"},
         {"X-Frame-Options", "DENY"},
-        {"Referrer-Policy", "no-referrer"},
+        {"Referrer-Policy", "same-origin"}, /* with no-referrer, forms of our own pages would come with Origin: null */
         {"Cross-Origin-Resource-Policy", "same-origin"},
     };
     for (size_t i = 0; i < ARRAY_COUNT(headers); i++)

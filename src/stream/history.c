@@ -44,6 +44,22 @@ static void halve(struct stream_query *query) {
     query->history.count = count;
 }
 
+void history_push(struct stream_query *query, struct stream_sample sample) {
+    int64_t batch_count = query->last.batch_count + 1;
+    query->last = sample;
+    query->last.batch_count = batch_count;
+    if (query->history.count == HISTORY_MAX &&
+        query->history.items[HISTORY_MAX - 1].batch_count >= query->history.items[0].batch_count) {
+        halve(query);
+    }
+    struct stream_sample *newest = query->history.count == 0 ? NULL : &query->history.items[query->history.count - 1];
+    if (newest != NULL && newest->batch_count < query->history.items[0].batch_count) {
+        merge(newest, &sample);
+    } else {
+        VECTOR_PUSH(&query->history, sample);
+    }
+}
+
 static int64_t count_state_rows(const struct stream_query *query) {
     int64_t rows = 0;
     for (size_t i = 0; i < exec_query_state_count(query->exec); i++) {
@@ -70,19 +86,7 @@ void history_add(struct stream_query *query, int64_t rows, double input_seconds,
         .commit_offsets_ms = (double)durations->commit_offsets,
         .state_rows = (double)count_state_rows(query),
     };
-    int64_t batch_count = query->last.batch_count + 1;
-    query->last = sample;
-    query->last.batch_count = batch_count;
-    if (query->history.count == HISTORY_MAX &&
-        query->history.items[HISTORY_MAX - 1].batch_count >= query->history.items[0].batch_count) {
-        halve(query);
-    }
-    struct stream_sample *newest = query->history.count == 0 ? NULL : &query->history.items[query->history.count - 1];
-    if (newest != NULL && newest->batch_count < query->history.items[0].batch_count) {
-        merge(newest, &sample);
-    } else {
-        VECTOR_PUSH(&query->history, sample);
-    }
+    history_push(query, sample);
 }
 
 size_t stream_query_history(const struct stream_query *query, const struct stream_sample **samples) {

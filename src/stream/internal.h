@@ -192,6 +192,7 @@ void progress_idle(struct stream_query *query);
 void progress_terminated(struct stream_query *query);
 void progress_timestamp(int64_t wall_ms, struct buffer *out);
 /* history.c */
+void history_push(struct stream_query *query, struct stream_sample sample); /* of one batch */
 void history_add(struct stream_query *query, int64_t rows, double input_seconds, double work_seconds);
 /* session.c */
 void manager_check_gone(struct stream_manager *manager); /* frees it when it is being destroyed and nothing is left */

@@ -46,6 +46,9 @@ static void end_save(void *argument) {
     if (save->sink != NULL) {
         save->sink_class->destroy(save->sink);
     }
+    if (save->exec != NULL && save->write.ran != NULL) {
+        save->write.ran(save->argument, save->exec);
+    }
     if (save->exec != NULL) {
         exec_query_destroy(save->exec);
     }

@@ -252,6 +252,8 @@ struct stream_write {
     struct bytes user;
     void (*console)(void *argument, struct bytes text);
     void *callback_argument;
+    /* When its rows have been written, before done and with done's argument; may be NULL. */
+    void (*ran)(void *argument, const struct exec_query *query);
 };
 /* plan and texts stay valid until done is called. The handle can be cancelled until then. */
 struct stream_save;

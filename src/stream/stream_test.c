@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <cmocka.h>
 #include "base/assert.h"
+#include "stream/internal.h"
 #include "stream/kafka_options.h"
 #include "stream/sink_log.h"
 
@@ -180,6 +181,37 @@ static void test_partition_directories(void **state) {
     arena_destroy(&arena);
 }
 
+/* However many batches there were, the samples cover all of them, in order, and averages stay what they are. */
+static void test_history(void **state) {
+    for (int64_t batches = 1; batches <= 5000; batches += batches < 600 ? 1 : 371) {
+        struct stream_query query = {0};
+        const struct stream_sample *samples;
+        int64_t seen = 0, rows = 0, before_ms = -1;
+        for (int64_t i = 0; i < batches; i++) {
+            history_push(&query, (struct stream_sample){.timestamp_ms = i * 10,
+                                     .batch_id = i,
+                                     .batch_count = 1,
+                                     .input_rows = 3,
+                                     .input_rows_per_second = 7,
+                                     .duration_ms = 2});
+        }
+        size_t count = stream_query_history(&query, &samples);
+        assert_true(count <= HISTORY_MAX && (batches < HISTORY_MAX || count >= HISTORY_MAX / 2));
+        for (size_t i = 0; i < count; i++) {
+            assert_true(samples[i].timestamp_ms > before_ms);
+            assert_true(samples[i].input_rows_per_second == 7 && samples[i].duration_ms == 2);
+            before_ms = samples[i].timestamp_ms;
+            seen += samples[i].batch_count;
+            rows += samples[i].input_rows;
+        }
+        assert_int_equal(seen, batches);
+        assert_int_equal(rows, 3 * batches);
+        assert_int_equal(samples[count - 1].batch_id, batches - 1);
+        assert_int_equal(query.last.batch_count, batches);
+        VECTOR_FREE(&query.history);
+    }
+}
+
 static void test_offsets(void **state) {
     struct kafka_offsets offsets = {0}, copy = {0};
     struct error error = {0};
@@ -204,6 +236,6 @@ static void test_offsets(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_checkpoint),
         cmocka_unit_test(test_checkpoint_without_metadata), cmocka_unit_test(test_rerun_replaces_its_files),
-        cmocka_unit_test(test_partition_directories), cmocka_unit_test(test_offsets)};
+        cmocka_unit_test(test_partition_directories), cmocka_unit_test(test_history), cmocka_unit_test(test_offsets)};
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -28,6 +28,7 @@ PROGRAM = r'''
     broken, odd = parse("rota", "FAILFAST"), parse("rara", "PERMISSIVE")
     spark.range(1000).selectExpr("id % 7 AS grupo").groupBy("grupo").count().show()
     spark.sql("SELECT 'una consulta' AS texto").collect()
+    spark.range(50).write.mode("overwrite").parquet("/salida")
     try:
         spark.sql("SELECT CAST('no' AS INT) / id FROM range(3)").collect()
     except Exception as failure:
@@ -133,6 +134,7 @@ def test_sql_executions_show_their_plan_and_operators(show, program):
     operators = page.get_by_role("region", name="What each operator did").inner_text()
     assert re.search(r"Range\s+0\s+1,000", operators), operators
     page.get_by_role("link", name="SQL executions").click()
+    assert "50" in page.locator("tbody tr").filter(has_text="write parquet /salida").inner_text()
     page.get_by_role("searchbox").fill("una consulta")
     page.get_by_role("link", name="collect: SELECT 'una consulta' AS texto").wait_for()
     page.get_by_role("searchbox").fill("CAST")
@@ -186,6 +188,10 @@ def test_without_javascript_everything_is_there_and_stops(show, raudal, environm
     page.goto(f"http://{raudal.at('spark-master')}/sql")
     page.get_by_role("link", name="0", exact=True).click()
     assert "== Physical Plan ==" in page.inner_text("main")
+    page.goto(f"http://{raudal.at('spark-master')}/")
+    page.locator("tr").filter(has_text="rara").get_by_role("button", name="Stop").click()
+    assert page.url == f"http://{raudal.at('spark-master')}/"
+    assert {query["name"]: query["status"] for query in spark(raudal, "api/spark/queries")["rows"]}["rara"] == "FINISHED"
 
 
 def test_spanish_on_a_telephone_in_the_dark(show, program):
@@ -237,5 +243,11 @@ def test_a_hundred_queries_are_listed_page_by_page(show, raudal, environment):
         wait_until(lambda: page.locator("tbody tr").count() == 10, 10, "the ten that match")
         overview = show("spark-master")
         overview.get_by_role("link", name=re.compile("All 10[0-9] streaming queries")).wait_for()
+        # As Spark's master has it, and as the button of the plain HTML does it.
+        application, = [one for one in spark(raudal, "json/activeapps") if one["name"] == "Muchas"]
+        answer = requests.post(f"http://{raudal.at('spark-master')}/app/kill/", data={"id": application["id"], "terminate": "true"}, timeout=20)
+        assert answer.url == f"http://{raudal.at('spark-master')}/" and "Spark Master at" in answer.text
+        wait_until(lambda: process.poll() is not None, 20, "the end of the program")
+        assert "KILLED" in [one["state"] for one in spark(raudal, "json/completedapps") if one["name"] == "Muchas"]
     finally:
         end(process)
