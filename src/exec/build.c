@@ -128,6 +128,24 @@ static bool build_join(
     return build_source(compile, op_join_unmatched_create(compile, &join->base, build_side), chain, depth);
 }
 
+static bool build_state_join(
+    struct compile *compile, const struct relation_join *join, const struct chain *chain, int depth) {
+    struct operator* joined = op_state_join_create(compile, &join->base);
+    if (joined == NULL) {
+        return false;
+    }
+    joined->depth = depth;
+    for (int side = 0; side < 2; side++) {
+        struct chain *below = ARENA_NEW(compile->arena, struct chain);
+        below->sink = op_state_join_input_create(compile, &join->base, joined, side == 0);
+        below->sink->depth = depth + 1;
+        if (!build(compile, side == 0 ? join->left : join->right, below, depth + 2)) {
+            return false;
+        }
+    }
+    return add_pipeline(compile, joined, chain);
+}
+
 static bool build_limit(
     struct compile *compile, const struct relation_limit *limit, const struct chain *chain, int depth) {
     if (limit->input->node.tag == RELATION_SORT && relation_sort_of(limit->input)->global && limit->count >= 0) {
@@ -214,6 +232,10 @@ static bool build_node(struct compile *compile, const struct relation *relation,
         return build_breaker(
             compile, op_limit_create(compile, relation), relation_tail_of(relation)->input, chain, depth);
     case RELATION_JOIN:
+        if (compile->query->streaming && relation_is_streaming(relation_join_of(relation)->left) &&
+            relation_is_streaming(relation_join_of(relation)->right)) {
+            return build_state_join(compile, relation_join_of(relation), chain, depth);
+        }
         return build_join(compile, relation_join_of(relation), chain, depth);
     case RELATION_UNION:
         return build_union(compile, relation_union_of(relation), chain, depth);

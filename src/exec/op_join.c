@@ -3,6 +3,7 @@
  * not an equality of both sides is computed over the pairs. Without equalities all right rows are one group (nested
  * loops). Rows without a match are added for outer joins: of the left at the end of each batch, of the right by a
  * source that runs afterwards. */
+#include "exec/join_condition.h"
 #include "exec/gather.h"
 #include "exec/groups.h"
 #include "sql/function.h"
@@ -457,85 +458,6 @@ static const struct operator_class op_join_unmatched_class = {
 
 /* ---- creation ---- */
 
-struct sides {
-    size_t left_count;
-    bool left, right;
-};
-
-static enum walk note_side(const struct node *node, void *context) {
-    struct sides *sides = context;
-    if (node->tag == EXPRESSION_COLUMN) {
-        bool left = ((const struct expression_column *)node)->ordinal < (int32_t)sides->left_count;
-        sides->left = sides->left || left;
-        sides->right = sides->right || !left;
-    }
-    return WALK_CONTINUE;
-}
-
-static struct sides sides_of(const struct expression *expression, size_t left_count) {
-    struct sides sides = {.left_count = left_count};
-    node_walk(&expression->node, note_side, NULL, &sides);
-    return sides;
-}
-
-struct parts {
-    struct arena *arena;
-    size_t left_count, key_count;
-    const struct expression *left[64], *right[64];
-    bool null_safe[64];
-    const struct expression *residual;
-};
-
-/* A copy of a right-side expression whose columns count from 0. */
-static const struct node *shift_columns(struct arena *arena, const struct node *node, void *context) {
-    if (node->tag == EXPRESSION_COLUMN) {
-        struct expression_column *copy = (struct expression_column *)node_clone(arena, node);
-        copy->ordinal -= (int32_t) * (const size_t *)context;
-        return (const struct node *)copy;
-    }
-    return node_map(arena, node, shift_columns, context);
-}
-
-static void add_residual(struct parts *parts, const struct expression *condition) {
-    if (parts->residual == NULL) {
-        parts->residual = condition;
-        return;
-    }
-    struct expression_call *both = expression_call_new(parts->arena);
-    const struct expression *arguments[2] = {parts->residual, condition};
-    both->base.type = type_simple(TYPE_BOOLEAN);
-    both->base.nullable = true;
-    both->function = function_find(BYTES("and"));
-    both->arguments = expressions_make(parts->arena, arguments, 2);
-    parts->residual = &both->base;
-}
-
-static void split_condition(struct parts *parts, const struct expression *condition) {
-    const struct expression_call *call = condition->node.tag == EXPRESSION_CALL ? expression_call_of(condition) : NULL;
-    if (call != NULL && strcmp(call->function->kernel, "and") == 0) {
-        split_condition(parts, call->arguments.items[0]);
-        split_condition(parts, call->arguments.items[1]);
-        return;
-    }
-    bool null_safe = call != NULL && strcmp(call->function->kernel, "equal_null_safe") == 0;
-    bool equal = null_safe || (call != NULL && strcmp(call->function->kernel, "equal") == 0);
-    if (equal && parts->key_count < ARRAY_COUNT(parts->left)) {
-        const struct expression *a = call->arguments.items[0], *b = call->arguments.items[1];
-        struct sides of_a = sides_of(a, parts->left_count), of_b = sides_of(b, parts->left_count);
-        bool straight = of_a.left && !of_a.right && of_b.right && !of_b.left;
-        bool crossed = of_b.left && !of_b.right && of_a.right && !of_a.left;
-        if ((straight || crossed) && type_equal_ignoring_nullability(a->type, b->type)) {
-            const struct expression *right = straight ? b : a;
-            parts->left[parts->key_count] = straight ? a : b;
-            parts->right[parts->key_count] =
-                (const struct expression *)shift_columns(parts->arena, &right->node, &parts->left_count);
-            parts->null_safe[parts->key_count++] = null_safe;
-            return;
-        }
-    }
-    add_residual(parts, condition);
-}
-
 static const struct type *joined_type(struct arena *arena, const struct type *left, const struct type *right) {
     struct type_field *fields = ARENA_ARRAY(arena, struct type_field, left->field_count + right->field_count);
     memcpy(fields, left->fields, left->field_count * sizeof *fields);
@@ -547,7 +469,7 @@ struct operator* op_join_build_create(struct compile *compile, const struct rela
     const struct relation_join *node = relation_join_of(relation);
     struct arena *arena = compile->arena;
     struct join *join = ARENA_NEW(arena, struct join);
-    struct parts *parts = ARENA_NEW(arena, struct parts);
+    struct join_parts *parts = ARENA_NEW(arena, struct join_parts);
     const struct type *left_schema = relation_output_type(arena, node->left);
     join->type = node->type;
     join->left_count = node->left->output_count;
@@ -557,7 +479,7 @@ struct operator* op_join_build_create(struct compile *compile, const struct rela
     parts->arena = arena;
     parts->left_count = join->left_count;
     if (node->condition != NULL) {
-        split_condition(parts, node->condition);
+        join_split_condition(parts, node->condition);
     }
     join->key_count = parts->key_count;
     join->null_safe = parts->null_safe;

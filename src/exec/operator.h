@@ -144,6 +144,10 @@ struct operator* op_filter_create(struct compile *compile, const struct relation
 struct operator* op_aggregate_create(struct compile *compile, const struct relation *relation);
 /* The same over a stream, with state; and withWatermark. */
 struct operator* op_state_aggregate_create(struct compile *compile, const struct relation *relation);
+/* A join of two streams: the operator that joins, and what gathers each side for it. */
+struct operator* op_state_join_create(struct compile *compile, const struct relation *relation);
+struct operator* op_state_join_input_create(
+    struct compile *compile, const struct relation *relation, struct operator* join, bool left);
 struct operator* op_state_deduplicate_create(struct compile *compile, const struct relation *relation);
 struct operator* op_watermark_create(struct compile *compile, const struct relation *relation);
 /* limit, offset: rows kept after sorting; limit -1: all. */

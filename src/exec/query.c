@@ -145,6 +145,7 @@ struct exec_state *query_add_state(struct exec_query *query, const char *operato
     state->operator_name = operator_name;
     state->partition_count = state->used_partitions = query->state_partitions;
     state->in_use = true;
+    state->counts[0] = true;
     VECTOR_PUSH(&query->states, state);
     return state;
 }

@@ -215,8 +215,10 @@ void state_table_end_batch(struct state_table *table) {
 
 int64_t exec_state_row_count(const struct exec_state *state) {
     int64_t count = 0;
-    for (size_t i = 0; i < state->partition_count; i++) {
-        count += (int64_t)state->stores[0].tables[i].live_count;
+    for (size_t s = 0; s < state->store_count; s++) {
+        for (size_t i = 0; i < state->partition_count && state->counts[s]; i++) {
+            count += (int64_t)state->stores[s].tables[i].live_count;
+        }
     }
     return count;
 }

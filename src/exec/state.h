@@ -77,8 +77,9 @@ struct exec_state {
     const char *operator_name; /* "stateStoreSave" */
     struct exec_store stores[EXEC_STORES_MAX];
     size_t store_count, partition_count;
-    size_t used_partitions; /* 1 for an aggregation without keys, else partition_count */
-    bool in_use;            /* false for an operator of which nothing is kept */
+    size_t used_partitions;       /* 1 for an aggregation without keys, else partition_count */
+    bool counts[EXEC_STORES_MAX]; /* stores whose rows are the rows of the state */
+    bool in_use;                  /* false for an operator of which nothing is kept */
     int64_t late_watermark_ms, eviction_watermark_ms;
     bool has_event_time;    /* rows leave by the watermark */
     bool runs_without_data; /* a watermark that moved is reason enough for a batch */

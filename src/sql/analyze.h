@@ -221,7 +221,7 @@ resolver resolve_sum, resolve_avg, resolve_collect, resolve_extreme, resolve_per
     resolve_zip_with, resolve_flatten, resolve_map, resolve_map_concat, resolve_map_parts, resolve_map_from_arrays,
     resolve_map_from_entries, resolve_str_to_map, resolve_named_struct, resolve_struct, resolve_sequence,
     resolve_explode, resolve_inline, resolve_stack, resolve_json_tuple;
-resolver resolve_time_window, resolve_window_time;
+resolver resolve_time_window, resolve_window_time, resolve_session_window;
 resolver resolve_arithmetic, resolve_comparison, resolve_in, resolve_bits, resolve_shift, resolve_case_when,
     resolve_not_equal, resolve_between;
 

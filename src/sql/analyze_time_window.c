@@ -215,6 +215,11 @@ bool resolve_window_time(struct resolution *resolution) {
     return true;
 }
 
+bool resolve_session_window(struct resolution *resolution) {
+    return unsupported(resolution->analyzer, resolution->place->origin, "session_window()",
+        "Use window(), or group the events by hand in a batch query.");
+}
+
 /* ---- out of select lists ---- */
 
 struct windows_found {

@@ -4,6 +4,7 @@
 #include "sql/optimize.h"
 
 #include "base/vector.h"
+#include "sql/sql.h"
 
 static const struct relation *push(
     struct optimizer *optimizer, const struct relation *input, struct expression_list conditions);
@@ -82,6 +83,63 @@ static const struct relation *through_aggregate(
 }
 
 /* Which sides a condition above or on a join may move to. */
+/* Columns that must not be null for a comparison to be true. */
+struct null_tests {
+    struct optimizer *optimizer;
+    const struct relation *side;
+    const struct expression *items[64];
+    size_t count;
+    bool plain; /* nothing but columns, literals, casts and sums of times */
+};
+
+static enum walk look_for_plain(const struct node *node, void *context) {
+    struct null_tests *tests = context;
+    static const int strict[] = {FUNCTION_EQUAL, FUNCTION_LESS, FUNCTION_LESS_OR_EQUAL, FUNCTION_GREATER,
+        FUNCTION_GREATER_OR_EQUAL, FUNCTION_TIME_PLUS_INTERVAL, FUNCTION_TIME_MINUS_INTERVAL, FUNCTION_PLUS,
+        FUNCTION_MINUS};
+    bool known = node->tag == EXPRESSION_COLUMN || node->tag == EXPRESSION_LITERAL || node->tag == EXPRESSION_CAST;
+    for (size_t i = 0; i < ARRAY_COUNT(strict) && node->tag == EXPRESSION_CALL; i++)
+        known = known || ((const struct expression_call *)node)->function->id == strict[i];
+    tests->plain = tests->plain && known;
+    return tests->plain ? WALK_CONTINUE : WALK_ABORT;
+}
+
+static enum walk add_null_test(const struct node *node, void *context) {
+    struct null_tests *tests = context;
+    const struct expression *column = (const struct expression *)node;
+    if (node->tag != EXPRESSION_COLUMN || !column->nullable ||
+        !relation_has_column(tests->side, ((const struct expression_column *)node)->id))
+        return WALK_CONTINUE;
+    struct expression_call *test = expression_call_new(tests->optimizer->arena);
+    test->function = function_get(FUNCTION_ISNOTNULL);
+    test->arguments = expressions_of(tests->optimizer->arena, 1, column);
+    test->base.type = type_simple(TYPE_BOOLEAN);
+    if (tests->count == ARRAY_COUNT(tests->items))
+        return WALK_ABORT;
+    for (size_t i = 0; i < tests->count; i++)
+        if (node_equal(&tests->items[i]->node, &test->base.node))
+            return WALK_CONTINUE;
+    tests->items[tests->count++] = &test->base;
+    return WALK_CONTINUE;
+}
+
+/* As in Spark, rows that cannot have a partner are left out below a join: of streams this shows, because they do not
+ * move the watermark. */
+static void find_null_tests(struct null_tests *tests, struct expression_list conjuncts) {
+    static const int comparisons[] = {
+        FUNCTION_EQUAL, FUNCTION_LESS, FUNCTION_LESS_OR_EQUAL, FUNCTION_GREATER, FUNCTION_GREATER_OR_EQUAL};
+    for (size_t i = 0; i < conjuncts.count; i++) {
+        bool comparison = false;
+        for (size_t j = 0; j < ARRAY_COUNT(comparisons); j++)
+            comparison = comparison || is_call_of(conjuncts.items[i], comparisons[j]);
+        tests->plain = comparison;
+        if (comparison)
+            node_walk(&conjuncts.items[i]->node, look_for_plain, NULL, tests);
+        if (tests->plain)
+            node_walk(&conjuncts.items[i]->node, add_null_test, NULL, tests);
+    }
+}
+
 static const struct relation *through_join(
     struct optimizer *optimizer, const struct relation_join *join, struct expression_list conditions) {
     VECTOR(const struct expression *) left = {0};
@@ -119,6 +177,17 @@ static const struct relation *through_join(
         else
             VECTOR_PUSH(&on, one);
     }
+    bool streaming = relation_is_streaming(join->left) || relation_is_streaming(join->right);
+    struct null_tests of_left = {.optimizer = optimizer, .side = join->left},
+                      of_right = {.optimizer = optimizer, .side = join->right};
+    if (streaming && on_left)
+        find_null_tests(&of_left, written);
+    if (streaming && on_right && type != JOIN_LEFT_ANTI && type != JOIN_EXISTENCE)
+        find_null_tests(&of_right, written);
+    for (size_t i = 0; i < of_left.count; i++)
+        VECTOR_PUSH(&left, of_left.items[i]);
+    for (size_t i = 0; i < of_right.count; i++)
+        VECTOR_PUSH(&right, of_right.items[i]);
     struct relation_join *copy = (struct relation_join *)clone_relation(optimizer, &join->base);
     copy->left = push(optimizer, join->left, take(optimizer, left.items, left.count));
     copy->right = push(optimizer, join->right, take(optimizer, right.items, right.count));

@@ -602,6 +602,7 @@ static resolver *const resolvers[FUNCTION_COUNT_OF_ALL] = {
     [FUNCTION_TYPEOF] = resolve_typeof,
     [FUNCTION_TIME_WINDOW] = resolve_time_window,
     [FUNCTION_WINDOW_TIME] = resolve_window_time,
+    [FUNCTION_SESSION_WINDOW] = resolve_session_window,
     [FUNCTION_GROUPING] = resolve_grouping,
     [FUNCTION_GROUPING_ID] = resolve_grouping,
     [FUNCTION_SUM] = resolve_sum,

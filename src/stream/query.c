@@ -117,7 +117,7 @@ static bool choose_ends(struct stream_query *query, bool *new_data, struct sql_e
         struct query_source *source = &query->sources[i];
         const struct stream_source_class *class = source->reading->class;
         buffer_clear(&source->end);
-        if (class->limit != NULL && query->start.trigger != STREAM_TRIGGER_ONCE) {
+        if (class->limit != NULL && (query->start.trigger != STREAM_TRIGGER_ONCE || class->prepare != NULL)) {
             bool source_ready = true;
             good = class->limit(source->reading, buffer_view(&source->start), buffer_view(&source->latest), waited,
                 &source->end, &source_ready, error);

@@ -3,6 +3,7 @@
 #include <ctype.h>
 
 #include "base/assert.h"
+#include "exec/state_join.h"
 #include "sql/pretty.h"
 #include "sql/sql.h"
 #include "stream/internal.h"
@@ -135,8 +136,71 @@ static bool check_deduplicate(struct plan_check *check, const struct relation_de
                "dropDuplicatesWithinWatermark is not supported on streaming DataFrames/DataSets without watermark");
 }
 
+/* Two streams: outer and semi joins need a watermark that says when there is no partner to come. */
+static bool check_stream_join(struct plan_check *check, const struct relation_join *join) {
+    static const struct {
+        enum join_type type;
+        const char *name;
+        bool left, right; /* the sides whose rows must end */
+    } kinds[] = {{JOIN_LEFT, "LeftOuter", true, false}, {JOIN_RIGHT, "RightOuter", false, true},
+        {JOIN_FULL, "FullOuter", true, true}, {JOIN_LEFT_SEMI, "LeftSemi", true, false}};
+    struct arena *arena = check->error->arena;
+    if (check->query->mode != EXEC_APPEND && join->type != JOIN_INNER) {
+        return not_yet(check, "Outer and semi joins of two streams in other modes than append", "Use append.");
+    }
+    if (count_below(check, join->left).aggregates + count_below(check, join->left).joins +
+            count_below(check, join->right).aggregates + count_below(check, join->right).joins >
+        0) {
+        return not_yet(check, "A join of two streams over aggregations or joins of streams", "Write their rows first.");
+    }
+    if (join->type == JOIN_INNER || join->type == JOIN_CROSS) {
+        return true;
+    }
+    for (size_t i = 0; i < ARRAY_COUNT(kinds); i++) {
+        if (kinds[i].type == join->type) {
+            bool good = (!kinds[i].left || join_side_limit(arena, join, true).by != JOIN_KEEPS_ALL) &&
+                        (!kinds[i].right || join_side_limit(arena, join, false).by != JOIN_KEEPS_ALL);
+            return good || refuse(check, arena_printf(arena,
+                                             "Stream-stream %s join between two streaming DataFrame/Datasets is not "
+                                             "supported without a watermark in the join keys, or a watermark on the "
+                                             "nullable side and an appropriate range condition",
+                                             kinds[i].name));
+        }
+    }
+    return not_yet(check, "This kind of join of two streams", "");
+}
+
 static bool check_join(struct plan_check *check, const struct relation_join *join) {
-    return not_yet(check, "Joins with streaming DataFrames", "Write the rows first and join them in a batch query.");
+    bool left = is_streaming(join->left), right = is_streaming(join->right);
+    if (join->type == JOIN_LEFT_ANTI && right) {
+        return refuse(check, "LeftAnti joins with a streaming DataFrame/Dataset on the right are not supported");
+    }
+    if (left && right) {
+        return check_stream_join(check, join);
+    }
+    switch (join->type) {
+    case JOIN_INNER:
+    case JOIN_CROSS:
+        return true;
+    case JOIN_LEFT:
+    case JOIN_LEFT_SEMI:
+    case JOIN_LEFT_ANTI:
+        return left || refuse(check, arena_printf(check->error->arena,
+                                         "%s join with a streaming DataFrame/Dataset on the right and a static "
+                                         "DataFrame/Dataset on the left is not supported",
+                                         join->type == JOIN_LEFT ? "LeftOuter" : "LeftSemi"));
+    case JOIN_RIGHT:
+        return right || refuse(check, "RightOuter join with a streaming DataFrame/Dataset on the left and a static "
+                                      "DataFrame/DataSet on the right not supported");
+    case JOIN_FULL:
+        return refuse(check, left ? "FullOuter joins with streaming DataFrames/Datasets on the left and a static "
+                                    "DataFrame/Dataset on the right is not supported"
+                                  : "FullOuter joins with streaming DataFrames/Datasets on the right and a static "
+                                    "DataFrame/Dataset on the left is not supported");
+    default:
+        return not_yet(
+            check, "This kind of join with a stream", "Write the rows first and join them in a batch query.");
+    }
 }
 
 static enum walk check_node(const struct node *node, void *context) {

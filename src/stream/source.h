@@ -74,6 +74,8 @@ struct stream_reading {
 /* The streaming side of a source's class, or NULL. */
 const struct stream_source_class *stream_source_find(const struct source *source);
 
+extern const struct source_class rate_batch_source_class;
+extern const struct stream_source_class rate_batch_stream_class;
 extern const struct source_class kafka_source_class, rate_source_class, socket_source_class, noop_source_class;
 extern const struct source_class parquet_source_class, json_source_class, csv_source_class, text_source_class;
 extern const struct stream_source_class kafka_stream_class, rate_stream_class, socket_stream_class, file_stream_class;

@@ -40,6 +40,7 @@ def session(engine):
     spark = builder.getOrCreate()
     spark.conf.set("spark.sql.session.timeZone", "UTC")
     spark.conf.set("spark.sql.shuffle.partitions", "2")
+    spark.conf.set("spark.sql.json.filterPushdown.enabled", "false") # or Spark counts fewer input rows
     return spark
 
 
@@ -61,7 +62,42 @@ def make_cases(spark, folder):
         "sum(cast(v as decimal(10,2)))", "avg(cast(v as decimal(10,2)))", "sum(cast(v as decimal(5,2)))",
         "sum(cast(v as double))", "bit_xor(v)", "corr(v, v)", "skewness(v)", "kurtosis(v)", "var_pop(v)", "try_sum(v)",
         "covar_pop(v, v)", "avg(v)", "max(ts)", "min(k)")]
+    def joined(how, mode="append", left=late, right=lambda: late("20 seconds")):
+        other = right().select(f.col("ts").alias("ts2"), f.col("k").alias("k2"), f.col("v").alias("v2"))
+        near = "k = k2 and ts2 >= ts - interval 30 seconds and ts2 <= ts + interval 30 seconds"
+        return lambda: left().join(other, f.expr(near), how), mode
+
+    def with_table(how, table_first=False):
+        table = spark.createDataFrame([("a", "x"), ("b", "y")], "k2 string, z string")
+        if table_first:
+            return lambda: table.join(late(), f.expr("k = k2"), how), "append"
+        return lambda: late().join(table, f.expr("k = k2"), how), "append"
+
     return {
+        "unique": (lambda: late().dropDuplicates(["k", "ts"]), "append"),
+        "unique without time": (lambda: late().dropDuplicates(["k"]), "update"),
+        "distinct": (lambda: plain().distinct(), "append"),
+        "unique within watermark": (lambda: late().dropDuplicatesWithinWatermark(["k"]), "append"),
+        "unique, then counted": (lambda: late().dropDuplicates(["k", "ts"]).groupBy(f.window("ts", "10 seconds")).count(),
+                                 "append"),
+        "unique within no watermark": (lambda: plain().dropDuplicatesWithinWatermark(["k"]), "append"),
+        "unique complete": (lambda: plain().dropDuplicates(["k"]), "complete"),
+        **{f"join {how}": joined(how) for how in ("inner", "left", "right", "full", "leftsemi")},
+        "join without watermark": joined("inner", left=plain, right=plain),
+        "join of equal times": (lambda: late().join(
+            late("20 seconds").select(f.col("ts").alias("ts2"), f.col("v").alias("v2")), f.expr("ts = ts2"), "left"), "append"),
+        "join by windows": (lambda: late().select(f.window("ts", "10 seconds"), "v").join(
+            late("20 seconds").select(f.window("ts", "10 seconds"), f.col("v").alias("v2")), "window", "full"), "append"),
+        "join on one side": (lambda: late().join(
+            late("20 seconds").select(f.col("ts").alias("ts2"), f.col("k").alias("k2"), f.col("v").alias("v2")),
+            f.expr("k = k2 and v > 3 and v2 > 4 and ts2 between ts and ts + interval 1 minute"), "left"), "append"),
+        "left join without watermark": joined("left", left=plain, right=plain),
+        "full join without watermark": joined("full", left=plain, right=plain),
+        "anti join": joined("leftanti"),
+        "join complete": joined("inner", "complete"),
+        **{f"table {how}": with_table(how) for how in ("inner", "left", "leftsemi", "leftanti", "right", "full")},
+        **{f"table first {how}": with_table(how, True) for how in ("inner", "right", "left", "leftanti")},
+        "table, then counted": (lambda: with_table("inner")[0]().groupBy(f.window("ts", "10 seconds"), "z").count(), "append"),
         "tumbling append": (lambda: windows("10 seconds"), "append"),
         "tumbling update": (lambda: windows("10 seconds"), "update"),
         "tumbling complete": (lambda: windows("10 seconds"), "complete"),

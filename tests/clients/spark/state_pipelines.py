@@ -36,7 +36,15 @@ def pipelines(spark, folder):
     aggregates = [f.count("*").alias("n"), f.sum("v").alias("s"), f.avg("v").alias("a"), f.max("v").alias("m"),
                   f.min("k").alias("least"), f.first("v").alias("f"), f.stddev("v").alias("d"),
                   f.sum(f.expr("cast(v as decimal(12,2))")).alias("dec"), f.collect_list("v").alias("list")]
+    other = source(spark, folder).withWatermark("ts", "20 seconds").select(
+        f.col("ts").alias("ts2"), f.col("k").alias("k2"), f.col("v").alias("v2"))
+    near = f.expr("k = k2 and v2 > 50 and ts2 >= ts - interval 20 seconds and ts2 <= ts + interval 15 seconds")
     return {
+        "unique": lambda: late.dropDuplicates(["k", "ts"]),
+        "unique_within": lambda: late.dropDuplicatesWithinWatermark(["k"]),
+        "join_inner": lambda: late.join(other, near),
+        "join_left": lambda: late.join(other, near, "left"),
+        "join_full": lambda: late.join(other, near, "full"),
         "tumbling": lambda: late.groupBy(f.window("ts", "10 seconds"), "k").agg(*aggregates),
         "sliding": lambda: late.groupBy(f.window("ts", "10 seconds", "4 seconds"), "k").count(),
         "event_time": lambda: late.groupBy("ts").agg(f.count("*").alias("n")),

@@ -106,7 +106,7 @@ def test_a_query_goes_on_from_its_checkpoint(raudal, environment, tmp_path):
     assert [each["batchId"] for each in progress] == list(range(len(progress)))
 
 
-PIPELINES = ["tumbling", "sliding", "event_time"]
+PIPELINES = ["tumbling", "sliding", "event_time", "unique", "unique_within", "join_inner", "join_left", "join_full"]
 
 
 @pytest.mark.long

@@ -1,0 +1,735 @@
+/* op_state_join.c: a join of two streams. Both sides' rows are kept: per side the number of rows of each key, and the
+ * rows under key and index, with a mark for those that found a partner, as Spark keeps them (its format 2). In each
+ * state partition the batch's left rows meet the right rows kept so far and are then kept themselves; the batch's right
+ * rows meet all left rows; then what cannot find a partner any more (state_join.h) is forgotten, and outer joins put
+ * out what never found one. */
+#include <stdlib.h>
+
+#include "exec/join_condition.h"
+#include "exec/query.h"
+#include "exec/state_input.h"
+#include "exec/state_join.h"
+#include "sql/function.h"
+
+enum { LEFT, RIGHT, KEY_SIZE_MAX = 1 << 20 };
+
+struct side {
+    struct operator* input;
+    struct program *keys, *filter; /* filter: conditions on this side alone; may be NULL */
+    size_t column_count;
+    const struct type *row_type, *value_type; /* value_type: with the mark behind */
+    size_t time_column;                       /* SIZE_MAX: no event time */
+    bool time_window;
+    bool drops_null_keys, outer;
+    struct join_limit limit;
+    struct exec_store *counts, *values;
+};
+
+struct state_join {
+    struct operator base;
+    struct exec_state *state;
+    enum join_type type;
+    size_t key_count;
+    const struct type *key_type;
+    struct side sides[2];
+    struct program *residual;
+    const struct type *pair_schema;
+};
+
+/* What gathers a side's rows. */
+struct join_input {
+    struct operator base;
+    const struct state_join *join;
+    int side;
+};
+
+struct join_local {
+    VECTOR(struct batch *) results;
+    size_t next;
+    bool done;
+};
+
+/* ---- a side's rows in ---- */
+
+static size_t drop_null_keys(struct column *const *keys, size_t key_count, uint32_t *rows, size_t count) {
+    size_t kept = 0;
+    for (size_t i = 0; i < count; i++) {
+        bool null = false;
+        for (size_t k = 0; k < key_count; k++) {
+            null = null || column_is_null(keys[k], rows[i]);
+        }
+        rows[kept] = rows[i];
+        kept += !null;
+    }
+    return kept;
+}
+
+static enum op_result input_step(struct op_run *run, struct batch *in, struct batch **out) {
+    const struct join_input *operator=(const struct join_input *) run->operator;
+    const struct state_join *join = operator->join;
+    const struct side *side = &join->sides[operator->side];
+    struct arena arena = {0};
+    uint32_t *rows = ARENA_ARRAY(&arena, uint32_t, in->row_count + 1);
+    struct column **keys = ARENA_ARRAY(&arena, struct column *, join->key_count + 1);
+    size_t count = in->row_count;
+    if (!op_run_columns(run, side->keys, in, &arena, keys)) {
+        arena_destroy(&arena);
+        return OP_FAILED;
+    }
+    for (size_t i = 0; i < join->key_count; i++) {
+        keys[i] = column_flatten(&arena, keys[i], in->row_count);
+    }
+    for (size_t i = 0; i < count; i++) {
+        rows[i] = (uint32_t)i;
+    }
+    if (side->time_column != SIZE_MAX) {
+        count = state_input_select(
+            in->columns[side->time_column], side->time_window, in->row_count, join->state->late_watermark_ms, rows);
+        __atomic_fetch_add(&join->state->rows_dropped, (int64_t)(in->row_count - count), __ATOMIC_RELAXED);
+    }
+    if (side->drops_null_keys) {
+        count = drop_null_keys(keys, join->key_count, rows, count);
+    }
+    bool good = exec_memory_add(run, (int64_t)batch_memory_size(in), run->error);
+    state_input_add(run->shared, run, in, &arena, keys, join->key_count, rows, count, join->state->partition_count);
+    return good ? OP_NEED_INPUT : OP_FAILED;
+}
+
+static bool input_begin(const struct operator* operator, struct exec_run * exec, void *state, struct sql_error *error) {
+    state_input_begin(state);
+    return true;
+}
+
+static void input_end(const struct operator* operator, void * state) {
+    state_input_end(state);
+}
+
+static enum op_result input_finish(
+    const struct operator* operator, struct exec_run * exec, void *state, struct sql_error *error) {
+    state_input_order(state);
+    return OP_FINISHED;
+}
+
+static const struct operator_class op_join_input_class = {
+    .name = "StreamingJoinInput",
+    .shared_size = sizeof(struct state_input),
+    .begin = input_begin,
+    .end = input_end,
+    .step = input_step,
+    .finish = input_finish,
+};
+
+/* ---- the state ---- */
+
+static bool is_behind_row(const struct type *type) {
+    return type_value_size(type) == 0 || type_value_size(type) == 16;
+}
+
+/* The image of (key fields…, index) from that of the key: one word more, so what lies behind moves by eight bytes. */
+static struct bytes index_key(const struct state_join *join, struct bytes key, int64_t index, struct buffer *out) {
+    size_t count = join->key_count, fixed = 8 + count * 8;
+    buffer_clear(out);
+    uint8_t *to = buffer_extend(out, key.size + 8);
+    memcpy(to, key.data, fixed);
+    for (size_t i = 0; i < count; i++) {
+        uint64_t word = load_le64(to + 8 + i * 8);
+        if (is_behind_row(join->key_type->fields[i].type) && word != 0) {
+            store_le64(to + 8 + i * 8, word + ((uint64_t)8 << 32));
+        }
+    }
+    store_le64(to + fixed, (uint64_t)index);
+    memcpy(to + fixed + 8, key.data + fixed, key.size - fixed);
+    return buffer_view(out);
+}
+
+static struct state_table *counts_of(const struct side *side, size_t partition) {
+    return &side->counts->tables[partition];
+}
+static struct state_table *values_of(const struct side *side, size_t partition) {
+    return &side->values->tables[partition];
+}
+
+static int64_t count_of(const struct side *side, size_t partition, struct bytes key) {
+    const struct state_table *table = counts_of(side, partition);
+    uint32_t entry = state_table_find(table, key);
+    return entry == UINT32_MAX || !table->entries[entry].present
+               ? 0
+               : row_image_word(state_entry_value(&table->entries[entry]), 1, 0);
+}
+
+static void set_count(const struct side *side, size_t partition, struct bytes key, int64_t count) {
+    struct state_table *table = counts_of(side, partition);
+    uint8_t image[16] = {0};
+    uint32_t entry = state_table_add(table, key);
+    store_le64(image + 8, (uint64_t)count);
+    if (count > 0) {
+        state_table_put(table, entry, bytes_make(image, sizeof image));
+    } else {
+        state_table_remove(table, entry);
+    }
+}
+
+/* The mark is the byte of the last field. */
+static size_t mark_offset(const struct side *side) {
+    return (side->column_count + 1 + 63) / 64 * 8 + side->column_count * 8;
+}
+
+static bool is_marked(const struct side *side, const struct state_entry *entry) {
+    return entry->data[entry->key_size + mark_offset(side)] != 0;
+}
+
+static void set_mark(const struct side *side, struct state_table *table, uint32_t number) {
+    struct state_entry *entry = &table->entries[number];
+    entry->data[entry->key_size + mark_offset(side)] = 1;
+    state_table_put(table, number, state_entry_value(entry)); /* notes the change */
+}
+
+static bool is_passed(
+    const struct state_join *join, const struct side *side, struct bytes key, struct bytes row, size_t row_fields) {
+    int64_t watermark_ms = join->state->eviction_watermark_ms;
+    bool by_key = side->limit.by == JOIN_FORGETS_BY_KEY, window = by_key ? side->limit.window : side->time_window;
+    struct bytes image = by_key ? key : row;
+    size_t field = by_key ? side->limit.key : side->time_column, fields = by_key ? join->key_count : row_fields;
+    if (side->limit.by == JOIN_KEEPS_ALL || row_image_is_null(image, field)) {
+        return false;
+    }
+    watermark_ms += by_key ? 0 : side->limit.offset_ms;
+    int64_t word = row_image_word(image, fields, field);
+    if (window) {
+        struct bytes inner = bytes_slice(image, (size_t)((uint64_t)word >> 32), (size_t)(word & 0xffffffff));
+        return !row_image_is_null(inner, 1) && row_image_word(inner, 2, 1) <= watermark_ms * 1000;
+    }
+    return word <= watermark_ms * 1000;
+}
+
+/* ---- one partition ---- */
+
+static void add_result(struct join_local *local, struct batch *batch) {
+    if (batch != NULL) {
+        VECTOR_PUSH(&local->results, batch);
+    }
+}
+
+/* Rows of one side with nulls for the other; the columns are the side's own. */
+static struct batch *alone(
+    const struct state_join *join, int side, struct column *const *columns, size_t count, struct batch *keep) {
+    struct batch *batch = batch_create(join->base.schema);
+    batch->row_count = count;
+    for (size_t s = 0, at = 0; s < 2; s++) {
+        for (size_t i = 0; i < join->sides[s].column_count; i++, at++) {
+            batch->columns[at] =
+                (int)s == side ? column_copy(&batch->arena, columns[i])
+                               : column_create_nulls(&batch->arena, join->sides[s].row_type->fields[i].type, count);
+        }
+    }
+    if (keep != NULL) {
+        batch_keep(batch, keep);
+    }
+    return batch;
+}
+
+/* The rows of an input batch that are of this partition and pass the side's own conditions; those that do not come out
+ * at once in an outer join. */
+struct meeting {
+    struct batch *rows;
+    struct arena arena;
+    struct column **keys;
+    struct row_images images; /* of the keys */
+    bool *matched;
+    VECTOR(uint32_t) mine, theirs; /* pairs: row, entry of the other side */
+};
+
+static bool begin_meeting(struct op_run *run, int s, const struct state_rows *item, struct meeting *meeting) {
+    const struct state_join *join = (const struct state_join *)run->operator;
+    const struct side *side = &join->sides[s];
+    size_t partition = run->source_partition, count = item->starts[partition + 1] - item->starts[partition];
+    const uint32_t *rows = item->rows + item->starts[partition];
+    struct arena *arena = &meeting->arena;
+    meeting->rows = batch_take(item->batch, rows, count);
+    meeting->keys = ARENA_ARRAY(arena, struct column *, join->key_count + 1);
+    for (size_t i = 0; i < join->key_count; i++) {
+        meeting->keys[i] = column_take(arena, item->keys[i], rows, count);
+    }
+    if (side->filter != NULL) {
+        struct column *condition;
+        if (!op_run_columns(run, side->filter, meeting->rows, arena, &condition)) {
+            return false;
+        }
+        uint32_t *passed = ARENA_ARRAY(arena, uint32_t, count + 1), *failed = ARENA_ARRAY(arena, uint32_t, count + 1);
+        size_t pass_count = program_select(condition, count, passed), fail_count = 0;
+        for (size_t i = 0, at = 0; i < count; i++) {
+            if (at < pass_count && passed[at] == i) {
+                at++;
+            } else {
+                failed[fail_count++] = (uint32_t)i;
+            }
+        }
+        if (side->outer && fail_count > 0) {
+            struct batch *out = batch_take(meeting->rows, failed, fail_count);
+            add_result(run->local, alone(join, s, out->columns, fail_count, out));
+            batch_release(out);
+        }
+        struct batch *kept = batch_take(meeting->rows, passed, pass_count);
+        batch_release(meeting->rows);
+        meeting->rows = kept;
+        for (size_t i = 0; i < join->key_count; i++) {
+            meeting->keys[i] = column_take(arena, meeting->keys[i], passed, pass_count);
+        }
+        count = pass_count;
+    }
+    row_images_encode(arena, meeting->keys, join->key_count, count, &meeting->images);
+    meeting->matched = ARENA_ARRAY(arena, bool, count + 1);
+    return true;
+}
+
+static void end_meeting(struct meeting *meeting) {
+    batch_release(meeting->rows);
+    VECTOR_FREE(&meeting->mine);
+    VECTOR_FREE(&meeting->theirs);
+    arena_destroy(&meeting->arena);
+}
+
+static void find_pairs(struct op_run *run, int s, struct meeting *meeting) {
+    const struct state_join *join = (const struct state_join *)run->operator;
+    const struct side *other = &join->sides[1 - s];
+    struct buffer key = {0};
+    for (size_t i = 0; i < meeting->rows->row_count; i++) {
+        struct bytes image = row_images_at(&meeting->images, i);
+        int64_t count = count_of(other, run->source_partition, image);
+        for (int64_t n = 0; n < count; n++) {
+            uint32_t entry = state_table_find(values_of(other, run->source_partition), index_key(join, image, n, &key));
+            if (entry != UINT32_MAX) {
+                VECTOR_PUSH(&meeting->mine, (uint32_t)i);
+                VECTOR_PUSH(&meeting->theirs, entry);
+            }
+        }
+    }
+    buffer_free(&key);
+}
+
+/* The pairs as a batch, left columns first; NULL when the state does not hold such rows. */
+static struct batch *pair_batch(struct op_run *run, int s, const struct meeting *meeting) {
+    const struct state_join *join = (const struct state_join *)run->operator;
+    const struct side *mine = &join->sides[s], *theirs = &join->sides[1 - s];
+    const struct state_table *table = values_of(theirs, run->source_partition);
+    size_t count = meeting->mine.count;
+    struct batch *pairs = batch_create(join->pair_schema);
+    struct bytes *images = ARENA_ARRAY(&pairs->arena, struct bytes, count + 1);
+    struct column **read = ARENA_ARRAY(&pairs->arena, struct column *, theirs->column_count + 1);
+    pairs->row_count = count;
+    for (size_t i = 0; i < count; i++) {
+        images[i] = state_entry_value(&table->entries[meeting->theirs.items[i]]);
+    }
+    if (!row_images_decode(&pairs->arena, theirs->value_type, images, count, read)) {
+        batch_release(pairs);
+        raise_internal_error(run->error, "a value of the state is no row of the join");
+        return NULL;
+    }
+    size_t my_first = s == LEFT ? 0 : theirs->column_count, their_first = s == LEFT ? mine->column_count : 0;
+    for (size_t i = 0; i < mine->column_count; i++) {
+        pairs->columns[my_first + i] =
+            column_take(&pairs->arena, meeting->rows->columns[i], meeting->mine.items, count);
+    }
+    for (size_t i = 0; i < theirs->column_count; i++) {
+        pairs->columns[their_first + i] = read[i];
+    }
+    batch_keep(pairs, meeting->rows);
+    return pairs;
+}
+
+/* Marks both partners of the pairs that the condition keeps; lists those to put out. A semi join puts a left row out
+ * with its first partner only. */
+static size_t note_pairs(
+    struct op_run *run, int s, struct meeting *meeting, const uint32_t *kept, size_t kept_count, uint32_t *shown) {
+    const struct state_join *join = (const struct state_join *)run->operator;
+    const struct side *other = &join->sides[1 - s];
+    struct state_table *table = values_of(other, run->source_partition);
+    bool semi = join->type == JOIN_LEFT_SEMI;
+    size_t count = 0;
+    for (size_t i = 0; i < kept_count; i++) {
+        uint32_t mine = meeting->mine.items[kept[i]], theirs = meeting->theirs.items[kept[i]];
+        bool seen = is_marked(other, &table->entries[theirs]);
+        if (semi && s == RIGHT && seen) {
+            continue; /* that left row has come out */
+        }
+        bool first = !meeting->matched[mine];
+        meeting->matched[mine] = true;
+        if (!seen) {
+            set_mark(other, table, theirs);
+        }
+        if (!semi || s == RIGHT || first) {
+            shown[count++] = kept[i];
+        }
+    }
+    return count;
+}
+
+static bool join_pairs(struct op_run *run, int s, struct meeting *meeting) {
+    const struct state_join *join = (const struct state_join *)run->operator;
+    size_t count = meeting->mine.count, kept_count = count;
+    if (count == 0) {
+        return true;
+    }
+    struct batch *pairs = pair_batch(run, s, meeting);
+    struct column *condition;
+    uint32_t *kept = ARENA_ARRAY(&meeting->arena, uint32_t, count + 1),
+             *shown = ARENA_ARRAY(&meeting->arena, uint32_t, count + 1);
+    if (pairs == NULL ||
+        (join->residual != NULL && !op_run_columns(run, join->residual, pairs, &meeting->arena, &condition))) {
+        batch_release(pairs);
+        return false;
+    }
+    for (size_t i = 0; i < count; i++) {
+        kept[i] = (uint32_t)i;
+    }
+    if (join->residual != NULL) {
+        kept_count = program_select(condition, count, kept);
+    }
+    size_t shown_count = note_pairs(run, s, meeting, kept, kept_count, shown);
+    if (shown_count > 0) {
+        struct batch *taken = batch_take(pairs, shown, shown_count), *out = batch_create(join->base.schema);
+        out->row_count = shown_count;
+        for (size_t i = 0; i < out->column_count; i++) {
+            out->columns[i] = taken->columns[i]; /* of a semi join only the left ones */
+        }
+        batch_keep(out, taken);
+        batch_release(taken);
+        add_result(run->local, out);
+    }
+    batch_release(pairs);
+    return true;
+}
+
+/* Keeps the rows for partners to come. */
+static void keep_rows(struct op_run *run, int s, const struct meeting *meeting) {
+    const struct state_join *join = (const struct state_join *)run->operator;
+    const struct side *side = &join->sides[s];
+    size_t count = meeting->rows->row_count, partition = run->source_partition;
+    struct arena arena = {0};
+    struct buffer key = {0};
+    struct row_images images;
+    struct column **columns = ARENA_ARRAY(&arena, struct column *, side->column_count + 1);
+    struct column *marks = column_create(&arena, type_simple(TYPE_BOOLEAN), count);
+    int64_t updated = 0;
+    for (size_t i = 0; i < side->column_count; i++) {
+        columns[i] = meeting->rows->columns[i];
+    }
+    for (size_t i = 0; i < count; i++) {
+        COLUMN_VALUES(marks, uint8_t)[i] = meeting->matched[i];
+    }
+    columns[side->column_count] = marks;
+    row_images_encode(&arena, columns, side->column_count + 1, count, &images);
+    for (size_t i = 0; i < count; i++) {
+        struct bytes own = row_images_at(&meeting->images, i), row = row_images_at(&images, i);
+        bool unmatched_outer = side->outer && !meeting->matched[i];
+        bool came_out = join->type == JOIN_LEFT_SEMI && s == LEFT && meeting->matched[i];
+        if (came_out || (!unmatched_outer && is_passed(join, side, own, row, side->column_count + 1))) {
+            continue;
+        }
+        int64_t number = count_of(side, partition, own);
+        struct state_table *values = values_of(side, partition);
+        state_table_put(values, state_table_add(values, index_key(join, own, number, &key)), row);
+        set_count(side, partition, own, number + 1);
+        updated++;
+    }
+    __atomic_fetch_add(&join->state->rows_updated, updated, __ATOMIC_RELAXED);
+    buffer_free(&key);
+    arena_destroy(&arena);
+}
+
+static bool meet_side(struct op_run *run, int s) {
+    const struct state_join *join = (const struct state_join *)run->operator;
+    const struct state_input *input = exec_run_shared(run->exec, join->sides[s].input);
+    size_t partition = run->source_partition;
+    bool good = true;
+    for (size_t i = 0; i < input->items.count && good; i++) {
+        const struct state_rows *item = input->items.items[i];
+        if (item->starts[partition + 1] == item->starts[partition]) {
+            continue;
+        }
+        struct meeting meeting = {0};
+        good = begin_meeting(run, s, item, &meeting);
+        if (good) {
+            find_pairs(run, s, &meeting);
+            good = join_pairs(run, s, &meeting);
+        }
+        if (good) {
+            keep_rows(run, s, &meeting);
+        }
+        end_meeting(&meeting);
+    }
+    return good;
+}
+
+/* ---- forgetting ---- */
+
+struct forgotten {
+    struct arena arena;
+    VECTOR(struct bytes) rows; /* without a partner, of an outer side */
+    int64_t count;
+};
+
+/* Takes the rows of one key that are over; the last one moves into a gap. */
+static void forget_key(struct op_run *run, const struct side *side, struct bytes key, struct forgotten *forgotten) {
+    const struct state_join *join = (const struct state_join *)run->operator;
+    size_t partition = run->source_partition;
+    struct state_table *values = values_of(side, partition);
+    struct buffer name = {0};
+    int64_t count = count_of(side, partition, key), before = count;
+    for (int64_t i = 0; i < count;) {
+        uint32_t entry = state_table_find(values, index_key(join, key, i, &name));
+        if (entry == UINT32_MAX) {
+            break; /* not as it was written: left as it is */
+        }
+        struct bytes row = state_entry_value(&values->entries[entry]);
+        if (!is_passed(join, side, key, row, side->column_count + 1)) {
+            i++;
+            continue;
+        }
+        if (side->outer && !is_marked(side, &values->entries[entry])) {
+            VECTOR_PUSH(&forgotten->rows, arena_copy(&forgotten->arena, row));
+        }
+        uint32_t last = state_table_find(values, index_key(join, key, --count, &name));
+        if (last != entry && last != UINT32_MAX) {
+            struct bytes moved = arena_copy(&forgotten->arena, state_entry_value(&values->entries[last]));
+            state_table_put(values, entry, moved);
+        }
+        state_table_remove(values, last == UINT32_MAX ? entry : last);
+        forgotten->count++;
+    }
+    if (count != before) {
+        set_count(side, partition, key, count);
+    }
+    buffer_free(&name);
+}
+
+static bool forget_side(struct op_run *run, int s) {
+    const struct state_join *join = (const struct state_join *)run->operator;
+    const struct side *side = &join->sides[s];
+    const struct state_table *counts = counts_of(side, run->source_partition);
+    struct forgotten forgotten = {0};
+    bool good = true;
+    for (size_t i = 0; i < counts->entry_count && side->limit.by != JOIN_KEEPS_ALL; i++) {
+        const struct state_entry *entry = &counts->entries[i];
+        if (entry->data != NULL && entry->present) {
+            forget_key(run, side, arena_copy(&forgotten.arena, state_entry_key(entry)), &forgotten);
+        }
+    }
+    if (forgotten.rows.count > 0) {
+        struct column **columns = ARENA_ARRAY(&forgotten.arena, struct column *, side->column_count + 1);
+        good = row_images_decode(
+                   &forgotten.arena, side->value_type, forgotten.rows.items, forgotten.rows.count, columns) ||
+               raise_internal_error(run->error, "a value of the state is no row of the join");
+        if (good) {
+            add_result(run->local, alone(join, s, columns, forgotten.rows.count, NULL));
+        }
+    }
+    __atomic_fetch_add(&join->state->rows_removed, forgotten.count, __ATOMIC_RELAXED);
+    VECTOR_FREE(&forgotten.rows);
+    arena_destroy(&forgotten.arena);
+    return good;
+}
+
+/* ---- as a source ---- */
+
+static bool join_begin(const struct operator* operator, struct exec_run * exec, void *state, struct sql_error *error) {
+    struct exec_state *kept = ((const struct state_join *)operator)->state;
+    kept->rows_updated = kept->rows_removed = kept->rows_dropped = kept->updates_ns = kept->removals_ns = 0;
+    return true;
+}
+
+static void clear_results(struct join_local *local) {
+    for (size_t i = 0; i < local->results.count; i++) {
+        batch_release(local->results.items[i]);
+    }
+    VECTOR_FREE(&local->results);
+}
+
+static void join_local_end(struct op_run *run) {
+    clear_results(run->local);
+}
+
+static size_t join_partition_count(const struct operator* operator, void * state) {
+    return ((const struct state_join *)operator)->state->used_partitions;
+}
+
+static bool join_begin_partition(struct op_run *run) {
+    struct join_local *local = run->local;
+    clear_results(local);
+    local->next = 0;
+    local->done = false;
+    return true;
+}
+
+static enum op_result join_read(struct op_run *run, struct batch **out) {
+    struct join_local *local = run->local;
+    if (!local->done) {
+        local->done = true;
+        /* Of a semi join the right rows go first: a left row that finds a partner at once need not be kept. */
+        int first = ((const struct state_join *)run->operator)->type == JOIN_LEFT_SEMI ? RIGHT : LEFT;
+        if (!meet_side(run, first) || !meet_side(run, 1 - first) || !forget_side(run, LEFT) ||
+            !forget_side(run, RIGHT)) {
+            return OP_FAILED;
+        }
+    }
+    if (local->next == local->results.count) {
+        return OP_NEED_INPUT;
+    }
+    *out = batch_retain(local->results.items[local->next++]);
+    return OP_HAVE_OUTPUT;
+}
+
+static const struct operator_class op_state_join_class = {
+    .name = "StreamingSymmetricHashJoin",
+    .local_size = sizeof(struct join_local),
+    .begin = join_begin,
+    .local_end = join_local_end,
+    .partition_count = join_partition_count,
+    .begin_partition = join_begin_partition,
+    .read = join_read,
+};
+
+/* ---- creation ---- */
+
+/* Splits what is left of the condition by the sides it looks at. */
+struct residuals {
+    struct arena *arena;
+    size_t left_count;
+    const struct expression *of[3]; /* left alone, right alone, both */
+};
+
+static void add_condition(struct residuals *residuals, const struct expression *condition) {
+    const struct expression_call *call = condition->node.tag == EXPRESSION_CALL ? expression_call_of(condition) : NULL;
+    if (call != NULL && strcmp(call->function->kernel, "and") == 0) {
+        add_condition(residuals, call->arguments.items[0]);
+        add_condition(residuals, call->arguments.items[1]);
+        return;
+    }
+    struct join_sides sides = join_sides_of(condition, residuals->left_count);
+    size_t place = sides.left && !sides.right ? 0 : sides.right && !sides.left ? 1 : 2;
+    const struct expression *before = residuals->of[place];
+    if (place == 1) {
+        condition = join_shift_columns(residuals->arena, condition, residuals->left_count);
+    }
+    if (before != NULL) {
+        struct join_parts *both = ARENA_NEW(residuals->arena, struct join_parts);
+        both->arena = residuals->arena;
+        join_add_residual(both, before);
+        join_add_residual(both, condition);
+        condition = both->residual;
+    }
+    residuals->of[place] = condition;
+}
+
+static bool compile_side(struct compile *compile, struct state_join *join, int s, const struct join_parts *parts,
+    const struct expression *filter, const struct relation_join *node) {
+    struct side *side = &join->sides[s];
+    struct arena *arena = compile->arena;
+    const struct relation *relation = s == LEFT ? node->left : node->right;
+    const struct expression *const *keys = s == LEFT ? parts->left : parts->right;
+    side->column_count = relation->output_count;
+    side->row_type = relation_output_type(arena, relation);
+    side->time_column = state_event_time_column(relation, &side->time_window);
+    side->limit = join_side_limit(arena, node, s == LEFT);
+    side->outer = join->type == JOIN_FULL || join->type == (s == LEFT ? JOIN_LEFT : JOIN_RIGHT);
+    side->drops_null_keys = !side->outer;
+    side->keys = program_compile(arena, compile->settings, keys, parts->key_count, side->column_count, compile->error);
+    side->filter = filter == NULL
+                       ? NULL
+                       : program_compile(arena, compile->settings, &filter, 1, side->column_count, compile->error);
+    struct type_field *fields = ARENA_ARRAY(arena, struct type_field, side->column_count + 1);
+    for (size_t i = 0; i < side->column_count; i++) {
+        fields[i] = side->row_type->fields[i];
+        fields[i].nullable = true;
+    }
+    fields[side->column_count] = (struct type_field){BYTES("matched"), type_simple(TYPE_BOOLEAN), true, BYTES_NULL};
+    side->value_type = type_struct(arena, fields, side->column_count + 1);
+    return side->keys != NULL && (filter == NULL || side->filter != NULL);
+}
+
+static void add_stores(struct compile *compile, struct state_join *join, const struct join_parts *parts) {
+    static const char *const names[2][2] = {
+        {"left-keyToNumValues", "left-keyWithIndexToValue"}, {"right-keyToNumValues", "right-keyWithIndexToValue"}};
+    struct arena *arena = compile->arena;
+    struct type_field *fields = ARENA_ARRAY(arena, struct type_field, join->key_count + 1);
+    const struct type_field value = {BYTES("value"), type_simple(TYPE_LONG), true, BYTES_NULL};
+    for (size_t i = 0; i < join->key_count; i++) {
+        fields[i] = (struct type_field){
+            bytes_from_text(arena_printf(arena, "field%zu", i)), parts->left[i]->type, true, BYTES_NULL};
+    }
+    fields[join->key_count] = (struct type_field){BYTES("index"), type_simple(TYPE_LONG), true, BYTES_NULL};
+    join->key_type = type_struct(arena, fields, join->key_count);
+    const struct type *indexed = type_struct(arena, fields, join->key_count + 1);
+    join->state = query_add_state(compile->query, "symmetricHashJoin");
+    for (size_t s = 0; s < 2; s++) {
+        struct side *side = &join->sides[s];
+        query_add_store(compile->query, join->state, names[s][0], join->key_type, type_struct(arena, &value, 1), 0);
+        query_add_store(compile->query, join->state, names[s][1], indexed, side->value_type, 0);
+        side->counts = &join->state->stores[s * 2];
+        side->values = &join->state->stores[s * 2 + 1];
+        join->state->counts[s * 2 + 1] = true;
+    }
+    join->state->counts[0] = false;
+    join->state->runs_without_data =
+        join->sides[LEFT].limit.by != JOIN_KEEPS_ALL || join->sides[RIGHT].limit.by != JOIN_KEEPS_ALL;
+}
+
+struct operator* op_state_join_create(struct compile *compile, const struct relation *relation) {
+    const struct relation_join *node = relation_join_of(relation);
+    struct arena *arena = compile->arena;
+    struct state_join *join = ARENA_NEW(arena, struct state_join);
+    struct join_parts *parts = ARENA_NEW(arena, struct join_parts);
+    struct residuals residuals = {.arena = arena, .left_count = node->left->output_count};
+    parts->arena = arena;
+    parts->left_count = residuals.left_count;
+    if (node->condition != NULL) {
+        join_split_condition(parts, node->condition);
+    }
+    for (size_t i = 0; i < parts->key_count; i++) {
+        if (parts->null_safe[i]) {
+            raise_unsupported_feature_not_in_this_program(
+                compile->error, "A join of two streams by <=>", "Compare with =.");
+            return NULL;
+        }
+    }
+    if (parts->key_count == 0 || parts->key_count > 63) {
+        raise__legacy_error_temp_3102(
+            compile->error, "Stream-stream join without equality predicate is not supported.;");
+        return NULL;
+    }
+    if (parts->residual != NULL) {
+        add_condition(&residuals, parts->residual);
+    }
+    join->type = node->type;
+    join->key_count = parts->key_count;
+    for (int s = LEFT; s <= RIGHT; s++) {
+        if (!compile_side(compile, join, s, parts, residuals.of[s], node)) {
+            return NULL;
+        }
+    }
+    size_t width = residuals.left_count + node->right->output_count;
+    if (residuals.of[2] != NULL) {
+        join->residual = program_compile(arena, compile->settings, &residuals.of[2], 1, width, compile->error);
+        if (join->residual == NULL) {
+            return NULL;
+        }
+    }
+    struct type_field *fields = ARENA_ARRAY(arena, struct type_field, width + 1);
+    for (size_t i = 0; i < width; i++) {
+        bool left = i < residuals.left_count;
+        fields[i] = left ? join->sides[LEFT].row_type->fields[i]
+                         : join->sides[RIGHT].row_type->fields[i - residuals.left_count];
+    }
+    join->pair_schema = type_struct(arena, fields, width);
+    add_stores(compile, join, parts);
+    return operator_init(compile, &join->base, &op_state_join_class, relation);
+}
+
+struct operator* op_state_join_input_create(
+    struct compile *compile, const struct relation *relation, struct operator* join, bool left) {
+    struct join_input *input = ARENA_NEW(compile->arena, struct join_input);
+    input->join = (const struct state_join *)join;
+    input->side = left ? LEFT : RIGHT;
+    ((struct state_join *)join)->sides[input->side].input = &input->base;
+    return operator_init(compile, &input->base, &op_join_input_class, relation);
+}
