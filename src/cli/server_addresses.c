@@ -33,11 +33,14 @@ static void add_ports(struct server *server, const struct stack_service *service
 
 void server_collect_addresses(struct server *server) {
     const struct stack *stack = server->options.stack;
+    size_t datanode_count = 0;
     for (int i = 0; i < SERVICE_COUNT; i++)
         VECTOR_PUSH(&server->addresses[i], server->options.address);
     for (size_t i = 0; stack != NULL && i < stack->services.count; i++) {
         const struct stack_service *service = &stack->services.items[i];
         add_ports(server, service);
+        if (service->kind == STACK_DATANODE && datanode_count++ > 0)
+            VECTOR_PUSH(&server->shown_datanodes, ((struct hdfs_shown_datanode){service->name, service->address}));
         for (size_t k = 0; k < service->names.count; k++)
             VECTOR_PUSH(&server->host_names, service->names.items[k]);
     }
@@ -47,4 +50,5 @@ void server_free_addresses(struct server *server) {
     for (int i = 0; i < SERVICE_COUNT; i++)
         VECTOR_FREE(&server->addresses[i]);
     VECTOR_FREE(&server->host_names);
+    VECTOR_FREE(&server->shown_datanodes);
 }

@@ -37,6 +37,8 @@ bool server_start_console(struct server *server, struct server_failure *failure)
         .master_more = more_of(server, SERVICE_SPARK_MASTER),
         .worker_more = more_of(server, SERVICE_SPARK_WORKER),
         .namenode_more = more_of(server, SERVICE_NAMENODE_UI),
+        .shown_datanodes = server->shown_datanodes.items,
+        .shown_datanode_count = server->shown_datanodes.count,
         .host_names = server->host_names.items,
         .host_name_count = server->host_names.count,
         .peer_rule = server_peer_rule(server),

@@ -72,6 +72,8 @@ bool server_start_hdfs(struct server *server, struct server_failure *failure) {
         .address_count = server->addresses[SERVICE_NAMENODE].count,
         .datanode_addresses = server->addresses[SERVICE_DATANODE].items,
         .datanode_address_count = server->addresses[SERVICE_DATANODE].count,
+        .shown_datanodes = server->shown_datanodes.items,
+        .shown_datanode_count = server->shown_datanodes.count,
         .namenode_port = server_port(server, SERVICE_NAMENODE),
         .datanode_port = server_port(server, SERVICE_DATANODE),
         .web_port = server_port(server, SERVICE_NAMENODE_UI),

@@ -4,6 +4,7 @@
 
 #include "base/metrics.h"
 #include "cli/server.h"
+#include "hdfs/hdfs.h"
 #include "net/http.h"
 
 enum server_loop { SERVER_LOOP_WEB, SERVER_LOOP_KAFKA, SERVER_LOOP_STORE, SERVER_LOOP_SPARK, SERVER_LOOP_COUNT };
@@ -25,10 +26,11 @@ struct server {
     struct world_loop *loops[SERVER_LOOP_COUNT]; /* made when first needed */
     struct world_pool *disk_pool, *compute_pool;
     bool is_serving[SERVICE_COUNT];
-    struct server_addresses addresses[SERVICE_COUNT];
-    VECTOR(const char *) host_names;        /* of the stack's services */
     _Atomic bool is_stopped[SERVICE_COUNT]; /* of those: stopped by `raudal stop` while the process goes on */
     _Atomic int64_t started_ms[SERVICE_COUNT], stopped_ms[SERVICE_COUNT]; /* wall time; 0: with the process, never */
+    struct server_addresses addresses[SERVICE_COUNT];
+    VECTOR(const char *) host_names; /* of the stack's services */
+    VECTOR(struct hdfs_shown_datanode) shown_datanodes;
     struct world_pool *switch_pool; /* one thread, which stops and starts services one after the other */
     size_t started_count;
 

@@ -250,15 +250,16 @@ static void listeners_become_ports(void **state) {
 static void init_services_become_commands(void **state) {
     struct compose_plan plan;
     struct error error;
-    assert_true(plan_text("services:\n"
-                          "  kafka: {image: apache/kafka}\n"
-                          "  init:\n"
-                          "    image: apache/kafka\n"
-                          "    entrypoint: [/bin/bash, -c]\n"
-                          "    command: |\n"
-                          "      \"/opt/kafka/bin/kafka-topics.sh --create --topic 'a b' \\\n"
-                          "        --partitions 2; rm -rf /; sleep 5 && echo done || kafka-topics --topic $$X;"
-                          " kafka-topics --list > /x\"\n",
+    assert_true(plan_text(
+        "services:\n"
+        "  kafka: {image: apache/kafka}\n"
+        "  init:\n"
+        "    image: apache/kafka\n"
+        "    entrypoint: [/bin/bash, -c]\n"
+        "    command: |\n"
+        "      \"/opt/kafka/bin/kafka-topics.sh --create --topic 'a b' \\\n"
+        "        --partitions 2; rm -rf /; until nc -z k 1; do sleep 5; done && echo done || kafka-topics --topic $$X;"
+        " kafka-topics --list > /x\"\n",
         &plan, &error));
     assert_int_equal(plan.commands.count, 1);
     static const char *const words[] = {"kafka-topics.sh", "--create", "--topic", "a b", "--partitions", "2", NULL};
@@ -269,6 +270,16 @@ static void init_services_become_commands(void **state) {
     assert_true(has_note(&plan, "this is not run: kafka-topics --topic $X"));
     assert_true(has_note(&plan, "this is not run: kafka-topics --list > /x"));
     assert_false(has_note(&plan, "sleep"));
+    compose_plan_free(&plan);
+}
+
+static void an_override_file_is_named(void **state) {
+    struct disk disk = {{"/c/compose.yml", "/c/compose.override.yml"},
+        {"services: {kafka: {image: apache/kafka}}\n", "services: {kafka: {ports: ['1:1']}}\n"}};
+    struct compose_plan plan;
+    struct error error;
+    assert_true(plan_texts(&disk, &plan, &error));
+    assert_true(has_note(&plan, "compose.override.yml is not read, only compose.yml is"));
     compose_plan_free(&plan);
 }
 
@@ -305,6 +316,7 @@ static void a_lab_has_its_token_and_folders(void **state) {
     assert_string_equal(setting(&plan, "jupyter.token"), "none");
     assert_string_equal(setting(&plan, "raudal.volumes"), "/home/jovyan/sessions=/c/sessions, /d=/srv/d");
     assert_int_equal(plan.services.items[0].ports.items[0].published, 8889);
+    assert_true(has_note(&plan, "notebook: answers at port 8889 here"));
     assert_int_equal(plan.services.items[0].ports.items[1].role, COMPOSE_ROLE_SPARK_MASTER);
     compose_plan_free(&plan);
 }
@@ -346,6 +358,7 @@ int main(void) {
         cmocka_unit_test(doubling_variables_end),
         cmocka_unit_test(listeners_become_ports),
         cmocka_unit_test(init_services_become_commands),
+        cmocka_unit_test(an_override_file_is_named),
         cmocka_unit_test(variables_come_from_all_their_places),
         cmocka_unit_test(a_lab_has_its_token_and_folders),
         cmocka_unit_test(bad_files_name_their_place),

@@ -239,8 +239,7 @@ static bool is_chosen_profile(const struct model *model, const char *profile) {
 
 static bool read_profiles(struct model *model, struct model_service *service) {
     struct model_words profiles = {0};
-    if (!model_read_texts(model, yaml_get(service->node, "profiles"), "profiles", &profiles))
-        return false;
+    bool good = model_read_texts(model, yaml_get(service->node, "profiles"), "profiles", &profiles);
     service->is_left_out = profiles.count > 0;
     for (size_t i = 0; i < profiles.count; i++)
         if (is_chosen_profile(model, profiles.items[i]))
@@ -248,7 +247,7 @@ static bool read_profiles(struct model *model, struct model_service *service) {
     if (service->is_left_out)
         model_note(model, NOTE_PROFILE, service->name, profiles.items[0], profiles.items[0]);
     VECTOR_FREE(&profiles);
-    return true;
+    return good;
 }
 
 static bool is_host_name(const char *text) {
@@ -282,12 +281,13 @@ static bool read_names(struct model *model, struct model_service *service) {
     const struct yaml_node *networks = yaml_get(service->node, "networks");
     for (size_t i = 0; networks != NULL && networks->kind == YAML_MAPPING && i < networks->count; i++) {
         struct model_words aliases = {0};
-        if (!model_read_texts(model, yaml_get(networks->pairs[i].value, "aliases"), "aliases", &aliases))
-            return false;
+        bool good = model_read_texts(model, yaml_get(networks->pairs[i].value, "aliases"), "aliases", &aliases);
         for (size_t k = 0; k < aliases.count; k++)
             if (is_host_name(aliases.items[k]))
                 VECTOR_PUSH(&service->names, aliases.items[k]);
         VECTOR_FREE(&aliases);
+        if (!good)
+            return false;
     }
     return true;
 }
@@ -405,6 +405,21 @@ static bool read_dot_env(struct model *model) {
     return good;
 }
 
+/* Docker merges an override file that stands beside; here it is named. */
+static void note_override(struct model *model) {
+    static const char *const endings[] = {".override.yml", ".override.yaml"};
+    const char *dot = strrchr(model->file, '.');
+    int stem = dot == NULL ? (int)strlen(model->file) : (int)(dot - model->file);
+    for (size_t i = 0; i < ARRAY_COUNT(endings); i++) {
+        struct buffer text = {0};
+        struct error error;
+        const char *name = arena_printf(model->arena, "%.*s%s", stem, model->file, endings[i]);
+        if (model->options->read_file(model->options->context, model_path(model, name), YAML_SIZE_MAX, &text, &error))
+            model_note(model, NOTE_OVERRIDE, name, model->file);
+        buffer_free(&text);
+    }
+}
+
 /* The project's name: `name:`, COMPOSE_PROJECT_NAME, or the folder's, as compose writes it. */
 static const char *project_name(struct model *model, const struct yaml_node *root) {
     const struct yaml_node *node = yaml_get(root, "name");
@@ -456,6 +471,7 @@ bool model_read(struct model *model) {
         return yaml_fail(root, model->error, "a compose file is a mapping with 'services', this is %s",
             yaml_is_null(root) ? "empty" : yaml_kind_name(root));
     check_keys(model, root, model->file, top_keys, ARRAY_COUNT(top_keys));
+    note_override(model);
     model->plan->project = project_name(model, root);
     return read_services(model, root);
 }

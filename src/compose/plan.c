@@ -450,6 +450,18 @@ static void note_missing_kinds(struct model *model) {
     buffer_free(&names);
 }
 
+/* JupyterLab listens on one port. */
+static void note_lab_port(struct model *model) {
+    for (size_t i = 0; i < model->plan->services.count; i++) {
+        const struct compose_service *service = &model->plan->services.items[i];
+        for (size_t k = 0; k < service->ports.count; k++) {
+            const struct compose_port *port = &service->ports.items[k];
+            if (port->role == COMPOSE_ROLE_JUPYTER && port->published != 0 && port->published != port->container)
+                model_note(model, NOTE_LAB_PORT, service->name, port->published, port->container);
+        }
+    }
+}
+
 static bool plan_all(struct model *model) {
     for (size_t i = 0; i < model->services.count; i++)
         if (!model->services.items[i].is_left_out && !plan_service(model, &model->services.items[i]))
@@ -458,6 +470,7 @@ static bool plan_all(struct model *model) {
         note_several(model, several_rows[i].kind, several_rows[i].note);
     plan_kafka_names(model);
     note_missing_kinds(model);
+    note_lab_port(model);
     return true;
 }
 

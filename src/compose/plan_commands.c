@@ -101,7 +101,11 @@ static void take_words(
     static const char *const servers[] = {"namenode", "datanode"};
     bool is_server = words->count > 1 && is_one_of(words->items[0], &tools[3], 1) &&
                      is_one_of(words->items[1], servers, ARRAY_COUNT(servers));
-    if (words->count == 0 || is_server || is_one_of(words->items[0], met, ARRAY_COUNT(met)))
+    static const char *const loops[] = {"until", "while", "done"};
+    if (words->count == 0 || is_server || is_one_of(words->items[0], met, ARRAY_COUNT(met)) ||
+        is_one_of(words->items[0], loops, ARRAY_COUNT(loops)))
+        return; /* a loop waits for something that is there: what it does meanwhile is looked at by itself */
+    if (strcmp(words->items[0], "do") == 0 && words->count > 1 && is_one_of(words->items[1], met, ARRAY_COUNT(met)))
         return;
     if (is_one_of(words->items[0], tools, ARRAY_COUNT(tools)) && !needs_shell(words))
         add_command(model, service, words);

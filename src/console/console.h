@@ -37,6 +37,8 @@ struct console_options {
     const char *user;
     int64_t started_ms;
     uint16_t kafka_broker_port, namenode_rpc_port;
+    const struct hdfs_shown_datanode *shown_datanodes; /* as in hdfs_options */
+    size_t shown_datanode_count;
     struct kafka_client *kafka; /* NULL: not in this process; likewise below */
     struct world_loop *spark_loop;
     struct exec_engine *engine;

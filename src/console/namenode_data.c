@@ -43,6 +43,10 @@ void namenode_gather_overview(struct page *page) {
     json_object_update(page->data, values);
     json_object_update(page->data, more);
     json_object_set_new(page->data, "datanodePort", json_integer(hdfs_datanode_port(options->hdfs)));
+    json_t *shown = json_array();
+    for (size_t i = 0; i < options->shown_datanode_count; i++)
+        json_array_append_new(shown, json_string(options->shown_datanodes[i].host));
+    json_object_set_new(page->data, "shownDatanodes", shown);
     json_decref(values);
     json_decref(more);
     arena_destroy(&arena);
@@ -144,6 +148,13 @@ static json_t *live_nodes(struct page *page) {
         (json_int_t)page_number(page->data, "used"), "remaining", (json_int_t)page_number(page->data, "remaining"),
         "adminState", "In Service", "version", HADOOP_VERSION);
     json_t *nodes = json_pack("{s:o}", name, node);
+    for (size_t i = 0; i < options->shown_datanode_count; i++) {
+        json_t *copy = json_deep_copy(node);
+        snprintf(name, sizeof name, "%s:9866", options->shown_datanodes[i].host);
+        json_object_set_new(copy, "xferaddr", json_string(name));
+        json_object_set_new(copy, "used", json_integer(0));
+        json_object_set_new(nodes, name, copy);
+    }
     char *text = json_dumps(nodes, 0);
     json_t *nested = json_string(text); /* a JSON text inside a string, as the real bean has it */
     free(text);
@@ -177,9 +188,9 @@ void namenode_gather_jmx(struct page *page) {
             "UnderReplicatedBlocks", 0, "CorruptBlocks", 0));
     add_bean(page, beans, "Hadoop:service=NameNode,name=FSNamesystemState",
         json_pack("{s:s, s:i, s:i, s:I, s:I, s:I}", "FSState", safe_mode[0] == 0 ? "Operational" : "safeMode",
-            "NumLiveDataNodes", 1, "NumDeadDataNodes", 0, "CapacityTotal", (json_int_t)page_number(data, "capacity"),
-            "CapacityUsed", (json_int_t)page_number(data, "used"), "FilesTotal",
-            (json_int_t)(page_number(data, "files") + page_number(data, "directories"))));
+            "NumLiveDataNodes", 1 + (int)options->shown_datanode_count, "NumDeadDataNodes", 0, "CapacityTotal",
+            (json_int_t)page_number(data, "capacity"), "CapacityUsed", (json_int_t)page_number(data, "used"),
+            "FilesTotal", (json_int_t)(page_number(data, "files") + page_number(data, "directories"))));
     json_object_clear(page->data);
     json_object_set_new(page->data, "beans", beans);
 }

@@ -17,22 +17,29 @@ static void draw_size(const struct page *page, const char *name, const char *fie
     page_fact(out, name, "%s", text);
 }
 
-static void draw_datanode(const struct page *page, struct buffer *out) {
-    const struct console_options *options = &page->console->options;
+/* One that is only shown holds nothing. */
+static void draw_datanode(const struct page *page, struct buffer *out, const char *host, bool is_shown) {
     static const char *const sizes[] = {"capacity", "used", "remaining"};
     char text[32];
-    page_table_begin(out, WORD("datanodes"), WORD("node"), WORD("state"), WORD("capacity"), WORD("used"),
-        WORD("remaining"), WORD("blocks"), WORD("version"), NULL);
     buffer_append_text(out, "<tr>");
-    page_cell(out, "%s:%lld", options->address, (long long)page_number(page->data, "datanodePort"));
+    page_cell(out, "%s:%lld", host, (long long)page_number(page->data, "datanodePort"));
     page_cell(out, "%s", WORD("inService"));
     for (size_t i = 0; i < ARRAY_COUNT(sizes); i++) {
-        page_format_size(page_number(page->data, sizes[i]), text);
+        page_format_size(is_shown && i == 1 ? 0 : page_number(page->data, sizes[i]), text);
         page_cell(out, "%s", text);
     }
-    page_number_cell(out, page_number(page->data, "blocks"));
+    page_number_cell(out, is_shown ? 0 : page_number(page->data, "blocks"));
     page_cell(out, "%s", HADOOP_VERSION);
     buffer_append_text(out, "</tr>\n");
+}
+
+static void draw_datanodes(const struct page *page, struct buffer *out) {
+    const struct console_options *options = &page->console->options;
+    page_table_begin(out, WORD("datanodes"), WORD("node"), WORD("state"), WORD("capacity"), WORD("used"),
+        WORD("remaining"), WORD("blocks"), WORD("version"), NULL);
+    draw_datanode(page, out, options->address, false);
+    for (size_t i = 0; i < options->shown_datanode_count; i++)
+        draw_datanode(page, out, options->shown_datanodes[i].host, true);
     page_table_end(out);
 }
 
@@ -68,7 +75,7 @@ static void draw_overview(struct page *page, struct buffer *out) {
     page_fact(out, WORD("liveNodes"), "1 (Decommissioned: 0, In Maintenance: 0)");
     page_fact(out, WORD("deadNodes"), "0");
     buffer_append_text(out, "</ul>\n");
-    draw_datanode(page, out);
+    draw_datanodes(page, out);
     buffer_printf(out, "<p><a href=\"%sexplorer.html\">%s</a></p>\n", page->root, WORD("browseTitle"));
     page_end(out);
 }

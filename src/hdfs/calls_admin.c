@@ -55,17 +55,32 @@ static bool holds_datanode(struct hdfs *hdfs, Hadoop__DatanodeReportType type) {
                                                       : HADOOP__DATANODE_REPORT_TYPE__LIVE);
 }
 
+/* A DataNode that is only shown: it has the same disk and none of the blocks. */
+static Hadoop__DatanodeInfo *shown_datanode(struct operation *operation, size_t index) {
+    const struct hdfs_shown_datanode *shown = &operation->hdfs->options.shown_datanodes[index];
+    Hadoop__DatanodeInfo *info = blocks_datanode(operation, true);
+    info->id->ipaddr = arena_strdup(&operation->arena, shown->address);
+    info->id->hostname = arena_strdup(&operation->arena, shown->host);
+    info->id->datanodeuuid = arena_printf(&operation->arena, "%.28s%08zx", operation->hdfs->datanode_uuid, index + 1);
+    info->dfsused = info->blockpoolused = 0;
+    info->xceivercount = 1;
+    return info;
+}
+
 bool call_get_datanode_report(struct call *call) {
     CALL_MESSAGES(GetDatanodeReport);
     if (!permission_superuser(operation, "datanodeReport")) {
         return false;
     }
     if (holds_datanode(operation->hdfs, request->type)) {
-        response->di = ARENA_ARRAY(&operation->arena, Hadoop__DatanodeInfo *, 1);
+        size_t shown_count = operation->hdfs->options.shown_datanode_count;
+        response->di = ARENA_ARRAY(&operation->arena, Hadoop__DatanodeInfo *, 1 + shown_count);
         Hadoop__DatanodeInfo *info = blocks_datanode(operation, true);
         info->has_numblocks = true;
         info->numblocks = (uint32_t)fsck_count_blocks(operation->hdfs);
         response->di[response->n_di++] = info;
+        for (size_t i = 0; i < shown_count; i++)
+            response->di[response->n_di++] = shown_datanode(operation, i);
     }
     return true;
 }

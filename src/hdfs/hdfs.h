@@ -13,6 +13,11 @@
 
 struct hdfs;
 
+/* A DataNode that is shown and holds nothing: several of a compose file are one here. */
+struct hdfs_shown_datanode {
+    const char *host, *address;
+};
+
 struct hdfs_options {
     struct world *world;
     struct world_loop *loop;      /* NameNode RPC and data transfer */
@@ -22,6 +27,8 @@ struct hdfs_options {
     size_t address_count;
     const char *const *datanode_addresses; /* where data transfer answers; NULL: as `addresses` */
     size_t datanode_address_count;
+    const struct hdfs_shown_datanode *shown_datanodes; /* besides the one; they outlive the handle */
+    size_t shown_datanode_count;
     uint16_t namenode_port; /* fs.defaultFS's port, 9000; 0 takes a free one */
     uint16_t datanode_port; /* dfs.datanode.address, 9866; 0 takes a free one */
     uint16_t web_port;      /* where the pages and WebHDFS are, told to clients: 9870 */

@@ -261,8 +261,11 @@ def test_bde2020(bde2020):
     assert bde2020.shell("hdfs dfs -fs hdfs://namenode:9000 -ls /datos").ok().stdout.rstrip().endswith("/datos/entrada")
     bde2020.shell(f"hdfs dfs -fs hdfs://{bde2020.address}:9010 -ls /").ok()
     assert "Spark Master" in requests.get(f"http://{bde2020.address}:8080", timeout=10).text
+    report = bde2020.shell("hdfs dfsadmin -report").ok().stdout
+    assert "Live datanodes (2):" in report and "Hostname: datanode-2" in report
+    assert "datanode-2:9866" in requests.get(f"http://{bde2020.address}:9870/datanodes", timeout=10).text
     said = notes(bde2020)
-    for part in ("datanode-1, datanode-2 answer as one DataNode", "dfs.replication=3 is 1 here", "this is not run: rm -rf /tmp/x",
+    for part in ("datanode-1, datanode-2 are shown as 2 DataNodes and answer as one", "dfs.replication=3 is 1 here", "this is not run: rm -rf /tmp/x",
                  "nothing here stands for YARN"):
         assert sum(part in line for line in said) == 1, (part, said)
 

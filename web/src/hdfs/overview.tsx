@@ -18,6 +18,7 @@ export interface Overview {
   blockPoolId: string;
   datanodeUuid: string;
   datanodePort: number;
+  shownDatanodes?: string[];
   capacity: number;
   used: number;
   remaining: number;
@@ -113,9 +114,11 @@ export function OverviewPage() {
   );
 }
 
+// Several DataNodes of a compose file are one here: the others are shown, and hold nothing.
 function Datanodes({ data }: { data: Overview }) {
+  const shown = (data.shownDatanodes ?? []).map((host) => ({ ...data, host, used: 0, blocks: 0 }));
   return (
-    <Table label={t('datanodes')} rows={[data]} rowKey={(row) => row.datanodeUuid} columns={[
+    <Table label={t('datanodes')} rows={[data, ...shown]} rowKey={(row) => row.host} columns={[
       { name: 'node', label: t('node'), grow: true, cell: (row) => <><strong>{row.host}:{row.datanodePort}</strong></> },
       { name: 'state', label: t('state'), cell: () => <span class="badge good">{t('inService')}</span> },
       { name: 'contact', label: t('lastContact'), narrow: 'hide', cell: () => t('now') },
