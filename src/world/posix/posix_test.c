@@ -1,5 +1,6 @@
 /* posix_test.c: what the real world promises to the code above it. */
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -369,6 +370,26 @@ static void start_missing(void *argument) {
     ASSERT(child->process == NULL && strstr(error.message, "/no/such/program") != NULL);
 }
 
+static void start_and_forget(void *argument) {
+    struct child *child = argument;
+    const char *const words[] = {"sleep", "100", NULL};
+    struct world_process_options options = {words, NULL, NULL, -1};
+    child->process = world_process_start(child->loop, &options, child_ended, child, NULL);
+    ASSERT(child->process != NULL);
+    child->status = (int)world_process_id(child->process);
+    world_process_kill(child->process, SIGKILL);
+    world_process_close(child->process);
+}
+
+static void a_forgotten_program_leaves_no_zombie(void **state) {
+    struct child child = {.loop = world_loop_create(world, "test", NULL)};
+    world_loop_call(child.loop, start_and_forget, &child);
+    world_loop_destroy(child.loop);
+    for (int i = 0; i < 1000 && kill(child.status, 0) == 0; i++)
+        usleep(10000);
+    assert_int_equal(kill(child.status, 0), -1);
+}
+
 static void programs_are_started_and_their_end_is_told(void **state) {
     char text[8] = "";
     struct child child = {.status = -1, .loop = world_loop_create(world, "test", NULL)};
@@ -398,6 +419,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(posts_keep_their_order_and_run_before_the_loop_ends, set_up, tear_down),
         cmocka_unit_test_setup_teardown(timers_repeat, set_up, tear_down),
         cmocka_unit_test_setup_teardown(sockets_carry_parts_and_files, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_forgotten_program_leaves_no_zombie, set_up, tear_down),
         cmocka_unit_test_setup_teardown(programs_are_started_and_their_end_is_told, set_up, tear_down),
         cmocka_unit_test_setup_teardown(pools_finish_what_was_submitted, set_up, tear_down),
     };

@@ -3,6 +3,7 @@
 
 #include <signal.h>
 #include <stdio.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/list.h"
@@ -85,9 +86,19 @@ static void process_kill(struct world_process *base, int signal_number) {
         kill(-process->uv.pid, signal_number);
 }
 
+/* libuv forgets a child whose handle is closed: someone must still take its exit status, or it stays a zombie. */
+static void *reap(void *argument) {
+    waitpid((pid_t)(intptr_t)argument, NULL, 0);
+    return NULL;
+}
+
 static void process_close(struct world_process *base) {
     struct posix_process *process = (struct posix_process *)base;
+    pthread_t thread;
     process->ended = NULL;
+    if (!process->has_ended && waitpid(process->uv.pid, NULL, WNOHANG) == 0 &&
+        posix_thread_start(&thread, "reap", 64 * 1024, reap, (void *)(intptr_t)process->uv.pid, NULL))
+        pthread_detach(thread);
     uv_close((uv_handle_t *)&process->uv, free_process);
 }
 
