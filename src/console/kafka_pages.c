@@ -180,9 +180,10 @@ static void gather_overview(struct page *page) {
     json_t *groups = json_array();
     json_object_set_new(page->data, "clusterId", json_string(kafka_client_cluster_id(client)));
     kafka_list_topics(page, &overview->query);
-    for (size_t i = 0; i < overview->groups.count && i < PLAIN_PAGE_SIZE; i++)
-        json_array_append_new(groups,
-            kafka_describe_group(client, &overview->groups.items[i], world_wall_ms(page->console->options.world)));
+    for (size_t i = 0; i < overview->groups.count && json_array_size(groups) < PLAIN_PAGE_SIZE; i++)
+        if (page->text == NULL || strcmp(page->text, overview->groups.items[i].group_id) == 0)
+            json_array_append_new(groups,
+                kafka_describe_group(client, &overview->groups.items[i], world_wall_ms(page->console->options.world)));
     json_object_set_new(page->data, "groups", groups);
 }
 
@@ -251,15 +252,29 @@ static void handle_topic(struct http_request *request, void *context) {
     page_gather_on_disk_pool(page, gather_topic);
 }
 
-/* Addresses that only the script fills: without it they say where to look. */
-static void draw_other(struct page *page, struct buffer *out) {
-    begin(page, out, "Kafka: Raudal", page_word(page, "common.kafka"));
-    buffer_printf(out, "<p>%s</p>\n", page_word(page, "kafka.needsScript"));
+static void draw_groups_page(struct page *page, struct buffer *out) {
+    const char *name = page->text == NULL ? page_word(page, "kafka.groups") : page->text;
+    begin(page, out, name, name);
+    draw_groups(page, out);
     page_end(out);
 }
 
-static void handle_other(struct http_request *request, void *context) {
-    page_finish(page_create(request, context, draw_other));
+/* /groups and /groups/{name} */
+static void handle_groups(struct http_request *request, void *context) {
+    struct page *page = page_create(request, context, draw_groups_page);
+    struct bytes name = http_parameter(request, "name");
+    page->text = name.data == NULL ? NULL : strdup((const char *)name.data);
+    start_overview(page);
+}
+
+static void draw_broker(struct page *page, struct buffer *out) {
+    begin(page, out, page_word(page, "kafka.broker"), page_word(page, "kafka.broker"));
+    draw_facts(page, out);
+    page_end(out);
+}
+
+static void handle_broker(struct http_request *request, void *context) {
+    start_overview(page_create(request, context, draw_broker));
 }
 
 /* One cluster; a path may call it as it likes: compose files give it many names. */
@@ -284,9 +299,9 @@ static void handle_health(struct http_request *request, void *context) {
 const struct http_route kafka_routes[] = {
     ROUTE("GET", "/", handle_overview),
     ROUTE("GET", "/topics/{name}", handle_topic),
-    ROUTE("GET", "/groups", handle_other),
-    ROUTE("GET", "/groups/{name}", handle_other),
-    ROUTE("GET", "/broker", handle_other),
+    ROUTE("GET", "/groups", handle_groups),
+    ROUTE("GET", "/groups/{name}", handle_groups),
+    ROUTE("GET", "/broker", handle_broker),
     ROUTE("GET", "/json/", handle_json),
     ROUTE("GET", "/api/changes", kafka_handle_changes),
     ROUTE("GET", "/api/clusters", handle_clusters),

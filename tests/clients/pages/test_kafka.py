@@ -347,6 +347,10 @@ def test_without_javascript(browse, url, filled):
     page.get_by_role("link", name=filled).click()
     assert page.get_by_role("heading", name=filled).is_visible()
     assert page.get_by_role("cell", name=re.compile('"id": 299')).is_visible()
+    page.goto(url + "groups/dashboard")
+    assert page.get_by_role("cell", name="dashboard").first.is_visible()
+    page.goto(url + "broker")
+    assert "Cluster ID" in page.content()
     page.goto(url + "?search=readings&lang=es")
     assert "Tópicos (1)" in page.content() and "dashboard" in page.content()
 

@@ -41,6 +41,52 @@ export async function send<T = void>(method: string, path: string, body?: unknow
 }
 export const get = <T>(path: string, signal?: AbortSignal): Promise<T> => send<T>('GET', path, undefined, signal);
 
+// One question at a time to a path that answers once something is new, shared by everything on the page that waits for
+// it: browsers open few connections to one server. It is given up while the tab is hidden.
+class Watch {
+  private version = 0;
+  private waiting: { resolve: (version: number) => void; reject: (failure: unknown) => void }[] = [];
+  private running = false;
+
+  constructor(private readonly path: string) {}
+
+  // The version as soon as it is not `after`, and now and then anyway, so that what ages on the screen is drawn anew.
+  next(after: number): Promise<number> {
+    if (this.version !== 0 && this.version !== after) return Promise.resolve(this.version);
+    return new Promise((resolve, reject) => {
+      this.waiting.push({ resolve, reject });
+      if (!this.running) void this.run();
+    });
+  }
+
+  private async run(): Promise<void> {
+    this.running = true;
+    while (this.waiting.length > 0) {
+      if (document.hidden) await new Promise((resolve) => document.addEventListener('visibilitychange', resolve, { once: true }));
+      const stop = new AbortController();
+      const hide = (): void => stop.abort();
+      document.addEventListener('visibilitychange', hide);
+      try {
+        this.version = (await get<{ version: number }>(`${this.path}?after=${this.version}`, stop.signal)).version;
+        this.waiting.splice(0).forEach((one) => one.resolve(this.version));
+        await new Promise((resolve) => setTimeout(resolve)); // so that those who wait on are counted
+      } catch (failure) {
+        if (!stop.signal.aborted) this.waiting.splice(0).forEach((one) => one.reject(failure));
+      }
+      document.removeEventListener('visibilitychange', hide);
+    }
+    this.running = false;
+  }
+}
+const watches = new Map<string, Watch>();
+
+// `after` 0: the present version, at once.
+export function waitForChange(path: string, after: number): Promise<number> {
+  let watch = watches.get(path);
+  if (!watch) watches.set(path, (watch = new Watch(path)));
+  return watch.next(after);
+}
+
 export interface Live<T> {
   data: T | null; // null until the first answer
   error: ApiError | null; // of the last try; the data of the one before stays
@@ -76,8 +122,8 @@ export function useLive<T>(path: string | null, options: { every?: number; chang
           continue;
         }
         try {
-          if (changes !== undefined)
-            version = (await get<{ version: number }>(`${changes}?after=${version}`, stop.signal)).version;
+          if (changes !== undefined) version = await waitForChange(changes, version);
+          if (stop.signal.aborted) return;
           const data = await get<T>(path, stop.signal);
           setState({ path, data, error: null });
           await pause(changes === undefined ? every : 500);

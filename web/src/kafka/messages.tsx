@@ -1,6 +1,6 @@
 // The messages of a topic: where to begin, what to look for, how to show it; or live as they come.
 import { useEffect, useState } from 'preact/hooks';
-import { ApiError, get } from '../base/api';
+import { ApiError, get, waitForChange } from '../base/api';
 import { Dialog } from '../base/dialog';
 import { count, size, timestamp } from '../base/format';
 import { at, setQuery, useRoute } from '../base/router';
@@ -45,7 +45,7 @@ async function readMore(base: string, start: string, filtered: boolean, signal: 
 
 // The newest ones, then whatever comes; stops asking while the tab is hidden.
 async function follow(base: string, partitions: string, signal: AbortSignal, show: (change: (old: State) => State) => void): Promise<void> {
-  let version = (await get<{ version: number }>(CHANGES, signal)).version;
+  let version = await waitForChange(CHANGES, 0);
   const first = await get<Messages>(`${base}&mode=LATEST&partitions=${partitions}&limit=20`, signal);
   let from = first.ends;
   show(() => ({ messages: first.messages, next: null, scanned: 0, total: first.total, busy: false, error: null }));
@@ -56,7 +56,7 @@ async function follow(base: string, partitions: string, signal: AbortSignal, sho
     const fresh = answer.messages.reverse();
     show((old) => ({ ...old, messages: [...fresh, ...old.messages].slice(0, LIVE_MAX), total: answer.total, error: null }));
     if (!answer.end) continue;
-    version = (await get<{ version: number }>(`${CHANGES}?after=${version}`, signal)).version;
+    version = await waitForChange(CHANGES, version);
     await new Promise((resolve) => setTimeout(resolve, 150));
   }
 }
