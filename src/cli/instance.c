@@ -117,7 +117,7 @@ void instance_read(const char *data, struct instance *instance) {
     memset(instance, 0, sizeof *instance);
     snprintf(instance->data, sizeof instance->data, "%s", data);
     instance->running = lock_is_held(data);
-    (void)volumes_from_setting("", data, instance->volumes, NULL);
+    (void)volumes_from_setting("", data, volumes_home_is_free(), instance->volumes, NULL);
     if (!instance->running)
         return;
     read_owner(data, instance);

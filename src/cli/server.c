@@ -94,7 +94,7 @@ struct server *server_start(
     describe_instance(server, &server->instance);
     server_collect_addresses(server);
     if (!volumes_from_setting(settings_text(options->settings, "raudal.volumes"), options->data,
-            server->instance.volumes, &failure->error))
+            volumes_home_is_free(), server->instance.volumes, &failure->error))
         failure->service = "volumes";
     snprintf(path, sizeof path, "%s/logs", options->data);
     server->logs =

@@ -18,6 +18,7 @@ enum { COVERED_ENTRY_COUNT_MAX = 4096 };
 
 /* ---- the setting ---- */
 
+static const char home[] = "/home/jovyan";
 static const char *const standard_names[] = {"sessions", "datasets"};
 
 /* The folder that relative ones start in: beside a project's .raudal, else the data folder itself. */
@@ -45,21 +46,30 @@ static bool append_volume(struct buffer *out, struct bytes entry, struct bytes b
     return true;
 }
 
-bool volumes_from_setting(const char *value, const char *data, char text[VOLUMES_TEXT_SIZE], struct error *error) {
+bool volumes_home_is_free(void) {
+    return access(home, F_OK) != 0;
+}
+
+bool volumes_from_setting(
+    const char *value, const char *data, bool with_home, char text[VOLUMES_TEXT_SIZE], struct error *error) {
     struct buffer out = {0};
     struct bytes base = base_folder(data), rest = bytes_trim(bytes_from_text(value));
     size_t count = 0;
     bool good = true;
     for (size_t i = 0; rest.size == 0 && i < ARRAY_COUNT(standard_names); i++)
-        buffer_printf(&out, "/home/jovyan/%s=%.*s/%s\n", standard_names[i], BYTES_ARGS(base), standard_names[i]);
+        buffer_printf(&out, "%s/%s=%.*s/%s\n", home, standard_names[i], BYTES_ARGS(base), standard_names[i]);
     while (good && rest.size > 0) {
         size_t comma = bytes_find(rest, ',', 0);
         size_t size = comma == SIZE_MAX ? rest.size : comma;
         good = append_volume(&out, bytes_trim(bytes_slice(rest, 0, size)), base, error);
         rest = comma == SIZE_MAX ? BYTES_NULL : bytes_slice(rest, comma + 1, rest.size - comma - 1);
-        if (good && (++count > VOLUME_COUNT_MAX || out.size >= VOLUMES_TEXT_SIZE))
-            good = error_set(error, ERROR_LIMIT, "raudal.volumes: at most %d volumes are possible", VOLUME_COUNT_MAX);
+        if (good && (++count > VOLUME_COUNT_MAX - 1 || out.size >= VOLUMES_TEXT_SIZE))
+            good =
+                error_set(error, ERROR_LIMIT, "raudal.volumes: at most %d volumes are possible", VOLUME_COUNT_MAX - 1);
     }
+    char found[PATH_MAX];
+    if (good && with_home && !volumes_find(buffer_text(&out), home, found, sizeof found))
+        buffer_printf(&out, "%s=%s/home\n", home, data);
     snprintf(text, VOLUMES_TEXT_SIZE, "%s", good ? buffer_text(&out) : "");
     buffer_free(&out);
     return good;
@@ -152,9 +162,25 @@ static bool cover(const char *folder, struct error *error) {
     return good;
 }
 
-/* Makes `path` a folder of this mount namespace. *covered is the device of the file system that covers its parent, once
- * there is one. */
-static bool make_place(const char *path, dev_t *covered, struct error *error) {
+struct mounting {
+    struct store_volume volumes[VOLUME_COUNT_MAX];
+    size_t count;
+    dev_t covered; /* device of the file system that covers a parent, once there is one */
+};
+
+/* Whether a folder of this namespace is a volume's, or below it: there a place is made as it is in a container. */
+static bool is_in_volume(const struct mounting *mounting, const char *folder) {
+    for (size_t i = 0; i < mounting->count; i++) {
+        size_t size = strlen(mounting->volumes[i].container_path);
+        if (strncmp(folder, mounting->volumes[i].container_path, size) == 0 &&
+            (folder[size] == 0 || folder[size] == '/') && is_folder(mounting->volumes[i].machine_path))
+            return true;
+    }
+    return false;
+}
+
+/* Makes `path` a folder of this mount namespace. */
+static bool make_place(struct mounting *mounting, const char *path, struct error *error) {
     struct stat found;
     char part[PATH_MAX];
     if (is_folder(path))
@@ -166,10 +192,10 @@ static bool make_place(const char *path, dev_t *covered, struct error *error) {
             return error_set(error, ERROR_UNSUPPORTED, "%s: there is no folder for it below /", path);
         *slash = 0;
     } while (!is_folder(part));
-    if (stat(part, &found) != 0 || found.st_dev != *covered) {
+    if (!is_in_volume(mounting, part) && (stat(part, &found) != 0 || found.st_dev != mounting->covered)) {
         if (!cover(part, error) || stat(part, &found) != 0)
             return false;
-        *covered = found.st_dev;
+        mounting->covered = found.st_dev;
     }
     for (size_t at = strlen(part); path[at] != 0;) {
         at += 1 + strcspn(path + at + 1, "/");
@@ -180,19 +206,28 @@ static bool make_place(const char *path, dev_t *covered, struct error *error) {
     return true;
 }
 
+static bool mount_volume(struct mounting *mounting, const struct store_volume *volume, struct error *error) {
+    const char *from = volume->machine_path, *to = volume->container_path;
+    if (!is_folder(from) || strcmp(from, to) == 0)
+        return true;
+    return make_place(mounting, to, error) && (mount(from, to, NULL, MS_BIND | MS_REC, NULL) == 0 ||
+                                                  error_system(error, errno, "mounting %s over %s", from, to));
+}
+
+/* Outer folders first. */
+static int compare_volumes(const void *a, const void *b) {
+    const struct store_volume *first = a, *second = b;
+    return strcmp(first->container_path, second->container_path);
+}
+
 bool volumes_mount(const char *text, struct error *error) {
-    struct store_volume volumes[VOLUME_COUNT_MAX];
+    struct mounting mounting = {.covered = 0};
     char *copy, folder[PATH_MAX];
-    size_t count = volumes_parse(text, volumes, &copy);
-    dev_t covered = 0;
     bool good = true, inside = getcwd(folder, sizeof folder) != NULL;
-    for (size_t i = 0; good && i < count; i++) {
-        const char *from = volumes[i].machine_path, *to = volumes[i].container_path;
-        if (!is_folder(from) || strcmp(from, to) == 0)
-            continue;
-        good = make_place(to, &covered, error) && (mount(from, to, NULL, MS_BIND | MS_REC, NULL) == 0 ||
-                                                      error_system(error, errno, "mounting %s over %s", from, to));
-    }
+    mounting.count = volumes_parse(text, mounting.volumes, &copy);
+    qsort(mounting.volumes, mounting.count, sizeof mounting.volumes[0], compare_volumes);
+    for (size_t i = 0; good && i < mounting.count; i++)
+        good = mount_volume(&mounting, &mounting.volumes[i], error);
     free(copy);
     if (inside && chdir(folder) != 0) /* by its name again: it may lie below what was covered */
         return error_system(error, errno, "%s", folder);

@@ -13,8 +13,13 @@
 enum { VOLUME_COUNT_MAX = 16, VOLUMES_TEXT_SIZE = 16384 };
 
 /* The setting's value as lines. An empty value gives sessions and datasets: in the data folder, or beside it when the
- * data folder is a project's .raudal. Relative folders are those of the project or of the data folder. */
-bool volumes_from_setting(const char *value, const char *data, char text[VOLUMES_TEXT_SIZE], struct error *error);
+ * data folder is a project's .raudal. Relative folders are those of the project or of the data folder. with_home:
+ * /home/jovyan itself is DATA/home unless the value names it, so that what is made there is kept; not where the machine
+ * has a /home/jovyan of its own. It comes last: the first volume that a path lies in counts. */
+bool volumes_from_setting(
+    const char *value, const char *data, bool with_home, char text[VOLUMES_TEXT_SIZE], struct error *error);
+/* Whether the machine has no /home/jovyan. Not inside a program that sees ours. */
+bool volumes_home_is_free(void);
 /* The lines as the store wants them; strings point into *copy, which the caller frees. */
 size_t volumes_parse(const char *text, struct store_volume volumes[VOLUME_COUNT_MAX], char **copy);
 /* The machine's folder for a container path that is a volume itself; false when it is none. */

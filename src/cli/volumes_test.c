@@ -13,7 +13,7 @@
 static const char *lines(const char *setting, const char *data) {
     static char text[VOLUMES_TEXT_SIZE];
     struct error error;
-    if (!volumes_from_setting(setting, data, text, &error))
+    if (!volumes_from_setting(setting, data, false, text, &error))
         fail_msg("%s", error.message);
     return text;
 }
@@ -34,12 +34,20 @@ static void a_setting_replaces_them_and_relative_folders_are_the_projects(void *
         "/home/jovyan/d=/srv/d\n");
 }
 
+static void the_home_folder_is_kept_in_the_data_folder_unless_it_is_a_volume(void **state) {
+    char text[VOLUMES_TEXT_SIZE];
+    assert_true(volumes_from_setting("/work=/srv", "/data", true, text, NULL));
+    assert_string_equal(text, "/work=/srv\n/home/jovyan=/data/home\n");
+    assert_true(volumes_from_setting("/home/jovyan=/srv", "/data", true, text, NULL));
+    assert_string_equal(text, "/home/jovyan=/srv\n");
+}
+
 static void what_is_no_pair_of_folders_is_refused_by_name(void **state) {
     static const char *const wrong[] = {"datasets", "datasets=/srv", "/a=", "=/srv", "/a=/b,,"};
     char text[VOLUMES_TEXT_SIZE];
     struct error error;
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
-        assert_false(volumes_from_setting(wrong[i], "/data", text, &error));
+        assert_false(volumes_from_setting(wrong[i], "/data", false, text, &error));
         assert_non_null(strstr(error.message, "raudal.volumes"));
     }
 }
@@ -61,6 +69,7 @@ int main(void) {
         cmocka_unit_test(sessions_and_datasets_are_there_without_a_setting),
         cmocka_unit_test(a_project_has_them_beside_its_data_folder),
         cmocka_unit_test(a_setting_replaces_them_and_relative_folders_are_the_projects),
+        cmocka_unit_test(the_home_folder_is_kept_in_the_data_folder_unless_it_is_a_volume),
         cmocka_unit_test(what_is_no_pair_of_folders_is_refused_by_name),
         cmocka_unit_test(the_lines_are_found_again),
     };

@@ -152,6 +152,8 @@ static bool choose_root(const struct lab *lab, char root[PATH_MAX], struct error
     good = good && (seen || lab_make_folder(root, error));
     for (size_t i = 0; good && !seen && i < count; i++) {
         const char *slash = strrchr(volumes[i].container_path, '/');
+        if (strcmp(volumes[i].container_path, home) == 0)
+            continue;
         snprintf(link, sizeof link, "%s/%.200s", root, slash == NULL ? volumes[i].container_path : slash + 1);
         unlink(link);
         if (symlink(volumes[i].machine_path, link) != 0)

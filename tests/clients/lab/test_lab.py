@@ -193,6 +193,7 @@ for path in ("/home/jovyan/datasets/mine.csv", "file:/home/jovyan/datasets/mine.
              "file:///home/jovyan/datasets/sensores"):
     print(spark.read.csv(path, header=True).count())
 spark.range(3).write.parquet("/home/jovyan/sessions/written")
+open("/home/jovyan/kept.txt", "w").write("at the top of JupyterLab")
 import pandas
 print(len(pandas.read_parquet("written")))
 """)
@@ -202,6 +203,7 @@ print(len(pandas.read_parquet("written")))
     assert "Created topic from-a-cell." in lines
     assert cells[1]["output"].split() == ["1", "1", "427", "3"]
     assert list((lab.raudal.data / "sessions" / "written").glob("*.parquet"))
+    assert (lab.raudal.data / "home" / "kept.txt").exists()
 
 
 def test_the_folders_of_home_are_still_there_and_nothing_is_left_on_the_machine(lab):
