@@ -2,10 +2,12 @@
  * container's view: localhost is the container's address, HOSTNAME its name; paths of the images' own tools
  * (/opt/kafka/bin/kafka-topics.sh) mean ours. */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -29,6 +31,44 @@ static const char *own_tool(const char *word) {
         if (strlen(names[i]) == size && strncmp(names[i], name, size) == 0)
             return name;
     return NULL;
+}
+
+static bool is_shell(const char *word) {
+    static const char *const shells[] = {"bash", "sh", "dash", "ash"};
+    const char *slash = strrchr(word, '/'), *name = slash == NULL ? word : slash + 1;
+    for (size_t i = 0; i < ARRAY_COUNT(shells); i++)
+        if (strcmp(name, shells[i]) == 0)
+            return true;
+    return false;
+}
+
+/* The line of sh -c with the images' paths of tools (/opt/kafka/bin/kafka-topics.sh) as our tools' names, which are on
+ * PATH. Owned by the caller. */
+static char *map_line(const char *line) {
+    struct buffer out = {0};
+    bool at_start = true; /* of a word */
+    while (*line != 0) {
+        size_t size = strcspn(line, " \t\n;|&()<>'\"`");
+        char word[PATH_MAX];
+        const char *tool = NULL;
+        if (at_start && line[0] == '/' && size > 0 && size < sizeof word) {
+            memcpy(word, line, size);
+            word[size] = 0;
+            tool = own_tool(word);
+        }
+        if (tool != NULL)
+            buffer_append_text(&out, tool);
+        else
+            buffer_append(&out, line, size);
+        line += size;
+        at_start = *line != 0;
+        if (*line != 0)
+            buffer_append_byte(&out, (uint8_t)*line++);
+    }
+    char *mapped = strdup(buffer_text(&out));
+    ASSERT(mapped != NULL);
+    buffer_free(&out);
+    return mapped;
 }
 
 static void set_variable(void *argument, const char *value) {
@@ -69,6 +109,17 @@ static bool is_found(const char *word) {
     return false;
 }
 
+/* Words after the -c of a shell: its line is the first of them. */
+static void map_shell_line(char **words) {
+    if (!is_shell(words[0]))
+        return;
+    for (int i = 1; words[i] != NULL && words[i][0] == '-'; i++)
+        if (words[i][strlen(words[i]) - 1] == 'c' && words[i][1] != '-' && words[i + 1] != NULL) {
+            words[i + 1] = map_line(words[i + 1]); /* for the life of the process */
+            return;
+        }
+}
+
 static int run_command(struct docker_call *call, const struct container *container, char **words, const char *folder) {
     const char *tool = own_tool(words[0]);
     if (tool != NULL) {
@@ -87,6 +138,7 @@ static int run_command(struct docker_call *call, const struct container *contain
             folder, strerror(errno));
         return 127;
     }
+    map_shell_line(words);
     setenv("HOSTNAME", container->service->container, 1);
     return run_in_view(call, container, words);
 }
@@ -125,6 +177,9 @@ int docker_exec(struct docker_call *call) {
         if (child != 0)
             return child < 0 ? 1 : 0;
         setsid();
+        int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+        for (int i = 0; i <= 2 && null >= 0; i++)
+            dup2(null, i);
     }
     return run_command(call, container, call->argv + 2, folder);
 }
@@ -162,6 +217,8 @@ static int print_logs(const struct docker_call *call, struct container **chosen,
         }
         fflush(stdout);
         pid_t child = fork();
+        if (child == 0)
+            prctl(PR_SET_PDEATHSIG, SIGTERM);
         if (child == 0)
             _exit(print_log(call, chosen[i], *reading, with_prefix) ? 0 : 1);
         children += child > 0;

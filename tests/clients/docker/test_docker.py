@@ -44,6 +44,10 @@ def test_exec(raudal, docker, tmp_path):
                   "lesson").ok().stdout == "Created topic lesson.\n"
     for path in ("/opt/kafka/bin/kafka-topics.sh", "/opt/bitnami/kafka/bin/kafka-topics.sh", "/usr/bin/kafka-topics"):
         assert docker("exec", "kafka", path, "--bootstrap-server", "localhost:9092", "--list").ok().stdout == "lesson\n"
+    line = "/opt/kafka/bin/kafka-topics.sh --bootstrap-server localhost:9092 --list | grep -c lesson; ls /bin/sh"
+    assert docker("exec", "-it", "kafka", "bash", "-c", line).ok().stdout == "1\n/bin/sh\n"
+    assert docker("exec", "-d", "kafka", "sh", "-c", f"pwd > {tmp_path}/detached").ok().out == ""
+    wait_until(lambda: (tmp_path / "detached").exists(), 10, "the detached command")
     assert docker("exec", "namenode", "hdfs", "dfs", "-mkdir", "-p", "/lesson").ok().out == ""
     assert "/lesson" in docker("exec", "-i", "namenode", "/opt/hadoop/bin/hdfs", "dfs", "-ls", "/").ok().stdout
     assert docker("exec", "-e", "WORD=hello", "kafka", "bash", "-c", "echo $WORD from $HOSTNAME").ok().stdout == "hello from kafka\n"
