@@ -97,12 +97,20 @@ static void add_application(void *argument, const struct connect_session_summary
             "operations", (json_int_t)summary->operation_count, "executions", (json_int_t)summary->execution_count));
 }
 
+static bool is_running(const json_t *row) {
+    return strcmp(page_text(row, "status"), "RUNNING") == 0;
+}
+
+/* Running queries first, then by their start. */
 static int compare_starts(const void *left, const void *right) {
+    bool left_runs = is_running(*(json_t *const *)left), right_runs = is_running(*(json_t *const *)right);
+    if (left_runs != right_runs)
+        return left_runs ? -1 : 1;
     int64_t a = page_number(*(json_t *const *)left, "startedMs"), b = page_number(*(json_t *const *)right, "startedMs");
     return a > b ? -1 : a < b;
 }
 
-/* The latest first; takes the array. */
+/* Takes the array. */
 static json_t *by_start(json_t *rows) {
     size_t count = json_array_size(rows), i;
     json_t *row, *sorted = json_array(), **items = calloc(count + 1, sizeof *items);

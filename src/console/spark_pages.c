@@ -199,8 +199,8 @@ static void draw_programs(
 static void draw_queries(const struct page *page, json_t *rows, const char *headline, struct buffer *out) {
     size_t i;
     json_t *row;
-    page_table_begin(out, headline, WORD("name"), WORD("status"), WORD("runId"), WORD("started"), WORD("duration"),
-        WORD("inputPerSecond"), WORD("processPerSecond"), WORD("batch"), WORD("sink"), WORD("error"), WORD("stop"),
+    page_table_begin(out, headline, WORD("name"), WORD("status"), WORD("started"), WORD("duration"),
+        WORD("inputPerSecond"), WORD("processPerSecond"), WORD("batch"), WORD("sink"), WORD("stop"), WORD("error"),
         NULL);
     json_array_foreach(rows, i, row) {
         const char *name = page_text(row, "name"), *run_id = page_text(row, "runId");
@@ -208,18 +208,17 @@ static void draw_queries(const struct page *page, json_t *rows, const char *head
         buffer_append_text(out, "<tr>");
         draw_link(page, "queries", run_id, name[0] != 0 ? name : WORD("noName"), out);
         page_cell(out, "%s", page_text(row, "status"));
-        page_cell(out, "%s", run_id);
         draw_time(page_number(row, "startedMs"), out);
         draw_duration(page_number(row, "durationMs"), out);
         page_cell(out, "%.2f", json_number_value(json_object_get(row, "averageInputRowsPerSecond")));
         page_cell(out, "%.2f", json_number_value(json_object_get(row, "averageProcessedRowsPerSecond")));
         page_number_cell(out, page_number(row, "batchId"));
         page_cell(out, "%s", page_text(row, "sink"));
-        page_cell(out, "%.300s", page_text(row, "error"));
         if (running)
             draw_stop(page, "queries", run_id, out);
         else
             buffer_append_text(out, "<td></td>");
+        page_cell(out, "%.300s", page_text(row, "error"));
         buffer_append_text(out, "</tr>\n");
     }
     page_table_end(out);
@@ -373,6 +372,15 @@ static void draw_unknown(const struct page *page, const char *headline, struct b
     page_end(out);
 }
 
+static void draw_bad_records(const struct page *page, struct buffer *out) {
+    struct buffer headline = {0};
+    char count[32];
+    snprintf(count, sizeof count, "%lld", (long long)page_number(page->data, "badRecords"));
+    append_title(&headline, WORD("badRecords"), count);
+    draw_text(buffer_text(&headline), page_text(page->data, "firstBadRecord"), out);
+    buffer_free(&headline);
+}
+
 static void draw_query(struct page *page, struct buffer *out) {
     json_t *data = page->data, *progress = json_object_get(data, "progress");
     const char *name = page_text(data, "name");
@@ -395,7 +403,7 @@ static void draw_query(struct page *page, struct buffer *out) {
         page_text(data, "checkpoint")[0] != 0 ? page_text(data, "checkpoint") : WORD("temporary"));
     buffer_append_text(out, "</ul>\n");
     draw_text(WORD("error"), page_text(data, "error"), out);
-    draw_text(WORD("badRecords"), page_text(data, "firstBadRecord"), out);
+    draw_bad_records(page, out);
     if (json_is_object(progress)) {
         char *text = json_dumps(progress, JSON_INDENT(2));
         draw_text(WORD("progress"), text, out);

@@ -79,6 +79,9 @@ void exec_engine_usage(struct exec_engine *engine, struct exec_usage *usage) {
         .memory_used = __atomic_load_n(&engine->memory_used, __ATOMIC_RELAXED),
         .memory_used_max = __atomic_load_n(&engine->memory_used_max, __ATOMIC_RELAXED),
     };
+    if (usage->memory_used_max < usage->memory_used) { /* state adds to it without a look at the maximum */
+        usage->memory_used_max = usage->memory_used;
+    }
 }
 
 /* ---- source classes ---- */

@@ -114,7 +114,7 @@ def test_new_folder_rename_and_delete(show, hdfs):
     page.get_by_role("button", name="Actions for vieja").click()
     page.get_by_role("button", name="Delete").click()
     dialog = page.get_by_role("dialog", name="Delete vieja?")
-    dialog.get_by_text("1 files, 4.9 KB").wait_for()
+    dialog.get_by_text("files: 1, 4.9 KB").wait_for()
     dialog.get_by_role("button", name="Cancel").click()
     assert hdfs.stat("/vieja") is not None
     page.get_by_role("button", name="Actions for vieja").click()

@@ -87,8 +87,8 @@ def test_a_running_query_shows_its_rates_phases_and_progress(show, program):
     progress = page.get_by_label("Latest progress").inner_text()
     assert '"numInputRows"' in progress and '"triggerExecution"' in progress
     assert "Scan rate" in page.get_by_label("Plan").inner_text()
-    before = re.search(r"(\d+) batches", page.inner_text(".tiles"))[1]
-    wait_until(lambda: re.search(r"(\d+) batches", page.inner_text(".tiles"))[1] != before, 15, "another batch, without a reload")
+    before = re.search(r"Batches: (\d+)", page.inner_text(".tiles"))[1]
+    wait_until(lambda: re.search(r"Batches: (\d+)", page.inner_text(".tiles"))[1] != before, 15, "another batch, without a reload")
 
 
 def test_a_stateful_query_shows_its_state_and_watermark(show, program):
@@ -122,7 +122,7 @@ def test_records_that_do_not_fit_are_told_with_the_first(show, program):
     page.get_by_role("link", name="rara").click()
     notice = page.locator(".notice.warn")
     notice.wait_for()
-    assert "records did not fit the schema" in notice.inner_text() and "valor" in notice.inner_text() and "muchos" in notice.inner_text()
+    assert "Records that did not fit the schema" in notice.inner_text() and "valor" in notice.inner_text() and "muchos" in notice.inner_text()
 
 
 def test_sql_executions_show_their_plan_and_operators(show, program):

@@ -44,7 +44,7 @@ export function WorkerRows({ workers }: { workers: Usage[] }) {
 export function OverviewPage() {
   const overview = useLive<Overview>('api/spark/overview');
   const programs = useLive<Rows<Program>>(`api/spark/programs?state=RUNNING&size=${SHOWN}`);
-  const queries = useLive<Rows<Query>>(`api/spark/queries?sort=-startedMs&size=${SHOWN}`);
+  const queries = useLive<Rows<Query>>(`api/spark/queries?size=${SHOWN}`);
   const executions = useLive<Rows<Execution>>('api/spark/executions?size=5');
   const data = overview.data;
   const cores = useHistory(data?.usage.coresUsed ?? null);

@@ -23,7 +23,7 @@ function Fast({ query }: { query: QueryDetail }) {
     [t('input'), running ? `${perSecond(query.inputRowsPerSecond)} /s` : '–', t('average', perSecond(query.averageInputRowsPerSecond))],
     [t('process'), running ? `${perSecond(query.processedRowsPerSecond)} /s` : '–', t('average', perSecond(query.averageProcessedRowsPerSecond))],
     [t('batchDuration'), duration(query.batchMs), `${t('batch')}: ${query.batchId < 0 ? '–' : count(query.batchId)}`],
-    [t('inputRows'), count(query.inputRows), `${count(query.batches)} ${t('batches').toLowerCase()}`],
+    [t('inputRows'), count(query.inputRows), `${t('batches')}: ${count(query.batches)}`],
   ];
   if (state > 0 || (query.progress?.stateOperators.length ?? 0) > 0) tiles.push([t('stateRows'), count(state), ' ']);
   if (watermark) tiles.push([t('watermark'), watermark.slice(11, 23), watermark.slice(0, 10)]);
