@@ -14,7 +14,7 @@
 static const char *const few_partitions[] = {"offsets.topic.num.partitions", "2",
     "transaction.state.log.num.partitions", "2", "group.initial.rebalance.delay.ms", "0", NULL};
 static const char *const synced[] = {"offsets.topic.num.partitions", "2", "transaction.state.log.num.partitions", "2",
-    "log.flush.interval.messages", "1", NULL};
+    "log.flush.interval.messages", "1", "log.segment.bytes", "1048576", NULL};
 
 struct actor { /* a transactional producer by hand */
     struct test_connection *connection;
@@ -409,6 +409,35 @@ static void test_synced_transactions_are_whole_after_a_power_cut(void **state) {
     tester_stop(&tester);
 }
 
+/* Below the recovery point nothing is scanned after a power cut: what was aborted must stand in the index by then. */
+static void abort_and_cut_power(uint64_t seed) {
+    struct tester tester;
+    tester_start(&tester, seed, synced);
+    sim_faults(tester.world)->ordered_metadata = true;
+    struct test_connection *connection = tester_connect(&tester);
+    test_create_topic(connection, "events", 1);
+    struct actor actor = actor_of(connection, "a", 2);
+    assert_int_equal(produce(&actor, "events", 0, 3), KAFKA_NONE);
+    assert_int_equal(end(&actor, false), KAFKA_NONE);
+    for (int i = 0; i < 20; i++) /* until there is a second segment: the last one is always scanned */
+        assert_int_equal(produce(&actor, "events", 0, 8000), KAFKA_NONE);
+    assert_int_equal(end(&actor, true), KAFKA_NONE);
+    int before = count_committed(connection, "events", 0);
+    sim_run_for(tester.world, 130000); /* the recovery point is written once a minute */
+    test_connection_close(connection);
+    tester_crash(&tester, SIM_CRASH_POWER, seed);
+    connection = tester_connect(&tester);
+    assert_int_equal(count_committed(connection, "events", 0), before);
+    assert_int_equal(before % 8000, 0);
+    test_connection_close(connection);
+    tester_stop(&tester);
+}
+
+static void test_an_abort_is_remembered_over_a_power_cut(void **state) {
+    for (uint64_t seed = 20; seed < 26; seed++)
+        abort_and_cut_power(seed);
+}
+
 /* ---- the embedded producer ---- */
 
 struct embedded {
@@ -553,6 +582,7 @@ int main(void) {
         cmocka_unit_test(test_what_is_left_open_expires),
         cmocka_unit_test(test_an_open_transaction_survives_a_crash),
         cmocka_unit_test(test_synced_transactions_are_whole_after_a_power_cut),
+        cmocka_unit_test(test_an_abort_is_remembered_over_a_power_cut),
         cmocka_unit_test(test_a_batch_and_its_offsets_come_together),
         cmocka_unit_test(test_committed_records_are_told_from_hidden_ones),
     };
