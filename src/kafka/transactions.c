@@ -362,6 +362,10 @@ void transactions_destroy(struct transactions *transactions) {
     if (!transactions)
         return;
     size_t cursor = 0;
+    transactions->closing = true;
+    for (struct map_entry *entry; (entry = map_next(&transactions->by_id, &cursor));)
+        tell_waiters(entry->value);
+    cursor = 0;
     for (struct map_entry *entry; (entry = map_next(&transactions->by_id, &cursor));)
         transaction_free(entry->value);
     map_free(&transactions->by_id);
@@ -403,6 +407,8 @@ int16_t transaction_init(struct transactions *transactions, struct bytes id, int
     int16_t epoch, struct transaction **transaction, struct transaction_place *place) {
     int64_t timeout_max_ms = config_integer(&transactions->broker->config, "transaction.max.timeout.ms");
     *place = (struct transaction_place){0};
+    if (transactions->closing)
+        return KAFKA_COORDINATOR_NOT_AVAILABLE;
     if (id.size == 0 || !bytes_is_utf8(id))
         return KAFKA_INVALID_REQUEST;
     if (timeout_ms <= 0 || timeout_ms > timeout_max_ms)

@@ -57,6 +57,7 @@ struct transactions {
     struct world_timer *timer, *expiry_timer;
     size_t ongoing_count;
     bool timer_running;
+    bool closing; /* the broker stops: nothing new begins */
 };
 
 /* Where a record of the coordinator went, for waiting until it is committed; log NULL: nothing was written. */

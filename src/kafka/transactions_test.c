@@ -438,6 +438,66 @@ static void test_an_abort_is_remembered_over_a_power_cut(void **state) {
         abort_and_cut_power(seed);
 }
 
+/* ---- a full disk ---- */
+
+static void test_a_full_disk_leaves_the_decision_open(void **state) {
+    struct tester tester;
+    tester_start(&tester, 40, few_partitions);
+    struct test_connection *connection = tester_connect(&tester);
+    test_create_topic(connection, "events", 2);
+    struct actor actor = actor_of(connection, "a", 1);
+    assert_int_equal(produce(&actor, "events", 0, 3), KAFKA_NONE);
+    sim_faults(tester.world)->no_space_ppm = 1000000;
+    assert_int_equal(end(&actor, true), KAFKA_COORDINATOR_NOT_AVAILABLE);
+    assert_int_equal(add(&actor, "events", 1), KAFKA_COORDINATOR_NOT_AVAILABLE);
+    assert_int_equal(init(&actor, 60000), KAFKA_COORDINATOR_NOT_AVAILABLE);
+    sim_faults(tester.world)->no_space_ppm = 0;
+    assert_int_equal(count_committed(connection, "events", 0), 0);
+    actor.producer_id = 0;
+    actor.epoch = 0;
+    assert_int_equal(end(&actor, true), KAFKA_NONE);
+    assert_int_equal(count_committed(connection, "events", 0), 3);
+    test_connection_close(connection);
+    tester_stop(&tester);
+}
+
+static void test_markers_that_do_not_fit_come_later(void **state) {
+    struct tester tester;
+    struct kafka_end_txn_request body;
+    struct kafka_end_txn_reply reply;
+    tester_start(&tester, 41, synced);
+    struct test_connection *connection = tester_connect(&tester), *other = tester_connect(&tester);
+    test_create_topic(connection, "events", 2);
+    struct actor actor = actor_of(connection, "a", 1);
+    assert_int_equal(produce(&actor, "events", 0, 3), KAFKA_NONE);
+    assert_int_equal(produce(&actor, "events", 1, 2), KAFKA_NONE);
+    wire_set_defaults(&kafka_end_txn_request_struct, &body);
+    body.transactional_id = actor.id;
+    body.producer_id = actor.producer_id;
+    body.producer_epoch = actor.epoch;
+    body.committed = true;
+    sim_faults(tester.world)->pool_delay_us_max = 200000; /* the sync of the decision */
+    test_send(connection, &kafka_end_txn_request_message, 3, &body);
+    sim_run_for(tester.world, 5);
+    assert_false(connection->answered);
+    sim_faults(tester.world)->no_space_ppm = 1000000;
+    assert_true(test_wait(connection, 60000));
+    test_reply(connection, &kafka_end_txn_reply_message, 3, &reply);
+    assert_int_equal(reply.error_code, KAFKA_NONE); /* it is decided */
+    assert_int_equal(count_committed(other, "events", 0), 0);
+    assert_int_equal(add(&actor, "events", 1), KAFKA_CONCURRENT_TRANSACTIONS);
+    sim_faults(tester.world)->no_space_ppm = 0;
+    sim_run_for(tester.world, 5000);
+    assert_int_equal(count_committed(other, "events", 0), 3);
+    assert_int_equal(count_committed(other, "events", 1), 2);
+    assert_int_equal(produce(&actor, "events", 1, 2), KAFKA_NONE);
+    assert_int_equal(end(&actor, true), KAFKA_NONE);
+    assert_int_equal(count_committed(other, "events", 1), 4);
+    test_connection_close(connection);
+    test_connection_close(other);
+    tester_stop(&tester);
+}
+
 /* ---- the embedded producer ---- */
 
 struct embedded {
@@ -583,6 +643,8 @@ int main(void) {
         cmocka_unit_test(test_an_open_transaction_survives_a_crash),
         cmocka_unit_test(test_synced_transactions_are_whole_after_a_power_cut),
         cmocka_unit_test(test_an_abort_is_remembered_over_a_power_cut),
+        cmocka_unit_test(test_a_full_disk_leaves_the_decision_open),
+        cmocka_unit_test(test_markers_that_do_not_fit_come_later),
         cmocka_unit_test(test_a_batch_and_its_offsets_come_together),
         cmocka_unit_test(test_committed_records_are_told_from_hidden_ones),
     };

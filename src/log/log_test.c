@@ -518,6 +518,23 @@ static void transactions_hold_the_stable_offset_and_name_the_aborted(void **stat
     }
 }
 
+static void deleted_records_of_an_open_transaction_do_not_hold_readers_before_the_start(void **state) {
+    struct fixture *f = *state;
+    struct log_append_result result;
+    int64_t start_offset;
+    start(f);
+    struct spec spec = {.count = 4, .timestamp = 1, .producer_id = 7, .attributes = RECORD_BATCH_TRANSACTIONAL};
+    assert_int_equal(append_spec(f, spec, &result), LOG_STATUS_OK);
+    append(f, 2, 1);
+    assert_int_equal(log_delete_records(f->log, 5, &start_offset, &f->error), LOG_STATUS_OK);
+    assert_int_equal(log_last_stable_offset(f->log), 5);
+    struct log_view view;
+    assert_int_equal(log_read_map(f->log, 5, 1 << 20, LOG_READ_COMMITTED, &view, &f->error), LOG_STATUS_OK);
+    assert_null(view.map);
+    write_marker(f, 7, 1);
+    assert_int_equal(log_last_stable_offset(f->log), 7);
+}
+
 static void compaction_keeps_the_newest_of_every_key(void **state) {
     struct fixture *f = *state;
     struct log_append_result result;
@@ -637,6 +654,7 @@ int main(void) {
         TEST(deleted_records_stay_deleted),
         TEST(producers_repeat_without_writing_twice),
         TEST(transactions_hold_the_stable_offset_and_name_the_aborted),
+        TEST(deleted_records_of_an_open_transaction_do_not_hold_readers_before_the_start),
         TEST(compaction_keeps_the_newest_of_every_key),
         TEST(waiters_are_woken_by_what_they_wait_for),
         TEST(bad_appends_are_refused_whole),

@@ -256,7 +256,7 @@ struct found {
 
 static int64_t isolation_limit(struct partition_log *log, enum log_isolation isolation) {
     return isolation == LOG_READ_TO_END      ? atomic_get(&log->end_offset)
-           : isolation == LOG_READ_COMMITTED ? atomic_get(&log->stable_offset)
+           : isolation == LOG_READ_COMMITTED ? log_last_stable_offset(log)
                                              : atomic_get(&log->high_watermark);
 }
 
@@ -324,7 +324,7 @@ static enum log_status begin_read(struct partition_log *log, int64_t offset, siz
     for (int attempt = 0;; attempt++) {
         int64_t limit = isolation_limit(log, isolation);
         offsets[0] = atomic_get(&log->high_watermark);
-        offsets[1] = atomic_get(&log->stable_offset);
+        offsets[1] = log_last_stable_offset(log);
         offsets[2] = atomic_get(&log->start_offset);
         if (log_is_closed(log)) {
             error_set(error, ERROR_CLOSED, "partition %s is closed", log->name);
@@ -501,8 +501,10 @@ int64_t log_end_offset(struct partition_log *log) {
 int64_t log_high_watermark(struct partition_log *log) {
     return atomic_get(&log->high_watermark);
 }
+/* Records of an open transaction may have been deleted (DeleteRecords): what is left is waited for from there on. */
 int64_t log_last_stable_offset(struct partition_log *log) {
-    return atomic_get(&log->stable_offset);
+    int64_t stable = atomic_get(&log->stable_offset), start = atomic_get(&log->start_offset);
+    return stable > start ? stable : start;
 }
 int64_t log_recovery_point(struct partition_log *log) {
     return atomic_get(&log->recovery_point);
