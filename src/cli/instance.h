@@ -49,8 +49,8 @@ void instance_print_services(const struct instance *instance);
 void instance_lab_token(const char *data, char token[128]);
 bool instance_port_is_free(const char *address, uint16_t port);
 
-/* For a tool that found nobody: when the Raudal that RAUDAL_DATA or the working folder names runs and this service of it
- * is stopped, prints the sentence that names `docker start`. */
+/* For a tool that found nobody: when the Raudal that RAUDAL_DATA or the working folder names runs and this service of
+ * it is stopped, prints the sentence that names `docker start`. */
 void instance_say_stopped(enum service service);
 
 /* ---- for `up` ---- */

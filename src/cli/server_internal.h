@@ -91,6 +91,9 @@ bool server_start_kafka(struct server *server, struct server_failure *failure);
 void server_stop_kafka(struct server *server);
 bool server_start_zookeeper(struct server *server, struct server_failure *failure);
 void server_stop_zookeeper(struct server *server);
+/* The broker's own nodes in ZooKeeper, where both run. */
+void server_show_broker(struct server *server);
+void server_hide_broker(struct server *server);
 bool server_start_hdfs(struct server *server, struct server_failure *failure);
 void server_stop_hdfs(struct server *server);
 bool server_start_spark(struct server *server, struct server_failure *failure);

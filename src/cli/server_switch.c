@@ -14,9 +14,13 @@ struct switch_row {
 
 static void stop_kafka(struct server *server) {
     broker_suspend(server->broker);
+    server_hide_broker(server);
 }
 static bool start_kafka(struct server *server, struct error *error) {
-    return broker_resume(server->broker, error);
+    if (!broker_resume(server->broker, error))
+        return false;
+    server_show_broker(server);
+    return true;
 }
 
 static bool start_zookeeper(struct server *server, struct error *error) {

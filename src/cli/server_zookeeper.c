@@ -78,14 +78,25 @@ static void stop_timer(void *argument) {
     world_timer_destroy(mirror->timer);
 }
 
+void server_show_broker(struct server *server) {
+    if (server->zookeeper_mirror != NULL)
+        zookeeper_mirror_broker(server->zookeeper, 1, broker_cluster_id(server->broker), server->options.address,
+            server_port(server, SERVICE_KAFKA));
+}
+
+void server_hide_broker(struct server *server) {
+    if (server->zookeeper_mirror != NULL)
+        zookeeper_mirror_broker_gone(server->zookeeper);
+}
+
 static void start_mirror(struct server *server) {
     struct zookeeper_mirror *mirror = calloc(1, sizeof *mirror);
     ASSERT(mirror != NULL);
     mirror->server = server;
     mirror->changed = true;
     server->zookeeper_mirror = mirror;
-    zookeeper_mirror_broker(server->zookeeper, 1, broker_cluster_id(server->broker), server->options.address,
-        server_port(server, SERVICE_KAFKA));
+    if (!server->is_stopped[SERVICE_KAFKA])
+        server_show_broker(server);
     mirror->subscription = kafka_client_subscribe(broker_client(server->broker), mark_changed, mirror);
     world_loop_call(server->loops[SERVER_LOOP_WEB], start_timer, mirror);
 }

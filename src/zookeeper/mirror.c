@@ -72,7 +72,7 @@ static void remove_all(struct zookeeper *zookeeper, const char *path) {
 
 /* ---- messages from other threads ---- */
 
-enum mirror_kind { MIRROR_BROKER, MIRROR_TOPIC, MIRROR_REMOVED };
+enum mirror_kind { MIRROR_BROKER, MIRROR_BROKER_GONE, MIRROR_TOPIC, MIRROR_REMOVED };
 
 struct mirror_message {
     struct zookeeper *zookeeper;
@@ -184,11 +184,21 @@ static void mirror_topic(struct mirror_message *message) {
     buffer_free(&text);
 }
 
+void zk_mirror_stop(struct zookeeper *zookeeper) {
+    struct zk_session *session = zk_session_find(zookeeper, zookeeper->mirror_session_id);
+    if (zookeeper->mirror_session_id != 0 && session != NULL)
+        zk_session_end(zookeeper, session, 0);
+}
+
 static void apply_message(void *argument) {
     struct mirror_message *message = argument;
     switch (message->kind) {
     case MIRROR_BROKER:
         mirror_broker(message);
+        break;
+    case MIRROR_BROKER_GONE:
+        zk_mirror_stop(message->zookeeper);
+        message->zookeeper->mirror_session_id = 0;
         break;
     case MIRROR_TOPIC:
         mirror_topic(message);
@@ -201,12 +211,6 @@ static void apply_message(void *argument) {
     free_message(message);
 }
 
-void zk_mirror_stop(struct zookeeper *zookeeper) {
-    struct zk_session *session = zk_session_find(zookeeper, zookeeper->mirror_session_id);
-    if (zookeeper->mirror_session_id != 0 && session != NULL)
-        zk_session_end(zookeeper, session, 0);
-}
-
 void zookeeper_mirror_broker(
     struct zookeeper *zookeeper, int32_t broker_id, const char *cluster_id, const char *host, uint16_t port) {
     struct mirror_message *message = make_message(zookeeper, MIRROR_BROKER);
@@ -215,6 +219,10 @@ void zookeeper_mirror_broker(
     message->host = arena_strdup(&message->arena, host);
     message->port = port;
     world_loop_post(zookeeper->options.loop, apply_message, message);
+}
+
+void zookeeper_mirror_broker_gone(struct zookeeper *zookeeper) {
+    world_loop_post(zookeeper->options.loop, apply_message, make_message(zookeeper, MIRROR_BROKER_GONE));
 }
 
 void zookeeper_mirror_topic(struct zookeeper *zookeeper, const struct zookeeper_topic *topic) {

@@ -49,6 +49,8 @@ struct zookeeper_description zookeeper_describe(struct zookeeper *zookeeper);
  * to a session that lives as long as this process. */
 void zookeeper_mirror_broker(
     struct zookeeper *zookeeper, int32_t broker_id, const char *cluster_id, const char *host, uint16_t port);
+/* The broker's session ends and with it its ephemeral nodes, until the next zookeeper_mirror_broker. */
+void zookeeper_mirror_broker_gone(struct zookeeper *zookeeper);
 struct zookeeper_topic {
     const char *name;
     const char *topic_id; /* 22-character form, or NULL */

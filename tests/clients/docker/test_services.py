@@ -146,6 +146,21 @@ def test_the_datanode_falls(raudal):
     assert raudal.shell("hdfs dfs -cat /block").ok().stdout == "hello\n"
 
 
+def test_zookeeper_knows_which_brokers_run(raudal):
+    from kazoo.client import KazooClient
+    client = KazooClient(hosts=raudal.at("zookeeper"))
+    client.start(20)
+    assert client.get_children("/brokers/ids") == ["1"]
+    docker(raudal, "stop", "kafka").ok()
+    wait_until(lambda: client.get_children("/brokers/ids") == [], 10, "the end of the broker's node")
+    docker(raudal, "restart", "zookeeper").ok()
+    wait_until(lambda: client.connected, 30, "the connection's return")
+    assert client.retry(client.get_children, "/brokers/ids") == []
+    docker(raudal, "start", "kafka").ok()
+    wait_until(lambda: client.retry(client.get_children, "/brokers/ids") == ["1"], 10, "the broker's node")
+    client.stop()
+
+
 def test_zookeeper_falls(raudal):
     from kazoo.client import KazooClient
     client = KazooClient(hosts=raudal.at("zookeeper"))
