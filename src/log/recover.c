@@ -246,11 +246,22 @@ static bool step_over(struct scan *scan) {
     return true;
 }
 
+/* Below the recovery point checksums are not looked at; but a batch whose length is damaged leads into the midst of
+ * another one or to the end, and then its checksum decides. */
+static bool leads_on(const struct scan *scan, const struct record_batch *batch) {
+    struct scan next = *scan;
+    struct record_batch ignored;
+    next.position += (int64_t)batch->whole.size;
+    next.offset = record_batch_last_offset(batch) + 1;
+    bool at_end = next.position == (int64_t)scan->data.size;
+    return (!at_end && good_batch(&next, next.position, false, &ignored)) || record_batch_checksum_ok(batch);
+}
+
 static void scan_batches(struct scan *scan) {
     struct segment *segment = scan->segment;
     struct record_batch batch;
     while (scan->position < (int64_t)scan->data.size) {
-        if (!good_batch(scan, scan->position, false, &batch)) {
+        if (!good_batch(scan, scan->position, false, &batch) || !leads_on(scan, &batch)) {
             if (!step_over(scan))
                 break;
             continue;
