@@ -67,6 +67,12 @@ static const struct node *split_node(struct arena *arena, const struct node *nod
     for (size_t i = 0; i < split->groupings.count; i++)
         if (node_equal(&split->groupings.items[i]->node, node))
             return &column_of(arena, &split->grouping_outputs[i])->node;
+    if (node->tag == EXPRESSION_AGGREGATE_CALL && has_tag((const struct expression *)node, EXPRESSION_SUBQUERY)) {
+        raise_unsupported_feature_not_in_this_program(split->analyzer->error,
+            "A subquery in the argument of an aggregate function", "Compute it as a column in FROM (SELECT …) first.");
+        split->failed = true;
+        return NULL;
+    }
     if (node->tag == EXPRESSION_AGGREGATE_CALL)
         return &column_of(arena, output_of_call(split, (const struct expression *)node))->node;
     if (node->tag == EXPRESSION_CALL) {
