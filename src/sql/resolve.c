@@ -303,6 +303,11 @@ static const struct expression *resolve_kind(
     case EXPRESSION_PYTHON_UDF:
         return resolve_python(analyzer, scope, expression_python_udf_of(expression));
     case EXPRESSION_SUBQUERY:
+        if (scope->lambdas != NULL) {
+            raise_unsupported_subquery_expression_category_higher_order_function(analyzer->error);
+            fail_at(analyzer, &expression->node);
+            return NULL;
+        }
         return resolve_subquery(analyzer, scope, expression_subquery_of(expression));
     case EXPRESSION_LAMBDA_VARIABLE: {
         struct expression_attribute *attribute = expression_attribute_new(analyzer->arena);
