@@ -192,6 +192,8 @@ def _introduce():
     from urllib.parse import quote
     told = ("x-raudal-pid=", "x-raudal-file=", "x-raudal-python=", "x-raudal-folder=")
     words = [word for word in os.environ["SPARK_REMOTE"].split(";") if not word.startswith(told)]
+    if "/" not in words[0].partition("://")[2]:
+        words[0] += "/"     # arguments follow a path, also in an address of the user's own
     words.append(f"x-raudal-pid={os.getpid()}")
     interpreter = os.environ.get("PYSPARK_PYTHON") or sys.executable
     if interpreter:

@@ -321,6 +321,9 @@ def test_spark_remote_is_set_with_a_numeric_address(shared, environment):
     assert shared.shell("echo $SPARK_REMOTE").ok().stdout.startswith(f"sc://{shared.address}:15002")
     result = shared.run("import os; print(os.environ['SPARK_REMOTE'])", environment=environment("kafka-python-2"))
     assert result.ok().stdout.startswith(f"sc://{shared.address}:15002")
+    # An address of the user's own stays one that clients understand, though the start-up module adds to it.
+    own = shared.shell("SPARK_REMOTE=sc://example:15002 python3 -c 'import os; print(os.environ[\"SPARK_REMOTE\"])'").ok().stdout
+    assert own.startswith("sc://example:15002/;x-raudal-pid=")
 
 
 @pytest.mark.parametrize("tool", TOOLS)

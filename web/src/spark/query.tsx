@@ -38,7 +38,7 @@ function Fast({ query }: { query: QueryDetail }) {
 
 function Charts({ history }: { history: QueryDetail['history'] }) {
   if (history.times.length < 2) return null;
-  const ms = (value: number): string => duration(value);
+  const ms = (value: number): string => (value < 10 ? `${perSecond(value)} ms` : duration(value));
   return (
     <div class="columns charts">
       <section class="panel">
