@@ -262,7 +262,7 @@ static void write_commit(void *argument) {
                 (query->batch_id <= query->committed_until ||
                     checkpoint_write_commit(&query->checkpoint, query->batch_id, query->watermark_ms, &query->error));
     if (good && query->batch_id % 10 == 0) {
-        checkpoint_purge(&query->checkpoint, query->batch_id - BATCHES_RETAINED);
+        checkpoint_purge(&query->checkpoint, query->batch_id - query->state_files.versions_kept);
     }
     query->durations.commit_offsets = since_ms(query, start);
     world_loop_post(query->manager->options.loop, batch_committed, query);

@@ -35,7 +35,7 @@ while True:
         else:
             rows = rows.dropDuplicates(["number", "ts"])
         query = (rows.writeStream.format("parquet").option("path", "hdfs://namenode:9000/datos/" + mode)
-                 .option("checkpointLocation", "/checkpoint/" + mode).trigger(processingTime="40 milliseconds").start())
+                 .option("checkpointLocation", "/checkpoint/" + mode).trigger(processingTime="100 milliseconds").start())
         query.awaitTermination()
     except Exception as problem:
         text = str(problem)
@@ -70,7 +70,8 @@ class Producer(threading.Thread):
             for _ in range(2):
                 self.send(self.number, START + datetime.timedelta(milliseconds=10 * self.number))
             self.number += 1
-            self.client.poll(0.0002)
+            self.client.poll(0)
+            time.sleep(0.002)
         self.client.flush(120)
 
     def close_windows(self):
@@ -80,8 +81,9 @@ class Producer(threading.Thread):
 
 
 def rows_of(directory):
-    import pyarrow.parquet
-    return [row for path in sorted(glob.glob(f"{directory}/*.parquet")) for row in pyarrow.parquet.read_table(path).to_pylist()]
+    import pyarrow.dataset
+    files = sorted(glob.glob(f"{directory}/*.parquet"))
+    return pyarrow.dataset.dataset(files, format="parquet").to_table().to_pylist() if files else []
 
 
 def records_planned(checkpoint):
@@ -113,7 +115,7 @@ def test_state_survives_kills(start_raudal, mode):
                                         environment=Environment.get("course"))
     chance = random.Random(f"{SEED} {mode}")
     try:
-        wait_until(lambda: len(rows_of(directory)) > 20, 60, "the first rows")
+        wait_until(lambda: len(rows_of(directory)) > 20, 60, "the first rows", 0.5)
         for _ in range(ROUNDS):
             time.sleep(0.3 + chance.random() * 1.2)
             raudal.kill9()
@@ -126,13 +128,13 @@ def test_state_survives_kills(start_raudal, mode):
         if mode == "count":
             producer.close_windows()
             expected = expected_counts(producer.number)
-            wait_until(lambda: len(rows_of(directory)) >= len(expected), 90, "every window")
+            wait_until(lambda: len(rows_of(directory)) >= len(expected), 90, "every window", 1)
             rows = [((int((row["window"]["start"].replace(tzinfo=None) - START).total_seconds()), row["k"]),
                      (row["n"], row["s"])) for row in rows_of(directory)]
             assert len(rows) == len(dict(rows)), "a window comes out twice"
             assert dict(rows) == expected
         else:
-            wait_until(lambda: len(rows_of(directory)) >= producer.number, 30, "every number")
+            wait_until(lambda: len(rows_of(directory)) >= producer.number, 60, "every number", 1)
             assert sorted(row["number"] for row in rows_of(directory)) == list(range(producer.number))
     finally:
         producer.ended.set()
