@@ -190,7 +190,7 @@ static bool is_passed(
     bool by_key = side->limit.by == JOIN_FORGETS_BY_KEY, window = by_key ? side->limit.window : side->time_window;
     struct bytes image = by_key ? key : row;
     size_t field = by_key ? side->limit.key : side->time_column, fields = by_key ? join->key_count : row_fields;
-    if (side->limit.by == JOIN_KEEPS_ALL || row_image_is_null(image, field)) {
+    if (side->limit.by == JOIN_KEEPS_ALL || side->limit.never || row_image_is_null(image, field)) {
         return false;
     }
     watermark_ms += by_key ? 0 : side->limit.offset_ms;
@@ -411,6 +411,7 @@ static void keep_rows(struct op_run *run, int s, const struct meeting *meeting) 
     struct column **columns = ARENA_ARRAY(&arena, struct column *, side->column_count + 1);
     struct column *marks = column_create(&arena, type_simple(TYPE_BOOLEAN), count);
     int64_t updated = 0;
+    bool second = s == (join->type == JOIN_LEFT_SEMI ? LEFT : RIGHT);
     for (size_t i = 0; i < side->column_count; i++) {
         columns[i] = meeting->rows->columns[i];
     }
@@ -423,7 +424,10 @@ static void keep_rows(struct op_run *run, int s, const struct meeting *meeting) 
         struct bytes own = row_images_at(&meeting->images, i), row = row_images_at(&images, i);
         bool unmatched_outer = side->outer && !meeting->matched[i];
         bool came_out = join->type == JOIN_LEFT_SEMI && s == LEFT && meeting->matched[i];
-        if (came_out || (!unmatched_outer && is_passed(join, side, own, row, side->column_count + 1))) {
+        /* Rows of the side that goes first meet the other side's rows of this batch, even when they are over already.
+         */
+        bool over = second && !unmatched_outer && is_passed(join, side, own, row, side->column_count + 1);
+        if (came_out || over) {
             continue;
         }
         int64_t number = count_of(side, partition, own);

@@ -85,22 +85,40 @@ static int64_t floor_ms(int64_t microseconds) {
     return microseconds / 1000 - (microseconds % 1000 < 0);
 }
 
+/* number < column of the side in question: to Spark a bound of time like the others, and the least of them. */
+static bool is_plain_bound(
+    const struct relation_join *join, const struct expression *lesser, const struct expression *greater, bool left) {
+    lesser = expression_strip(lesser);
+    greater = expression_strip(greater);
+    if (!expression_is_literal(lesser) || !type_is_numeric(lesser->type) || greater->node.tag != EXPRESSION_COLUMN ||
+        !type_is_numeric(greater->type)) {
+        return false;
+    }
+    bool from_left = (size_t)expression_column_of(greater)->ordinal < join->left->output_count;
+    return from_left == left;
+}
+
 /* Takes the least offset over all comparisons of a condition. */
-static void find_offset(
-    const struct relation_join *join, const struct expression *condition, bool left, bool *found, int64_t *offset_ms) {
+static void find_offset(const struct relation_join *join, const struct expression *condition, bool left, bool *found,
+    struct join_limit *limit) {
     const struct expression_call *call = condition->node.tag == EXPRESSION_CALL ? expression_call_of(condition) : NULL;
     if (call == NULL) {
         return;
     }
     int id = call->function->id;
     if (id == FUNCTION_AND) {
-        find_offset(join, call->arguments.items[0], left, found, offset_ms);
-        find_offset(join, call->arguments.items[1], left, found, offset_ms);
+        find_offset(join, call->arguments.items[0], left, found, limit);
+        find_offset(join, call->arguments.items[1], left, found, limit);
         return;
     }
     bool less = id == FUNCTION_LESS || id == FUNCTION_LESS_OR_EQUAL;
     bool greater = id == FUNCTION_GREATER || id == FUNCTION_GREATER_OR_EQUAL;
     if (!less && !greater) {
+        return;
+    }
+    const struct expression *const *items = call->arguments.items;
+    if (is_plain_bound(join, items[less ? 0 : 1], items[less ? 1 : 0], left)) {
+        limit->never = true;
         return;
     }
     struct terms terms = {.join = join, .left = left, .usable = true};
@@ -112,13 +130,13 @@ static void find_offset(
     }
     bool equal = id == FUNCTION_LESS_OR_EQUAL || id == FUNCTION_GREATER_OR_EQUAL;
     int64_t offset = floor_ms(terms.constant_us) - equal;
-    *offset_ms = *found && *offset_ms < offset ? *offset_ms : offset;
+    limit->offset_ms = *found && limit->offset_ms < offset ? limit->offset_ms : offset;
     *found = true;
 }
 
 struct join_limit join_side_limit(struct arena *arena, const struct relation_join *join, bool left) {
     struct join_parts *parts = ARENA_NEW(arena, struct join_parts);
-    struct join_limit limit = {JOIN_KEEPS_ALL, 0, false, 0};
+    struct join_limit limit = {.by = JOIN_KEEPS_ALL};
     const struct relation *side = left ? join->left : join->right;
     int64_t delay;
     bool timed = false, found = false;
@@ -137,7 +155,7 @@ struct join_limit join_side_limit(struct arena *arena, const struct relation_joi
         timed = attribute_event_time(&side->output[i], &delay);
     }
     if (timed && parts->residual != NULL) {
-        find_offset(join, parts->residual, left, &found, &limit.offset_ms);
+        find_offset(join, parts->residual, left, &found, &limit);
         limit.by = found ? JOIN_FORGETS_BY_VALUE : JOIN_KEEPS_ALL;
     }
     return limit;

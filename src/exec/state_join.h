@@ -15,6 +15,7 @@ struct join_limit {
     size_t key;        /* BY_KEY: which one */
     bool window;       /* the time is a window, whose end counts */
     int64_t offset_ms; /* BY_VALUE: what the condition allows between the two times */
+    bool never;        /* BY_VALUE: as in Spark, a plain number bounds the rows too, as a time in 1970 */
 };
 
 /* How long rows of the left (or right) side may still find a partner. The join is bound: columns have ordinals. */
