@@ -126,7 +126,7 @@ def test_the_folders_are_shown_with_exercises_and_the_data_set(lab):
     assert sorted(entry["name"] for entry in listed) == ["datasets", "sessions"]
     assert lab.get("/api/contents/datasets/sensores/sensores.csv", lab.token).status_code == 200
     for folder in ("ejercicios", "exercises"):
-        assert len(lab.get(f"/api/contents/sessions/{folder}", lab.token).json()["content"]) == 11
+        assert len(lab.get(f"/api/contents/sessions/{folder}", lab.token).json()["content"]) == 12
 
 
 def test_nothing_asks_for_news_from_the_internet(lab):

@@ -118,8 +118,9 @@ def test_checkpoints_move_between_spark_and_raudal(raudal, environment, tmp_path
     assert found == expected, f"missing {expected - found}, too many {found - expected}"
     files = make_files(pipeline)
     expected, _ = run_parts(environment, pipeline, tmp_path / "spark", [("local", 14)], files)
-    ways = {"there": [("local", 6), (ours, 14)], "back": [(ours, 6), ("local", 14)],
-            "zigzag": [(ours, 3), ("local", 6), (ours, 9), ("local", 14)]}
+    ways = {"there": [("local", 6), (ours, 14)], "back": [(ours, 6), ("local", 14)]}
+    if pipeline == "tumbling":
+        ways["zigzag"] = [(ours, 3), ("local", 6), (ours, 9), ("local", 14)]
     for way, parts in ways.items():
         found, progress = run_parts(environment, pipeline, tmp_path / way, parts, files)
         assert found == expected, f"{way}: missing {expected - found}, too many {found - expected}"
