@@ -9,7 +9,7 @@
 #include "console/kafka_messages.h"
 #include "console/kafka_topics.h"
 
-enum { PLAIN_PAGE_SIZE = 100, PLAIN_MESSAGES = 50 };
+enum { PLAIN_PAGE_SIZE = 50, PLAIN_MESSAGES = 50 };
 
 /* ---- drawing ---- */
 
