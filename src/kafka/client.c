@@ -544,9 +544,9 @@ void client_describe_group(struct broker *broker, struct group *group, struct ka
         const struct committed_offset *committed = entry->value;
         const struct topic *topic = topic_find(broker, bytes_from_text(committed->topic));
         struct partition_log *log = topic ? topic_log(topic, committed->partition) : NULL;
-        info->offsets[info->offset_count++] = (struct kafka_group_offset){strdup(committed->topic),
-            committed->partition, committed->offset, log ? log_high_watermark(log) : -1, committed->commit_ms,
-            strdup(committed->metadata)};
+        info->offsets[info->offset_count++] =
+            (struct kafka_group_offset){strdup(committed->topic), committed->partition, committed->offset,
+                log ? log_high_watermark(log) : -1, committed->commit_ms, strdup(committed->metadata)};
     }
 }
 

@@ -1,6 +1,6 @@
 /* groups_transactions.c: offsets that were committed inside a transaction. They wait beside the group until the
- * transaction's marker comes to the group's partition of __consumer_offsets: a commit marker puts them in force unless a
- * newer record did so already, an abort marker drops them. */
+ * transaction's marker comes to the group's partition of __consumer_offsets: a commit marker puts them in force unless
+ * a newer record did so already, an abort marker drops them. */
 #include <stdlib.h>
 
 #include "base/assert.h"

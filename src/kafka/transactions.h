@@ -25,7 +25,7 @@ struct transaction_partition {
     int32_t partition;
     int64_t marker_offset; /* -1 not written; else committed when the high watermark is above */
 };
-/* Called once on the broker's loop when the transaction has ended, or could not for now (the decision stands). */
+/* Called once on the broker's loop when the transaction has ended, or the disk refused (the decision stands). */
 struct transaction_waiter {
     void (*done)(void *argument);
     void *argument;

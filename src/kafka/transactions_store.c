@@ -68,8 +68,7 @@ struct transaction_partition *transaction_add_partition(
 
 void transaction_drop_partition(struct transaction *transaction, struct bytes topic, int32_t partition) {
     uint8_t memory[260];
-    struct transaction_partition *part =
-        map_remove(&transaction->partitions, partition_key(topic, partition, memory));
+    struct transaction_partition *part = map_remove(&transaction->partitions, partition_key(topic, partition, memory));
     if (part) {
         free(part->topic);
         free(part);
@@ -220,7 +219,9 @@ int16_t transaction_store(struct transactions *transactions, struct transaction 
     struct transaction_place ignored;
     struct error error = {0};
     struct topic *topic = transactions_topic(broker, &error);
-    if (topic && append_record(broker, transaction, tombstone, topic, place ? place : &ignored, &error) == LOG_STATUS_OK)
+    if (!place)
+        place = &ignored;
+    if (topic && append_record(broker, transaction, tombstone, topic, place, &error) == LOG_STATUS_OK)
         return KAFKA_NONE;
     service_log_write(broker->service_log, LOG_ERROR, LOGGER,
         "[TransactionCoordinator id=%d] Storing transactional.id %s failed: %s", broker->node_id, transaction->id,

@@ -1,4 +1,4 @@
-/* transaction_admin.c: DescribeTransactions, ListTransactions, DescribeProducers: what operators see of transactions. */
+/* transaction_admin.c: DescribeTransactions, ListTransactions, DescribeProducers: what operators see. */
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
 #include <stdlib.h>
@@ -83,9 +83,8 @@ static bool fits(const struct filter *filter, const struct transaction *transact
         return false;
     if (body->duration_ms >= 0 && filter->now_ms - transaction->start_ms <= body->duration_ms)
         return false;
-    return !filter->pattern ||
-           pcre2_match(filter->pattern, (PCRE2_SPTR)transaction->id, strlen(transaction->id), 0, 0, filter->match,
-               filter->limits) >= 0;
+    return !filter->pattern || pcre2_match(filter->pattern, (PCRE2_SPTR)transaction->id, strlen(transaction->id), 0, 0,
+                                   filter->match, filter->limits) >= 0;
 }
 
 /* The whole id must match, as in Kafka. */

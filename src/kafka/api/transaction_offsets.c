@@ -13,8 +13,8 @@ static int16_t check_transaction(struct api_request *request, int32_t *home) {
     struct transaction *transaction;
     struct transaction_place place;
     struct error error = {0};
-    int16_t code = transaction_check(
-        transactions, body->transactional_id, body->producer_id, body->producer_epoch, &transaction);
+    int16_t code =
+        transaction_check(transactions, body->transactional_id, body->producer_id, body->producer_epoch, &transaction);
     if (code == KAFKA_PRODUCER_FENCED)
         return KAFKA_INVALID_PRODUCER_EPOCH;
     if (code == KAFKA_CONCURRENT_TRANSACTIONS)
@@ -74,8 +74,8 @@ static void collect(struct api_request *request, int16_t code, int64_t now, stru
         const struct kafka_txn_offset_commit_request_topic *wanted = &body->topics.items[i];
         const struct topic *topic = topic_find(request->broker, wanted->name);
         reply->topics.items[i].name = wanted->name;
-        WIRE_ARRAY(&request->arena, &reply->topics.items[i].partitions,
-            &kafka_txn_offset_commit_reply_partition_struct, wanted->partitions.count);
+        WIRE_ARRAY(&request->arena, &reply->topics.items[i].partitions, &kafka_txn_offset_commit_reply_partition_struct,
+            wanted->partitions.count);
         for (int32_t j = 0; j < wanted->partitions.count; j++) {
             struct kafka_txn_offset_commit_reply_partition *answer = &reply->topics.items[i].partitions.items[j];
             answer->index = wanted->partitions.items[j].index;

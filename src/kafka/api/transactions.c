@@ -75,8 +75,8 @@ static int16_t add_all(
     count = 0;
     for (int32_t i = 0; i < asked->topics.count; i++)
         for (int32_t j = 0; j < asked->topics.items[i].partitions.count; j++)
-            parts[count++] = (struct transaction_part){
-                asked->topics.items[i].name, asked->topics.items[i].partitions.items[j]};
+            parts[count++] =
+                (struct transaction_part){asked->topics.items[i].name, asked->topics.items[i].partitions.items[j]};
     return transaction_add(transactions, transaction, parts, count, 0, place);
 }
 
@@ -94,8 +94,8 @@ static void answer_transaction(struct api_request *request, const asked_transact
     bool all_exist = true;
     for (int32_t i = 0; i < asked->topics.count; i++)
         for (int32_t j = 0; j < asked->topics.items[i].partitions.count; j++)
-            all_exist = all_exist &&
-                        partition_exists(broker, asked->topics.items[i].name, asked->topics.items[i].partitions.items[j]);
+            if (!partition_exists(broker, asked->topics.items[i].name, asked->topics.items[i].partitions.items[j]))
+                all_exist = false;
     int16_t code = asked->verify_only ? KAFKA_NONE : add_all(request, asked, all_exist, place);
     answer->transactional_id = asked->transactional_id;
     WIRE_ARRAY(
@@ -127,8 +127,8 @@ static void add_partitions_old_form(struct api_request *request, struct transact
     asked.transactional_id = body->transactional_id;
     asked.producer_id = body->producer_id;
     asked.producer_epoch = body->producer_epoch;
-    WIRE_ARRAY(&request->arena, &asked.topics, &kafka_add_partitions_to_txn_request_batch_topic_struct,
-        body->topics.count);
+    WIRE_ARRAY(
+        &request->arena, &asked.topics, &kafka_add_partitions_to_txn_request_batch_topic_struct, body->topics.count);
     for (int32_t i = 0; i < body->topics.count; i++) {
         asked.topics.items[i].name = body->topics.items[i].name;
         asked.topics.items[i].partitions.items = body->topics.items[i].partitions.items;
@@ -172,10 +172,9 @@ void handle_add_offsets_to_txn(struct api_request *request) {
     struct transaction *transaction;
     struct transaction_place place = {0};
     struct error error = {0};
-    int16_t code = group_id_valid(body->group_id)
-                       ? transaction_check(transactions, body->transactional_id, body->producer_id,
-                             body->producer_epoch, &transaction)
-                       : KAFKA_INVALID_GROUP_ID;
+    int16_t code = group_id_valid(body->group_id) ? transaction_check(transactions, body->transactional_id,
+                                                        body->producer_id, body->producer_epoch, &transaction)
+                                                  : KAFKA_INVALID_GROUP_ID;
     struct topic *topic = code == KAFKA_NONE ? topic_offsets(request->broker, &error) : NULL;
     if (topic) {
         struct transaction_part part = {
@@ -261,10 +260,10 @@ void handle_write_txn_markers(struct api_request *request) {
                     &answer->topics.items[j].partitions.items[k];
                 int64_t offset;
                 partition->index = marker->topics.items[j].partitions.items[k];
-                partition->error_code = !topic ? KAFKA_UNKNOWN_TOPIC_OR_PARTITION
-                                               : transaction_write_marker(request->broker, topic, partition->index,
-                                                     marker->producer_id, marker->producer_epoch, marker->committed,
-                                                     marker->coordinator_epoch, &offset);
+                partition->error_code =
+                    !topic ? KAFKA_UNKNOWN_TOPIC_OR_PARTITION
+                           : transaction_write_marker(request->broker, topic, partition->index, marker->producer_id,
+                                 marker->producer_epoch, marker->committed, marker->coordinator_epoch, &offset);
             }
         }
     }
