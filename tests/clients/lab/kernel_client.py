@@ -73,6 +73,7 @@ for step in steps:
         http.post(f"{base}/restart")
     elif "interrupt" in step:
         http.post(f"{base}/interrupt")
+        receive(lambda: all(cell["ended"] for cell in cells))
 for cell in cells:
     print(json.dumps(cell))
 if "--keep" not in sys.argv:

@@ -171,11 +171,12 @@ def test_a_program_that_a_cell_starts_prints_its_batches_there(lab):
 
 
 def test_an_interrupted_cell_lets_go_and_its_query_goes_on(lab):
-    cells = lab.steps({"cell": COURSE + "query.awaitTermination()", "background": True},
-                      {"wait": 60, "for": "Batch: 0", "in": 0}, {"interrupt": True}, "print(query.isActive)", PRODUCE,
-                      {"wait": 60, "for": "Batch: 1", "in": 0}, "query.stop()")
-    assert "KeyboardInterrupt" in cells[0]["error"] and BATCH in cells[0]["output"], cells
-    assert cells[1]["output"] == "True\n" and cells[3]["error"] == ""
+    cells = lab.steps(COURSE, {"cell": "print('waiting', flush=True)\nquery.awaitTermination()", "background": True},
+                      {"wait": 60, "for": "waiting", "in": 1}, {"interrupt": True}, "print(query.isActive)",
+                      {"wait": 60, "for": "Batch: 0", "in": 0}, PRODUCE, {"wait": 60, "for": "Batch: 1", "in": 0},
+                      "query.stop()")
+    assert "KeyboardInterrupt" in cells[1]["error"] and BATCH in cells[0]["output"], cells
+    assert cells[2]["output"] == "True\n" and cells[4]["error"] == "", cells
 
 
 def test_names_tools_and_folders_are_those_of_raudal_shell(lab):
