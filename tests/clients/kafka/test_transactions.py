@@ -101,16 +101,15 @@ def test_readers_of_committed_data_wait_at_the_first_open_transaction(broker, to
     plain.begin_transaction()
     plain.produce(topic, "plain", partition=0)
     plain.commit_transaction(20)
+    wait_for(lambda: end_of(0, IsolationLevel.READ_COMMITTED) == 2)  # a real Kafka writes its markers after the answer
     for producer in (first, second):
         producer.begin_transaction()
         producer.produce(topic, "open", partition=0)
         assert producer.flush(20) == 0
-    wait_for(lambda: end_of(0, IsolationLevel.READ_COMMITTED) == 2)
     assert end_of(0, IsolationLevel.READ_UNCOMMITTED) == 4 and end_of(0, IsolationLevel.READ_COMMITTED) == 2
     second.commit_transaction(20)
     assert end_of(0, IsolationLevel.READ_COMMITTED) == 2 and read(broker, topic) == ["plain"]
     first.abort_transaction(20)
-    # (a real Kafka writes its markers after the answer)
     wait_for(lambda: end_of(0, IsolationLevel.READ_COMMITTED) == end_of(0, IsolationLevel.READ_UNCOMMITTED) == 6)
     assert read(broker, topic) == ["open", "plain"]
 
