@@ -8,10 +8,16 @@ from common import build_for_measuring, cpu_s, machine, median, scratch, table
 from harness import Environment, Raudal
 
 # The first row is what the browser and the machine need for one line of text: the floor of the others.
-PAGES = [("one line of text", "kafka-ui", "actuator/health"),
-         ("8080 topics", "kafka-ui", ""), ("8080 messages", "kafka-ui", "topics/readings"), ("8080 groups", "kafka-ui", "groups"),
-         ("8081 Spark master", "spark-master", ""), ("8082 Spark worker", "spark-worker", ""),
-         ("9870 HDFS", "namenode-ui", ""), ("9870 files", "namenode-ui", "explorer.html")]
+PAGES = [
+    ("one line of text", "kafka-ui", "actuator/health"),
+    ("8080 topics", "kafka-ui", ""),
+    ("8080 messages", "kafka-ui", "topics/readings"),
+    ("8080 groups", "kafka-ui", "groups"),
+    ("8081 Spark master", "spark-master", ""),
+    ("8082 Spark worker", "spark-worker", ""),
+    ("9870 HDFS", "namenode-ui", ""),
+    ("9870 files", "namenode-ui", "explorer.html"),
+]
 # First contentful paint as the browser tells it, counted from the start of the navigation.
 FIRST_CONTENT = "performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?? null"
 

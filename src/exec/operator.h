@@ -18,7 +18,7 @@ enum op_result {
     OP_NEED_INPUT,  /* done with this input (source: the partition has ended) */
     OP_HAVE_OUTPUT, /* *out is set, and there may be more: call again without input */
     OP_FINISHED,    /* *out may be set; this partition needs no more input */
-    OP_BLOCKED,     /* nothing now; the waker will be called (the input was taken; a transform is then called without) */
+    OP_BLOCKED,     /* nothing now; the waker will be called (the input was taken: a transform is called without) */
     OP_FAILED,      /* the run's error is filled */
 };
 

@@ -61,7 +61,8 @@ def test_librdkafka_all_codecs(broker, topic, codec):
 
 
 # Without acknowledgements a real Kafka may lose what comes while a new topic settles; here nothing has to settle.
-@pytest.mark.parametrize("settings", [pytest.param({"acks": "0"}, marks=pytest.mark.ours), {"acks": "1"}, {"acks": "all"}, {"enable.idempotence": True}],
+@pytest.mark.parametrize("settings", [pytest.param({"acks": "0"}, marks=pytest.mark.ours), {"acks": "1"}, {"acks": "all"},
+                                      {"enable.idempotence": True}],
                          ids=lambda value: str(value)[1:-1])
 def test_librdkafka_acknowledgements(broker, topic, settings):
     produce(broker, topic, 300, **settings)
