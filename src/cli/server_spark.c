@@ -259,6 +259,7 @@ static void append_reasons(struct buffer *out, struct stream_query *query) {
         [STREAM_REASON_GOES_ON] = "goesOn",
         [STREAM_REASON_ALL_READ] = "allRead",
         [STREAM_REASON_BEHIND] = "behind",
+        [STREAM_REASON_WATERMARK] = "watermark",
     };
     struct arena arena = {0};
     struct stream_reasons reasons = {.arena = &arena};

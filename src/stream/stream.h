@@ -222,6 +222,7 @@ enum stream_reason_kind {
     STREAM_REASON_GOES_ON,           /* count messages of subject were read by earlier runs of the checkpoint other */
     STREAM_REASON_ALL_READ,          /* subject has nothing more */
     STREAM_REASON_BEHIND,            /* count messages of subject are still to be read */
+    STREAM_REASON_WATERMARK,         /* append mode: rows come when the watermark, count ms, has passed them */
 };
 struct stream_reason {
     enum stream_reason_kind kind;

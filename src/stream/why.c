@@ -10,6 +10,11 @@ void stream_query_reasons(struct stream_query *query, struct stream_reasons *rea
     bool is_new = query->committed_until < 0;
     if (query->state == QUERY_STARTING || query->state == QUERY_ENDED)
         return;
+    bool appends =
+        query->start.output_mode.size == 0 || bytes_equal_ignore_case(query->start.output_mode, BYTES("append"));
+    if (appends && query->exec != NULL && exec_query_watermark_count(query->exec) > 0 &&
+        exec_query_state_count(query->exec) > 0 && reasons->count < ARRAY_COUNT(reasons->items))
+        reasons->items[reasons->count++] = (struct stream_reason){STREAM_REASON_WATERMARK, "", "", query->watermark_ms};
     for (size_t i = 0; i < query->source_count; i++) {
         struct query_source *source = &query->sources[i];
         const char *checkpoint = stream_query_checkpoint(query);

@@ -1,4 +1,6 @@
 """Pains 4, 5, 8, 18, 19 and 21-23 of README.md: Spark."""
+import re
+
 import pytest
 
 from harness import end, run, wait_until, write_program
@@ -22,6 +24,9 @@ SESSION = """
     attempt("path", lambda: spark.read.csv("/etc/hostname").show())
     attempt("servers", lambda: source("localhost:29092").writeStream.format("console").start())
     attempt("show", lambda: source().show())
+    attempt("append", lambda: source().groupBy("key").count().writeStream.format("console").outputMode("append").start())
+    from pyspark.sql.functions import udf
+    attempt("function", lambda: [row[0] for row in spark.range(2).select(udf(lambda x: x + 1, "int")("id")).collect()])
     attempt("checkpoint", lambda: source().writeStream.format("parquet").option("path", "/x").start())
     """
 
@@ -79,6 +84,7 @@ def test_18_initial_job_has_not_accepted_any_resources(session):
 
 def test_19_another_python_in_the_worker(session):
     """PYTHON_VERSION_MISMATCH: there is one interpreter, the program's; what PYSPARK_DRIVER_PYTHON names does no harm."""
+    assert "function [1, 2]\n" in session.stdout
     assert "mismatch" not in session.out.lower() and "python2.7" not in session.out
 
 
@@ -99,6 +105,35 @@ STREAM = """
             print(error)
         return query
     """
+
+
+def test_20_append_without_a_watermark(session):
+    told = [line for line in session.stdout.splitlines() if line.startswith("append ")]
+    assert "not supported for streaming aggregations without watermark" in told[0], session
+
+
+def test_20_append_prints_nothing_yet(raudal, environment):
+    """A window is written when the watermark has passed it; doctor says where the watermark is and what moves it."""
+    from kafka import KafkaProducer
+    raudal.create_topic("events", 1)
+    producer = KafkaProducer(bootstrap_servers=[raudal.at("kafka")])
+    producer.send("events", b"x")
+    producer.flush()
+    program = raudal.run_in_background(STREAM + """
+    from pyspark.sql.functions import window
+    counts = source("events").withWatermark("timestamp", "1 minute").groupBy(window("timestamp", "1 minute")).count()
+    query = (counts.writeStream.queryName("counts").format("parquet").option("path", "/out/events")
+             .option("checkpointLocation", "/events").start())
+    query.processAllAvailable()
+    print("waits", flush=True)
+    import time; time.sleep(600)
+    """, environment=environment("course"))
+    try:
+        wait_until(lambda: "waits" in program.output.read_text(), what="the query")
+        sentence = r"query counts writes a group once its watermark, now 20\S+Z, has passed it \(append mode\)"
+        wait_until(lambda: re.search(sentence, raudal.command("doctor").stdout), 20, "doctor's sentence")
+    finally:
+        end(program)
 
 
 def test_21_from_json_gives_nulls(raudal, environment):

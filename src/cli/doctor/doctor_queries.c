@@ -4,6 +4,7 @@
 
 #include "base/assert.h"
 #include "base/bytes.h"
+#include "base/calendar.h"
 #include "cli/doctor/doctor.h"
 
 /* The query's name, or the start of its id. */
@@ -65,6 +66,14 @@ static void behind(struct doctor *doctor, const struct reason *reason) {
     doctor_find(doctor, FINDING_GOOD, MESSAGE_DOCTOR_QUERY_BEHIND, reason->query, reason->count, reason->subject);
 }
 
+static void watermark(struct doctor *doctor, const struct reason *reason) {
+    char text[32] = "-";
+    if (reason->count > 0)
+        calendar_format_iso_ms(reason->count, text);
+    doctor_find(doctor, FINDING_NOTE, MESSAGE_DOCTOR_QUERY_WATERMARK, reason->query, text);
+    doctor_command(doctor, ".outputMode(\"update\")");
+}
+
 static const struct {
     const char *kind;
     void (*report)(struct doctor *doctor, const struct reason *reason);
@@ -76,6 +85,7 @@ static const struct {
     {"goesOn", goes_on},
     {"allRead", all_read},
     {"behind", behind},
+    {"watermark", watermark},
 };
 
 static void look_at_reasons(struct doctor *doctor, const char *name, json_t *reasons) {
