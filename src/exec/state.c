@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include "base/map.h"
 
-enum { BLOCK_SIZE_MIN = 16 << 10, BLOCK_SIZE_MAX = 1 << 20 };
+enum { BLOCK_SIZE_MIN = 16 << 10, BLOCK_SIZE_MAX = 1 << 20, ROOM_MAX = 256 };
 
 struct state_block {
     struct state_block *next;
@@ -133,9 +133,9 @@ uint32_t state_table_add(struct state_table *table, struct bytes key) {
     }
     number = new_entry(table);
     struct state_entry *entry = &table->entries[number];
-    *entry =
-        (struct state_entry){.data = take_bytes(table, key.size + 8), .key_size = (uint32_t)key.size, .hash = hash};
-    entry->room = 8;
+    *entry = (struct state_entry){
+        .data = take_bytes(table, key.size + table->value_room), .key_size = (uint32_t)key.size, .hash = hash};
+    entry->room = table->value_room;
     if (key.size > 0) {
         memcpy(entry->data, key.data, key.size);
     }
@@ -152,6 +152,7 @@ static void note_change(struct state_table *table, uint32_t number) {
 
 void state_table_put(struct state_table *table, uint32_t number, struct bytes value) {
     struct state_entry *entry = &table->entries[number];
+    table->value_room = value.size > ROOM_MAX ? ROOM_MAX : (uint32_t)value.size;
     if (value.size > entry->room) {
         uint8_t *data = take_bytes(table, entry->key_size + value.size);
         memcpy(data, entry->data, entry->key_size);

@@ -38,6 +38,7 @@ struct state_table {
     size_t live_count;                  /* present entries */
     VECTOR(uint32_t) changed, unused;
     struct state_block *blocks;
+    uint32_t value_room;          /* what the last value needed: new entries get as much at once */
     size_t block_size, dead_size; /* bytes in blocks; of those without an owner */
 };
 
