@@ -493,11 +493,17 @@ ROW_KERNEL(parse_url)
 
 /* ---- Others ---- */
 
-static bool raise_text(struct evaluation *evaluation, struct column *const *arguments, size_t row, void *out) {
-    return evaluation_failed(evaluation, raise_user_raised_exception(evaluation->error,
-                                             arena_text(evaluation->error->arena, string_view_bytes(TEXT_AT(0)))));
+/* Not a function over rows: its result, of type VOID, would be null without one being looked at. */
+static struct column *kernel_raise_text(struct evaluation *evaluation, struct column *const *arguments) {
+    if (evaluation->row_count == 0)
+        return column_create_nulls(evaluation->arena, evaluation->call->result_type, 0);
+    bool given = !column_is_null(arguments[0], 0);
+    evaluation_failed(evaluation, raise_user_raised_exception(evaluation->error,
+                                      given ? arena_text(evaluation->error->arena,
+                                                  string_view_bytes(COLUMN_AT(arguments[0], struct string_view, 0)))
+                                            : "null"));
+    return NULL;
 }
-ROW_KERNEL(raise_text)
 
 static bool validate_utf8(struct evaluation *evaluation, struct column *const *arguments, size_t row, void *out) {
     struct string_view text = TEXT_AT(0);
