@@ -34,7 +34,7 @@ def pipelines(spark, folder):
     from pyspark.sql import functions as f
     late = source(spark, folder).withWatermark("ts", "10 seconds")
     aggregates = [f.count("*").alias("n"), f.sum("v").alias("s"), f.avg("v").alias("a"), f.max("v").alias("m"),
-                  f.min("k").alias("least"), f.first("v").alias("f"), f.stddev("v").alias("d"),
+                  f.min("k").alias("least"), f.first("v").alias("f"), f.round(f.stddev("v"), 9).alias("d"),
                   f.sum(f.expr("cast(v as decimal(12,2))")).alias("dec"), f.collect_list("v").alias("list")]
     other = source(spark, folder).withWatermark("ts", "20 seconds").select(
         f.col("ts").alias("ts2"), f.col("k").alias("k2"), f.col("v").alias("v2"))
