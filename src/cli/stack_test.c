@@ -37,11 +37,11 @@ static void defaults_are_the_courses_names(void **state) {
     memset(all, 1, sizeof all);
     settings_init(&settings);
     stack_make_default(&stack, "127.0.0.1", &settings, all);
-    assert_int_equal(stack.services.count, 8);
+    assert_int_equal(stack.services.count, 9); /* jupyter included */
     assert_true(stack_write(&stack, folder, &error));
     assert_true(stack_read(&again, folder, &error));
     assert_null(again.source);
-    assert_int_equal(again.services.count, 8);
+    assert_int_equal(again.services.count, 9);
     const struct stack_service *namenode = stack_find(&again, "namenode");
     assert_int_equal(namenode->kind, STACK_NAMENODE);
     assert_string_equal(namenode->container, "namenode");
