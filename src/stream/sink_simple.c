@@ -7,9 +7,8 @@
 #include "exec/show.h"
 #include "stream/sink.h"
 
-static const struct sink_class *const classes[] = {
-    &console_sink_class, &memory_sink_class, &kafka_sink_class, &noop_sink_class, &foreach_sink_class,
-    &foreach_batch_sink_class};
+static const struct sink_class *const classes[] = {&console_sink_class, &memory_sink_class, &kafka_sink_class,
+    &noop_sink_class, &foreach_sink_class, &foreach_batch_sink_class};
 
 const struct sink_class *sink_find(struct bytes format) {
     for (size_t i = 0; i < ARRAY_COUNT(classes); i++) {
@@ -72,16 +71,6 @@ static struct batch **kept_list(const struct kept_rows *kept, size_t *count) {
     return all.items;
 }
 
-/* A copy that holds nothing else, neither a log's map nor a page. */
-static struct batch *copy_batch(const struct batch *batch, const struct type *schema) {
-    struct batch *copy = batch_create(schema);
-    copy->row_count = batch->row_count;
-    for (size_t i = 0; i < batch->column_count; i++) {
-        copy->columns[i] = column_copy(&copy->arena, batch->columns[i]);
-    }
-    return copy;
-}
-
 /* ---- console ---- */
 
 struct console_sink {
@@ -137,7 +126,7 @@ static bool console_write(struct sink *base, struct batch *batch, size_t partiti
         size_t rows =
             batch->row_count <= (size_t)sink->row_count_max + 1 ? batch->row_count : (size_t)sink->row_count_max + 1;
         struct batch *slice = batch_slice(batch, 0, rows);
-        kept_add(&sink->kept, partition, copy_batch(slice, sink->request.schema));
+        kept_add(&sink->kept, partition, batch_copy(slice, sink->request.schema));
         batch_release(slice);
     }
     return true;
@@ -335,7 +324,8 @@ static bool memory_write(struct sink *base, struct batch *batch, size_t partitio
     struct memory_sink *sink = (struct memory_sink *)base;
     __atomic_fetch_add(&base->rows, (int64_t)batch->row_count, __ATOMIC_RELAXED);
     if (batch->row_count > 0) {
-        kept_add(&sink->next, partition, copy_batch(batch, sink->schema));
+        /* With types of our own: the rows outlive the query. */
+        kept_add(&sink->next, partition, batch_copy(batch, sink->schema));
     }
     return true;
 }
