@@ -45,7 +45,7 @@ def test_the_overview_tells_capacity_and_datanode(show, hdfs):
     page.get_by_text("Datanode UUID").wait_for()
 
 
-def test_the_addresses_of_the_real_namenode_open_the_folder(show, hdfs):
+def test_the_addresses_of_the_real_namenode_open_the_folder(show, picture, hdfs):
     page = show("namenode-ui", "explorer.html#/datos")
     wait_for_rows(page, "año", "lecturas.csv")
     page.get_by_role("link", name="año").click()
@@ -53,6 +53,7 @@ def test_the_addresses_of_the_real_namenode_open_the_folder(show, hdfs):
     assert page.url.endswith("explorer.html#/datos/a%C3%B1o")
     page.go_back()
     wait_for_rows(page, "año", "lecturas.csv")
+    picture(page, "hdfs-files", chosen=True)
     page.get_by_role("navigation", name="Parent directory").get_by_role("link", name="Root").click()
     page.get_by_role("link", name="datos").wait_for()
 

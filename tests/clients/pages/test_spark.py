@@ -76,7 +76,7 @@ def test_real_figures_of_cores_and_memory(raudal, program):
     assert state["coresused"] == sum(worker["coresused"] for worker in state["workers"])
 
 
-def test_a_running_query_shows_its_rates_phases_and_progress(show, program):
+def test_a_running_query_shows_its_rates_phases_and_progress(show, picture, program):
     page = show("spark-master", "queries?search=visible")
     page.get_by_role("link", name="visible").click()
     page.get_by_role("heading", name="visible").wait_for()
@@ -89,6 +89,8 @@ def test_a_running_query_shows_its_rates_phases_and_progress(show, program):
     assert "Scan rate" in page.get_by_label("Plan").inner_text()
     before = re.search(r"Batches: (\d+)", page.inner_text(".tiles"))[1]
     wait_until(lambda: re.search(r"Batches: (\d+)", page.inner_text(".tiles"))[1] != before, 15, "another batch, without a reload")
+    page.evaluate("scrollTo(0, 0)")
+    picture(page, "spark-query", chosen=True)
 
 
 def test_a_stateful_query_shows_its_state_and_watermark(show, program):
