@@ -61,9 +61,7 @@ def test_nothing_is_wrong_with_a_fresh_one(raudal):
 
 def test_another_program_on_a_port(start_raudal):
     raudal = start_raudal("--only", "kafka", up=False)
-    with socket.socket() as other:
-        other.bind((raudal.address, 9092))
-        other.listen(1)
+    with socket.create_server((raudal.address, 9092)):    # also where connections of an earlier test are not forgotten yet
         taken = finding(doctor(raudal, "--address", raudal.address), "PORT_TAKEN")
     assert f"{raudal.address}:9092, where kafka would answer, is taken by python" in taken["sentence"]
     assert f"(pid {os.getpid()})" in taken["sentence"]
