@@ -97,7 +97,8 @@ def comparable(result, raudal):
         text = re.sub(r"\[\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3}\]", "[TIME]", text)
         text = re.sub(r"127\.0\.\d+\.\d+|kafka:9092", "ADDRESS", text)
         text = re.sub(r"console-consumer-\d+", "console-consumer-N", text)
-        return sorted(line for line in text.splitlines() if not line.startswith(("\tat ", "To create it: ")) and "KIP-848" not in line)
+        ours = ("Did you mean ", "To create it: ")
+        return sorted(line for line in text.splitlines() if not line.startswith(("\tat ", *ours)) and "KIP-848" not in line)
     return result.returncode, lines(result.stdout), lines(result.stderr)
 
 

@@ -103,7 +103,9 @@ def comparable(result):
         text = re.sub(r"\[\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3}\]", "[TIME]", text)
         text = re.sub(r"127\.0\.\d+\.\d+:9092\s+|kafka:9092\s+", "ADDRESS ", text)
         text = re.sub(r"console-consumer-\d+ *", "console-consumer-N", text)
-        return [line for line in text.splitlines() if not line.startswith("\tat ") and "KIP-848" not in line]
+        # After an error ours also says what helps (tests/pains).
+        ours = ("Did you mean ", "To create it: ")
+        return [line for line in text.splitlines() if not line.startswith(("\tat ", *ours)) and "KIP-848" not in line]
     return result.returncode, clean(result.stdout), clean(result.stderr)
 
 
