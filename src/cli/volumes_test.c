@@ -29,15 +29,15 @@ static void a_project_has_them_beside_its_data_folder(void **state) {
 }
 
 static void a_setting_replaces_them_and_relative_folders_are_the_projects(void **state) {
-    assert_string_equal(lines("/work/=./notebooks , /home/jovyan/d=/srv/d", "/srv/curso/.raudal"),
-        "/work=/srv/curso/notebooks\n"
+    assert_string_equal(lines("/apuntes/=./notebooks , /home/jovyan/d=/srv/d", "/srv/curso/.raudal"),
+        "/apuntes=/srv/curso/notebooks\n"
         "/home/jovyan/d=/srv/d\n");
 }
 
 static void the_home_folder_is_kept_in_the_data_folder_unless_it_is_a_volume(void **state) {
     char text[VOLUMES_TEXT_SIZE];
-    assert_true(volumes_from_setting("/work=/srv", "/data", true, text, NULL));
-    assert_string_equal(text, "/work=/srv\n/home/jovyan=/data/home\n");
+    assert_true(volumes_from_setting("/apuntes=/srv", "/data", true, text, NULL));
+    assert_string_equal(text, "/apuntes=/srv\n/home/jovyan=/data/home\n");
     assert_true(volumes_from_setting("/home/jovyan=/srv", "/data", true, text, NULL));
     assert_string_equal(text, "/home/jovyan=/srv\n");
 }
