@@ -11,11 +11,10 @@
 #include <stdlib.h>
 
 #include "base/assert.h"
-#include "wire/compress.h"
+#include "kafka/replay.h"
 #include "wire/record_batch.h"
 
 #define LOGGER "kafka.coordinator.group.GroupMetadataManager"
-#define LOAD_STEP (4u << 20)
 
 enum { KIND_OFFSET_OLD = 0, KIND_OFFSET = 1, KIND_GROUP = 2 };
 enum { OFFSET_VALUE_VERSION = 3, GROUP_VALUE_VERSION = 3 };
@@ -406,7 +405,8 @@ static void load_group(struct groups *groups, struct bytes key, struct bytes val
     group->state = group->member_count > 0 ? GROUP_STABLE : GROUP_EMPTY;
 }
 
-static void load_record(struct loader *loader, const struct record *record) {
+static void load_record(void *argument, const struct record *record) {
+    struct loader *loader = argument;
     if (record->key.size < 2)
         return;
     int16_t kind = (int16_t)load_be16(record->key.data);
@@ -417,29 +417,8 @@ static void load_record(struct loader *loader, const struct record *record) {
         load_group(loader->groups, key, record->value, &loader->arena);
 }
 
-static void load_records(struct loader *loader, const struct record_batch *batch) {
-    struct error error = {0};
-    struct buffer unpacked = {0};
-    struct bytes records = batch->records;
-    if (record_batch_codec(batch) != RECORD_CODEC_NONE) {
-        if (!compression_decode(record_batch_codec(batch), batch->records, COMPRESSION_OUTPUT_MAX, &unpacked, &error)) {
-            buffer_free(&unpacked);
-            return;
-        }
-        records = buffer_view(&unpacked);
-    }
-    struct record_reader reader;
-    struct record record;
-    loader->producer_id = batch->attributes & RECORD_BATCH_TRANSACTIONAL ? batch->producer_id : -1;
-    record_reader_init(&reader, batch, records);
-    while (record_reader_next(&reader, &record, &error)) {
-        load_record(loader, &record);
-        arena_reset(&loader->arena);
-    }
-    buffer_free(&unpacked);
-}
-
-static void load_batch(struct loader *loader, const struct record_batch *batch) {
+static void load_batch(void *argument, const struct record_batch *batch) {
+    struct loader *loader = argument;
     if (batch->attributes & RECORD_BATCH_CONTROL) {
         struct record_reader reader;
         struct record record;
@@ -450,33 +429,14 @@ static void load_batch(struct loader *loader, const struct record_batch *batch) 
             groups_transaction_ended(
                 loader->groups, loader->partition, batch->producer_id, load_be16(record.key.data + 2) == 1);
     } else {
-        load_records(loader, batch);
-    }
-}
-
-static bool load_batches(struct loader *loader, struct partition_log *log, struct error *error) {
-    int64_t offset = log_start_offset(log);
-    for (;;) {
-        struct log_view view = {0};
-        if (log_read_map(log, offset, LOAD_STEP, LOG_READ_TO_END, &view, error) != LOG_STATUS_OK)
-            return error_prefix(error, "%s", log_directory_name(log));
-        struct bytes rest = view.batches;
-        struct record_batch batch;
-        while (rest.size > 0 && record_batch_parse(rest, &batch) == RECORD_BATCH_OK) {
-            load_batch(loader, &batch);
-            rest = bytes_slice(rest, batch.whole.size, rest.size - batch.whole.size);
-        }
-        if (view.map)
-            log_map_release(view.map);
-        if (view.next_offset <= offset)
-            return true;
-        offset = view.next_offset;
+        loader->producer_id = batch->attributes & RECORD_BATCH_TRANSACTIONAL ? batch->producer_id : -1;
+        replay_records(batch, &loader->arena, load_record, loader);
     }
 }
 
 static bool load_partition(struct groups *groups, int32_t partition, struct partition_log *log, struct error *error) {
     struct loader loader = {.groups = groups, .partition = partition};
-    bool ok = load_batches(&loader, log, error);
+    bool ok = replay_partition(log, load_batch, &loader, error);
     arena_destroy(&loader.arena);
     return ok;
 }

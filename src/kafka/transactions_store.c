@@ -8,12 +8,11 @@
 
 #include "base/assert.h"
 #include "kafka/groups.h"
+#include "kafka/replay.h"
 #include "kafka/transactions.h"
-#include "wire/compress.h"
 #include "wire/record_batch.h"
 
 #define LOGGER "org.apache.kafka.coordinator.transaction.TransactionStateManager"
-#define LOAD_STEP (4u << 20)
 
 /* ---- in memory ---- */
 
@@ -249,7 +248,16 @@ static void take_value(struct transaction *transaction, const struct kafka_trans
                 transaction, value->topics.items[i].name, value->topics.items[i].partitions.items[j]);
 }
 
-static void load_record(struct transactions *transactions, const struct record *record, struct arena *arena) {
+/* What reading a partition works with. */
+struct loader {
+    struct transactions *transactions;
+    struct arena arena; /* of a record */
+};
+
+static void load_record(void *argument, const struct record *record) {
+    struct loader *loader = argument;
+    struct transactions *transactions = loader->transactions;
+    struct arena *arena = &loader->arena;
     struct error error = {0};
     struct kafka_transaction_key key;
     struct kafka_transaction_value value;
@@ -279,49 +287,17 @@ static void load_record(struct transactions *transactions, const struct record *
     take_value(transaction_make(transactions, key.transactional_id), &value);
 }
 
-static void load_batch(struct transactions *transactions, const struct record_batch *batch) {
-    struct error error = {0};
-    struct buffer unpacked = {0};
-    struct bytes records = batch->records;
-    if (batch->attributes & RECORD_BATCH_CONTROL)
-        return;
-    if (record_batch_codec(batch) != RECORD_CODEC_NONE) {
-        if (!compression_decode(record_batch_codec(batch), batch->records, COMPRESSION_OUTPUT_MAX, &unpacked, &error)) {
-            buffer_free(&unpacked);
-            return;
-        }
-        records = buffer_view(&unpacked);
-    }
-    struct record_reader reader;
-    struct record record;
-    struct arena arena = {0};
-    record_reader_init(&reader, batch, records);
-    while (record_reader_next(&reader, &record, &error)) {
-        load_record(transactions, &record, &arena);
-        arena_reset(&arena);
-    }
-    arena_destroy(&arena);
-    buffer_free(&unpacked);
+static void load_batch(void *argument, const struct record_batch *batch) {
+    struct loader *loader = argument;
+    if (!(batch->attributes & RECORD_BATCH_CONTROL))
+        replay_records(batch, &loader->arena, load_record, loader);
 }
 
 static bool load_partition(struct transactions *transactions, struct partition_log *log, struct error *error) {
-    int64_t offset = log_start_offset(log);
-    for (;;) {
-        struct log_view view = {0};
-        if (log_read_map(log, offset, LOAD_STEP, LOG_READ_TO_END, &view, error) != LOG_STATUS_OK)
-            return error_prefix(error, "%s", log_directory_name(log));
-        struct bytes rest = view.batches;
-        struct record_batch batch;
-        while (rest.size > 0 && record_batch_parse(rest, &batch) == RECORD_BATCH_OK) {
-            load_batch(transactions, &batch);
-            rest = bytes_slice(rest, batch.whole.size, rest.size - batch.whole.size);
-        }
-        if (view.map)
-            log_map_release(view.map);
-        if (view.next_offset <= offset)
-            return true;
-        offset = view.next_offset;
-    }
+    struct loader loader = {.transactions = transactions};
+    bool ok = replay_partition(log, load_batch, &loader, error);
+    arena_destroy(&loader.arena);
+    return ok;
 }
 
 bool transactions_load(struct transactions *transactions, struct error *error) {
