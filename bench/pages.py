@@ -20,6 +20,8 @@ PAGES = [
 ]
 # First contentful paint as the browser tells it, counted from the start of the navigation.
 FIRST_CONTENT = "performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?? null"
+SETTLE_S = 0.5  # before the page is asked: what asks it runs in the page's own thread
+PAUSE_S = 0.5   # after each page: the browser ends the process that drew it
 
 
 def fill(address):
@@ -46,19 +48,38 @@ def await_value(page, expression, timeout_s=20):
     return value
 
 
+def first_content_ms(page):
+    time.sleep(SETTLE_S)
+    return await_value(page, FIRST_CONTENT)
+
+
+def drawn_ms(page):
+    await_value(page, "document.body.classList.contains('alive') && document.querySelector('main h1') !== null")
+    return page.evaluate("performance.now()")
+
+
+def has_script(page):
+    time.sleep(SETTLE_S)
+    return page.evaluate("document.getElementById('page') !== null")
+
+
+def visit(browser, url, measured):
+    context = browser.new_context()     # nothing in its cache
+    page = context.new_page()
+    page.goto(url, wait_until="commit")
+    value = measured(page)
+    context.close()
+    time.sleep(PAUSE_S)
+    return value
+
+
 def measure(browser, running, pid, name, service, path, repeat, idle_s):
-    contents, drawn = [], []
-    for _ in range(repeat):
-        context = browser.new_context()     # nothing in its cache
-        page = context.new_page()
-        page.goto(f"http://{running.at(service)}/{path}", wait_until="commit")
-        contents.append(await_value(page, FIRST_CONTENT))
-        if page.evaluate("document.getElementById('page') !== null"):
-            await_value(page, "document.body.classList.contains('alive') && document.querySelector('main h1') !== null")
-            drawn.append(page.evaluate("performance.now()"))
-        context.close()
+    url = f"http://{running.at(service)}/{path}"
+    contents = [visit(browser, url, first_content_ms) for _ in range(repeat)]
+    scripted = visit(browser, url, has_script)
+    drawn = [visit(browser, url, drawn_ms) for _ in range(repeat)] if scripted else []
     page = browser.new_page()
-    page.goto(f"http://{running.at(service)}/{path}")
+    page.goto(url)
     time.sleep(2)
     used, started = cpu_s(pid), time.monotonic()
     time.sleep(idle_s)
@@ -69,7 +90,7 @@ def measure(browser, running, pid, name, service, path, repeat, idle_s):
 
 def main():
     parser = argparse.ArgumentParser(prog="bench/pages")
-    parser.add_argument("--repeat", type=int, default=5)
+    parser.add_argument("--repeat", type=int, default=9)
     parser.add_argument("--idle", type=float, default=20, help="seconds for which each page is left open")
     options = parser.parse_args()
     build_for_measuring()

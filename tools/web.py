@@ -4,10 +4,12 @@
     tools/web.py OUT.c OUT.d        for the build; OUT.d names for ninja every file that went in
     tools/web.py --check            type checking with TypeScript
 
-Every folder web/src/NAME with an app.tsx becomes the asset NAME.js; web/src/base/style.css becomes style.css, and what is in
-web/static is taken as it is. Each is stored gzip-compressed with its ETag. Packages come from the registry that npm is
+Every folder web/src/NAME with an app.tsx becomes the asset NAME.js, and what is in web/static is taken as it is. Each is
+stored gzip-compressed with its ETag. web/src/base/style.css, begin.js beside it and the icon stand in every page itself, so that
+the first picture waits for no second answer; for the Content-Security-Policy the first two come with their hashes. Packages come from the registry that npm is
 set to, in the versions and with the checksums of package-lock.json, into web/node_modules.
 """
+import base64
 import fcntl
 import gzip
 import hashlib
@@ -22,6 +24,7 @@ import tempfile
 TOP = pathlib.Path(__file__).resolve().parents[1]
 WEB = TOP / "web"
 MODULES = WEB / "node_modules"
+IN_PAGE = [pathlib.Path("style.css"), pathlib.Path("begin.js")]
 TYPES = {".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8", ".svg": "image/svg+xml"}
 LANGUAGES = 2   # of a row of web/words: English, Spanish
 
@@ -46,7 +49,7 @@ def install(with_types):
 def bundle(folder):
     """{asset name: bytes} and the files that went in."""
     entries = {app.parent.name: app for app in sorted(WEB.glob("src/*/app.tsx"))}
-    arguments = [f"{name}={path}" for name, path in entries.items()] + [f"style={WEB / 'src/base/style.css'}"]
+    arguments = [f"{name}={path}" for name, path in entries.items()] + [f"{name.stem}={WEB / 'src/base' / name}" for name in IN_PAGE]
     meta = pathlib.Path(folder) / "meta.json"
     done = subprocess.run(
         [MODULES / "esbuild" / "bin" / "esbuild", *arguments, "--bundle", "--minify", "--format=esm", "--target=es2021",
@@ -77,8 +80,19 @@ def quoted(text):
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
 
 
+def c_text(data):
+    lines = [quoted(data[at:at + 100]) for at in range(0, len(data), 100)]
+    return "\n    ".join(lines)
+
+
 def write_c(path, assets):
     out = ['/* Made by tools/web.py; do not edit. */\n#include "console/assets.h"\n\n#include <stddef.h>\n']
+    for name in IN_PAGE:
+        text = assets.pop(str(name))
+        source = "'sha256-" + base64.b64encode(hashlib.sha256(text).digest()).decode() + "'"
+        out.append(f"const char asset_{name.stem}[] =\n    {c_text(text.decode())};\n"
+                   f"const char asset_{name.stem}_source[] = {quoted(source)};\n")
+    out.append(f"const char asset_icon[] =\n    {c_text(assets['icon.svg'].decode().strip())};\n")
     rows = []
     for number, (name, data) in enumerate(assets.items()):
         packed = gzip.compress(data, 9, mtime=0)

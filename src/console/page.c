@@ -49,10 +49,20 @@ void page_discard(struct page *page) {
     free(page);
 }
 
+/* What stands in the page itself stands in the policy with its hash. */
+static void add_policy(struct http_request *request) {
+    struct buffer policy = {0};
+    buffer_printf(&policy, "%s; style-src 'self' %s; script-src 'self' %s", HTTP_CONTENT_SECURITY_POLICY,
+        asset_style_source, asset_begin_source);
+    http_add_header(request, "Content-Security-Policy", buffer_text(&policy));
+    buffer_free(&policy);
+}
+
 void page_finish(struct page *page) {
     struct buffer out = {0};
     if (page->draw != NULL) {
         page->draw(page, &out);
+        add_policy(page->request);
         http_respond_buffer(page->request, page->status, "text/html; charset=utf-8", &out);
     } else {
         char *text = json_dumps(page->data, JSON_INDENT(2));
@@ -142,22 +152,23 @@ static void append_head(const struct page *page, struct buffer *out, enum consol
     buffer_append_text(out, "\">\n<head><meta charset=\"utf-8\"><meta name=\"viewport\" "
                             "content=\"width=device-width,initial-scale=1\"><title>");
     buffer_append_html(out, bytes_from_text(title));
-    buffer_printf(out,
-        "</title>\n<link rel=\"icon\" href=\"%sassets/icon.svg\"><link rel=\"stylesheet\" href=\"%sassets/style.css\">",
-        page->root, page->root);
-    if (page_has_asset(kinds[kind].script))
-        buffer_printf(out, "<script type=\"module\" src=\"%sassets/%s\"></script>", page->root, kinds[kind].script);
+    buffer_printf(out, "</title>\n<link rel=\"icon\" href=\"%sassets/icon.svg\"><style>", page->root);
+    buffer_append_text(out, asset_style);
+    buffer_append_text(out, "</style>");
+    if (page_has_asset(kinds[kind].script)) {
+        buffer_printf(out, "<script data-source=\"%sassets/%s\">", page->root, kinds[kind].script);
+        buffer_append_text(out, asset_begin);
+        buffer_append_text(out, "</script>");
+    }
     buffer_append_text(out, "</head>\n");
 }
 
 void page_begin(
     const struct page *page, struct buffer *out, enum console_page kind, const char *title, const char *headline) {
     append_head(page, out, kind, title);
-    buffer_printf(out,
-        "<body id=\"page\">\n<header class=\"top\"><a class=\"brand\" href=\"%s\"><img src=\"%sassets/icon.svg\" "
-        "alt=\"\" "
-        "width=\"22\" height=\"22\">Raudal</a></header>\n<main class=\"plainpage\">\n<h1>",
-        page->root, page->root);
+    buffer_printf(out, "<body id=\"page\">\n<header class=\"top\"><a class=\"brand\" href=\"%s\">", page->root);
+    buffer_append_text(out, asset_icon);
+    buffer_append_text(out, "Raudal</a></header>\n<main class=\"plainpage\">\n<h1>");
     buffer_append_html(out, bytes_from_text(headline));
     buffer_append_text(out, "</h1>\n");
 }

@@ -123,7 +123,7 @@ void http_add_header(struct http_request *request, const char *name, const char 
 
 static void add_standard_headers(struct http_request *request, struct MHD_Response *response) {
     static const char *const headers[][2] = {
-        {"Content-Security-Policy", "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"},
+        {"Content-Security-Policy", HTTP_CONTENT_SECURITY_POLICY},
         {"X-Content-Type-Options", "nosniff"},
         {"X-Frame-Options", "DENY"},
         {"Referrer-Policy", "same-origin"}, /* with no-referrer, forms of our own pages would come with Origin: null */

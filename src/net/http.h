@@ -18,6 +18,9 @@ enum http_body_mode {
     HTTP_BODY_STREAMED, /* the handler runs when the headers are here; then http_read_body gives the body in pieces */
 };
 
+/* What an answer may load, run and be framed by, unless its handler adds a Content-Security-Policy of its own. */
+#define HTTP_CONTENT_SECURITY_POLICY "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+
 typedef void http_handler(struct http_request *request, void *context);
 
 struct http_route {

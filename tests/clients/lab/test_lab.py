@@ -384,9 +384,19 @@ def test_env_shows_progress_and_goes_on_after_an_interruption(tmp_path):
 
 # Other machines
 
+def link_or_copy(source, target):
+    try:
+        os.link(source, target)
+    except OSError:     # another file system
+        shutil.copy2(source, target)
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root to become another user")
 def test_it_works_for_a_plain_user_in_a_project_folder(environment, tmp_path):
     used = environment("lab")
+    # Where the cache is, nobody may not get to: root's home is closed.
+    cache = tmp_path / "cache"
+    shutil.copytree(used.path, cache / used.path.name, symlinks=True, copy_function=link_or_copy)
     for folder in [tmp_path, *tmp_path.parents]:
         if folder.is_relative_to("/tmp") and folder != pathlib.Path("/tmp") and folder.stat().st_uid == 0:
             folder.chmod(0o755)
@@ -398,7 +408,7 @@ def test_it_works_for_a_plain_user_in_a_project_folder(environment, tmp_path):
         (tmp_path / "raudal").chmod(0o755)
         shutil.chown(project, "nobody")
         as_nobody = dict(user="nobody", group="nogroup", extra_groups=[], cwd=project,
-                         env={"PATH": os.environ["PATH"], "HOME": str(project), "RAUDAL_CACHE": str(used.path.parent)})
+                         env={"PATH": os.environ["PATH"], "HOME": str(project), "RAUDAL_CACHE": str(cache)})
         command = [tmp_path / "raudal"]
         run([*command, "up", "-d", "--address", raudal.address, "--lab", "--only", "kafka"], **as_nobody).ok()
         try:

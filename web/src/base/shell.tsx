@@ -8,7 +8,7 @@ import { language, setLanguage, t } from './words';
 // ---- theme ----
 
 type Theme = 'auto' | 'light' | 'dark';
-const THEME = 'raudal.theme';
+const THEME = 'raudal.theme'; // begin.js reads it too
 const storedTheme = (): Theme => (localStorage.getItem(THEME) as Theme | null) ?? 'auto';
 const themeListeners = new Set<() => void>();
 const prefersDark = matchMedia('(prefers-color-scheme: dark)');
