@@ -6,8 +6,8 @@
 
 Every folder web/src/NAME with an app.tsx becomes the asset NAME.js, and what is in web/static is taken as it is. Each is
 stored gzip-compressed with its ETag. web/src/base/style.css, begin.js beside it and the icon stand in every page itself, so that
-the first picture waits for no second answer; for the Content-Security-Policy the first two come with their hashes. Packages come from the registry that npm is
-set to, in the versions and with the checksums of package-lock.json, into web/node_modules.
+the first picture waits for no second answer; for the Content-Security-Policy the first two come with their hashes. Packages come
+from the registry that npm is set to, in the versions and with the checksums of package-lock.json, into web/node_modules.
 """
 import base64
 import fcntl

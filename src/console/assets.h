@@ -19,8 +19,8 @@ struct asset_word {
     const char *texts[LANGUAGE_COUNT];
 };
 
-/* What stands in each page itself: its style, what fetches its script after the first picture (each with its source as a
- * Content-Security-Policy names it), and the icon as SVG. */
+/* What stands in each page itself: its style, what fetches its script after the first picture (each with its source as
+ * a Content-Security-Policy names it), and the icon as SVG. */
 extern const char asset_style[], asset_style_source[], asset_begin[], asset_begin_source[], asset_icon[];
 
 extern const struct asset assets[];
