@@ -123,8 +123,7 @@ struct call {
     void *argument;
     struct log_waiter waiter;
     int64_t base_offset;
-    struct list_node held; /* in client->held */
-    int64_t held_ms;
+    struct client_held held;
 };
 
 static struct call *call_new(struct kafka_client *client, const char *topic, int32_t partition, void *argument) {
@@ -266,7 +265,8 @@ void kafka_client_delete_topic(struct kafka_client *client, const char *topic, k
 static world_function run_ensure, run_append;
 static void finish_append(struct call *call, const struct error *error);
 
-static void refuse_held(struct call *call) {
+static void refuse_call(void *argument) {
+    struct call *call = argument;
     struct error error = {0};
     error_set(&error, ERROR_TIMEOUT,
         "Expiring records for %s-%d: the broker is stopped (start it with: docker start kafka, or raudal start kafka)",
@@ -279,32 +279,34 @@ static void refuse_held(struct call *call) {
     call_free(call);
 }
 
-static struct call *first_held(struct kafka_client *client) {
-    struct call *call = CONTAINER_OF(list_first(&client->held), struct call, held);
-    list_remove(&call->held);
+static struct client_held *first_held(struct kafka_client *client) {
+    struct client_held *held = CONTAINER_OF(list_first(&client->held), struct client_held, node);
+    list_remove(&held->node);
     client->held_count--;
-    return call;
+    return held;
 }
 
 static void check_held(void *argument) {
     struct kafka_client *client = argument;
     int64_t now_ms = world_loop_now_ms(client->broker->loop);
     while (!list_empty(&client->held) &&
-           now_ms - CONTAINER_OF(list_first(&client->held), struct call, held)->held_ms >= HELD_TIME_MS)
-        refuse_held(first_held(client));
+           now_ms - CONTAINER_OF(list_first(&client->held), struct client_held, node)->since_ms >= HELD_TIME_MS) {
+        struct client_held *held = first_held(client);
+        held->refuse(held->argument);
+    }
 }
 
-/* Keeps an append, or a question for a topic that may have to be made, for when the broker goes on. */
-static bool hold(struct call *call) {
-    struct kafka_client *client = call->client;
+bool client_hold(struct kafka_client *client, struct client_held *held, world_function *run, world_function *refuse,
+    void *argument) {
     if (!client->broker->is_suspended)
         return false;
+    *held = (struct client_held){
+        .since_ms = world_loop_now_ms(client->broker->loop), .run = run, .refuse = refuse, .argument = argument};
     if (client->held_count == HELD_COUNT_MAX) {
-        refuse_held(call);
+        refuse(argument);
         return true;
     }
-    call->held_ms = world_loop_now_ms(client->broker->loop);
-    list_append(&client->held, &call->held);
+    list_append(&client->held, &held->node);
     client->held_count++;
     return true;
 }
@@ -319,11 +321,8 @@ void client_resume(struct kafka_client *client) {
     world_timer_destroy(client->held_timer);
     client->held_timer = NULL;
     while (!list_empty(&client->held)) {
-        struct call *call = first_held(client);
-        if (call->append_done != NULL)
-            run_append(call);
-        else
-            run_ensure(call);
+        struct client_held *held = first_held(client);
+        held->run(held->argument);
     }
     client_wake_subscribers(client);
 }
@@ -339,7 +338,7 @@ static void run_ensure(void *argument) {
     struct broker *broker = call->client->broker;
     struct error error = {0};
     struct topic *topic = topic_find(broker, bytes_from_text(call->topic));
-    if (!topic && hold(call))
+    if (!topic && client_hold(call->client, &call->held, run_ensure, refuse_call, call))
         return;
     if (!topic && config_boolean(&broker->config, "auto.create.topics.enable"))
         topic = create_topic(broker, call, -1, &error);
@@ -379,7 +378,7 @@ static void run_append(void *argument) {
     struct call *call = argument;
     struct error error = {0};
     struct log_append_result result = {0};
-    if (hold(call))
+    if (client_hold(call->client, &call->held, run_append, refuse_call, call))
         return;
     struct partition_log *log = call_log(call, &error);
     if (log && is_transactional(buffer_view(&call->batches))) {

@@ -101,7 +101,7 @@ void kafka_producer_open(struct kafka_client *client, const char *transactional_
  * producer is written into the batches. After an error only an abort is left. */
 void kafka_producer_append(struct kafka_producer *producer, const char *topic, int32_t partition, struct bytes batches,
     kafka_append_done *done, void *argument);
-struct kafka_offset {
+struct kafka_producer_offset {
     const char *topic;
     int32_t partition;
     int64_t offset;
@@ -109,7 +109,7 @@ struct kafka_offset {
 };
 /* Offsets of a group (made when absent) that come into force with the commit. Everything is copied. */
 void kafka_producer_commit_offsets(struct kafka_producer *producer, const char *group,
-    const struct kafka_offset *offsets, size_t offset_count, kafka_done *done, void *argument);
+    const struct kafka_producer_offset *offsets, size_t offset_count, kafka_done *done, void *argument);
 /* Commits or aborts; success also when nothing was begun. Called back when records and offsets are visible (or gone),
  * durable as the broker's flush settings say. With ERROR_IO it is not known how it ends: open again and look. */
 void kafka_producer_end(struct kafka_producer *producer, bool commit, kafka_done *done, void *argument);

@@ -37,6 +37,9 @@ struct producer_call {
     struct transaction *ending;
     struct log_waiter waiter;
     int64_t base_offset;
+    struct client_held held;
+    world_function *run;
+    bool has_waited; /* for a suspended broker, in vain */
 };
 
 static struct producer_call *call_new(struct kafka_producer *producer, void *argument) {
@@ -93,6 +96,18 @@ static void forget_sequences(struct kafka_producer *producer) {
     producer->sequences = (struct map){0};
 }
 
+static void stop_waiting(void *argument) {
+    struct producer_call *call = argument;
+    call->has_waited = true;
+    call->run(call);
+}
+
+/* While the broker is suspended its producers wait, as remote ones do. */
+static bool hold(struct producer_call *call, world_function *run) {
+    call->run = run;
+    return !call->has_waited && client_hold(call->producer->broker->client, &call->held, run, stop_waiting, call);
+}
+
 /* ---- opening ---- */
 
 static void run_open(void *argument);
@@ -119,6 +134,8 @@ static void run_open(void *argument) {
     struct transaction_place place = {0};
     struct error error = {0};
     int16_t code = KAFKA_NONE;
+    if (hold(call, run_open))
+        return;
     if (producer->broker->is_suspended)
         error_set(&error, ERROR_CLOSED, "the broker is stopped");
     else
@@ -218,6 +235,8 @@ static void run_append(void *argument) {
     struct broker *broker = call->producer->broker;
     struct error error = {0};
     struct log_append_result result = {0};
+    if (hold(call, run_append))
+        return;
     const struct topic *topic = topic_find(broker, bytes_from_text(call->topic));
     struct partition_log *log = topic ? topic_log(topic, call->partition) : NULL;
     call->base_offset = -1;
@@ -299,6 +318,8 @@ static void run_offsets(void *argument) {
     struct partition_log *log = NULL;
     struct error error = {0};
     int64_t last_offset = -1;
+    if (hold(call, run_offsets))
+        return;
     bool ok = append_offsets(call, &log, &last_offset, &error);
     /* What the decision stands on must not be less durable than the decision. */
     call->waiter = (struct log_waiter){.wake = on_offsets_committed, .argument = call};
@@ -307,7 +328,7 @@ static void run_offsets(void *argument) {
 }
 
 void kafka_producer_commit_offsets(struct kafka_producer *producer, const char *group,
-    const struct kafka_offset *offsets, size_t offset_count, kafka_done *done, void *argument) {
+    const struct kafka_producer_offset *offsets, size_t offset_count, kafka_done *done, void *argument) {
     struct producer_call *call = call_new(producer, argument);
     call->group = strdup(group);
     call->done = done;
@@ -338,6 +359,8 @@ static void run_end(void *argument) {
     struct kafka_producer *producer = call->producer;
     struct transaction *transaction = NULL;
     struct error error = {0};
+    if (call->commit && hold(call, run_end))
+        return;
     if (find(producer, &transaction, &error) && transaction->state == TRANSACTION_ONGOING) {
         call->ending = transaction;
         int16_t code = transaction_end(producer->broker->transactions, transaction, producer->producer_id,

@@ -224,7 +224,7 @@ static void append(struct player *player) {
 static void commit_offset(struct player *player) {
     char group[20];
     snprintf(group, sizeof group, "group %d", player->index);
-    struct kafka_offset offset = {"t", 0, player->transaction->number, "note"};
+    struct kafka_producer_offset offset = {"t", 0, player->transaction->number, "note"};
     wait_for(player, STEP_OFFSETS_DONE);
     kafka_producer_commit_offsets(player->producer, group, &offset, 1, on_done, ticket_of(player));
 }

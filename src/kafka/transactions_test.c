@@ -552,7 +552,7 @@ static void open_producer(struct tester *tester, struct embedded *embedded) {
 static enum error_code batch(struct tester *tester, struct embedded *embedded, int number, bool commit) {
     char metadata[20];
     snprintf(metadata, sizeof metadata, "%d", number);
-    struct kafka_offset offset = {"events", 0, number * 10, metadata};
+    struct kafka_producer_offset offset = {"events", 0, number * 10, metadata};
     for (int32_t partition = 0; partition < 2; partition++) {
         kafka_producer_append(
             embedded->producer, "events", partition, test_batch(tester, 0, 3, -1, -1), on_append, embedded);

@@ -1,4 +1,5 @@
 /* kafka_embedded.c: the broker of this process as streams see it. Chunks are maps of the partitions' own files. */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/assert.h"
@@ -70,17 +71,29 @@ static bool offsets(struct stream_kafka *kafka, const char *topic, int32_t parti
 }
 
 static bool offset_for_time(struct stream_kafka *kafka, const char *topic, int32_t partition, int64_t timestamp_ms,
-    int64_t *offset, struct error *error) {
+    bool committed, int64_t *offset, struct error *error) {
     struct partition_log *log = open_log(kafka, topic, partition, error);
     struct log_time_offset found = {.offset = -1};
     if (log == NULL) {
         return false;
     }
-    enum log_status status = log_offset_for_time(log, timestamp_ms, LOG_READ_UNCOMMITTED, &found, error);
+    enum log_status status = log_offset_for_time(
+        log, timestamp_ms, committed ? LOG_READ_COMMITTED : LOG_READ_UNCOMMITTED, &found, error);
     log_release(log);
     *offset = found.offset;
     return status == LOG_STATUS_OK ||
            error_set(error, ERROR_IO, "%s-%d: %s", topic, (int)partition, log_status_name(status));
+}
+
+static bool stable_offset(
+    struct stream_kafka *kafka, const char *topic, int32_t partition, int64_t *offset, struct error *error) {
+    struct partition_log *log = open_log(kafka, topic, partition, error);
+    if (log == NULL) {
+        return false;
+    }
+    *offset = log_last_stable_offset(log);
+    log_release(log);
+    return true;
 }
 
 static enum stream_kafka_status read_chunk(struct stream_kafka *kafka, const char *topic, int32_t partition,
@@ -92,6 +105,12 @@ static enum stream_kafka_status read_chunk(struct stream_kafka *kafka, const cha
     }
     enum log_status status =
         log_read_map(log, offset, bytes_max, committed ? LOG_READ_COMMITTED : LOG_READ_UNCOMMITTED, &view, error);
+    struct log_aborted_list aborted = {0};
+    if (committed && status == LOG_STATUS_OK && view.map != NULL &&
+        !log_aborted_transactions(log, offset, view.next_offset, &aborted, error)) {
+        log_map_release(view.map);
+        status = LOG_STATUS_STORAGE;
+    }
     log_release(log);
     if (status == LOG_STATUS_OFFSET_OUT_OF_RANGE) {
         return STREAM_KAFKA_OUT_OF_RANGE;
@@ -100,10 +119,11 @@ static enum stream_kafka_status read_chunk(struct stream_kafka *kafka, const cha
         return STREAM_KAFKA_NO_PARTITION;
     }
     if (status != LOG_STATUS_OK) {
+        VECTOR_FREE(&aborted);
         error_prefix(error, "%s-%d at offset %lld", topic, (int)partition, (long long)offset);
         return STREAM_KAFKA_FAILED;
     }
-    *chunk = (struct stream_kafka_chunk){view.batches, view.next_offset, view.skipped_from, view.skipped_to, view.map};
+    *chunk = (struct stream_kafka_chunk){view.batches, view.next_offset, view.skipped_from, view.skipped_to, view.map, aborted};
     return view.map == NULL && view.skipped_from == view.skipped_to ? STREAM_KAFKA_EMPTY : STREAM_KAFKA_OK;
 }
 
@@ -156,8 +176,110 @@ static void sync_log(struct stream_kafka *kafka, const char *topic, int32_t part
     kafka_client_sync(client_of(kafka), topic, partition, done, argument);
 }
 
-static const struct stream_kafka_class embedded_class = {partitions, each_topic, offsets, offset_for_time, read_chunk,
-    retain, release, append, ensure_topic, subscribe, unsubscribe, is_own, sync_log};
+/* ---- batches that come into force once ----
+ *
+ * The writer's name is both a transactional.id and a consumer group. The group's offsets are where the query stands in
+ * its topics, and their metadata is the number of the batch: the decision of the transaction is the only point at which
+ * both and the records come into force. */
+
+enum { TRANSACTION_TIME_MS = 900000 }; /* transaction.max.timeout.ms: a batch is written in one go */
+
+struct stream_kafka_writer {
+    struct kafka_client *client;
+    struct kafka_producer *producer;
+    char *name;
+    stream_kafka_writer_done *opened; /* of the call under way, as the rest */
+    void (*done)(void *argument, const struct error *error);
+    void *argument;
+};
+
+static void writer_close(struct stream_kafka_writer *writer) {
+    if (writer->producer != NULL) {
+        kafka_producer_close(writer->producer);
+    }
+    free(writer->name);
+    free(writer);
+}
+
+static void batches_known(void *argument, struct kafka_group_list *groups) {
+    struct stream_kafka_writer *writer = argument;
+    int64_t latest = -1, batch_id;
+    for (size_t i = 0; i < groups->count; i++) {
+        for (size_t j = 0; j < groups->items[i].offset_count; j++) {
+            const char *metadata = groups->items[i].offsets[j].metadata;
+            if (bytes_to_int64(bytes_from_text(metadata), &batch_id) && batch_id > latest) {
+                latest = batch_id;
+            }
+        }
+    }
+    kafka_group_list_free(groups);
+    writer->opened(writer->argument, writer, latest, NULL);
+}
+
+static void producer_opened(void *argument, struct kafka_producer *producer, const struct error *error) {
+    struct stream_kafka_writer *writer = argument;
+    writer->producer = producer;
+    if (producer != NULL) {
+        kafka_client_group(writer->client, writer->name, batches_known, writer);
+        return;
+    }
+    writer->opened(writer->argument, NULL, -1, error);
+    writer_close(writer);
+}
+
+static void writer_open(struct stream_kafka *kafka, const char *name, stream_kafka_writer_done *done, void *argument) {
+    struct stream_kafka_writer *writer = calloc(1, sizeof *writer);
+    ASSERT(writer != NULL);
+    *writer = (struct stream_kafka_writer){
+        .client = client_of(kafka), .name = strdup(name), .opened = done, .argument = argument};
+    kafka_producer_open(writer->client, name, TRANSACTION_TIME_MS, producer_opened, writer);
+}
+
+static void writer_append(struct stream_kafka_writer *writer, const char *topic, int32_t partition,
+    const uint8_t *batch, size_t size, void (*done)(void *argument, const struct error *error), void *argument) {
+    struct append_call *call = malloc(sizeof *call);
+    ASSERT(call != NULL);
+    *call = (struct append_call){done, argument};
+    kafka_producer_append(writer->producer, topic, partition, bytes_make(batch, size), appended, call);
+}
+
+static void decided(void *argument, const struct error *error) {
+    struct stream_kafka_writer *writer = argument;
+    writer->done(writer->argument, error->code == ERROR_NONE ? NULL : error);
+}
+
+static void positions_written(void *argument, const struct error *error) {
+    struct stream_kafka_writer *writer = argument;
+    if (error->code == ERROR_NONE) {
+        kafka_producer_end(writer->producer, true, decided, writer);
+    } else {
+        decided(writer, error);
+    }
+}
+
+static void writer_commit(struct stream_kafka_writer *writer, int64_t batch_id,
+    const struct stream_kafka_position *positions, size_t position_count,
+    void (*done)(void *argument, const struct error *error), void *argument) {
+    char number[24];
+    snprintf(number, sizeof number, "%lld", (long long)batch_id);
+    /* A query that reads no topic stands nowhere: the number is kept with a partition that is always there. */
+    struct kafka_producer_offset none = {"__consumer_offsets", 0, 0, number};
+    struct kafka_producer_offset *offsets = malloc((position_count + 1) * sizeof *offsets);
+    ASSERT(offsets != NULL);
+    for (size_t i = 0; i < position_count; i++) {
+        offsets[i] =
+            (struct kafka_producer_offset){positions[i].topic, positions[i].partition, positions[i].offset, number};
+    }
+    writer->done = done;
+    writer->argument = argument;
+    kafka_producer_commit_offsets(writer->producer, writer->name, position_count > 0 ? offsets : &none,
+        position_count > 0 ? position_count : 1, positions_written, writer);
+    free(offsets);
+}
+
+static const struct stream_kafka_class embedded_class = {partitions, each_topic, offsets, offset_for_time,
+    stable_offset, read_chunk, retain, release, append, ensure_topic, subscribe, unsubscribe, is_own, sync_log, writer_open, writer_append,
+    writer_commit, writer_close};
 
 struct stream_kafka *stream_kafka_embedded_create(struct kafka_client *client) {
     struct embedded *kafka = malloc(sizeof *kafka);

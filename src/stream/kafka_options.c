@@ -304,9 +304,12 @@ static bool get_limits(const struct source_request *request, struct kafka_option
     struct bytes strategy = source_option_get(request, "startingOffsetsByTimestampStrategy");
     struct bytes isolation = source_option_get(request, "kafka.isolation.level");
     options->fail_on_data_loss = true;
-    if (bytes_equal_ignore_case(isolation, BYTES("read_committed"))) {
-        return raise_unsupported_feature_not_in_this_program(
-            error, "kafka.isolation.level=read_committed", "Records are read as read_uncommitted.");
+    options->committed = bytes_equal(isolation, BYTES("read_committed"));
+    if (isolation.data != NULL && !options->committed && !bytes_equal(isolation, BYTES("read_uncommitted"))) {
+        return refuse(error,
+            "Invalid value %.*s for configuration isolation.level: String must be one of: read_committed, "
+            "read_uncommitted",
+            BYTES_ARGS(isolation));
     }
     if (strategy.data != NULL && !bytes_equal_ignore_case(strategy, BYTES("latest")) &&
         !bytes_equal_ignore_case(strategy, BYTES("error"))) {

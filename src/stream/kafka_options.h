@@ -54,6 +54,7 @@ struct kafka_options {
     int64_t offsets_per_trigger; /* 0: no limit */
     int64_t offsets_per_trigger_min, trigger_delay_max_ms;
     bool fail_on_data_loss, include_headers;
+    bool committed; /* kafka.isolation.level=read_committed */
     struct bytes bootstrap_servers;
 };
 /* Texts in arena. Refuses what Spark refuses and options that it does not know. */

@@ -70,6 +70,7 @@ static void drop_memory(struct kafka_reader *reader) {
 static void drop_chunk(struct kafka_reader *reader) {
     if (reader->has_chunk) {
         reader->options.kafka->class->release(reader->chunk.owner);
+        VECTOR_FREE(&reader->chunk.aborted);
         reader->has_chunk = false;
     }
 }
@@ -424,7 +425,8 @@ static bool next_batch(struct kafka_reader *reader, bool *failed, struct sql_err
             return false;
         }
         if ((reader->batch.attributes & RECORD_BATCH_CONTROL) || last < reader->options.start ||
-            reader->batch.record_count <= 0) {
+            reader->batch.record_count <= 0 ||
+            (reader->options.committed && log_batch_is_hidden(&reader->chunk.aborted, &reader->batch))) {
             continue;
         }
         reader->records = reader->batch.records;
@@ -468,7 +470,7 @@ static enum source_result next_chunk(struct kafka_reader *reader, int64_t *bytes
     drop_chunk(reader);
     while (reader->next_offset < reader->options.end) {
         enum stream_kafka_status status = kafka->class->read(kafka, reader->options.topic, reader->options.partition,
-            reader->next_offset, CHUNK_SIZE, false, &reader->chunk, &problem);
+            reader->next_offset, CHUNK_SIZE, reader->options.committed, &reader->chunk, &problem);
         if (status == STREAM_KAFKA_OK) {
             reader->has_chunk = true;
             reader->rest = reader->chunk.batches;

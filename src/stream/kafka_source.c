@@ -86,7 +86,9 @@ static bool list_partitions(const struct kafka_source *source, struct stream_kaf
 static bool offset_for(const struct kafka_source *source, const struct kafka_bound *bound, const char *topic,
     int32_t partition, int64_t *offset, struct error *error) {
     int64_t earliest, latest, timestamp = bound->timestamp_ms;
-    if (!source->kafka->class->offsets(source->kafka, topic, partition, &earliest, &latest, error)) {
+    if (!source->kafka->class->offsets(source->kafka, topic, partition, &earliest, &latest, error) ||
+        (source->options.committed &&
+            !source->kafka->class->stable_offset(source->kafka, topic, partition, &latest, error))) {
         return false;
     }
     *offset = bound->limit == KAFKA_LIMIT_EARLIEST ? earliest : latest;
@@ -114,7 +116,8 @@ static bool offset_for(const struct kafka_source *source, const struct kafka_bou
     if (bound->limit != KAFKA_LIMIT_TIMESTAMP && bound->limit != KAFKA_LIMIT_TIMESTAMPS) {
         return true;
     }
-    if (!source->kafka->class->offset_for_time(source->kafka, topic, partition, timestamp, offset, error)) {
+    if (!source->kafka->class->offset_for_time(
+            source->kafka, topic, partition, timestamp, source->options.committed, offset, error)) {
         return false;
     }
     if (*offset < 0 && !bound->latest_when_none) {
@@ -270,6 +273,7 @@ static struct source_partition *partition_open(struct source_scan *base, size_t 
     partition->base.scan = base;
     struct kafka_reader_options options = {source->kafka, scan->ranges[index].topic, scan->ranges[index].partition,
         scan->ranges[index].start, scan->ranges[index].end, source->options.fail_on_data_loss,
+        source->options.committed,
         scan->projection->columns, scan->projection->column_count, scan->projection->schema};
     partition->reader = kafka_reader_create(&options);
     return &partition->base;
@@ -465,6 +469,7 @@ static struct source *make_batch(
     source->base = reading->source->base;
     source->kafka = reading->source->kafka;
     source->options.fail_on_data_loss = reading->source->options.fail_on_data_loss;
+    source->options.committed = reading->source->options.committed;
     source->has_range = true;
     if (!parse_both(start, end, &source->start, &source->end, error)) {
         source_close(&source->base);

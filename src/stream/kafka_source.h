@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/vector.h"
 #include "column/column.h"
+#include "log/log.h"
 #include "world/world.h"
 
 struct kafka_client; /* kafka/client.h */
@@ -18,6 +19,7 @@ struct stream_kafka_chunk {
     int64_t next_offset;              /* where to go on */
     int64_t skipped_from, skipped_to; /* unreadable offsets stepped over; equal when none */
     void *owner;                      /* counted */
+    struct log_aborted_list aborted;  /* read committed: what is to be left out. The reader's: VECTOR_FREE */
 };
 enum stream_kafka_status {
     STREAM_KAFKA_OK,
@@ -37,6 +39,17 @@ struct stream_kafka_list { /* stream_kafka_list_free */
 };
 void stream_kafka_list_free(struct stream_kafka_list *list);
 
+/* Writes the batches of one query so that each comes into force once: its records and its number are one transaction.
+ * One call at a time but writer_append. Callbacks come on any thread. */
+struct stream_kafka_writer;
+struct stream_kafka_position {
+    const char *topic;
+    int32_t partition;
+    int64_t offset; /* the next one to be read */
+};
+typedef void stream_kafka_writer_done(
+    void *argument, struct stream_kafka_writer *writer, int64_t latest_batch_id, const struct error *error);
+
 struct stream_kafka_class {
     /* Adds all partitions of one topic; false when it does not exist (error: why, code NOT_FOUND). Any thread. */
     bool (*partitions)(
@@ -49,7 +62,10 @@ struct stream_kafka_class {
     bool (*offsets)(struct stream_kafka *kafka, const char *topic, int32_t partition, int64_t *earliest,
         int64_t *latest, struct error *error);
     bool (*offset_for_time)(struct stream_kafka *kafka, const char *topic, int32_t partition, int64_t timestamp_ms,
-        int64_t *offset, struct error *error);
+        bool committed, int64_t *offset, struct error *error);
+    /* Where a reader of committed records stops: before the first open transaction. Any thread. */
+    bool (*stable_offset)(
+        struct stream_kafka *kafka, const char *topic, int32_t partition, int64_t *offset, struct error *error);
     /* Compute threads. */
     enum stream_kafka_status (*read)(struct stream_kafka *kafka, const char *topic, int32_t partition, int64_t offset,
         size_t bytes_max, bool committed, struct stream_kafka_chunk *chunk, struct error *error);
@@ -71,6 +87,20 @@ struct stream_kafka_class {
     /* The log that holds these offsets reaches the disk; done on any thread. */
     void (*sync)(struct stream_kafka *kafka, const char *topic, int32_t partition,
         void (*done)(void *argument, bool ok), void *argument);
+    /* The writer of this name from now on: a former one is shut out, what it had decided is carried out and the rest of
+     * it is gone. latest_batch_id: the newest batch that is in force, -1: none is known. */
+    void (*writer_open)(
+        struct stream_kafka *kafka, const char *name, stream_kafka_writer_done *done, void *argument);
+    /* As append. */
+    void (*writer_append)(struct stream_kafka_writer *writer, const char *topic, int32_t partition,
+        const uint8_t *batch, size_t size, void (*done)(void *argument, const struct error *error), void *argument);
+    /* What was appended comes into force as that batch, and `positions` become the offsets of the consumer group of
+     * the writer's name. After an error it is not known whether it did: open again. */
+    void (*writer_commit)(struct stream_kafka_writer *writer, int64_t batch_id,
+        const struct stream_kafka_position *positions, size_t position_count,
+        void (*done)(void *argument, const struct error *error), void *argument);
+    /* No call may be under way. What was not committed is gone. */
+    void (*writer_close)(struct stream_kafka_writer *writer);
 };
 
 struct stream_kafka {

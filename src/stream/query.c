@@ -144,7 +144,8 @@ static bool write_offsets(struct stream_query *query, struct sql_error *error) {
         .offsets = calloc(query->source_count + 1, sizeof(struct buffer)),
         .source_count = query->source_count,
         .shuffle_partitions = query->state_partitions,
-        .watermark_is_maximum = query->watermark_is_maximum};
+        .watermark_is_maximum = query->watermark_is_maximum,
+        .exactly_once = query->sink_class == &kafka_sink_class && query->sink_request.exactly_once};
     ASSERT(entry.offsets != NULL);
     for (size_t i = 0; i < query->source_count; i++) {
         copy_buffer(&entry.offsets[i], &query->sources[i].end);
@@ -287,6 +288,11 @@ static void commit_sink(void *argument) {
         return;
     }
     query->state_commit_ms = since_ms(query, start);
+    for (size_t i = 0; i < query->source_count && query->sink_class->stand != NULL; i++) {
+        if (query->sources[i].reading->class == &kafka_stream_class) {
+            query->sink_class->stand(query->sink, buffer_view(&query->sources[i].end));
+        }
+    }
     query->sink_class->commit(query->sink, query->batch_id, sink_committed, query);
 }
 
@@ -367,7 +373,7 @@ static void batch_planned(void *argument) {
     }
     query_set_status(query, "Processing new data", true, true);
     if (query->skip_execution) {
-        service_log_write(query->manager->options.service_log, LOG_INFO, "FileStreamSink",
+        service_log_write(query->manager->options.service_log, LOG_INFO, "MicroBatchExecution",
             "Skipping already committed batch %lld", (long long)query->batch_id);
         query->state = QUERY_COMMITTING;
         world_pool_submit(query->manager->options.disk_pool, write_commit, query);

@@ -225,6 +225,14 @@ static bool open_sources(struct stream_query *query, struct sql_error *error) {
     return true;
 }
 
+static bool is_exactly_once(const struct stream_query *query) {
+    struct bytes text = setting(query, "raudal.stream.kafka.exactlyOnce");
+    if (text.size == 0 && query->start.exactly_once != NULL) {
+        text = bytes_from_text(query->start.exactly_once);
+    }
+    return !bytes_equal_ignore_case(text, BYTES("false"));
+}
+
 static bool open_sink(struct stream_query *query, struct sql_error *error) {
     query->sink_request = (struct sink_request){.context = &query->manager->context,
         .service_log = query->manager->options.service_log,
@@ -240,6 +248,7 @@ static bool open_sink(struct stream_query *query, struct sql_error *error) {
         .name = query->start.name,
         .query_id = query->id,
         .streaming = true,
+        .exactly_once = is_exactly_once(query),
         .complete = query->mode == EXEC_COMPLETE,
         .console = query->start.console,
         .callback_argument = query->start.callback_argument,
@@ -280,6 +289,21 @@ static bool take_watermark(struct stream_query *query, int64_t batch_id, struct 
     return true;
 }
 
+/* Whether the sink keeps the number of that batch: not when another program, or this one without
+ * raudal.stream.kafka.exactlyOnce, wrote it to Kafka. */
+static bool sink_should_have(const struct stream_query *query, int64_t batch_id) {
+    struct arena arena = {0};
+    struct sql_error ignored = {.arena = &arena};
+    struct offset_entry entry = {0};
+    bool should = query->sink_class != &kafka_sink_class;
+    if (!should) {
+        should = checkpoint_read_settings(&query->checkpoint, batch_id, &entry, &ignored) && entry.exactly_once;
+        offset_entry_free(&entry);
+    }
+    arena_destroy(&arena);
+    return should;
+}
+
 /* Goes back to the newest batch whose parts are all whole. The batch after it is run again with the offsets that were
  * written for it. */
 static bool find_place(struct stream_query *query, struct sql_error *error) {
@@ -300,7 +324,7 @@ static bool find_place(struct stream_query *query, struct sql_error *error) {
                 error->arena, "it has commits/%lld and no offsets/%lld", (long long)commits, (long long)commits));
     }
     int64_t committed = commits;
-    if (sink >= 0 && sink < committed) {
+    if (sink >= 0 && sink < committed && sink_should_have(query, committed)) {
         committed = sink; /* the power failed between what the sink wrote and commits/N: run those batches again */
         service_log_write(query->manager->options.service_log, LOG_WARN, "MicroBatchExecution",
             "The sink is whole up to batch %lld and commits go to %lld: the batches between are run again",
@@ -385,12 +409,34 @@ static bool compile_query(struct stream_query *query, struct sql_error *error) {
     return state_files_check(&query->state_files, query->exec, error);
 }
 
+static void query_opened(void *argument);
+
+static void place_query(void *argument) {
+    struct stream_query *query = argument;
+    struct sql_error *error = &query->error;
+    (void)(error->condition == 0 && find_place(query, error) && find_starts(query, error) &&
+           state_files_load(&query->state_files, query->exec, query->batch_id, error));
+    world_loop_post(query->manager->options.loop, query_opened, query);
+}
+
+static void sink_opened(void *argument, const struct error *error) {
+    struct stream_query *query = argument;
+    if (error != NULL) {
+        sql_error_from(&query->error, error);
+    }
+    world_pool_submit(query->manager->options.disk_pool, place_query, query);
+}
+
 static void open_query(void *argument) {
     struct stream_query *query = argument;
     struct sql_error *error = &query->error;
-    (void)(read_settings(query, error) && compile_query(query, error) && open_sources(query, error) &&
-           open_sink(query, error) && find_place(query, error) && find_starts(query, error) &&
-           state_files_load(&query->state_files, query->exec, query->batch_id, error));
+    bool good = read_settings(query, error) && compile_query(query, error) && open_sources(query, error) &&
+                open_sink(query, error);
+    if (good && query->sink_class->open != NULL) {
+        query->sink_class->open(query->sink, sink_opened, query);
+    } else {
+        place_query(query);
+    }
 }
 
 /* ---- on the loop ---- */
@@ -481,7 +527,7 @@ static void checkpoint_opened(void *argument) {
             return;
         }
     }
-    world_pool_run(query->manager->options.disk_pool, query->manager->options.loop, open_query, query_opened, query);
+    world_pool_submit(query->manager->options.disk_pool, open_query, query);
 }
 
 static void refused(void *argument) {

@@ -27,6 +27,7 @@ struct sink_request {
     struct bytes name;
     struct uuid query_id;
     bool streaming, complete; /* output mode complete */
+    bool exactly_once;        /* raudal.stream.kafka.exactlyOnce */
     struct bytes mode;        /* batch: append, overwrite, error, ignore */
     void (*console)(void *argument, struct bytes text);
     void *callback_argument;
@@ -42,13 +43,20 @@ struct sink_class {
     /* NULL with the error. Disk pool. */
     struct sink *(*create)(const struct sink_class *class, const struct sink_request *request, struct sql_error *error);
     void (*destroy)(struct sink *sink);
-    /* Newest batch that the sink itself has whole; INT64_MAX: it does not know. Disk pool. May be NULL. */
+    /* Of a streaming query, once, before the sink is asked for its latest batch. From the disk pool; done as in commit.
+     * May be NULL. */
+    void (*open)(struct sink *sink, void (*done)(void *argument, const struct error *error), void *argument);
+    /* Newest batch that the sink itself has whole; -1: none that it knows of; INT64_MAX: it does not
+     * know any. Disk pool. May be NULL. */
     bool (*latest)(struct sink *sink, int64_t *batch_id, struct sql_error *error);
     /* Disk pool. *done: nothing is to be run (batch writes with mode ignore). */
     bool (*begin)(struct sink *sink, int64_t batch_id, bool *done, struct sql_error *error);
     /* Compute threads, a partition at a time. */
     bool (*write)(struct sink *sink, struct batch *batch, size_t partition, struct error *error);
     bool (*end_partition)(struct sink *sink, size_t partition, struct error *error); /* may be NULL */
+    /* Before commit, for each source that reads topics: where the next batch begins ({"topic":{"0":1}}). Disk pool. May
+     * be NULL. */
+    void (*stand)(struct sink *sink, struct bytes offsets);
     /* From the disk pool; done is called once, on any thread, maybe before commit returns; error is NULL after success.
      */
     void (*commit)(

@@ -1,16 +1,20 @@
 /* sink_kafka.c: rows as records of a topic: columns value (needed), key, headers, topic, partition. A partition of the
- * engine gathers a record batch per partition of a topic; they are appended when the rows are all there. At least once:
- * a batch that is run again is appended again. */
+ * engine gathers a record batch per partition of a topic; they are appended when the rows are all there.
+ *
+ * A streaming query writes exactly once: records, the query's offsets and the batch's number are one transaction, whose
+ * decision is the only commit point (stream/kafka_source.h). A batch that is in force is skipped when the query goes on
+ * before it. raudal.stream.kafka.exactlyOnce=false and batch writes append at least once, as Spark does. */
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "base/assert.h"
 #include "base/map.h"
 #include "kafka/client.h"
+#include "stream/kafka_options.h"
 #include "stream/sink.h"
 #include "wire/record_batch.h"
 
-enum { BATCH_SIZE_MAX = 512 << 10 };
+enum { BATCH_SIZE_MAX = 512 << 10, PIECE_SIZE_MAX = 4 << 20, SENDING_MAX = 32 << 20 };
 
 /* Records for one partition of a topic. */
 struct outgoing {
@@ -41,8 +45,19 @@ struct kafka_sink {
     struct outgoing *outgoing;
     struct map counts; /* topic to its number of partitions + 1 */
     uint32_t next_partition;
-    /* commit */
-    int waiting;
+    /* exactly once */
+    bool exactly_once;
+    char *name; /* of the writer */
+    struct stream_kafka_writer *writer;
+    int64_t latest;
+    struct kafka_offsets positions;
+    /* opening and committing */
+    int64_t batch_id;
+    enum { PHASE_TOPICS, PHASE_RECORDS } phase;
+    int waiting;                        /* calls, and who makes them */
+    const struct outgoing *sending;     /* the next to be sent */
+    size_t sent, sending_size;          /* of it; of what is on its way */
+    bool is_sending;
     struct error problem;
     void (*done)(void *argument, const struct error *error);
     void *argument;
@@ -92,6 +107,7 @@ static struct sink *kafka_create(
     struct kafka_sink *sink = calloc(1, sizeof *sink);
     ASSERT(sink != NULL);
     struct bytes servers = sink_option(request, "kafka.bootstrap.servers"), topic = sink_option(request, "topic");
+    char id[UUID_TEXT_SIZE];
     struct error problem = {0};
     sink->base.class = class;
     sink->kafka = request->context->kafka;
@@ -103,6 +119,10 @@ static struct sink *kafka_create(
     sink->partition = find_column(request->schema, "partition");
     sink->headers = find_column(request->schema, "headers");
     sink->fixed_topic = topic.data == NULL ? NULL : arena_text(&sink->arena, bytes_trim(topic));
+    uuid_format(request->query_id, id);
+    sink->name = arena_printf(&sink->arena, "raudal-%s", id);
+    sink->exactly_once = request->streaming && request->exactly_once;
+    sink->latest = INT64_MAX;
     world_mutex_init(&sink->mutex);
     bool good = true;
     if (servers.data == NULL) {
@@ -137,6 +157,10 @@ static void clear(struct kafka_sink *sink) {
 static void kafka_destroy(struct sink *base) {
     struct kafka_sink *sink = (struct kafka_sink *)base;
     clear(sink);
+    if (sink->writer != NULL) {
+        sink->kafka->class->writer_close(sink->writer);
+    }
+    kafka_offsets_free(&sink->positions);
     map_free(&sink->counts);
     world_mutex_destroy(&sink->mutex);
     arena_destroy(&sink->arena);
@@ -270,64 +294,192 @@ static bool kafka_write(struct sink *base, struct batch *batch, size_t partition
     return good;
 }
 
-/* ---- commit: topics first, then the records; whoever ends last calls done ---- */
+/* ---- opening ---- */
 
-static void one_done(struct kafka_sink *sink, const struct error *error) {
+static void writer_opened(
+    void *argument, struct stream_kafka_writer *writer, int64_t latest_batch_id, const struct error *error) {
+    struct kafka_sink *sink = argument;
+    sink->writer = writer;
+    sink->latest = latest_batch_id;
+    sink->done(sink->argument, error);
+}
+
+static void kafka_open(struct sink *base, void (*done)(void *argument, const struct error *error), void *argument) {
+    struct kafka_sink *sink = (struct kafka_sink *)base;
+    if (sink->exactly_once) {
+        sink->done = done;
+        sink->argument = argument;
+        sink->kafka->class->writer_open(sink->kafka, sink->name, writer_opened, sink);
+    } else {
+        done(argument, NULL);
+    }
+}
+
+static bool kafka_latest(struct sink *base, int64_t *batch_id, struct sql_error *error) {
+    *batch_id = ((struct kafka_sink *)base)->latest;
+    return true;
+}
+
+static void kafka_stand(struct sink *base, struct bytes offsets) {
+    struct error ignored;
+    (void)kafka_offsets_parse(offsets, &((struct kafka_sink *)base)->positions, &ignored);
+}
+
+/* ---- commit: topics first, then the records, a few MiB of them at a time, then the decision; whoever ends last in a
+ * step begins the next ---- */
+
+static void leave(struct kafka_sink *sink);
+
+static void finish(struct kafka_sink *sink) {
+    struct error problem = sink->problem;
+    sink->done(sink->argument, problem.code == ERROR_NONE ? NULL : &problem);
+}
+
+static void note_problem(struct kafka_sink *sink, const struct error *error) {
     world_mutex_lock(&sink->mutex);
     if (error != NULL && error->code != ERROR_NONE && sink->problem.code == ERROR_NONE) {
         sink->problem = *error;
     }
-    bool last = --sink->waiting == 0;
     world_mutex_unlock(&sink->mutex);
-    if (last) {
-        struct error problem = sink->problem;
-        sink->done(sink->argument, problem.code == ERROR_NONE ? NULL : &problem);
-    }
 }
 
-static void appended(void *argument, const struct error *error) {
-    one_done(argument, error);
-}
-
-struct ensured {
+struct piece {
     struct kafka_sink *sink;
-    struct outgoing *outgoing;
+    const struct outgoing *outgoing;
+    struct bytes batches;
 };
 
-static void topic_ready(void *argument, int32_t count, const struct error *error) {
-    struct ensured *ensured = argument;
-    struct kafka_sink *sink = ensured->sink;
-    struct outgoing *outgoing = ensured->outgoing;
-    free(ensured);
-    if (count < 0) {
-        one_done(sink, error);
+/* The next whole record batches of one partition; false when there are none, or enough is on its way. */
+static bool take_piece(struct kafka_sink *sink, struct piece *piece) {
+    size_t size = 0;
+    while (sink->sending != NULL && sink->sent == sink->sending->bytes.size) {
+        sink->sending = sink->sending->next;
+        sink->sent = 0;
+    }
+    if (sink->sending == NULL || sink->problem.code != ERROR_NONE || sink->sending_size >= SENDING_MAX) {
+        return false;
+    }
+    const struct buffer *bytes = &sink->sending->bytes;
+    do {
+        size += 12 + (size_t)load_be32(bytes->data + sink->sent + size + 8); /* offset and length, then so many */
+    } while (sink->sent + size < bytes->size && size < PIECE_SIZE_MAX);
+    *piece = (struct piece){sink, sink->sending, bytes_make(bytes->data + sink->sent, size)};
+    sink->sent += size;
+    sink->sending_size += size;
+    sink->waiting++;
+    return true;
+}
+
+static void send_pieces(struct kafka_sink *sink);
+
+static void appended(void *argument, const struct error *error) {
+    struct piece *piece = argument;
+    struct kafka_sink *sink = piece->sink;
+    note_problem(sink, error);
+    world_mutex_lock(&sink->mutex);
+    sink->sending_size -= piece->batches.size;
+    world_mutex_unlock(&sink->mutex);
+    free(piece);
+    send_pieces(sink);
+    leave(sink);
+}
+
+static void send_piece(struct kafka_sink *sink, const struct piece *piece) {
+    const struct stream_kafka_class *class = sink->kafka->class;
+    const struct outgoing *outgoing = piece->outgoing;
+    struct piece *call = malloc(sizeof *call);
+    ASSERT(call != NULL);
+    *call = *piece;
+    if (sink->exactly_once) {
+        class->writer_append(sink->writer, outgoing->topic, outgoing->partition, piece->batches.data,
+            piece->batches.size, appended, call);
+    } else {
+        class->append(sink->kafka, outgoing->topic, outgoing->partition, piece->batches.data, piece->batches.size,
+            appended, call);
+    }
+}
+
+/* One thread at a time: the pieces of a partition keep their order. */
+static void send_pieces(struct kafka_sink *sink) {
+    struct piece piece;
+    world_mutex_lock(&sink->mutex);
+    bool mine = !sink->is_sending;
+    sink->waiting += mine;
+    while (mine && (sink->is_sending = take_piece(sink, &piece))) {
+        world_mutex_unlock(&sink->mutex);
+        send_piece(sink, &piece);
+        world_mutex_lock(&sink->mutex);
+    }
+    world_mutex_unlock(&sink->mutex);
+    if (mine) {
+        leave(sink);
+    }
+}
+
+static void committed(void *argument, const struct error *error) {
+    struct kafka_sink *sink = argument;
+    note_problem(sink, error);
+    sink->latest = error == NULL ? sink->batch_id : sink->latest;
+    finish(sink);
+}
+
+static void decide(struct kafka_sink *sink) {
+    VECTOR(struct stream_kafka_position) positions = {0};
+    for (size_t i = 0; i < sink->positions.count; i++) {
+        const struct kafka_offset *offset = &sink->positions.items[i];
+        VECTOR_PUSH(&positions, ((struct stream_kafka_position){offset->topic, offset->partition, offset->offset}));
+    }
+    sink->kafka->class->writer_commit(
+        sink->writer, sink->batch_id, positions.items, positions.count, committed, sink);
+    VECTOR_FREE(&positions);
+}
+
+static void leave(struct kafka_sink *sink) {
+    world_mutex_lock(&sink->mutex);
+    bool last = --sink->waiting == 0;
+    world_mutex_unlock(&sink->mutex);
+    if (!last) {
         return;
     }
-    sink->kafka->class->append(
-        sink->kafka, outgoing->topic, outgoing->partition, outgoing->bytes.data, outgoing->bytes.size, appended, sink);
+    if (sink->problem.code != ERROR_NONE || (sink->phase == PHASE_RECORDS && !sink->exactly_once)) {
+        finish(sink);
+    } else if (sink->phase == PHASE_RECORDS) {
+        decide(sink);
+    } else {
+        sink->phase = PHASE_RECORDS;
+        send_pieces(sink);
+    }
+}
+
+static void topic_ready(void *argument, int32_t count, const struct error *error) {
+    struct kafka_sink *sink = argument;
+    if (count < 0) {
+        note_problem(sink, error);
+    }
+    leave(sink);
 }
 
 static void kafka_commit(
     struct sink *base, int64_t batch_id, void (*done)(void *argument, const struct error *error), void *argument) {
     struct kafka_sink *sink = (struct kafka_sink *)base;
+    VECTOR(const char *) topics = {0};
     sink->done = done;
     sink->argument = argument;
+    sink->batch_id = batch_id;
     sink->problem = (struct error){0};
-    sink->waiting = 1;
-    VECTOR(struct ensured *) calls = {0};
+    sink->phase = PHASE_TOPICS;
+    sink->sending = sink->outgoing;
+    sink->sent = sink->sending_size = 0;
     for (struct outgoing *outgoing = sink->outgoing; outgoing != NULL; outgoing = outgoing->next) {
         end_batch(outgoing);
-        struct ensured *call = malloc(sizeof *call);
-        ASSERT(call != NULL);
-        *call = (struct ensured){sink, outgoing};
-        VECTOR_PUSH(&calls, call);
-        sink->waiting++;
+        VECTOR_PUSH(&topics, outgoing->topic);
     }
-    for (size_t i = 0; i < calls.count; i++) {
-        sink->kafka->class->ensure_topic(sink->kafka, calls.items[i]->outgoing->topic, topic_ready, calls.items[i]);
+    sink->waiting = 1 + (int)topics.count;
+    for (size_t i = 0; i < topics.count; i++) {
+        sink->kafka->class->ensure_topic(sink->kafka, topics.items[i], topic_ready, sink);
     }
-    VECTOR_FREE(&calls);
-    one_done(sink, NULL);
+    VECTOR_FREE(&topics);
+    leave(sink);
 }
 
 static void kafka_describe(struct sink *sink, struct buffer *out) {
@@ -344,8 +496,11 @@ const struct sink_class kafka_sink_class = {.name = "kafka",
     .update = true,
     .create = kafka_create,
     .destroy = kafka_destroy,
+    .open = kafka_open,
+    .latest = kafka_latest,
     .begin = kafka_begin,
     .write = kafka_write,
+    .stand = kafka_stand,
     .commit = kafka_commit,
     .abort = kafka_abort,
     .describe = kafka_describe,

@@ -181,6 +181,7 @@ static bool parse_metadata(struct bytes metadata, struct offset_entry *entry, co
     entry->timestamp_ms = json_integer_value(json_object_get(root, "batchTimestampMs"));
     const char *partitions = json_string_value(json_object_get(settings, "spark.sql.shuffle.partitions"));
     const char *policy = json_string_value(json_object_get(settings, "spark.sql.streaming.multipleWatermarkPolicy"));
+    entry->exactly_once = json_object_get(settings, "raudal.stream.kafka.exactlyOnce") != NULL;
     entry->watermark_is_maximum = policy != NULL && strcmp(policy, "max") == 0;
     if (partitions == NULL || !bytes_to_int64(bytes_from_text(partitions), &entry->shuffle_partitions)) {
         entry->shuffle_partitions = 0;
@@ -273,9 +274,10 @@ bool checkpoint_write_offsets(
     struct buffer text = {0};
     buffer_printf(&text,
         "v1\n{\"batchWatermarkMs\":%lld,\"batchTimestampMs\":%lld,\"conf\":{%s,"
-        "\"spark.sql.streaming.multipleWatermarkPolicy\":\"%s\",\"spark.sql.shuffle.partitions\":\"%lld\"}}",
+        "\"spark.sql.streaming.multipleWatermarkPolicy\":\"%s\",\"spark.sql.shuffle.partitions\":\"%lld\"%s}}",
         (long long)entry->watermark_ms, (long long)entry->timestamp_ms, settings,
-        entry->watermark_is_maximum ? "max" : "min", (long long)entry->shuffle_partitions);
+        entry->watermark_is_maximum ? "max" : "min", (long long)entry->shuffle_partitions,
+        entry->exactly_once ? ",\"raudal.stream.kafka.exactlyOnce\":\"true\"" : "");
     for (size_t i = 0; i < entry->source_count; i++) {
         buffer_append_byte(&text, '\n');
         if (entry->offsets[i].size == 0) {

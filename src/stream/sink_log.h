@@ -31,6 +31,7 @@ struct offset_entry { /* offset_entry_free */
     /* The settings that are frozen with the query, as they were found or are to be written. */
     int64_t shuffle_partitions; /* 0: not said */
     bool watermark_is_maximum;  /* multipleWatermarkPolicy */
+    bool exactly_once;          /* the sink keeps the number of the batch: raudal.stream.kafka.exactlyOnce */
 };
 void offset_entry_free(struct offset_entry *entry);
 /* Newest whole batches; -1 when there are none. */

@@ -109,6 +109,7 @@ struct stream_start {
     const struct stream_setting
         *configuration; /* the session's settings that were set, for those that streaming reads */
     size_t configuration_count;
+    const char *exactly_once; /* raudal.stream.kafka.exactlyOnce of the server, NULL: true */
     struct bytes name;        /* queryName, or BYTES_NULL */
     struct bytes output_mode; /* "append" when absent */
     struct bytes format;      /* default: spark.sql.sources.default, parquet */
