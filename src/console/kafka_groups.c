@@ -261,19 +261,12 @@ void kafka_handle_topic_groups(struct http_request *request, void *context) {
     kafka_client_groups(page->console->options.kafka, take_topic_groups, page);
 }
 
-static void on_done(void *argument, const struct error *error) {
-    struct page *page = argument;
-    if (error->code != ERROR_NONE)
-        page_fail(page, error);
-    page_post_finish(page);
-}
-
 void kafka_handle_delete_group(struct http_request *request, void *context) {
     struct page *page = page_create(request, context, NULL);
     if (kafka_client_or_fail(page) == NULL)
         return;
     page->text = name_parameter(request);
-    kafka_client_delete_group(page->console->options.kafka, page->text, on_done, page);
+    kafka_client_delete_group(page->console->options.kafka, page->text, page_post_done, page);
 }
 
 /* ---- resetting ---- */
@@ -384,7 +377,8 @@ static void plan_reset(void *argument) {
     if (error.code != ERROR_NONE || reset->dry_run)
         page_post_finish(page);
     else
-        kafka_client_set_group_offsets(client, page->text, reset->targets.items, reset->targets.count, on_done, page);
+        kafka_client_set_group_offsets(
+            client, page->text, reset->targets.items, reset->targets.count, page_post_done, page);
 }
 
 static void take_reset(void *argument, struct kafka_group_list *groups) {

@@ -230,13 +230,6 @@ void kafka_handle_topic(struct http_request *request, void *context) {
 
 /* ---- changes ---- */
 
-static void on_done(void *argument, const struct error *error) {
-    struct page *page = argument;
-    if (error->code != ERROR_NONE)
-        page_fail(page, error);
-    page_post_finish(page);
-}
-
 /* A page with the topic's name as text and the body as *body (the caller's; NULL when the answer is given already). */
 static struct page *begin_change(struct http_request *request, void *context, json_t **body) {
     struct page *page = page_create(request, context, NULL);
@@ -312,7 +305,8 @@ void kafka_handle_create(struct http_request *request, void *context) {
         page_finish(page);
     } else {
         kafka_client_create_topic(page->console->options.kafka, page_text(body, "name"),
-            count == NULL ? -1 : (int32_t)json_integer_value(count), settings.items, settings.count, on_done, page);
+            count == NULL ? -1 : (int32_t)json_integer_value(count), settings.items, settings.count, page_post_done,
+            page);
     }
     json_decref(body);
 }
@@ -321,7 +315,7 @@ void kafka_handle_delete(struct http_request *request, void *context) {
     json_t *body;
     struct page *page = begin_change(request, context, &body);
     if (page != NULL)
-        kafka_client_delete_topic(page->console->options.kafka, page->text, on_done, page);
+        kafka_client_delete_topic(page->console->options.kafka, page->text, page_post_done, page);
     json_decref(body);
 }
 
@@ -335,7 +329,7 @@ void kafka_handle_set_configs(struct http_request *request, void *context) {
         return;
     if (parse_settings(json_object_get(body, "configs"), &settings, &error)) {
         kafka_client_set_topic_configs(
-            page->console->options.kafka, page->text, settings.items, settings.count, on_done, page);
+            page->console->options.kafka, page->text, settings.items, settings.count, page_post_done, page);
     } else {
         page_fail(page, &error);
         page_finish(page);
@@ -351,7 +345,7 @@ void kafka_handle_add_partitions(struct http_request *request, void *context) {
         return;
     int64_t count = page_number(body, "totalPartitionsCount");
     kafka_client_add_partitions(
-        page->console->options.kafka, page->text, (int32_t)(count > 20000 ? 20000 : count), on_done, page);
+        page->console->options.kafka, page->text, (int32_t)(count > 20000 ? 20000 : count), page_post_done, page);
     json_decref(body);
 }
 
@@ -372,7 +366,8 @@ void kafka_handle_empty(struct http_request *request, void *context) {
         page_finish(page);
         return;
     }
-    kafka_client_delete_records(page->console->options.kafka, page->text, (int32_t)partition, offset, on_done, page);
+    kafka_client_delete_records(
+        page->console->options.kafka, page->text, (int32_t)partition, offset, page_post_done, page);
 }
 
 /* ---- settings ---- */
@@ -389,9 +384,7 @@ static void take_configs(void *argument, struct kafka_config_list *configs, cons
     }
     kafka_config_list_free(configs);
     json_object_set_new(page->data, "configs", list);
-    if (error->code != ERROR_NONE)
-        page_fail(page, error);
-    page_post_finish(page);
+    page_post_done(page, error);
 }
 
 void kafka_handle_configs(struct http_request *request, void *context) {

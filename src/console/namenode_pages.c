@@ -6,6 +6,7 @@
 #include "base/assert.h"
 #include "base/calendar.h"
 #include "console/namenode_data.h"
+#include "store/store.h"
 
 /* ---- overview ---- */
 
@@ -82,21 +83,11 @@ static void draw_overview(struct page *page, struct buffer *out) {
 
 /* ---- file browser ---- */
 
-static void format_mode(bool is_directory, int64_t mode, char out[11]) {
-    static const char letters[] = "rwxrwxrwx";
-    out[0] = is_directory ? 'd' : '-';
-    for (int i = 0; i < 9; i++)
-        out[i + 1] = mode >> (8 - i) & 1 ? letters[i] : '-';
-    if (mode & 01000)
-        out[9] = mode & 1 ? 't' : 'T';
-    out[10] = 0;
-}
-
 static void draw_entry(const struct page *page, const char *folder, json_t *entry, struct buffer *out) {
-    char mode[11], size[32], block[32], modified[32];
+    char mode[STORE_MODE_TEXT_SIZE], size[32], block[32], modified[32];
     struct buffer href = {0};
     bool is_directory = json_is_true(json_object_get(entry, "directory"));
-    format_mode(is_directory, page_number(entry, "mode"), mode);
+    store_mode_text((uint32_t)page_number(entry, "mode"), mode);
     page_format_size(page_number(entry, "size"), size);
     page_format_size(page_number(entry, "blockSize"), block);
     calendar_format_iso_ms(page_number(entry, "modified"), modified);
@@ -106,7 +97,7 @@ static void draw_entry(const struct page *page, const char *folder, json_t *entr
     http_encode(bytes_from_text(page_text(entry, "name")), "", &href);
     buffer_append_text(&href, is_directory ? "" : "?op=OPEN");
     buffer_append_text(out, "<tr>");
-    page_cell(out, "%s", mode);
+    page_cell(out, "%c%s", is_directory ? 'd' : '-', mode);
     page_cell(out, "%s", page_text(entry, "owner"));
     page_cell(out, "%s", page_text(entry, "group"));
     page_cell(out, "%s", size);

@@ -103,6 +103,13 @@ static void gather_then_finish(void *argument) {
     page_post_finish(page);
 }
 
+void page_post_done(void *argument, const struct error *error) {
+    struct page *page = argument;
+    if (error->code != ERROR_NONE)
+        page_fail(page, error);
+    page_post_finish(page);
+}
+
 void page_gather_on_disk_pool(struct page *page, void (*gather)(struct page *page)) {
     page->gather = gather;
     world_pool_submit(page->console->options.disk_pool, gather_then_finish, page);

@@ -46,6 +46,8 @@ void page_discard(struct page *page);
 void page_fail(struct page *page, const struct error *error);
 /* page_finish on the web loop, from any thread. */
 void page_post_finish(struct page *page);
+/* The same for the end of something asked for; the argument is the page. With an error, that is the answer. */
+void page_post_done(void *argument, const struct error *error);
 /* Runs gather on the disk pool / the spark loop, then finishes. */
 void page_gather_on_disk_pool(struct page *page, void (*gather)(struct page *page));
 void page_gather_on_spark_loop(struct page *page, void (*gather)(struct page *page));

@@ -113,7 +113,6 @@ struct access_wanted {
 };
 bool permission_check(struct operation *operation, const char *path, struct access_wanted wanted);
 bool permission_superuser(struct operation *operation, const char *what);
-void permission_text(uint32_t mode, char out[12]); /* "rwxr-xr-x", with t */
 
 /* ---- what both RPC and WebHDFS do (files.c) ---- */
 

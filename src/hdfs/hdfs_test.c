@@ -266,11 +266,11 @@ static void test_permissions_are_those_of_hdfs(void **state) {
 
 static void test_the_text_of_modes(void **state) {
     char text[12];
-    permission_text(0755, text);
+    store_mode_text(0755, text);
     assert_string_equal(text, "rwxr-xr-x");
-    permission_text(01777, text);
+    store_mode_text(01777, text);
     assert_string_equal(text, "rwxrwxrwt");
-    permission_text(01640, text);
+    store_mode_text(01640, text);
     assert_string_equal(text, "rw-r----T");
 }
 

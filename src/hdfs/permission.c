@@ -6,17 +6,6 @@
 static const char *const access_names[] = {
     "NONE", "EXECUTE", "WRITE", "WRITE_EXECUTE", "READ", "READ_EXECUTE", "READ_WRITE", "ALL"};
 
-void permission_text(uint32_t mode, char out[12]) {
-    static const char letters[] = "rwxrwxrwx";
-    for (int i = 0; i < 9; i++) {
-        out[i] = mode & (1u << (8 - i)) ? letters[i] : '-';
-    }
-    if (mode & 01000) {
-        out[8] = mode & 1 ? 't' : 'T';
-    }
-    out[9] = 0;
-}
-
 static bool allows(const struct operation *operation, const struct store_stat *stat, enum access wanted) {
     uint32_t bits = stat->mode & 7;
     if (strcmp(operation->user, stat->owner) == 0) {
@@ -28,8 +17,8 @@ static bool allows(const struct operation *operation, const struct store_stat *s
 }
 
 static bool refuse(struct operation *operation, const char *path, const struct store_stat *stat, enum access wanted) {
-    char mode[12];
-    permission_text(stat->mode, mode);
+    char mode[STORE_MODE_TEXT_SIZE];
+    store_mode_text(stat->mode, mode);
     return operation_fail(operation, EXCEPTION_ACCESS_CONTROL,
         "Permission denied: user=%s, access=%s, inode=\"%s\":%s:%s:%c%s: "
         "%s belongs to %s. Write below /user/%s, or let its owner give access: HADOOP_USER_NAME=%s hdfs dfs -chmod "
@@ -59,9 +48,9 @@ static bool check_sticky(struct operation *operation, const char *parent_path, c
         strcmp(stat->owner, operation->user) == 0) {
         return true;
     }
-    char mode[12], parent_mode[12];
-    permission_text(stat->mode, mode);
-    permission_text(parent->mode, parent_mode);
+    char mode[STORE_MODE_TEXT_SIZE], parent_mode[STORE_MODE_TEXT_SIZE];
+    store_mode_text(stat->mode, mode);
+    store_mode_text(parent->mode, parent_mode);
     return operation_fail(operation, EXCEPTION_ACCESS_CONTROL,
         "Permission denied by sticky bit: user=%s, path=\"%s\":%s:%s:%c%s, parent=\"%s\":%s:%s:d%s", operation->user,
         path, stat->owner, stat->group, stat->is_directory ? 'd' : '-', mode, parent_path, parent->owner, parent->group,

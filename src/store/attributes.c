@@ -294,3 +294,12 @@ bool store_xattr_list(
     world_names_free(&all);
     return true;
 }
+
+void store_mode_text(uint32_t mode, char out[STORE_MODE_TEXT_SIZE]) {
+    static const char letters[] = "rwxrwxrwx";
+    for (int i = 0; i < 9; i++)
+        out[i] = mode & (1u << (8 - i)) ? letters[i] : '-';
+    if (mode & 01000)
+        out[8] = mode & 1 ? 't' : 'T';
+    out[9] = 0;
+}

@@ -154,6 +154,9 @@ bool store_commit(struct store *store, const char *temporary, const char *final,
 /* Cuts (or, with zeros, grows) a file. */
 bool store_truncate(struct store *store, const char *path, int64_t size, struct error *error);
 
+/* "rwxr-xr-x" of permission bits; the sticky bit is t (T without x for others), as ls writes it. */
+#define STORE_MODE_TEXT_SIZE 10
+void store_mode_text(uint32_t mode, char out[STORE_MODE_TEXT_SIZE]);
 bool store_set_mode(struct store *store, const char *path, uint32_t mode, struct error *error);
 /* NULL keeps. */
 bool store_set_owner(struct store *store, const char *path, const char *owner, const char *group, struct error *error);

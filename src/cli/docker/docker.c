@@ -100,8 +100,15 @@ static const struct docker_option *find_option(
     return NULL;
 }
 
+static bool is_flag(const struct docker_option *option) {
+    return option->flag != NULL || option->effect == DOCKER_FLAG_WITHOUT_EFFECT;
+}
+
 static void take(const struct docker_option *option, const char *value) {
-    if (option->flag != NULL)
+    const char *last = strrchr(option->names, ' ');
+    if (option->effect != DOCKER_HAS_EFFECT)
+        message_error(MESSAGE_DOCKER_WITHOUT_EFFECT, last == NULL ? option->names : last + 1);
+    else if (option->flag != NULL)
         *option->flag = value == NULL || strcmp(value, "false") != 0;
     else if (option->each != NULL)
         option->each(option->argument, value);
@@ -117,7 +124,7 @@ static bool take_letters(struct docker_call *call, const struct docker_option *o
         const struct docker_option *option = find_option(options, count, name, 2);
         if (option == NULL)
             return false;
-        if (option->flag != NULL) {
+        if (is_flag(option)) {
             take(option, NULL);
             continue;
         }
@@ -137,7 +144,7 @@ static bool take_long(struct docker_call *call, const struct docker_option *opti
         find_option(options, count, word, equals == NULL ? strlen(word) : (size_t)(equals - word));
     if (option == NULL)
         return false;
-    if (option->flag != NULL || equals != NULL) {
+    if (is_flag(option) || equals != NULL) {
         take(option, equals == NULL ? NULL : equals + 1);
         return true;
     }

@@ -39,6 +39,8 @@ struct docker_option {
     const char **value; /* for one with; the last wins */
     void (*each)(void *argument, const char *value);
     void *argument; /* of each */
+    /* Nothing here can do what it asks for, and nothing needs it: taken, and said so on standard error. */
+    enum { DOCKER_HAS_EFFECT, DOCKER_FLAG_WITHOUT_EFFECT, DOCKER_VALUE_WITHOUT_EFFECT } effect;
 };
 int docker_options(struct docker_call *call, const struct docker_option *options, size_t count, bool stop_at_word);
 

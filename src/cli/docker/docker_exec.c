@@ -146,11 +146,11 @@ static int run_command(struct docker_call *call, const struct container *contain
 int docker_exec(struct docker_call *call) {
     bool ignored, detached = false;
     const char *user = NULL, *folder = NULL, *number;
-    const struct docker_option options[] = {{"-i --interactive", &ignored, NULL, NULL, NULL},
-        {"-t --tty", &ignored, NULL, NULL, NULL}, {"-T --no-TTY", &ignored, NULL, NULL, NULL},
-        {"--privileged", &ignored, NULL, NULL, NULL}, {"-d --detach", &detached, NULL, NULL, NULL},
-        {"-e --env", NULL, NULL, set_variable, NULL}, {"-u --user", NULL, &user, NULL, NULL},
-        {"-w --workdir", NULL, &folder, NULL, NULL}, {"--index", NULL, &number, NULL, NULL}};
+    const struct docker_option options[] = {{.names = "-i --interactive", .flag = &ignored},
+        {.names = "-t --tty", .flag = &ignored}, {.names = "-T --no-TTY", .flag = &ignored},
+        {.names = "--privileged", .flag = &ignored}, {.names = "-d --detach", .flag = &detached},
+        {.names = "-e --env", .each = set_variable, .argument = NULL}, {.names = "-u --user", .value = &user},
+        {.names = "-w --workdir", .value = &folder}, {.names = "--index", .value = &number}};
     if (docker_options(call, options, ARRAY_COUNT(options), true) < 0)
         return 1;
     if (call->argc < 3) {
@@ -246,11 +246,11 @@ int docker_logs(struct docker_call *call) {
     struct log_reading reading = log_reading_make();
     const char *tail = NULL, *since = NULL, *until = NULL;
     bool no_prefix = false, ignored;
-    const struct docker_option options[] = {{"-f --follow", &reading.follow, NULL, NULL, NULL},
-        {"-n --tail", NULL, &tail, NULL, NULL}, {"-t --timestamps", &reading.timestamps, NULL, NULL, NULL},
-        {"--since", NULL, &since, NULL, NULL}, {"--until", NULL, &until, NULL, NULL},
-        {"--no-log-prefix", &no_prefix, NULL, NULL, NULL}, {"--details", &ignored, NULL, NULL, NULL},
-        {"--no-color", &ignored, NULL, NULL, NULL}};
+    const struct docker_option options[] = {{.names = "-f --follow", .flag = &reading.follow},
+        {.names = "-n --tail", .value = &tail}, {.names = "-t --timestamps", .flag = &reading.timestamps},
+        {.names = "--since", .value = &since}, {.names = "--until", .value = &until},
+        {.names = "--no-log-prefix", .flag = &no_prefix}, {.names = "--details", .flag = &ignored},
+        {.names = "--no-color", .flag = &ignored}};
     if (docker_options(call, options, ARRAY_COUNT(options), false) < 0)
         return 1;
     if (tail != NULL && strcmp(tail, "all") != 0 &&

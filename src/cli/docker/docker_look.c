@@ -101,10 +101,10 @@ static int print_ps(const struct ps_options *options, struct container **chosen,
 int docker_ps(struct docker_call *call) {
     struct ps_options ps = {.call = call};
     bool ignored;
-    const struct docker_option options[] = {{"-a --all", &ps.all, NULL, NULL, NULL},
-        {"-q --quiet", &ps.quiet, NULL, NULL, NULL}, {"--no-trunc", &ps.no_trunc, NULL, NULL, NULL},
-        {"--services", &ps.services, NULL, NULL, NULL}, {"--orphans", &ignored, NULL, NULL, NULL},
-        {"--format", NULL, &ps.format, NULL, NULL}, {"-f --filter", NULL, NULL, take_filter, &ps}};
+    const struct docker_option options[] = {{.names = "-a --all", .flag = &ps.all},
+        {.names = "-q --quiet", .flag = &ps.quiet}, {.names = "--no-trunc", .flag = &ps.no_trunc},
+        {.names = "--services", .flag = &ps.services}, {.names = "--orphans", .flag = &ignored},
+        {.names = "--format", .value = &ps.format}, {.names = "-f --filter", .each = take_filter, .argument = &ps}};
     if (docker_options(call, options, ARRAY_COUNT(options), false) < 0)
         return 1;
     if (ps.bad_filter != NULL) {
@@ -152,8 +152,8 @@ int docker_images(struct docker_call *call) {
         {"Tag", "TAG"}, {"ID", "IMAGE ID"}, {"Size", "SIZE"}};
     bool quiet = false, ignored;
     const char *format = NULL;
-    const struct docker_option options[] = {{"-q --quiet", &quiet, NULL, NULL, NULL},
-        {"-a --all", &ignored, NULL, NULL, NULL}, {"--format", NULL, &format, NULL, NULL}};
+    const struct docker_option options[] = {{.names = "-q --quiet", .flag = &quiet},
+        {.names = "-a --all", .flag = &ignored}, {.names = "--format", .value = &format}};
     if (docker_options(call, options, ARRAY_COUNT(options), false) < 0)
         return 1;
     json_t *rows = json_array();
@@ -204,7 +204,7 @@ static json_t *describe_container(const struct containers *containers, const str
 int docker_inspect(struct docker_call *call) {
     const char *format = NULL, *type;
     const struct docker_option options[] = {
-        {"-f --format", NULL, &format, NULL, NULL}, {"--type", NULL, &type, NULL, NULL}};
+        {.names = "-f --format", .value = &format}, {.names = "--type", .value = &type}};
     struct container **chosen = NULL;
     size_t count;
     int status = 1;
@@ -243,7 +243,7 @@ int docker_version(struct docker_call *call) {
 int docker_config(struct docker_call *call) {
     bool services = false, quiet = false;
     const struct docker_option options[] = {
-        {"--services", &services, NULL, NULL, NULL}, {"-q --quiet", &quiet, NULL, NULL, NULL}};
+        {.names = "--services", .flag = &services}, {.names = "-q --quiet", .flag = &quiet}};
     if (docker_options(call, options, ARRAY_COUNT(options), false) < 0)
         return 1;
     const struct containers *containers = &call->containers;

@@ -120,9 +120,9 @@ static bool print_sample(const struct docker_call *call, struct container **chos
 int docker_stats(struct docker_call *call) {
     bool once = false, ignored;
     const char *format = NULL;
-    const struct docker_option options[] = {{"--no-stream", &once, NULL, NULL, NULL},
-        {"-a --all", &ignored, NULL, NULL, NULL}, {"--no-trunc", &ignored, NULL, NULL, NULL},
-        {"--format", NULL, &format, NULL, NULL}};
+    const struct docker_option options[] = {{.names = "--no-stream", .flag = &once},
+        {.names = "-a --all", .flag = &ignored}, {.names = "--no-trunc", .flag = &ignored},
+        {.names = "--format", .value = &format}};
     struct container **chosen = NULL;
     size_t count;
     if (docker_options(call, options, ARRAY_COUNT(options), false) < 0)

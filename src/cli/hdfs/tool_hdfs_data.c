@@ -36,7 +36,10 @@ static void print_range(struct shell *shell, const struct shell_item *item, int6
     }
 }
 
-void shell_cat(struct shell *shell, int count, char **words) {
+/* cat and text: each file that the words name, one after the other. -ignoreCrc has nothing to skip: reads are not
+ * checked twice. */
+static void print_each(
+    struct shell *shell, int count, char **words, void (*print)(struct shell *shell, struct shell_item *item)) {
     bool ignore_sums = false;
     const struct shell_option options[] = {{"ignoreCrc", &ignore_sums}};
     int first = shell_options(shell, count, words, options, 1, 1, -1);
@@ -46,10 +49,18 @@ void shell_cat(struct shell *shell, int count, char **words) {
     }
     for (size_t i = 0; i < items.count; i++) {
         if (!refuse_directory(shell, &items.items[i])) {
-            print_range(shell, &items.items[i], 0, INT64_MAX);
+            print(shell, &items.items[i]);
         }
     }
     VECTOR_FREE(&items);
+}
+
+static void print_whole(struct shell *shell, struct shell_item *item) {
+    print_range(shell, item, 0, INT64_MAX);
+}
+
+void shell_cat(struct shell *shell, int count, char **words) {
+    print_each(shell, count, words, print_whole);
 }
 
 /* The one file that head and tail take. */
@@ -143,29 +154,20 @@ static bool to_text(void *argument, struct bytes data) {
     return true;
 }
 
+static void print_unpacked(struct shell *shell, struct shell_item *item) {
+    struct text text = {0};
+    if (!hdfs_client_read(&shell->client, item->path, 0, INT64_MAX, to_text, &text)) {
+        shell_failed(shell, NULL);
+    } else if (text.is_wrong) {
+        shell_error(shell, "`%s': the gzip data is damaged", item->shown);
+    }
+    if (text.is_gzip) {
+        inflateEnd(&text.stream);
+    }
+}
+
 void shell_text(struct shell *shell, int count, char **words) {
-    bool ignore_sums = false;
-    const struct shell_option options[] = {{"ignoreCrc", &ignore_sums}};
-    int first = shell_options(shell, count, words, options, 1, 1, -1);
-    struct shell_items items = {0};
-    for (int i = first; i >= 0 && i < count; i++) {
-        shell_expand(shell, words[i], &items);
-    }
-    for (size_t i = 0; i < items.count; i++) {
-        struct text text = {0};
-        if (refuse_directory(shell, &items.items[i])) {
-            continue;
-        }
-        if (!hdfs_client_read(&shell->client, items.items[i].path, 0, INT64_MAX, to_text, &text)) {
-            shell_failed(shell, NULL);
-        } else if (text.is_wrong) {
-            shell_error(shell, "`%s': the gzip data is damaged", items.items[i].shown);
-        }
-        if (text.is_gzip) {
-            inflateEnd(&text.stream);
-        }
-    }
-    VECTOR_FREE(&items);
+    print_each(shell, count, words, print_unpacked);
 }
 
 /* ---- get ---- */

@@ -6,17 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-
-static void permission_text(uint32_t mode, char out[10]) {
-    static const char letters[] = "rwxrwxrwx";
-    for (int i = 0; i < 9; i++) {
-        out[i] = mode & (1u << (8 - i)) ? letters[i] : '-';
-    }
-    if (mode & 01000) {
-        out[8] = mode & 1 ? 't' : 'T';
-    }
-    out[9] = 0;
-}
+#include "store/store.h"
 
 static const char *time_text(struct shell *shell, uint64_t ms, const char *format, bool utc) {
     time_t seconds = (time_t)(ms / 1000);
@@ -115,8 +105,8 @@ static void print_item(struct shell *shell, const struct ls *ls, const struct sh
     }
     Hadoop__HdfsFileStatus *status = item->status;
     bool is_directory = shell_is_directory(item);
-    char mode[10], replication[16];
-    permission_text(status->permission->perm, mode);
+    char mode[STORE_MODE_TEXT_SIZE], replication[16];
+    store_mode_text(status->permission->perm, mode);
     snprintf(replication, sizeof replication, "%u", status->block_replication);
     printf("%c%s%c%*s %-*s %-*s %*s %s ", is_directory ? 'd' : '-', mode,
         status->has_flags && status->flags & 1 ? '+' : ' ', widths->replication, is_directory ? "-" : replication,
@@ -362,8 +352,8 @@ void shell_count(struct shell *shell, int count, char **words) {
 static void print_stat(struct shell *shell, const char *format, const struct shell_item *item) {
     Hadoop__HdfsFileStatus *status = item->status;
     bool is_directory = shell_is_directory(item);
-    char mode[10];
-    permission_text(status->permission->perm, mode);
+    char mode[STORE_MODE_TEXT_SIZE];
+    store_mode_text(status->permission->perm, mode);
     for (; *format; format++) {
         if (*format != '%' || format[1] == 0) {
             putchar(*format);
@@ -570,8 +560,8 @@ static void print_acl(struct shell *shell, const struct shell_item *item) {
         shell_failed(shell, NULL);
         return;
     }
-    char mode[10];
-    permission_text(item->status->permission->perm & 0777, mode);
+    char mode[STORE_MODE_TEXT_SIZE];
+    store_mode_text(item->status->permission->perm & 0777, mode);
     printf("# file: %s\n# owner: %s\n# group: %s\n", item->shown, answer->result->owner, answer->result->group);
     if (answer->result->sticky) {
         printf("# flags: --%c\n", item->status->permission->perm & 1 ? 't' : 'T');

@@ -77,6 +77,22 @@ static void take_assignment(struct group_member *member, struct bytes assignment
                 value.assigned.items[t].partitions.items[p]);
 }
 
+static void make_members(struct group_description *description, int32_t count) {
+    description->members = calloc((size_t)(count > 0 ? count : 0) + 1, sizeof *description->members);
+    ASSERT(description->members);
+}
+
+/* The next of make_members, with what members of both protocols have; its assignment is the caller's. */
+static struct group_member *take_member(struct group_description *description, struct bytes id,
+    struct bytes instance_id, struct bytes client_id, struct bytes host) {
+    struct group_member *member = &description->members[description->member_count++];
+    member->id = tool_text(id);
+    member->instance_id = instance_id.data == NULL ? NULL : tool_text(instance_id);
+    member->client_id = tool_text(client_id);
+    member->host = tool_text(host);
+    return member;
+}
+
 static bool describe_classic(struct remote *remote, const char *group, struct group_description *description,
     int16_t *code, struct error *error) {
     struct arena arena = {0};
@@ -95,16 +111,11 @@ static bool describe_classic(struct remote *remote, const char *group, struct gr
         description->state = tool_text(from->state);
         description->protocol = tool_text(from->protocol_name);
         description->protocol_type = tool_text(from->protocol_type);
-        description->members =
-            calloc((size_t)(from->members.count > 0 ? from->members.count : 0) + 1, sizeof *description->members);
-        ASSERT(description->members);
+        make_members(description, from->members.count);
         for (int32_t i = 0; i < from->members.count; i++) {
-            struct group_member *member = &description->members[description->member_count++];
-            member->id = tool_text(from->members.items[i].member_id);
-            member->instance_id =
-                from->members.items[i].instance_id.data ? tool_text(from->members.items[i].instance_id) : NULL;
-            member->client_id = tool_text(from->members.items[i].client_id);
-            member->host = tool_text(from->members.items[i].client_host);
+            struct group_member *member =
+                take_member(description, from->members.items[i].member_id, from->members.items[i].instance_id,
+                    from->members.items[i].client_id, from->members.items[i].client_host);
             take_assignment(member, from->members.items[i].assignment, &arena);
         }
     }
@@ -135,16 +146,11 @@ static bool describe_consumer(struct remote *remote, const char *group, struct g
         description->state = tool_text(from->state);
         description->protocol = tool_text(from->assignor);
         description->protocol_type = strdup("consumer");
-        description->members =
-            calloc((size_t)(from->members.count > 0 ? from->members.count : 0) + 1, sizeof *description->members);
-        ASSERT(description->members);
+        make_members(description, from->members.count);
         for (int32_t i = 0; i < from->members.count; i++) {
-            struct group_member *member = &description->members[description->member_count++];
-            member->id = tool_text(from->members.items[i].member_id);
-            member->instance_id =
-                from->members.items[i].instance_id.data ? tool_text(from->members.items[i].instance_id) : NULL;
-            member->client_id = tool_text(from->members.items[i].client_id);
-            member->host = tool_text(from->members.items[i].client_host);
+            struct group_member *member =
+                take_member(description, from->members.items[i].member_id, from->members.items[i].instance_id,
+                    from->members.items[i].client_id, from->members.items[i].client_host);
             for (int32_t t = 0; t < from->members.items[i].assignment.partitions.count; t++)
                 for (int32_t p = 0; p < from->members.items[i].assignment.partitions.items[t].partitions.count; p++)
                     group_place_add(&member->assigned,

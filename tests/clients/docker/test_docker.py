@@ -132,6 +132,14 @@ def test_compose(raudal, docker):
     assert docker("compose", "config", "--services").ok().stdout.split()[:2] == ["kafka", "zookeeper"]
 
 
+def test_options_that_nothing_here_can_follow_are_named(docker):
+    built = docker("compose", "up", "-d", "--build", "--pull", "always", "zookeeper").ok().stderr
+    assert " Container zookeeper  Running\n" in built and "-d " not in built
+    assert "raudal: --build has no effect here" in built and "raudal: --pull has no effect here" in built
+    assert "raudal: --signal has no effect here" in docker("stop", "-s", "HUP", "-t", "5", "zookeeper").ok().stderr
+    assert docker("start", "zookeeper").ok().stdout == "zookeeper\n"
+
+
 def test_small_words(raudal, docker):
     assert docker("inspect", "-f", "{{.State.Status}} {{.NetworkSettings.IPAddress}}", "kafka").ok().stdout == f"running {raudal.address}\n"
     assert json.loads(docker("inspect", "kafka").ok().stdout)[0]["State"]["Running"] is True
