@@ -1,8 +1,9 @@
 /* groups.h: numbers for distinct keys: the hash table below grouping, DISTINCT and joins.
  *
- * One key column of at most 8 bytes is looked up by its value; anything else by its bytes (keys.h). Open addressing
- * with linear probing over 32-bit group numbers, at most half full; the hash of each group is kept, so that growing
- * does not look at keys. */
+ * One key column of at most 8 bytes is looked up by its value; several of them, and structs of them (time windows), as
+ * a few 64-bit words, of which the first holds a bit for each null; anything else by its bytes (keys.h). Open
+ * addressing with linear probing over 32-bit group numbers, at most half full; the hash of each group is kept, so that
+ * growing does not look at keys. */
 #ifndef EXEC_GROUPS_H
 #define EXEC_GROUPS_H
 
@@ -13,11 +14,12 @@ enum { GROUP_NONE = -1 };
 struct groups {
     struct arena arena; /* keys' bytes */
     bool narrow;        /* one column of at most 8 bytes */
+    size_t words;       /* of a packed key; 0: not packed */
     uint32_t *slots;    /* group number + 1; 0: free */
     size_t slot_count;  /* a power of two */
     uint64_t *hashes;
     union {
-        uint64_t *values; /* narrow */
+        uint64_t *values; /* narrow; packed: `words` for each group */
         struct bytes *keys;
     };
     size_t count, capacity;

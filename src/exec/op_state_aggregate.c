@@ -145,24 +145,43 @@ static bool is_passed(const struct state_aggregate *operator, struct bytes key, 
     return !null && time <= watermark_ms * 1000;
 }
 
+static uint32_t number_entry(struct touched *touched, uint32_t entry) {
+    struct state_entry *kept = &touched->table->entries[entry];
+    if (kept->mark == 0) {
+        VECTOR_PUSH(&touched->entries, entry);
+        kept->mark = (uint32_t)touched->entries.count;
+    }
+    return kept->mark - 1;
+}
+
 /* Numbers of the touched groups for the rows that one worker brought; UINT32_MAX for late ones. */
 static uint32_t *number_rows(
     const struct state_aggregate *operator, struct touched * touched, struct column *const *keys, size_t count) {
+    enum { TOGETHER = 1024 };
     struct row_images images;
     uint32_t *numbers = ARENA_ARRAY(&touched->arena, uint32_t, count + 1);
+    int64_t watermark_ms = operator->mode == EXEC_COMPLETE ? INT64_MIN / 1000 : operator->state->late_watermark_ms;
     row_images_encode(&touched->arena, keys, operator->base.key_count, count, &images);
-    for (size_t i = 0; i < count; i++) {
-        struct bytes key = row_images_at(&images, i);
-        if (operator->mode != EXEC_COMPLETE && is_passed(operator, key, operator->state->late_watermark_ms)) {
-            numbers[i] = UINT32_MAX;
-            continue;
+    for (size_t from = 0; from < count; from += TOGETHER) {
+        struct row_images part = images;
+        part.offsets += from;
+        part.row_count = count - from < TOGETHER ? count - from : TOGETHER;
+        size_t late = 0;
+        for (size_t i = 0; i < part.row_count; i++) {
+            bool passed = is_passed(operator, row_images_at(&part, i), watermark_ms);
+            numbers[from + i] = passed ? UINT32_MAX : 0;
+            late += passed;
         }
-        uint32_t entry = state_table_add(touched->table, key);
-        if (touched->table->entries[entry].mark == 0) {
-            VECTOR_PUSH(&touched->entries, entry);
-            touched->table->entries[entry].mark = (uint32_t)touched->entries.count;
+        if (late == 0) {
+            state_table_add_all(touched->table, &part, numbers + from);
         }
-        numbers[i] = touched->table->entries[entry].mark - 1;
+        for (size_t i = 0; i < part.row_count; i++) {
+            if (numbers[from + i] != UINT32_MAX) {
+                uint32_t entry =
+                    late == 0 ? numbers[from + i] : state_table_add(touched->table, row_images_at(&part, i));
+                numbers[from + i] = number_entry(touched, entry);
+            }
+        }
     }
     return numbers;
 }

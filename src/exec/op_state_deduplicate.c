@@ -82,10 +82,11 @@ static struct batch *take_new(struct op_run *run, const struct state_rows *input
     }
     row_images_encode(&arena, keys, operator->key_count, count, &images);
     make_values(operator, & arena, times, count, &values);
+    uint32_t *entries = ARENA_ARRAY(&arena, uint32_t, count + 1);
+    state_table_add_all(table, &images, entries);
     for (size_t i = 0; i < count; i++) {
-        uint32_t entry = state_table_add(table, row_images_at(&images, i));
-        if (!table->entries[entry].present) {
-            state_table_put(table, entry, row_images_at(&values, i));
+        if (!table->entries[entries[i]].present) {
+            state_table_put(table, entries[i], row_images_at(&values, i));
             taken[fresh++] = rows[i];
         }
     }

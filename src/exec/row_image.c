@@ -195,9 +195,102 @@ static size_t write_list(uint8_t *start, const struct column *element, int32_t f
     return (size_t)(writer.cursor - start);
 }
 
+/* ---- rows of one size: column by column ---- */
+
+static bool fits_word(const struct type *type) {
+    return type->kind == TYPE_NULL || (type_value_size(type) > 0 && type_value_size(type) <= 8);
+}
+
+/* Bytes of every image when the fields fit into words or are structs of such without nulls; else 0. */
+static size_t even_size(struct column *const *columns, size_t count) {
+    size_t size = header_size(count) + count * 8;
+    for (size_t i = 0; i < count; i++) {
+        const struct column *column = columns[i];
+        bool even = fits_word(column->type);
+        if (column->type->kind == TYPE_STRUCT && column->validity == NULL) {
+            even = true;
+            for (size_t c = 0; c < column->child_count && even; c++) {
+                even = fits_word(column->children[c]->type);
+            }
+            size += header_size(column->child_count) + column->child_count * 8;
+        }
+        if (!even) {
+            return 0;
+        }
+    }
+    return size;
+}
+
+#define PUT_WORDS(type)                                                                                                \
+    for (size_t row = 0; row < row_count; row++) {                                                                     \
+        memcpy(word + row * stride, &COLUMN_VALUES(column, type)[row * step], sizeof(type));                           \
+    }
+
+/* Field `field` of the rows at start, start + stride …; the images are zeroed. */
+static void put_words(uint8_t *start, size_t stride, size_t field_count, size_t field, const struct column *column,
+    bool constant, size_t row_count) {
+    uint8_t *word = start + header_size(field_count) + field * 8;
+    constant = constant || column->constant;
+    size_t step = constant ? 0 : 1;
+    switch (column->type->kind == TYPE_NULL ? 0 : type_value_size(column->type)) {
+    case 0:
+        for (size_t row = 0; row < row_count; row++) {
+            bit_set(start + row * stride, field);
+        }
+        return;
+    case 1:
+        PUT_WORDS(uint8_t)
+        break;
+    case 2:
+        PUT_WORDS(uint16_t)
+        break;
+    case 4:
+        PUT_WORDS(uint32_t)
+        break;
+    default:
+        PUT_WORDS(uint64_t)
+    }
+    for (size_t row = 0; row < row_count && column->validity != NULL; row++) {
+        if (!bit_get(column->validity, row * step)) {
+            bit_set(start + row * stride, field);
+            memset(word + row * stride, 0, 8);
+        }
+    }
+}
+
+static void encode_even(struct arena *arena, struct column *const *columns, size_t column_count, size_t row_count,
+    size_t size, struct row_images *images) {
+    uint64_t *offsets = arena_allocate(arena, (row_count + 1) * sizeof *offsets);
+    uint8_t *bytes = arena_allocate_zeroed(arena, row_count * size);
+    size_t rest = header_size(column_count) + column_count * 8;
+    for (size_t row = 0; row <= row_count; row++) {
+        offsets[row] = row * size;
+    }
+    for (size_t i = 0; i < column_count; i++) {
+        const struct column *column = columns[i];
+        if (column->type->kind != TYPE_STRUCT) {
+            put_words(bytes, size, column_count, i, column, false, row_count);
+            continue;
+        }
+        size_t inner = header_size(column->child_count) + column->child_count * 8;
+        for (size_t row = 0; row < row_count; row++) {
+            store_le64(bytes + row * size + header_size(column_count) + i * 8, (uint64_t)rest << 32 | inner);
+        }
+        for (size_t c = 0; c < column->child_count; c++) {
+            put_words(bytes + rest, size, column->child_count, c, column->children[c], column->constant, row_count);
+        }
+        rest += inner;
+    }
+    *images = (struct row_images){bytes, offsets, row_count};
+}
+
 void row_images_encode(struct arena *arena, struct column *const *columns, size_t column_count, size_t row_count,
     struct row_images *images) {
-    size_t fixed = header_size(column_count) + column_count * 8, total = 0;
+    size_t fixed = header_size(column_count) + column_count * 8, total = 0, even = even_size(columns, column_count);
+    if (even > 0) {
+        encode_even(arena, columns, column_count, row_count, even, images);
+        return;
+    }
     uint64_t *offsets = ARENA_ARRAY(arena, uint64_t, row_count + 1);
     for (size_t row = 0; row < row_count; row++) {
         offsets[row + 1] = fixed;
@@ -342,8 +435,85 @@ static bool read_list(struct column_builder *builder, struct bytes image, size_t
     return true;
 }
 
+/* A field that fits into a word, of the rows in images. */
+static struct column *take_words(struct arena *arena, const struct type *type, const struct bytes *images, size_t count,
+    size_t field_count, size_t field) {
+    struct column *column = column_create(arena, type, count);
+    size_t width = type_value_size(type), at = header_size(field_count) + field * 8;
+    uint8_t *values = column->values, *validity = NULL;
+    for (size_t row = 0; row < count; row++) {
+        if (!row_image_is_null(images[row], field)) {
+            if (width == 8) {
+                memcpy(values + row * 8, images[row].data + at, 8);
+            } else {
+                memcpy(values + row * width, images[row].data + at, width);
+            }
+            continue;
+        }
+        validity = validity == NULL ? column_make_nullable(arena, column) : validity;
+        bit_clear(validity, row);
+    }
+    return column;
+}
+
+/* A struct of fields that fit into words; NULL: such a one is null, or lies outside of its image. */
+static struct column *take_struct(struct arena *arena, const struct type *type, const struct bytes *images,
+    size_t count, size_t field_count, size_t field) {
+    struct bytes *inner = arena_allocate(arena, (count + 1) * sizeof *inner);
+    size_t least = header_size(type->field_count) + type->field_count * 8;
+    for (size_t row = 0; row < count; row++) {
+        if (row_image_is_null(images[row], field)) {
+            return NULL;
+        }
+        uint64_t word = (uint64_t)row_image_word(images[row], field_count, field);
+        size_t offset = (size_t)(word >> 32), size = (size_t)(word & 0xffffffff);
+        if (offset > images[row].size || size > images[row].size - offset || size < least) {
+            return NULL;
+        }
+        inner[row] = bytes_make(images[row].data + offset, size);
+    }
+    struct column *column = column_create(arena, type, count);
+    for (size_t i = 0; i < type->field_count; i++) {
+        column->children[i] = take_words(arena, type->fields[i].type, inner, count, type->field_count, i);
+    }
+    return column;
+}
+
+static bool is_flat(const struct type *type) {
+    bool flat = true;
+    for (size_t i = 0; i < type->field_count && flat; i++) {
+        flat = type->fields[i].type->kind != TYPE_NULL && fits_word(type->fields[i].type);
+    }
+    return flat;
+}
+
+/* Column by column, when the fields allow it. */
+static bool decode_even(
+    struct arena *arena, const struct type *schema, const struct bytes *images, size_t count, struct column **columns) {
+    size_t field_count = schema->field_count, least = header_size(field_count) + field_count * 8;
+    bool good = true;
+    for (size_t row = 0; row < count && good; row++) {
+        good = images[row].size >= least;
+    }
+    for (size_t i = 0; i < field_count && good; i++) {
+        const struct type *type = schema->fields[i].type;
+        if (type->kind == TYPE_STRUCT && is_flat(type)) {
+            columns[i] = take_struct(arena, type, images, count, field_count, i);
+        } else {
+            columns[i] = type->kind != TYPE_NULL && fits_word(type)
+                             ? take_words(arena, type, images, count, field_count, i)
+                             : NULL;
+        }
+        good = columns[i] != NULL;
+    }
+    return good;
+}
+
 bool row_images_decode(
     struct arena *arena, const struct type *schema, const struct bytes *images, size_t count, struct column **columns) {
+    if (decode_even(arena, schema, images, count, columns)) {
+        return true;
+    }
     struct column_builder *builders = ARENA_ARRAY(arena, struct column_builder, schema->field_count + 1);
     for (size_t i = 0; i < schema->field_count; i++) {
         column_builder_init(&builders[i], arena, schema->fields[i].type, count);

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include "base/map.h"
 
-enum { BLOCK_SIZE_MIN = 16 << 10, BLOCK_SIZE_MAX = 1 << 20, ROOM_MAX = 256 };
+enum { BLOCK_SIZE_MIN = 16 << 10, BLOCK_SIZE_MAX = 1 << 20, ROOM_MAX = 256, PREFETCHED = 32 };
 
 struct state_block {
     struct state_block *next;
@@ -58,41 +58,60 @@ static uint8_t *take_bytes(struct state_table *table, size_t size) {
 
 /* ---- slots ---- */
 
+static uint32_t slot_hash(uint64_t slot) {
+    return (uint32_t)(slot >> 32);
+}
+/* UINT32_MAX for a free slot. */
+static uint32_t slot_entry(uint64_t slot) {
+    return (uint32_t)slot - 1;
+}
+
 static void grow_slots(struct state_table *table, size_t count) {
-    free(table->slots);
+    uint64_t *old = table->slots;
+    size_t old_count = table->slot_count;
     table->slot_count = count;
     table->slots = calloc(count, sizeof *table->slots);
     ASSERT(table->slots != NULL);
-    for (size_t i = 0; i < table->entry_count; i++) {
-        if (table->entries[i].data == NULL) {
-            continue;
+    for (size_t i = 0; i < old_count; i++) {
+        if (old[i] != 0) {
+            size_t at = slot_hash(old[i]) & (count - 1);
+            while (table->slots[at] != 0) {
+                at = (at + 1) & (count - 1);
+            }
+            table->slots[at] = old[i];
         }
-        size_t slot = table->entries[i].hash & (count - 1);
-        while (table->slots[slot] != 0) {
-            slot = (slot + 1) & (count - 1);
-        }
-        table->slots[slot] = (uint32_t)(i + 1);
+    }
+    free(old);
+}
+
+/* At most three quarters full. */
+static void reserve_slot(struct state_table *table) {
+    size_t used = table->entry_count - table->unused.count;
+    if ((used + 1) * 4 > table->slot_count * 3) {
+        grow_slots(table, table->slot_count == 0 ? 64 : table->slot_count * 2);
     }
 }
 
 static uint32_t find_slot(const struct state_table *table, struct bytes key, uint32_t hash, size_t *slot) {
     size_t mask = table->slot_count - 1, at = hash & mask;
     while (table->slots[at] != 0) {
-        const struct state_entry *entry = &table->entries[table->slots[at] - 1];
-        if (entry->hash == hash && entry->key_size == key.size && memcmp(entry->data, key.data, key.size) == 0) {
-            break;
+        if (slot_hash(table->slots[at]) == hash) {
+            const struct state_entry *entry = &table->entries[slot_entry(table->slots[at])];
+            if (entry->key_size == key.size && memcmp(entry->data, key.data, key.size) == 0) {
+                break;
+            }
         }
         at = (at + 1) & mask;
     }
     *slot = at;
-    return table->slots[at] - 1; /* UINT32_MAX when free */
+    return slot_entry(table->slots[at]);
 }
 
 /* Closes the gap at slot: later ones of the same run move up. */
 static void free_slot(struct state_table *table, size_t slot) {
     size_t mask = table->slot_count - 1, gap = slot;
     for (size_t at = (slot + 1) & mask; table->slots[at] != 0; at = (at + 1) & mask) {
-        size_t home = table->entries[table->slots[at] - 1].hash & mask;
+        size_t home = slot_hash(table->slots[at]) & mask;
         if (((at - home) & mask) >= ((at - gap) & mask)) {
             table->slots[gap] = table->slots[at];
             gap = at;
@@ -122,12 +141,10 @@ static uint32_t new_entry(struct state_table *table) {
     return (uint32_t)table->entry_count++;
 }
 
-uint32_t state_table_add(struct state_table *table, struct bytes key) {
-    size_t slot, used = table->entry_count - table->unused.count;
-    if ((used + 1) * 2 > table->slot_count) {
-        grow_slots(table, table->slot_count == 0 ? 64 : table->slot_count * 2);
-    }
-    uint32_t hash = hash_key(key), number = find_slot(table, key, hash, &slot);
+static uint32_t add_hashed(struct state_table *table, struct bytes key, uint32_t hash) {
+    size_t slot;
+    reserve_slot(table);
+    uint32_t number = find_slot(table, key, hash, &slot);
     if (number != UINT32_MAX) {
         return number;
     }
@@ -139,8 +156,47 @@ uint32_t state_table_add(struct state_table *table, struct bytes key) {
     if (key.size > 0) {
         memcpy(entry->data, key.data, key.size);
     }
-    table->slots[slot] = number + 1;
+    table->slots[slot] = (uint64_t)hash << 32 | (number + 1);
     return number;
+}
+
+uint32_t state_table_add(struct state_table *table, struct bytes key) {
+    return add_hashed(table, key, hash_key(key));
+}
+
+/* Fetches what looking for these hashes will read: slots, then the entries that they name, then those' bytes. */
+static void prefetch(const struct state_table *table, const uint32_t *hashes, size_t count) {
+    size_t mask = table->slot_count - 1;
+    for (size_t i = 0; i < count; i++) {
+        __builtin_prefetch(&table->slots[hashes[i] & mask]);
+    }
+    for (size_t i = 0; i < count; i++) {
+        uint64_t slot = table->slots[hashes[i] & mask];
+        if (slot != 0 && slot_hash(slot) == hashes[i]) {
+            __builtin_prefetch(&table->entries[slot_entry(slot)]);
+        }
+    }
+    for (size_t i = 0; i < count; i++) {
+        uint64_t slot = table->slots[hashes[i] & mask];
+        if (slot != 0 && slot_hash(slot) == hashes[i]) {
+            __builtin_prefetch(table->entries[slot_entry(slot)].data);
+        }
+    }
+}
+
+void state_table_add_all(struct state_table *table, const struct row_images *keys, uint32_t *entries) {
+    uint32_t hashes[PREFETCHED];
+    for (size_t from = 0; from < keys->row_count; from += PREFETCHED) {
+        size_t count = keys->row_count - from < PREFETCHED ? keys->row_count - from : PREFETCHED;
+        reserve_slot(table);
+        for (size_t i = 0; i < count; i++) {
+            hashes[i] = hash_key(row_images_at(keys, from + i));
+        }
+        prefetch(table, hashes, count);
+        for (size_t i = 0; i < count; i++) {
+            entries[from + i] = add_hashed(table, row_images_at(keys, from + i), hashes[i]);
+        }
+    }
 }
 
 static void note_change(struct state_table *table, uint32_t number) {

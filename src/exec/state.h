@@ -2,8 +2,9 @@
  *
  * Each stateful operator of a query has one or more stores (an aggregation one, a join of two streams four), each store
  * one table per state partition. A table maps the image of a key row to the image of a value row (exec/row_image.h),
- * which is what Spark writes to disk, so nothing is converted on the way out. It is open addressing over 32-bit entry
- * numbers; keys and values lie in blocks, which are packed again when half of them is dead.
+ * which is what Spark writes to disk, so nothing is converted on the way out. It is open addressing over slots of a
+ * 32-bit hash and a 32-bit entry number; keys and values lie in blocks, which are packed again when half of them is
+ * dead. Many keys are best looked up together: what they will touch is fetched into the cache ahead.
  *
  * A table notes what a batch changed until state_table_end_batch; stream/ writes that as the batch's delta.
  *
@@ -31,7 +32,7 @@ struct state_entry {
 struct state_block;
 
 struct state_table {
-    uint32_t *slots; /* entry + 1; 0: free */
+    uint64_t *slots; /* hash in the upper half, entry + 1 in the lower; 0: free */
     size_t slot_count;
     struct state_entry *entries;
     size_t entry_count, entry_capacity; /* free ones included */
@@ -48,6 +49,8 @@ void state_table_free(struct state_table *table);
 uint32_t state_table_find(const struct state_table *table, struct bytes key);
 /* The same; a key that is not there gets an entry that is not present. */
 uint32_t state_table_add(struct state_table *table, struct bytes key);
+/* state_table_add for all keys. */
+void state_table_add_all(struct state_table *table, const struct row_images *keys, uint32_t *entries);
 /* Sets the value of an entry and notes the change. The value may be one of the table's own. */
 void state_table_put(struct state_table *table, uint32_t entry, struct bytes value);
 /* Takes the entry away; it stays until the batch ends, so that numbers do not change. */
