@@ -22,6 +22,9 @@ static void print_queries(json_t *queries) {
     json_t *query;
     json_array_foreach(queries, index, query) {
         printf("  query %s %s %s\n", text_of(query, "id"), text_of(query, "name"), text_of(query, "state"));
+        json_t *reason = json_array_get(json_object_get(query, "reasons"), 0);
+        if (reason != NULL)
+            printf("    %s\n", text_of(reason, message_language_is_spanish() ? "es" : "en"));
         const char *lines[] = {"message", "exception", "firstBadRecord"};
         for (size_t i = 0; i < ARRAY_COUNT(lines); i++)
             if (text_of(query, lines[i])[0] != 0)

@@ -251,26 +251,22 @@ static void append_text(struct buffer *out, const char *name, const char *text) 
 }
 
 static void append_reasons(struct buffer *out, struct stream_query *query) {
-    static const char *const kinds[] = {
-        [STREAM_REASON_BROKER_STOPPED] = "brokerStopped",
-        [STREAM_REASON_TOPIC_MISSING] = "topicMissing",
-        [STREAM_REASON_TOPIC_EMPTY] = "topicEmpty",
-        [STREAM_REASON_STARTED_AT_LATEST] = "startedAtLatest",
-        [STREAM_REASON_GOES_ON] = "goesOn",
-        [STREAM_REASON_ALL_READ] = "allRead",
-        [STREAM_REASON_BEHIND] = "behind",
-        [STREAM_REASON_WATERMARK] = "watermark",
-    };
     struct arena arena = {0};
     struct stream_reasons reasons = {.arena = &arena};
     stream_query_reasons(query, &reasons);
     buffer_append_text(out, ", \"reasons\": [");
     for (size_t i = 0; i < reasons.count; i++) {
         const struct stream_reason *reason = &reasons.items[i];
-        buffer_printf(
-            out, "%s{\"kind\": \"%s\", \"count\": %" PRId64, i > 0 ? ", " : "", kinds[reason->kind], reason->count);
+        buffer_printf(out, "%s{\"kind\": \"%s\", \"count\": %" PRId64, i > 0 ? ", " : "",
+            stream_reason_name(reason->kind), reason->count);
         append_text(out, "subject", reason->subject);
         append_text(out, "other", reason->other);
+        for (int spanish = 0; spanish < 2; spanish++) {
+            struct buffer sentence = {0};
+            stream_reason_format(reason, spanish == 1, &sentence);
+            append_text(out, spanish == 1 ? "es" : "en", buffer_text(&sentence));
+            buffer_free(&sentence);
+        }
         buffer_append_text(out, "}");
     }
     buffer_append_text(out, "]");

@@ -173,6 +173,27 @@ static json_t *any_text(const char *text) {
     return string;
 }
 
+/* Why nothing comes out: the sentences in the order of assets.h's languages. */
+static json_t *describe_reasons(struct stream_query *query) {
+    struct arena arena = {0};
+    struct stream_reasons reasons = {.arena = &arena};
+    json_t *list = json_array();
+    stream_query_reasons(query, &reasons);
+    for (size_t i = 0; i < reasons.count; i++) {
+        json_t *sentences = json_array();
+        for (int language = 0; language < LANGUAGE_COUNT; language++) {
+            struct buffer sentence = {0};
+            stream_reason_format(&reasons.items[i], language == LANGUAGE_SPANISH, &sentence);
+            json_array_append_new(sentences, any_text(buffer_text(&sentence)));
+            buffer_free(&sentence);
+        }
+        json_array_append_new(
+            list, json_pack("{s:s, s:o}", "kind", stream_reason_name(reasons.items[i].kind), "sentence", sentences));
+    }
+    arena_destroy(&arena);
+    return list;
+}
+
 static json_t *describe_query(const struct stream_summary *summary, int64_t now_ms) {
     char id[UUID_TEXT_SIZE], run_id[UUID_TEXT_SIZE], application[32] = "";
     const char *status = summary->active ? "RUNNING" : summary->exception[0] != 0 ? "FAILED" : "FINISHED";
@@ -270,6 +291,7 @@ json_t *spark_query(const struct console_options *options, const char *run_id) {
         json_t *progress = json_loadb((const char *)latest.data, latest.size, 0, NULL);
         json_object_set_new(row, "progress", progress != NULL ? progress : json_null());
     }
+    json_object_set_new(row, "reasons", describe_reasons(query));
     stream_query_explain(query, false, &plan);
     json_object_set_new(row, "plan", any_text(buffer_text(&plan)));
     json_object_set_new(row, "checkpoint", json_string(stream_query_checkpoint(query)));

@@ -391,6 +391,10 @@ static void draw_query(struct page *page, struct buffer *out) {
     page_begin(page, out, CONSOLE_MASTER, name[0] != 0 ? name : WORD("noName"), name[0] != 0 ? name : WORD("noName"));
     buffer_append_text(out, "<ul>\n");
     page_fact(out, WORD("status"), "%s (%s)", page_text(data, "status"), page_text(data, "message"));
+    json_t *why = json_array_get(
+        json_object_get(json_array_get(json_object_get(data, "reasons"), 0), "sentence"), (size_t)page->language);
+    if (why != NULL)
+        page_fact(out, WORD("why"), "%s", json_string_value(why));
     page_fact(out, WORD("id"), "%s", page_text(data, "id"));
     page_fact(out, WORD("runId"), "%s", page_text(data, "runId"));
     page_fact(out, WORD("batch"), "%lld", (long long)page_number(data, "batchId"));

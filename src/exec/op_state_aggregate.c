@@ -599,6 +599,9 @@ struct operator* op_state_aggregate_create(struct compile *compile, const struct
     query_add_store(compile->query, aggregate->state, "default", aggregate->key_type, aggregate->value_type, 0);
     aggregate->state->used_partitions = node->groupings.count == 0 ? 1 : aggregate->state->partition_count;
     aggregate->state->has_event_time = aggregate->time_key != SIZE_MAX;
+    aggregate->state->time_key = aggregate->time_key;
+    aggregate->state->key_count = aggregate->base.key_count;
+    aggregate->state->time_is_window = aggregate->time_key != SIZE_MAX && aggregate->time_window;
     aggregate->state->runs_without_data = aggregate->mode != EXEC_COMPLETE;
     return operator_init(compile, &aggregate->base.base, &op_state_aggregate_class, relation);
 }

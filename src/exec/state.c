@@ -280,6 +280,40 @@ int64_t exec_state_row_count(const struct exec_state *state) {
     return count;
 }
 
+static bool next_window_of(const struct exec_state *state, const struct state_table *table, int64_t watermark_ms,
+    int64_t *start, int64_t *end) {
+    bool found = false;
+    for (size_t i = 0; i < table->entry_count; i++) {
+        const struct state_entry *entry = &table->entries[i];
+        struct bytes key = state_entry_key(entry);
+        if (entry->data == NULL || !entry->present || row_image_is_null(key, state->time_key)) {
+            continue;
+        }
+        int64_t word = row_image_word(key, state->key_count, state->time_key);
+        struct bytes window = bytes_slice(key, (size_t)((uint64_t)word >> 32), (size_t)(word & 0xffffffff));
+        int64_t ends = row_image_word(window, 2, 1);
+        if (!row_image_is_null(window, 1) && ends > watermark_ms * 1000 && ends < *end) {
+            *start = row_image_word(window, 2, 0);
+            *end = ends;
+            found = true;
+        }
+    }
+    return found;
+}
+
+bool exec_state_next_window(
+    const struct exec_state *state, int64_t watermark_ms, size_t rows_max, int64_t *start, int64_t *end) {
+    bool found = false;
+    *end = INT64_MAX;
+    if (!state->time_is_window || exec_state_row_count(state) > (int64_t)rows_max) {
+        return false;
+    }
+    for (size_t i = 0; i < state->partition_count; i++) {
+        found |= next_window_of(state, &state->stores[0].tables[i], watermark_ms, start, end);
+    }
+    return found;
+}
+
 int64_t exec_state_memory_size(const struct exec_state *state) {
     int64_t size = 0;
     for (size_t s = 0; s < state->store_count; s++) {

@@ -85,13 +85,19 @@ struct exec_state {
     bool counts[EXEC_STORES_MAX]; /* stores whose rows are the rows of the state */
     bool in_use;                  /* false for an operator of which nothing is kept */
     int64_t late_watermark_ms, eviction_watermark_ms;
-    bool has_event_time;    /* rows leave by the watermark */
-    bool runs_without_data; /* a watermark that moved is reason enough for a batch */
+    bool has_event_time;        /* rows leave by the watermark */
+    size_t time_key, key_count; /* of an aggregation with event time: which of its keys is the time */
+    bool time_is_window;        /* that key is a window: {start, end} */
+    bool runs_without_data;     /* a watermark that moved is reason enough for a batch */
     int64_t rows_updated, rows_removed, rows_dropped, updates_ns, removals_ns; /* of the last run; atomics */
     int64_t memory_counted;                                                    /* bytes told to the budget */
 };
 int64_t exec_state_row_count(const struct exec_state *state);
 int64_t exec_state_memory_size(const struct exec_state *state);
+/* Of the windows that the watermark has not passed the one that ends first, in microseconds; false when there is none,
+ * or more than rows_max rows would have to be looked at. Not while the query runs. */
+bool exec_state_next_window(
+    const struct exec_state *state, int64_t watermark_ms, size_t rows_max, int64_t *start, int64_t *end);
 
 /* withWatermark: what it saw in the last run. */
 struct exec_watermark {

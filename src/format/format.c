@@ -67,6 +67,8 @@ void format_report_add(struct format_report *into, const struct format_report *f
         memcpy(into->first_bad_field, from->first_bad_field, sizeof into->first_bad_field);
         memcpy(into->first_bad_record, from->first_bad_record, sizeof into->first_bad_record);
         memcpy(into->reason, from->reason, sizeof into->reason);
+        memcpy(into->expected, from->expected, sizeof into->expected);
+        memcpy(into->found, from->found, sizeof into->found);
     }
     into->record_count += from->record_count;
     into->bad_record_count += from->bad_record_count;

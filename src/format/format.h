@@ -45,6 +45,8 @@ struct format_report {
     char first_bad_field[128];  /* "a.b", or "" when the record as a whole is malformed */
     char first_bad_record[256]; /* its start */
     char reason[128];           /* of the first one */
+    char expected[64];          /* the type of that field, "INT"; "" when the record as a whole is malformed */
+    char found[128];            /* what stands there instead, as it is written */
 };
 /* Adds `from` to `into`; keeps the first bad record that either saw. */
 void format_report_add(struct format_report *into, const struct format_report *from);

@@ -382,6 +382,17 @@ static int find_field(struct json_node *node, struct bytes name) {
     return -1;
 }
 
+/* Steps over a value of the wrong type; the record's first one is remembered. */
+static bool skip_bad(struct json_reader *reader, const struct type *type, bool is_first) {
+    const uint8_t *start = reader->scan.position;
+    bool good = json_skip(&reader->scan);
+    if (is_first && good) {
+        reader->bad_value = bytes_make(start, (size_t)(reader->scan.position - start));
+        reader->bad_type = type;
+    }
+    return good;
+}
+
 /* Reads a value that may be of the wrong type: then the builder gets a null, the value is stepped over and the record
  * counts as bad. */
 static bool read_field(
@@ -401,10 +412,11 @@ static bool read_field(
     reader->scan.position = start;
     reader->scan.depth = depth;
     reader->mismatch = true;
-    if (reader->bad_field[0] == 0 && name.data != NULL) {
+    bool is_first = reader->bad_field[0] == 0 && name.data != NULL;
+    if (is_first) {
         snprintf(reader->bad_field, sizeof reader->bad_field, "%.*s", BYTES_ARGS(name));
     }
-    return json_skip(&reader->scan);
+    return skip_bad(reader, node->type, is_first);
 }
 
 static void fill_missing(struct column_builder *builder, size_t row) {
@@ -579,12 +591,13 @@ static bool read_in_place(
         return true;
     }
     reader->mismatch = true;
-    if (reader->bad_field[0] == 0) {
+    bool is_first = reader->bad_field[0] == 0;
+    if (is_first) {
         snprintf(reader->bad_field, sizeof reader->bad_field, "%.*s", BYTES_ARGS(name));
     }
     reader->scan.position = start;
     reader->scan.depth = depth;
-    return json_skip(&reader->scan);
+    return skip_bad(reader, slot->node->type, is_first);
 }
 
 static bool read_slot(struct json_reader *reader, size_t index, size_t row, struct bytes name, bool *is_null) {
@@ -696,6 +709,14 @@ static void note_bad(struct json_reader *reader, struct bytes record, size_t row
     snprintf(report->first_bad_record, sizeof report->first_bad_record, "%.*s",
         (int)(record.size < 255 ? record.size : 255), (const char *)record.data);
     describe_reason(reader, report->reason, sizeof report->reason);
+    if (reader->bad_field[0] != 0 && reader->bad_type != NULL) {
+        struct buffer expected = {0};
+        type_format_sql(reader->bad_type, &expected);
+        snprintf(report->expected, sizeof report->expected, "%s", buffer_text(&expected));
+        snprintf(report->found, sizeof report->found, "%.*s",
+            (int)(reader->bad_value.size < 127 ? reader->bad_value.size : 127), (const char *)reader->bad_value.data);
+        buffer_free(&expected);
+    }
 }
 
 static void set_corrupt(struct json_reader *reader, size_t row, struct bytes record) {
@@ -723,6 +744,8 @@ static void begin_record(struct json_reader *reader, struct bytes record) {
     reader->reason = NULL;
     reader->expected = NULL;
     reader->bad_field[0] = 0;
+    reader->bad_value = BYTES_NULL;
+    reader->bad_type = NULL;
     reader->root.guess = 0;
 }
 

@@ -61,6 +61,8 @@ struct json_reader {
     bool learnable;
     bool mismatch;
     char bad_field[128];
+    struct bytes bad_value; /* of that field, in the record */
+    const struct type *bad_type;
     const char *reason;
     const struct type *expected; /* with reason: what the schema says; or NULL */
     struct format_report report;

@@ -94,6 +94,16 @@ int32_t kafka_client_partition_count(struct kafka_client *client, const char *to
     return count;
 }
 
+bool kafka_client_topic_id(struct kafka_client *client, const char *topic, struct uuid *id) {
+    struct broker *broker = client->broker;
+    world_mutex_lock(&broker->topics_mutex);
+    const struct topic *found = map_get_text(&broker->topics, topic);
+    if (found)
+        *id = found->id;
+    world_mutex_unlock(&broker->topics_mutex);
+    return found != NULL;
+}
+
 struct partition_log *kafka_client_partition(struct kafka_client *client, const char *topic, int32_t partition) {
     struct broker *broker = client->broker;
     world_mutex_lock(&broker->topics_mutex);

@@ -30,6 +30,8 @@ void kafka_client_topics(struct kafka_client *client, struct kafka_topic_list *l
 void kafka_topic_list_free(struct kafka_topic_list *list);
 /* -1 when there is no such topic. */
 int32_t kafka_client_partition_count(struct kafka_client *client, const char *topic);
+/* false when there is no such topic. A topic that was deleted and made again has another id. */
+bool kafka_client_topic_id(struct kafka_client *client, const char *topic, struct uuid *id);
 /* The partition with a reference of the caller's (log_release), NULL when it does not exist. Everything marked [any] in
  * log/log.h works on it: log_start_offset and log_high_watermark (earliest and latest), log_offset_for_time,
  * log_read_map below the high watermark, log_size. After the topic's deletion it answers LOG_STATUS_CLOSED. */

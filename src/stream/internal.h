@@ -84,6 +84,7 @@ struct query_source {
     struct buffer available; /* availableNow: where the query ends; size 0: not asked yet */
     struct source *batch;
     int64_t rows;
+    int64_t wait_ms; /* its limits say to wait for more, so long at most; 0: they do not */
     struct buffer description;
 };
 
@@ -133,7 +134,7 @@ struct stream_query {
     int64_t recover_until;                /* the last batch that offsets were written for before this run */
     bool has_batch, recovering, finished; /* finished: once and availableNow have nothing left */
     bool first_batch;
-    int64_t batch_timestamp_ms, trigger_start_ns, trigger_start_ms, waiting_since_ms;
+    int64_t batch_timestamp_ms, trigger_start_ns, trigger_start_ms;
     int64_t last_trigger_ms; /* start of the trigger before, 0: none */
     struct durations durations;
     bool skip_execution;      /* the sink has this batch already */
@@ -158,6 +159,7 @@ struct stream_query {
     bool bad_record_seen;          /* its place is looked for, once */
     char bad_record_place[320];
     int64_t started_ms, ended_ms, total_rows;
+    int64_t last_rows_read, last_rows_written, files_written; /* of the newest batch; of the run */
     struct stream_sample last; /* the newest batch; its batch_count is that of the run */
     VECTOR(struct stream_sample) history;
     struct buffer plan; /* of a query that has ended */

@@ -49,6 +49,10 @@ static bool each_topic(struct stream_kafka *kafka, bool (*match)(void *argument,
     return true;
 }
 
+static bool topic_id(struct stream_kafka *kafka, const char *topic, struct uuid *id) {
+    return kafka_client_topic_id(client_of(kafka), topic, id);
+}
+
 static struct partition_log *open_log(
     struct stream_kafka *kafka, const char *topic, int32_t partition, struct error *error) {
     struct partition_log *log = kafka_client_partition(client_of(kafka), topic, partition);
@@ -77,8 +81,8 @@ static bool offset_for_time(struct stream_kafka *kafka, const char *topic, int32
     if (log == NULL) {
         return false;
     }
-    enum log_status status = log_offset_for_time(
-        log, timestamp_ms, committed ? LOG_READ_COMMITTED : LOG_READ_UNCOMMITTED, &found, error);
+    enum log_status status =
+        log_offset_for_time(log, timestamp_ms, committed ? LOG_READ_COMMITTED : LOG_READ_UNCOMMITTED, &found, error);
     log_release(log);
     *offset = found.offset;
     return status == LOG_STATUS_OK ||
@@ -123,7 +127,8 @@ static enum stream_kafka_status read_chunk(struct stream_kafka *kafka, const cha
         error_prefix(error, "%s-%d at offset %lld", topic, (int)partition, (long long)offset);
         return STREAM_KAFKA_FAILED;
     }
-    *chunk = (struct stream_kafka_chunk){view.batches, view.next_offset, view.skipped_from, view.skipped_to, view.map, aborted};
+    *chunk = (struct stream_kafka_chunk){
+        view.batches, view.next_offset, view.skipped_from, view.skipped_to, view.map, aborted};
     return view.map == NULL && view.skipped_from == view.skipped_to ? STREAM_KAFKA_EMPTY : STREAM_KAFKA_OK;
 }
 
@@ -277,9 +282,9 @@ static void writer_commit(struct stream_kafka_writer *writer, int64_t batch_id,
     free(offsets);
 }
 
-static const struct stream_kafka_class embedded_class = {partitions, each_topic, offsets, offset_for_time,
-    stable_offset, read_chunk, retain, release, append, ensure_topic, subscribe, unsubscribe, is_own, sync_log, writer_open, writer_append,
-    writer_commit, writer_close};
+static const struct stream_kafka_class embedded_class = {partitions, each_topic, topic_id, offsets, offset_for_time,
+    stable_offset, read_chunk, retain, release, append, ensure_topic, subscribe, unsubscribe, is_own, sync_log,
+    writer_open, writer_append, writer_commit, writer_close};
 
 struct stream_kafka *stream_kafka_embedded_create(struct kafka_client *client) {
     struct embedded *kafka = malloc(sizeof *kafka);

@@ -193,6 +193,33 @@ static bool get_number(
                BYTES_ARGS(text));
 }
 
+/* Milliseconds, or a number and its unit as Java's tools write them: 500ms, 10s, 15m. */
+static bool get_delay(
+    const struct source_request *request, const char *name, int64_t *milliseconds, struct sql_error *error) {
+    static const struct {
+        const char *name;
+        int64_t milliseconds;
+    } units[] = {{"", 1}, {"ms", 1}, {"s", 1000}, {"m", 60000}, {"min", 60000}, {"h", 3600000}, {"d", 86400000}};
+    struct bytes text = source_option_get(request, name), trimmed = bytes_trim(text);
+    size_t digits = 0;
+    while (digits < trimmed.size && trimmed.data[digits] >= '0' && trimmed.data[digits] <= '9') {
+        digits++;
+    }
+    struct bytes unit = bytes_trim(bytes_slice(trimmed, digits, trimmed.size - digits));
+    int64_t number;
+    bool good = bytes_to_int64(bytes_slice(trimmed, 0, digits), &number) && number <= INT32_MAX;
+    for (size_t i = 0; i < ARRAY_COUNT(units) && good; i++) {
+        if (bytes_equal_ignore_case(unit, bytes_from_text(units[i].name))) {
+            *milliseconds = number * units[i].milliseconds;
+            return true;
+        }
+    }
+    return text.data == NULL || refuse(error,
+                                    "Option '%s': time must be specified as seconds (s), milliseconds (ms), minutes (m "
+                                    "or min), hour (h), or day (d), e.g. 50s, it is %.*s",
+                                    name, BYTES_ARGS(text));
+}
+
 static bool get_boolean(const struct source_request *request, const char *name, bool *value, struct sql_error *error) {
     struct bytes text = source_option_get(request, name);
     if (text.data == NULL) {
@@ -291,19 +318,28 @@ static bool get_bound(
     for (size_t i = 0; i < bound->offsets.count && !request->streaming; i++) {
         int64_t wrong = start ? KAFKA_LATEST : KAFKA_EARLIEST;
         if (bound->offsets.items[i].offset == wrong) {
-            return refuse(error, "%sOffsets for %s-%d can't be %s for batch queries on Kafka",
-                start ? "starting" : "ending", bound->offsets.items[i].topic, (int)bound->offsets.items[i].partition,
-                start ? "latest" : "earliest");
+            return refuse(error, "%s for %s-%d can't be %s for batch queries on Kafka",
+                start ? "startingOffsets" : "ending offset", bound->offsets.items[i].topic,
+                (int)bound->offsets.items[i].partition, start ? "latest" : "earliest");
         }
     }
     return true;
 }
 
+enum { TRIGGER_DELAY_MAX_MS = 15 * 60 * 1000 };
+
 static bool get_limits(const struct source_request *request, struct kafka_options *options, struct sql_error *error) {
     int64_t ignored = 1;
     struct bytes strategy = source_option_get(request, "startingOffsetsByTimestampStrategy");
     struct bytes isolation = source_option_get(request, "kafka.isolation.level");
+    struct bytes protocol = source_option_get(request, "kafka.security.protocol");
     options->fail_on_data_loss = true;
+    options->trigger_delay_max_ms = TRIGGER_DELAY_MAX_MS;
+    if (protocol.data != NULL && !bytes_equal_ignore_case(protocol, BYTES("PLAINTEXT"))) {
+        return raise_unsupported_feature_not_in_this_program(error,
+            arena_printf(error->arena, "kafka.security.protocol=%.*s", BYTES_ARGS(protocol)),
+            "The broker of this Raudal speaks PLAINTEXT.");
+    }
     options->committed = bytes_equal(isolation, BYTES("read_committed"));
     if (isolation.data != NULL && !options->committed && !bytes_equal(isolation, BYTES("read_uncommitted"))) {
         return refuse(error,
@@ -320,8 +356,9 @@ static bool get_limits(const struct source_request *request, struct kafka_option
     options->end.latest_when_none = true;
     return get_number(request, "maxOffsetsPerTrigger", 1, &options->offsets_per_trigger, error) &&
            get_number(request, "minOffsetsPerTrigger", 1, &options->offsets_per_trigger_min, error) &&
-           get_number(request, "minPartitions", 1, &ignored, error) &&
-           get_number(request, "maxRecordsPerPartition", 1, &ignored, error) &&
+           get_delay(request, "maxTriggerDelay", &options->trigger_delay_max_ms, error) &&
+           get_number(request, "minPartitions", 1, &options->partitions_min, error) &&
+           get_number(request, "maxRecordsPerPartition", 1, &options->records_per_partition_max, error) &&
            get_number(request, "kafkaConsumer.pollTimeoutMs", 0, &ignored, error) &&
            get_number(request, "fetchOffset.numRetries", 0, &ignored, error) &&
            get_number(request, "fetchOffset.retryIntervalMs", 0, &ignored, error) &&

@@ -53,6 +53,7 @@ struct kafka_options {
     struct kafka_bound start, end;
     int64_t offsets_per_trigger; /* 0: no limit */
     int64_t offsets_per_trigger_min, trigger_delay_max_ms;
+    int64_t partitions_min, records_per_partition_max; /* of a batch's scan; 0: one partition per partition */
     bool fail_on_data_loss, include_headers;
     bool committed; /* kafka.isolation.level=read_committed */
     struct bytes bootstrap_servers;

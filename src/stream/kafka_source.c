@@ -8,6 +8,7 @@
 
 #include "base/assert.h"
 #include "stream/kafka_options.h"
+#include "stream/kafka_ranges.h"
 #include "stream/kafka_read.h"
 #include "stream/kafka_why.h"
 #include "stream/source.h"
@@ -198,12 +199,6 @@ static void source_explain(struct source *base, struct buffer *out) {
     buffer_printf(out, "kafka [%.*s]", BYTES_ARGS(source->options.strategy_text));
 }
 
-struct kafka_range {
-    char *topic;
-    int32_t partition;
-    int64_t start, end;
-};
-
 struct kafka_scan {
     struct source_scan base;
     struct arena arena;
@@ -244,7 +239,7 @@ static struct source_scan *scan_begin(
     ASSERT(scan != NULL);
     scan->base.source = base;
     scan->projection = projection;
-    scan->ranges = ARENA_ARRAY(&scan->arena, struct kafka_range, to->count + 1);
+    struct kafka_ranges ranges = {ARENA_ARRAY(&scan->arena, struct kafka_range, to->count + 1), 0};
     for (size_t i = 0; i < to->count; i++) {
         int64_t first = kafka_offsets_get(from, to->items[i].topic, to->items[i].partition);
         if (first == -3) { /* a new partition is read from its start */
@@ -256,10 +251,14 @@ static struct source_scan *scan_begin(
             first = source->has_range ? 0 : first;
         }
         if (first < to->items[i].offset) {
-            scan->ranges[scan->base.partition_count++] = (struct kafka_range){
+            ranges.items[ranges.count++] = (struct kafka_range){
                 arena_strdup(&scan->arena, to->items[i].topic), to->items[i].partition, first, to->items[i].offset};
         }
     }
+    kafka_ranges_split(
+        &ranges, source->options.partitions_min, source->options.records_per_partition_max, &scan->arena);
+    scan->ranges = ranges.items;
+    scan->base.partition_count = ranges.count;
     kafka_offsets_free(&start);
     kafka_offsets_free(&end);
     return &scan->base;
@@ -273,8 +272,7 @@ static struct source_partition *partition_open(struct source_scan *base, size_t 
     partition->base.scan = base;
     struct kafka_reader_options options = {source->kafka, scan->ranges[index].topic, scan->ranges[index].partition,
         scan->ranges[index].start, scan->ranges[index].end, source->options.fail_on_data_loss,
-        source->options.committed,
-        scan->projection->columns, scan->projection->column_count, scan->projection->schema};
+        source->options.committed, scan->projection->columns, scan->projection->column_count, scan->projection->schema};
     partition->reader = kafka_reader_create(&options);
     return &partition->base;
 }
@@ -313,20 +311,27 @@ struct kafka_reading {
     struct kafka_source *source;
     struct store *store;
     char *checkpoint;
+    struct kafka_topics topics;
+    bool topics_read;
+    int64_t limited_ms; /* when minOffsetsPerTrigger last let a batch through */
 };
 
 static struct stream_reading *reading_open(
     struct source *source, const struct stream_context *context, const char *checkpoint, struct sql_error *error) {
     struct kafka_reading *reading = calloc(1, sizeof *reading);
     ASSERT(reading != NULL);
-    *reading = (struct kafka_reading){
-        {&kafka_stream_class, source}, (struct kafka_source *)source, context->store, strdup(checkpoint)};
+    *reading = (struct kafka_reading){.base = {&kafka_stream_class, source},
+        .source = (struct kafka_source *)source,
+        .store = context->store,
+        .checkpoint = strdup(checkpoint)};
     return &reading->base;
 }
 
 static void reading_close(struct stream_reading *base) {
-    free(((struct kafka_reading *)base)->checkpoint);
-    free(base);
+    struct kafka_reading *reading = (struct kafka_reading *)base;
+    kafka_topics_free(&reading->topics);
+    free(reading->checkpoint);
+    free(reading);
 }
 
 /* sources/<i>/0: a zero byte, "v1", a line end, the offsets. */
@@ -375,12 +380,34 @@ static bool initial(struct stream_reading *base, struct buffer *offset, struct s
     return good;
 }
 
+/* With failOnDataLoss a topic that was deleted and made again ends the query. */
+static bool check_topics(struct kafka_reading *reading, const struct kafka_offsets *offsets, struct sql_error *error) {
+    struct arena arena = {0};
+    const char *again;
+    const char *path = store_path_join(&arena, reading->checkpoint, "topics");
+    if (!reading->topics_read) {
+        kafka_topics_read(&reading->topics, reading->store, path);
+        reading->topics_read = true;
+    }
+    bool same = kafka_topics_check(&reading->topics, reading->source->kafka, offsets, reading->store, path, &again);
+    arena_destroy(&arena);
+    return same ||
+           raise_kafka_data_loss(
+               error, arena_printf(error->arena,
+                          "topic %s was deleted and made again: the offsets of the checkpoint belong to the topic that "
+                          "has gone. With a new checkpointLocation the query reads the new one from its start",
+                          again));
+}
+
 static bool latest(struct stream_reading *base, struct buffer *offset, struct sql_error *error) {
     struct kafka_reading *reading = (struct kafka_reading *)base;
     struct kafka_offsets offsets = {0};
     struct error problem = {0};
     bool good = resolve(reading->source, &(struct kafka_bound){.limit = KAFKA_LIMIT_LATEST}, &offsets, &problem) ||
                 sql_error_from(error, &problem);
+    if (good && reading->source->options.fail_on_data_loss) {
+        good = check_topics(reading, &offsets, error);
+    }
     if (good) {
         kafka_offsets_format(&offsets, offset);
     }
@@ -417,9 +444,24 @@ static void ahead_of_log(const struct kafka_offset *end, int64_t named, struct s
             end->topic, (int)end->partition, (long long)end->offset, (long long)named));
 }
 
+/* minOffsetsPerTrigger, for maxTriggerDelay at most; the first batch of a run does not wait. */
+static bool must_wait(struct kafka_reading *reading, int64_t waiting, int64_t now_ms, int64_t *wait_ms) {
+    const struct kafka_options *options = &reading->source->options;
+    int64_t waited_ms = now_ms - reading->limited_ms;
+    if (options->offsets_per_trigger_min == 0) {
+        return false;
+    }
+    if (waiting >= options->offsets_per_trigger_min || waited_ms >= options->trigger_delay_max_ms || waited_ms < 0) {
+        reading->limited_ms = now_ms;
+        return false;
+    }
+    *wait_ms = options->trigger_delay_max_ms - waited_ms;
+    return true;
+}
+
 /* maxOffsetsPerTrigger is shared out in proportion to what each partition has waiting, as Spark does it. */
-static bool limit(struct stream_reading *base, struct bytes start_text, struct bytes latest_text, int64_t waited_ms,
-    struct buffer *end, bool *ready, struct sql_error *error) {
+static bool limit(struct stream_reading *base, struct bytes start_text, struct bytes latest_text, int64_t now_ms,
+    struct buffer *end, int64_t *wait_ms, struct sql_error *error) {
     struct kafka_reading *reading = (struct kafka_reading *)base;
     const struct kafka_options *options = &reading->source->options;
     struct kafka_offsets start = {0}, last = {0};
@@ -439,7 +481,12 @@ static bool limit(struct stream_reading *base, struct bytes start_text, struct b
         }
         total += waiting > 0 ? waiting : 0;
     }
-    *ready = options->offsets_per_trigger_min == 0 || total >= options->offsets_per_trigger_min || waited_ms >= 900000;
+    if (must_wait(reading, total, now_ms, wait_ms)) {
+        buffer_append_bytes(end, start_text);
+        kafka_offsets_free(&start);
+        kafka_offsets_free(&last);
+        return true;
+    }
     bool limited = options->offsets_per_trigger > 0 && total > options->offsets_per_trigger;
     for (size_t i = 0; i < last.count && limited; i++) {
         int64_t first = start_of(reading, &start, &last.items[i]), waiting = last.items[i].offset - first;
@@ -470,6 +517,8 @@ static struct source *make_batch(
     source->kafka = reading->source->kafka;
     source->options.fail_on_data_loss = reading->source->options.fail_on_data_loss;
     source->options.committed = reading->source->options.committed;
+    source->options.partitions_min = reading->source->options.partitions_min;
+    source->options.records_per_partition_max = reading->source->options.records_per_partition_max;
     source->has_range = true;
     if (!parse_both(start, end, &source->start, &source->end, error)) {
         source_close(&source->base);
@@ -551,9 +600,9 @@ static void unsubscribe(struct stream_reading *base, void *subscription) {
 }
 
 static void reasons(struct stream_reading *base, struct bytes start, const char *read_before, bool read_now,
-    struct stream_reasons *out) {
+    int64_t wait_ms, struct stream_reasons *out) {
     struct kafka_source *source = ((struct kafka_reading *)base)->source;
-    kafka_reasons(source->kafka, &source->options, start, read_before, read_now, out);
+    kafka_reasons(source->kafka, &source->options, start, read_before, read_now, wait_ms, out);
 }
 
 struct sync_call {

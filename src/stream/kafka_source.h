@@ -5,6 +5,7 @@
 
 #include "base/arena.h"
 #include "base/error.h"
+#include "base/uuid.h"
 #include "base/vector.h"
 #include "column/column.h"
 #include "log/log.h"
@@ -57,6 +58,8 @@ struct stream_kafka_class {
     /* Adds the partitions of every topic that match(argument, name) accepts. */
     bool (*each_topic)(struct stream_kafka *kafka, bool (*match)(void *argument, const char *topic), void *argument,
         struct stream_kafka_list *list, struct error *error);
+    /* The topic's id: another one after it was deleted and made again. false when it does not exist. Any thread. */
+    bool (*topic_id)(struct stream_kafka *kafka, const char *topic, struct uuid *id);
     /* Earliest, latest (end of what can be read), or the first with a timestamp at or above; -1 when there is none. Any
      * thread. */
     bool (*offsets)(struct stream_kafka *kafka, const char *topic, int32_t partition, int64_t *earliest,

@@ -13,7 +13,7 @@ static void add(struct stream_reasons *reasons, enum stream_reason_kind kind, co
     int64_t count) {
     if (reasons->count < ARRAY_COUNT(reasons->items))
         reasons->items[reasons->count++] = (struct stream_reason){
-            kind, arena_strdup(reasons->arena, subject), arena_strdup(reasons->arena, other), count};
+            kind, arena_strdup(reasons->arena, subject), arena_strdup(reasons->arena, other), "", count};
 }
 
 /* Messages of a topic: all there are, those before and behind the query's place. */
@@ -88,7 +88,7 @@ static void add_standing(struct stream_kafka *kafka, const struct kafka_options 
 }
 
 void kafka_reasons(struct stream_kafka *kafka, const struct kafka_options *options, struct bytes start,
-    const char *read_before, bool read_now, struct stream_reasons *reasons) {
+    const char *read_before, bool read_now, int64_t wait_ms, struct stream_reasons *reasons) {
     struct kafka_offsets offsets = {0};
     struct error error = {0};
     if (!kafka->class->is_own(kafka, BYTES("kafka:9092"), &error) && error.code == ERROR_CLOSED) {
@@ -102,13 +102,19 @@ void kafka_reasons(struct stream_kafka *kafka, const struct kafka_options *optio
     bool parsed = kafka_offsets_parse(start, &offsets, &error);
     if (parsed && offsets.count == 0 && options->strategy == KAFKA_SUBSCRIBE_PATTERN)
         add(reasons, STREAM_REASON_TOPIC_MISSING, arena_text(reasons->arena, options->pattern), "", 0);
+    int64_t behind = 0;
     for (size_t i = 0; parsed && i < offsets.count;) { /* sorted by topic */
         struct standing standing = {.topic = offsets.items[i].topic};
         for (; i < offsets.count && strcmp(offsets.items[i].topic, standing.topic) == 0; i++)
             stand(kafka, &offsets.items[i], &standing);
         if (!is_missing(kafka, standing.topic))
             add_standing(kafka, options, read_before, read_now, &standing, reasons);
+        behind += standing.behind;
     }
+    if (wait_ms > 0 && behind > 0)
+        add(reasons, STREAM_REASON_MINIMUM,
+            arena_printf(reasons->arena, "%lld", (long long)options->offsets_per_trigger_min),
+            arena_printf(reasons->arena, "%lld", (long long)((wait_ms + 999) / 1000)), behind);
     kafka_offsets_free(&offsets);
 }
 

@@ -8,7 +8,7 @@
 
 /* See struct stream_source_class, reasons. */
 void kafka_reasons(struct stream_kafka *kafka, const struct kafka_options *options, struct bytes start,
-    const char *read_before, bool read_now, struct stream_reasons *reasons);
+    const char *read_before, bool read_now, int64_t wait_ms, struct stream_reasons *reasons);
 /* Where between the offsets start and end the first record is whose value begins with `text`: "topic-0 offset 17" in
  * `place`, "" when there is none. Any thread that may wait. */
 void kafka_find_record(

@@ -127,6 +127,8 @@ void progress_make(struct stream_query *query) {
     put_sink(query, &json);
     buffer_append_byte(&json, '}');
     query->total_rows += rows;
+    query->last_rows_read = rows;
+    query->last_rows_written = query->sink->rows;
     history_add(query, rows, input_seconds, work_seconds);
     query->last_event_ms = query->trigger_start_ms;
     keep_progress(query, buffer_view(&json));

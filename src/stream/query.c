@@ -110,18 +110,17 @@ static bool ask_latest(struct stream_query *query, struct sql_error *error) {
 
 /* Ends of the next batch; *new_data: some source has more than before. */
 static bool choose_ends(struct stream_query *query, bool *new_data, struct sql_error *error) {
-    int64_t waited = world_wall_ms(query->manager->options.world) - query->waiting_since_ms;
-    bool ready = true, good = true;
+    int64_t now_ms = world_wall_ms(query->manager->options.world);
+    bool good = true;
     *new_data = false;
     for (size_t i = 0; i < query->source_count && good; i++) {
         struct query_source *source = &query->sources[i];
         const struct stream_source_class *class = source->reading->class;
         buffer_clear(&source->end);
         if (class->limit != NULL && (query->start.trigger != STREAM_TRIGGER_ONCE || class->prepare != NULL)) {
-            bool source_ready = true;
-            good = class->limit(source->reading, buffer_view(&source->start), buffer_view(&source->latest), waited,
-                &source->end, &source_ready, error);
-            ready = ready && source_ready;
+            source->wait_ms = 0;
+            good = class->limit(source->reading, buffer_view(&source->start), buffer_view(&source->latest), now_ms,
+                &source->end, &source->wait_ms, error);
         } else {
             copy_buffer(&source->end, &source->latest);
         }
@@ -132,7 +131,7 @@ static bool choose_ends(struct stream_query *query, bool *new_data, struct sql_e
     for (size_t i = 0; i < query->source_count; i++) {
         anything |= !bytes_equal(buffer_view(&query->sources[i].end), BYTES("{}"));
     }
-    *new_data = (*new_data && ready) || (query->first_batch && anything);
+    *new_data = *new_data || (query->first_batch && anything);
     return good;
 }
 
@@ -338,7 +337,9 @@ static void wait_for_more(struct stream_query *query) {
         for (size_t i = 0; i < query->source_count; i++) {
             const struct stream_source_class *class = query->sources[i].reading->class;
             int64_t every = class->subscribe != NULL ? INT64_MAX : class->poll_ms > 0 ? class->poll_ms : 100;
+            int64_t limited = query->sources[i].wait_ms > 0 ? query->sources[i].wait_ms : INT64_MAX;
             poll = every < poll ? every : poll;
+            poll = limited < poll ? limited : poll;
         }
         query_set_status(query, "Waiting for data to arrive", false, false);
         if (poll != INT64_MAX) {
@@ -441,7 +442,6 @@ static void batch_committed(void *argument) {
     query->first_batch = false;
     bool was_recovering = query->recovering;
     query->recovering = false;
-    query->waiting_since_ms = world_wall_ms(query->manager->options.world);
     query->state = QUERY_WAITING;
     if (query->stopping || (query->start.trigger == STREAM_TRIGGER_ONCE && !was_recovering)) {
         query_end(query);
@@ -719,6 +719,7 @@ static void schedule_sync(struct stream_query *query) {
     if (query->temporary_checkpoint) {
         count = 0;
     }
+    query->files_written += count > 1 ? (int64_t)count - 1 : 0; /* the last one is the sink's log */
     for (size_t i = 0; i < count; i++) {
         VECTOR_PUSH(&query->unsynced, paths[i]);
     }

@@ -36,10 +36,11 @@ struct stream_source_class {
     bool (*initial)(struct stream_reading *reading, struct buffer *offset, struct sql_error *error);
     /* The furthest offset there is now. Disk pool. */
     bool (*latest)(struct stream_reading *reading, struct buffer *offset, struct sql_error *error);
-    /* The end of a batch that starts at `start` and goes to `latest` at most, by the source's limits. *ready false: the
-     * limits say to wait (minOffsetsPerTrigger). NULL: no limits. */
-    bool (*limit)(struct stream_reading *reading, struct bytes start, struct bytes latest, int64_t waited_ms,
-        struct buffer *end, bool *ready, struct sql_error *error);
+    /* The end of a batch that starts at `start` and goes to `latest` at most, by the source's limits; now_ms: wall time
+     * of the trigger. *wait_ms stays 0 unless the limits say to wait for more (minOffsetsPerTrigger): then the end is
+     * the start, and it is asked again after so long at the latest. NULL: no limits. */
+    bool (*limit)(struct stream_reading *reading, struct bytes start, struct bytes latest, int64_t now_ms,
+        struct buffer *end, int64_t *wait_ms, struct sql_error *error);
     /* The rows of [start, end) as a source of the engine with the same schema; closed by source->class->close. */
     struct source *(*batch)(
         struct stream_reading *reading, struct bytes start, struct bytes end, struct sql_error *error);
@@ -51,9 +52,9 @@ struct stream_source_class {
     void *(*subscribe)(struct stream_reading *reading, void (*wake)(void *argument), void *argument);
     void (*unsubscribe)(struct stream_reading *reading, void *subscription);
     /* Why there is nothing to read from `start` on. read_before: earlier runs of the checkpoint (its path) read;
-     * read_now: this run did. Loop. May be NULL. */
+     * read_now: this run did; wait_ms: its limits say to wait so long (see limit). Loop. May be NULL. */
     void (*reasons)(struct stream_reading *reading, struct bytes start, const char *read_before, bool read_now,
-        struct stream_reasons *reasons);
+        int64_t wait_ms, struct stream_reasons *reasons);
     /* Before the first trigger, when the query is to end by itself: once (all there is in one batch, without limits) or
      * availableNow (what is there now, in batches by the limits; latest() then goes up to its end step by step). NULL:
      * the query sees to it. */

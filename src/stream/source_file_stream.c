@@ -365,6 +365,16 @@ static void file_describe(struct stream_reading *base, struct buffer *out) {
     buffer_append_byte(out, ']');
 }
 
+static void file_reasons(struct stream_reading *base, struct bytes start, const char *read_before, bool read_now,
+    int64_t wait_ms, struct stream_reasons *reasons) {
+    struct file_view view;
+    file_source_view(base->source, &view);
+    if (reasons->count < ARRAY_COUNT(reasons->items) && view.path_count > 0) {
+        reasons->items[reasons->count++] =
+            (struct stream_reason){STREAM_REASON_NO_FILES, arena_strdup(reasons->arena, view.paths[0]), "", "", 0};
+    }
+}
+
 const struct stream_source_class file_stream_class = {.open = file_reading_open,
     .close = file_reading_close,
     .initial = file_initial,
@@ -372,6 +382,7 @@ const struct stream_source_class file_stream_class = {.open = file_reading_open,
     .batch = file_batch,
     .describe = file_describe,
     .prepare = file_prepare,
+    .reasons = file_reasons,
     .hides_latest = true,
     .equal_offsets_are_text = true,
     .poll_ms = POLL_MS};

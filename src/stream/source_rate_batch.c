@@ -167,8 +167,8 @@ static bool latest(struct stream_reading *base, struct buffer *offset, struct sq
     return true;
 }
 
-static bool limit(struct stream_reading *base, struct bytes start, struct bytes latest_offset, int64_t waited_ms,
-    struct buffer *end, bool *ready, struct sql_error *error) {
+static bool limit(struct stream_reading *base, struct bytes start, struct bytes latest_offset, int64_t now_ms,
+    struct buffer *end, int64_t *wait_ms, struct sql_error *error) {
     struct rate_batch_reading *reading = (struct rate_batch_reading *)base;
     const struct rate_batch_source *source = (const struct rate_batch_source *)base->source;
     int64_t offset, time_ms;

@@ -213,21 +213,16 @@ size_t stream_query_history(const struct stream_query *query, const struct strea
 /* Where the checkpoint is, as a store path; "" when it is a temporary one. */
 const char *stream_query_checkpoint(const struct stream_query *query);
 
-/* ---- for `raudal doctor`: why a running query has nothing to do ---- */
+/* ---- why nothing comes out of a running query: pages, `raudal status` and `raudal doctor` ---- */
 
 enum stream_reason_kind {
-    STREAM_REASON_BROKER_STOPPED,    /* nothing can be read */
-    STREAM_REASON_TOPIC_MISSING,     /* subject: the topic; other: the nearest that there is, or "" */
-    STREAM_REASON_TOPIC_EMPTY,       /* nothing was ever written to subject; other: the nearest that has something */
-    STREAM_REASON_STARTED_AT_LATEST, /* startingOffsets=latest, and count messages of subject are older */
-    STREAM_REASON_GOES_ON,           /* count messages of subject were read by earlier runs of the checkpoint other */
-    STREAM_REASON_ALL_READ,          /* subject has nothing more */
-    STREAM_REASON_BEHIND,            /* count messages of subject are still to be read */
-    STREAM_REASON_WATERMARK,         /* append mode: rows come when the watermark, count ms, has passed them */
+#define REASON(kind, name, english, spanish) STREAM_REASON_##kind,
+#include "reasons.def"
+#undef REASON
 };
 struct stream_reason {
     enum stream_reason_kind kind;
-    const char *subject, *other;
+    const char *subject, *other, *third; /* what the sentence names: topics, paths, times; "" when there is none */
     int64_t count;
 };
 struct stream_reasons { /* in the arena */
@@ -235,8 +230,11 @@ struct stream_reasons { /* in the arena */
     struct stream_reason items[16];
     size_t count; /* what does not fit is left out */
 };
-/* One reason per topic; none for a query that ended or reads from elsewhere than Kafka. Loop. */
+/* The most telling first; none for a query that ended. Loop. */
 void stream_query_reasons(struct stream_query *query, struct stream_reasons *reasons);
+/* The reason's name in JSON, and its sentence without a full stop. Any thread. */
+const char *stream_reason_name(enum stream_reason_kind kind);
+void stream_reason_format(const struct stream_reason *reason, bool spanish, struct buffer *out);
 
 /* ---- batch writes: df.write ---- */
 

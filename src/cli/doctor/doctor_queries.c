@@ -4,7 +4,6 @@
 
 #include "base/assert.h"
 #include "base/bytes.h"
-#include "base/calendar.h"
 #include "cli/doctor/doctor.h"
 
 /* The query's name, or the start of its id. */
@@ -16,102 +15,58 @@ static const char *name_of(json_t *query, char out[80]) {
 
 /* ---- what it waits for ---- */
 
-struct reason {
-    const char *query, *subject, *other;
-    long long count;
-};
-
-static void broker_stopped(struct doctor *doctor, const struct reason *reason) {
-    doctor_find(doctor, FINDING_WRONG, MESSAGE_DOCTOR_QUERY_BROKER_STOPPED, reason->query);
-    doctor_command(doctor, "raudal start --data %s kafka", doctor->instance.data);
-}
-
-static void topic_missing(struct doctor *doctor, const struct reason *reason) {
-    if (reason->other[0] != 0)
-        doctor_find(
-            doctor, FINDING_WRONG, MESSAGE_DOCTOR_QUERY_TOPIC_MEANT, reason->query, reason->subject, reason->other);
-    else
-        doctor_find(doctor, FINDING_WRONG, MESSAGE_DOCTOR_QUERY_TOPIC_MISSING, reason->query, reason->subject);
-    doctor_tool(doctor, "kafka-topics.sh --bootstrap-server kafka:%u --create --topic %s",
-        doctor_port(doctor, SERVICE_KAFKA), reason->subject);
-}
-
-static void topic_empty(struct doctor *doctor, const struct reason *reason) {
-    if (reason->other[0] != 0) {
-        doctor_find(
-            doctor, FINDING_WRONG, MESSAGE_DOCTOR_QUERY_EMPTY_MEANT, reason->query, reason->subject, reason->other);
-        doctor_command(doctor, ".option(\"subscribe\", \"%s\")", reason->other);
-        return;
-    }
-    doctor_find(doctor, FINDING_NOTE, MESSAGE_DOCTOR_QUERY_TOPIC_EMPTY, reason->query, reason->subject);
-    doctor_tool(doctor, "kafka-console-producer.sh --bootstrap-server kafka:%u --topic %s",
-        doctor_port(doctor, SERVICE_KAFKA), reason->subject);
-}
-
-static void started_at_latest(struct doctor *doctor, const struct reason *reason) {
-    doctor_find(doctor, FINDING_NOTE, MESSAGE_DOCTOR_QUERY_LATEST, reason->query, reason->count, reason->subject);
-    doctor_command(doctor, ".option(\"startingOffsets\", \"earliest\")");
-}
-
-static void goes_on(struct doctor *doctor, const struct reason *reason) {
-    doctor_find(doctor, FINDING_NOTE, MESSAGE_DOCTOR_QUERY_GOES_ON, reason->query, reason->count, reason->subject);
-    doctor_tool(doctor, "hdfs dfs -rm -r %s", reason->other);
-}
-
-static void all_read(struct doctor *doctor, const struct reason *reason) {
-    doctor_find(doctor, FINDING_GOOD, MESSAGE_DOCTOR_QUERY_ALL_READ, reason->query, reason->subject);
-}
-
-static void behind(struct doctor *doctor, const struct reason *reason) {
-    doctor_find(doctor, FINDING_GOOD, MESSAGE_DOCTOR_QUERY_BEHIND, reason->query, reason->count, reason->subject);
-}
-
-static void watermark(struct doctor *doctor, const struct reason *reason) {
-    char text[32] = "-";
-    if (reason->count > 0)
-        calendar_format_iso_ms(reason->count, text);
-    doctor_find(doctor, FINDING_NOTE, MESSAGE_DOCTOR_QUERY_WATERMARK, reason->query, text);
-    doctor_command(doctor, ".outputMode(\"update\")");
+/* What to do about a reason that its sentence does not say already. */
+static void suggest(struct doctor *doctor, const char *kind, const char *subject, const char *other) {
+    if (strcmp(kind, "brokerStopped") == 0)
+        doctor_command(doctor, "raudal start --data %s kafka", doctor->instance.data);
+    else if (strcmp(kind, "topicMissing") == 0)
+        doctor_tool(doctor, "kafka-topics.sh --bootstrap-server kafka:%u --create --topic %s",
+            doctor_port(doctor, SERVICE_KAFKA), subject);
+    else if (strcmp(kind, "topicEmpty") == 0 && other[0] != 0)
+        doctor_command(doctor, ".option(\"subscribe\", \"%s\")", other);
+    else if (strcmp(kind, "topicEmpty") == 0)
+        doctor_tool(doctor, "kafka-console-producer.sh --bootstrap-server kafka:%u --topic %s",
+            doctor_port(doctor, SERVICE_KAFKA), subject);
+    else if (strcmp(kind, "startedAtLatest") == 0)
+        doctor_command(doctor, ".option(\"startingOffsets\", \"earliest\")");
+    else if (strcmp(kind, "goesOn") == 0)
+        doctor_tool(doctor, "hdfs dfs -rm -r %s", other);
+    else if (strcmp(kind, "window") == 0 || strcmp(kind, "watermark") == 0)
+        doctor_command(doctor, ".outputMode(\"update\")");
+    else if (strcmp(kind, "smallFiles") == 0)
+        doctor_command(doctor, ".trigger(processingTime=\"%s\")", subject);
 }
 
 static const struct {
     const char *kind;
-    void (*report)(struct doctor *doctor, const struct reason *reason);
+    enum finding_level level;
+    enum message sentence;
 } kinds[] = {
-    {"brokerStopped", broker_stopped},
-    {"topicMissing", topic_missing},
-    {"topicEmpty", topic_empty},
-    {"startedAtLatest", started_at_latest},
-    {"goesOn", goes_on},
-    {"allRead", all_read},
-    {"behind", behind},
-    {"watermark", watermark},
+    {"brokerStopped", FINDING_WRONG, MESSAGE_DOCTOR_QUERY_BROKER_STOPPED},
+    {"topicMissing", FINDING_WRONG, MESSAGE_DOCTOR_QUERY_TOPIC_MISSING},
+    {"topicEmpty", FINDING_NOTE, MESSAGE_DOCTOR_QUERY_TOPIC_EMPTY},
+    {"startedAtLatest", FINDING_NOTE, MESSAGE_DOCTOR_QUERY_LATEST},
+    {"goesOn", FINDING_NOTE, MESSAGE_DOCTOR_QUERY_GOES_ON},
+    {"badRecords", FINDING_WRONG, MESSAGE_DOCTOR_QUERY_BAD_RECORDS},
+    {"idleSide", FINDING_NOTE, MESSAGE_DOCTOR_QUERY_IDLE_SIDE},
+    {"window", FINDING_NOTE, MESSAGE_DOCTOR_QUERY_WINDOW},
+    {"watermark", FINDING_NOTE, MESSAGE_DOCTOR_QUERY_WATERMARK},
+    {"noEventTime", FINDING_NOTE, MESSAGE_DOCTOR_QUERY_NO_EVENT_TIME},
+    {"minimum", FINDING_NOTE, MESSAGE_DOCTOR_QUERY_MINIMUM},
+    {"trigger", FINDING_GOOD, MESSAGE_DOCTOR_QUERY_TRIGGER},
+    {"completeEmpty", FINDING_NOTE, MESSAGE_DOCTOR_QUERY_COMPLETE_EMPTY},
+    {"allFiltered", FINDING_NOTE, MESSAGE_DOCTOR_QUERY_ALL_FILTERED},
+    {"smallFiles", FINDING_NOTE, MESSAGE_DOCTOR_QUERY_SMALL_FILES},
+    {"behind", FINDING_GOOD, MESSAGE_DOCTOR_QUERY_BEHIND},
+    {"allRead", FINDING_GOOD, MESSAGE_DOCTOR_QUERY_ALL_READ},
+    {"noFiles", FINDING_GOOD, MESSAGE_DOCTOR_QUERY_NO_FILES},
 };
 
-static void look_at_reasons(struct doctor *doctor, const char *name, json_t *reasons) {
-    size_t index;
-    json_t *entry;
-    json_array_foreach(reasons, index, entry) {
-        struct reason reason = {name, doctor_text(entry, "subject"), doctor_text(entry, "other"),
-            json_integer_value(json_object_get(entry, "count"))};
-        for (size_t i = 0; i < ARRAY_COUNT(kinds); i++)
-            if (strcmp(kinds[i].kind, doctor_text(entry, "kind")) == 0)
-                kinds[i].report(doctor, &reason);
-    }
-}
-
-/* ---- what went wrong ---- */
-
-static void look_at_bad_records(struct doctor *doctor, const char *name, json_t *query) {
-    long long count = json_integer_value(json_object_get(query, "badRecords"));
-    const char *place = doctor_text(query, "firstBadPlace"), *field = doctor_text(query, "firstBadField");
+/* The record itself, from the broker. */
+static void show_record(struct doctor *doctor, const char *place) {
     char topic[256];
     int partition;
     long long offset;
-    if (count == 0)
-        return;
-    doctor_find(doctor, FINDING_WRONG, MESSAGE_DOCTOR_QUERY_BAD_RECORDS, name, count, place[0] != 0 ? place : "-",
-        field[0] != 0 ? field : "-", doctor_text(query, "firstBadReason"), doctor_text(query, "firstBadValue"));
     const char *hyphen = strrchr(place, '-');
     if (hyphen == NULL || sscanf(hyphen, "-%d offset %lld", &partition, &offset) != 2)
         return;
@@ -121,6 +76,27 @@ static void look_at_bad_records(struct doctor *doctor, const char *name, json_t 
         "1",
         doctor_port(doctor, SERVICE_KAFKA), topic, partition, offset);
 }
+
+static void look_at_reasons(struct doctor *doctor, const char *name, json_t *query) {
+    size_t index;
+    json_t *entry;
+    json_array_foreach(json_object_get(query, "reasons"), index, entry) {
+        const char *kind = doctor_text(entry, "kind"), *other = doctor_text(entry, "other");
+        for (size_t i = 0; i < ARRAY_COUNT(kinds); i++) {
+            if (strcmp(kinds[i].kind, kind) != 0)
+                continue;
+            bool meant = strcmp(kind, "topicEmpty") == 0 && other[0] != 0;
+            doctor_find(doctor, meant ? FINDING_WRONG : kinds[i].level, kinds[i].sentence, name,
+                doctor_text(entry, message_language_is_spanish() ? "es" : "en"));
+            if (strcmp(kind, "badRecords") == 0)
+                show_record(doctor, doctor_text(query, "firstBadPlace"));
+            else
+                suggest(doctor, kind, doctor_text(entry, "subject"), other);
+        }
+    }
+}
+
+/* ---- what went wrong ---- */
 
 /* Whether the same query, by its id, was started again. */
 static bool runs_again(json_t *queries, json_t *ended) {
@@ -154,8 +130,7 @@ void doctor_queries(struct doctor *doctor) {
         name_of(query, name);
         active += is_active;
         if (is_active) {
-            look_at_reasons(doctor, name, json_object_get(query, "reasons"));
-            look_at_bad_records(doctor, name, query);
+            look_at_reasons(doctor, name, query);
         } else if (exception[0] != 0 && !runs_again(queries, query)) {
             short_exception(exception, cause);
             doctor_find(doctor, FINDING_WRONG, MESSAGE_DOCTOR_QUERY_FAILED, name, cause);

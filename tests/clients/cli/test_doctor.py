@@ -131,7 +131,7 @@ def test_a_stopped_broker_and_the_query_that_waits_for_it(start_raudal, environm
         findings = doctor(raudal)
         assert finding(findings, "PORT_STOPPED")["command"] == f"raudal start --data {raudal.data} kafka"
         assert finding(findings, "QUERY_BROKER_STOPPED")["sentence"] == \
-            "query sensors_earliest waits for the broker, which is stopped"
+            "query sensors_earliest: the broker is stopped"
         raudal.command("start", "kafka").ok()
         assert not wrong(doctor(raudal))
     finally:
@@ -153,15 +153,15 @@ def test_why_queries_wait(raudal, environment):
     finally:
         end(program)
     assert finding(findings, "QUERY_LATEST")["sentence"] == \
-        "query measurements_latest skips the 7 messages that topic measurements had when it started: startingOffsets is latest"
+        "query measurements_latest: 7 messages in measurements are older than this query's start (startingOffsets=latest)"
     assert finding(findings, "QUERY_LATEST")["command"] == '.option("startingOffsets", "earliest")'
-    meant = finding(findings, "QUERY_EMPTY_MEANT")
-    assert meant["sentence"] == ("query measurement_earliest waits for the first message of topic measurement; "
+    meant = finding(findings, "QUERY_TOPIC_EMPTY")
+    assert meant["sentence"] == ("query measurement_earliest: nothing was ever written to topic measurement; "
                                  "the topic that has messages is measurements")
     bad = finding(findings, "QUERY_BAD_RECORDS")
     assert bad["sentence"] == (
-        "query measurements_earliest: records that do not fit the schema: 1; the first is measurements-0 offset 4, field "
-        'temperature, a string where DOUBLE is expected: {"id": 4, "temperature": "hot"}')
+        'query measurements_earliest: 1 record did not parse; first: measurements-0 offset 4, field temperature, expected '
+        'DOUBLE, found "hot"')
     shown = run(["sh", "-c", bad["command"].replace("raudal ", f"{BINARY} ", 1)])
     assert shown.stdout.strip() == '{"id": 4, "temperature": "hot"}', shown
     # A second run goes on from the checkpoint.
@@ -172,7 +172,7 @@ def test_why_queries_wait(raudal, environment):
                                      what="the reason")[0], "QUERY_GOES_ON")
     finally:
         end(program)
-    assert "earlier runs read the 7 messages of topic measurements" in goes_on["sentence"]
+    assert "earlier runs of the checkpoint /first read the 7 messages of measurements" in goes_on["sentence"]
     assert goes_on["command"].endswith("-- hdfs dfs -rm -r /first")
 
 

@@ -98,6 +98,7 @@ export interface Progress {
 export const PHASES = ['addBatch', 'queryPlanning', 'latestOffset', 'walCommit', 'commitOffsets', 'getBatch'] as const;
 export type Phase = (typeof PHASES)[number];
 export interface QueryDetail extends Query {
+  reasons: { kind: string; sentence: [string, string] }[];
   progress?: Progress | null;
   plan: string;
   checkpoint: string;

@@ -5,7 +5,7 @@ import { count, duration, size, time } from '../base/format';
 import { at } from '../base/router';
 import { Failure, Icon, toast, useTitle } from '../base/shell';
 import { Table } from '../base/table';
-import { t as common } from '../base/words';
+import { language, t as common } from '../base/words';
 import { perSecond, PHASES, queryName, Since, State, Stop, type Offset, type Progress, type QueryDetail } from './model';
 import { t } from './words';
 
@@ -97,6 +97,18 @@ function StateTable({ progress }: { progress: Progress }) {
   );
 }
 
+// The first sentence in full; the others, less telling, below it.
+function Why({ query }: { query: QueryDetail }) {
+  const sentences = query.reasons.map((one) => one.sentence[language === 'es' ? 1 : 0]);
+  if (sentences.length === 0) return null;
+  return (
+    <p class="notice" aria-label={t('why')}>
+      {sentences[0]}.
+      {sentences.slice(1).map((one) => <small key={one}><br />{one}.</small>)}
+    </p>
+  );
+}
+
 function Problems({ query }: { query: QueryDetail }) {
   return (
     <>
@@ -132,6 +144,7 @@ export function QueryPage({ runId }: { runId: string }) {
       </div>
       {error && <Failure error={error} />}
       <Problems query={query} />
+      <Why query={query} />
       <Fast query={query} />
       <Charts history={query.history} />
       {query.progress && <>
