@@ -22,8 +22,8 @@ struct client_held {
 };
 /* false: the broker is not suspended. Otherwise run(argument) is called when it goes on, or refuse(argument) after two
  * minutes, or at once when too many wait. Broker's loop. */
-bool client_hold(struct kafka_client *client, struct client_held *held, world_function *run, world_function *refuse,
-    void *argument);
+bool client_hold(
+    struct kafka_client *client, struct client_held *held, world_function *run, world_function *refuse, void *argument);
 struct broker *client_broker(const struct kafka_client *client);
 /* A group as the list shows it; the texts are the list's (kafka_group_list_free). Broker's loop. */
 struct group;

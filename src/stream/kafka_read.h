@@ -23,9 +23,9 @@ struct kafka_reader_options {
     struct stream_kafka *kafka;
     const char *topic; /* outlives the reader and its batches */
     int32_t partition;
-    int64_t start, end; /* offsets; end is not read */
+    int64_t start, end;                /* offsets; end is not read */
     bool fail_on_data_loss, committed; /* committed: records of aborted and open transactions are left out */
-    const size_t *columns; /* enum kafka_column of each column of the batches */
+    const size_t *columns;             /* enum kafka_column of each column of the batches */
     size_t column_count;
     const struct type *schema; /* of the batches */
 };

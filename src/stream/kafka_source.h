@@ -92,8 +92,7 @@ struct stream_kafka_class {
         void (*done)(void *argument, bool ok), void *argument);
     /* The writer of this name from now on: a former one is shut out, what it had decided is carried out and the rest of
      * it is gone. latest_batch_id: the newest batch that is in force, -1: none is known. */
-    void (*writer_open)(
-        struct stream_kafka *kafka, const char *name, stream_kafka_writer_done *done, void *argument);
+    void (*writer_open)(struct stream_kafka *kafka, const char *name, stream_kafka_writer_done *done, void *argument);
     /* As append. */
     void (*writer_append)(struct stream_kafka_writer *writer, const char *topic, int32_t partition,
         const uint8_t *batch, size_t size, void (*done)(void *argument, const struct error *error), void *argument);

@@ -54,9 +54,9 @@ struct kafka_sink {
     /* opening and committing */
     int64_t batch_id;
     enum { PHASE_TOPICS, PHASE_RECORDS } phase;
-    int waiting;                        /* calls, and who makes them */
-    const struct outgoing *sending;     /* the next to be sent */
-    size_t sent, sending_size;          /* of it; of what is on its way */
+    int waiting;                    /* calls, and who makes them */
+    const struct outgoing *sending; /* the next to be sent */
+    size_t sent, sending_size;      /* of it; of what is on its way */
     bool is_sending;
     struct error problem;
     void (*done)(void *argument, const struct error *error);
@@ -429,8 +429,7 @@ static void decide(struct kafka_sink *sink) {
         const struct kafka_offset *offset = &sink->positions.items[i];
         VECTOR_PUSH(&positions, ((struct stream_kafka_position){offset->topic, offset->partition, offset->offset}));
     }
-    sink->kafka->class->writer_commit(
-        sink->writer, sink->batch_id, positions.items, positions.count, committed, sink);
+    sink->kafka->class->writer_commit(sink->writer, sink->batch_id, positions.items, positions.count, committed, sink);
     VECTOR_FREE(&positions);
 }
 
