@@ -11,24 +11,14 @@
 #include <cmocka.h>
 
 #include "base/assert.h"
-#include "kafka/broker.h"
-#include "kafka/client.h"
+#include "kafka/test_machine.h"
 #include "wire/record_batch.h"
-#include "world/sim/sim.h"
 
 #define PARTITION_COUNT 3
 #define CRASH_COUNT 4
 #define APPENDS_MAX 4000
 
 static uint64_t first_seed = 1, seed_count = 40;
-
-struct machine {
-    struct world *world;
-    struct world_loop *loop;
-    struct world_pool *pool;
-    struct broker *broker;
-    bool power; /* crashes are power cuts, and every message is synced before it is acknowledged */
-};
 
 /* One append of one batch: what was sent, and what came back. */
 struct append {
@@ -40,64 +30,22 @@ struct append {
 };
 
 struct simulation {
-    uint64_t seed, random_state;
-    struct machine machine;
+    struct test_machine machine;
     struct append appends[APPENDS_MAX];
     size_t append_count, answered_count;
     int64_t next_value;
-    unsigned life;
 };
 
-/* The test's own randomness: the machine's belongs to the machine. */
 static uint64_t random_below(struct simulation *simulation, uint64_t limit) {
-    simulation->random_state ^= simulation->random_state << 13;
-    simulation->random_state ^= simulation->random_state >> 7;
-    simulation->random_state ^= simulation->random_state << 17;
-    return simulation->random_state % limit;
-}
-
-static const char *setting(void *context, const char *name) {
-    const struct machine *machine = context;
-    if (strcmp(name, "log.segment.bytes") == 0)
-        return "1048576"; /* the least that Kafka allows: several segments in a run */
-    if (machine->power && strcmp(name, "log.flush.interval.messages") == 0)
-        return "1";
-    return NULL;
-}
-
-static void machine_start(struct machine *machine, uint64_t seed) {
-    static const char *const addresses[] = {"127.0.0.1"};
-    struct error error = {0};
-    machine->loop = world_loop_create(machine->world, "kafka", &error);
-    machine->pool = world_pool_create(machine->world, "disk", 2, WORLD_POOL_NORMAL, &error);
-    struct broker_options options = {.world = machine->world,
-        .loop = machine->loop,
-        .disk_pool = machine->pool,
-        .directory = "/kafka",
-        .addresses = addresses,
-        .address_count = 1,
-        .port = 9092,
-        .setting = setting,
-        .setting_context = machine};
-    machine->broker = broker_start(&options, &error);
-    if (machine->broker == NULL)
-        fail_msg("seed %llu: the broker does not start: %s", (unsigned long long)seed, error.message);
-}
-
-static void machine_stop(struct machine *machine) {
-    broker_stop(machine->broker);
-    world_pool_destroy(machine->pool);
-    world_loop_destroy(machine->loop);
-    world_destroy(machine->world);
+    return test_machine_random(&simulation->machine, limit);
 }
 
 /* The machine's next life, on the disk that survived. */
-static void machine_crash(struct machine *machine, uint64_t seed) {
-    struct machine next = *machine;
-    next.world = sim_crash(machine->world, machine->power ? SIM_CRASH_POWER : SIM_CRASH_PROCESS, seed);
-    machine_stop(machine);
-    *machine = next;
-    machine_start(machine, seed);
+static void crash(struct simulation *simulation, uint64_t seed) {
+    struct test_machine former;
+    test_machine_crash(&simulation->machine, seed, &former);
+    test_machine_bury(&former);
+    test_machine_start(&simulation->machine);
 }
 
 /* ---- produce ---- */
@@ -106,7 +54,7 @@ static void append_done(void *argument, int64_t base_offset, const struct error 
     struct append *append = argument;
     struct simulation *simulation = append->simulation;
     simulation->answered_count++;
-    if (error->code != ERROR_NONE || append->life != simulation->life)
+    if (error->code != ERROR_NONE || append->life != simulation->machine.life)
         return; /* refused, or answered by a machine that is no more */
     append->acknowledged = true;
     append->base_offset = base_offset;
@@ -120,7 +68,7 @@ static void send(struct simulation *simulation) {
         .partition = (int32_t)random_below(simulation, PARTITION_COUNT),
         .record_count = 1 + (int32_t)random_below(simulation, 20),
         .first_value = simulation->next_value,
-        .life = simulation->life};
+        .life = simulation->machine.life};
     simulation->next_value += append->record_count;
     struct buffer batch = {0};
     struct record_builder builder;
@@ -138,22 +86,6 @@ static void send(struct simulation *simulation) {
     buffer_free(&batch);
 }
 
-static void topic_done(void *argument, const struct error *error) {
-    *(int *)argument = error->code == ERROR_NONE || error->code == ERROR_EXISTS ? 1 : -1;
-}
-static bool is_set(void *argument) {
-    return *(int *)argument != 0;
-}
-
-static void make_topic(struct simulation *simulation) {
-    int answered = 0;
-    kafka_client_create_topic(
-        broker_client(simulation->machine.broker), "t", PARTITION_COUNT, NULL, 0, topic_done, &answered);
-    assert_true(sim_run_until(simulation->machine.world, is_set, &answered, 60000));
-    assert_int_equal(answered, 1);
-    sim_run_for(simulation->machine.world, 1000); /* the sync of the cluster's metadata is under way */
-}
-
 /* ---- consume ---- */
 
 struct contents { /* the values of one partition, by offset */
@@ -162,7 +94,7 @@ struct contents { /* the values of one partition, by offset */
 };
 
 static void read_partition(struct simulation *simulation, int32_t partition, struct contents *contents) {
-    unsigned long long seed = simulation->seed;
+    unsigned long long seed = simulation->machine.seed;
     struct partition_log *log = kafka_client_partition(broker_client(simulation->machine.broker), "t", partition);
     if (log == NULL)
         fail_msg("seed %llu: the topic is gone", seed);
@@ -202,7 +134,7 @@ static void read_partition(struct simulation *simulation, int32_t partition, str
 }
 
 static void check(struct simulation *simulation, struct contents *contents) {
-    unsigned long long seed = simulation->seed;
+    unsigned long long seed = simulation->machine.seed;
     unsigned char *seen = calloc(1, (size_t)simulation->next_value + 1);
     for (int32_t partition = 0; partition < PARTITION_COUNT; partition++)
         for (size_t i = 0; i < contents[partition].count; i++) {
@@ -248,19 +180,14 @@ static void one_life(struct simulation *simulation) {
 
 static uint64_t run(uint64_t seed, bool power) {
     struct simulation *simulation = calloc(1, sizeof *simulation);
-    simulation->seed = seed;
-    simulation->random_state = seed * 0x9e3779b97f4a7c15u | 1;
-    simulation->machine = (struct machine){.world = world_sim_create(seed), .power = power};
-    sim_faults(simulation->machine.world)->ordered_metadata = true;
-    machine_start(&simulation->machine, seed);
-    make_topic(simulation);
+    test_machine_create(&simulation->machine, seed, power);
+    test_machine_make_topic(&simulation->machine, "t", PARTITION_COUNT);
     struct contents contents[PARTITION_COUNT], again[PARTITION_COUNT];
-    for (unsigned crash = 0; crash < CRASH_COUNT; crash++) {
+    for (unsigned number = 0; number < CRASH_COUNT; number++) {
         one_life(simulation);
-        simulation->life++;
-        machine_crash(&simulation->machine, seed + crash);
+        crash(simulation, seed + number);
         read_all(simulation, contents);
-        machine_crash(&simulation->machine, seed + crash + 1000);
+        crash(simulation, seed + number + 1000);
         read_all(simulation, again);
         for (int32_t partition = 0; partition < PARTITION_COUNT; partition++) {
             assert_int_equal(again[partition].count, contents[partition].count);
@@ -276,7 +203,7 @@ static uint64_t run(uint64_t seed, bool power) {
         acknowledged += simulation->appends[i].acknowledged;
     assert_true(acknowledged > 0);
     uint64_t fingerprint = sim_fingerprint(simulation->machine.world);
-    machine_stop(&simulation->machine);
+    test_machine_bury(&simulation->machine);
     free(simulation);
     return fingerprint;
 }

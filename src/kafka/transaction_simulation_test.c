@@ -13,10 +13,8 @@
 #include <stdlib.h>
 #include <cmocka.h>
 
-#include "kafka/broker.h"
-#include "kafka/client.h"
+#include "kafka/test_machine.h"
 #include "wire/record_batch.h"
-#include "world/sim/sim.h"
 
 #define PARTITION_COUNT 3
 #define PLAYER_COUNT 4
@@ -48,75 +46,28 @@ struct ticket {
     unsigned life;
 };
 struct simulation {
-    uint64_t seed, random_state;
-    bool power;
-    unsigned life;
-    struct world *world;
-    struct world_loop *loop;
-    struct world_pool *pool;
-    struct broker *broker;
+    struct test_machine machine;
     struct player players[PLAYER_COUNT];
     struct written transactions[TRANSACTIONS_MAX];
     int transaction_count, committed_count, unheard_count;
 };
 
 static uint64_t random_below(struct simulation *simulation, uint64_t limit) {
-    simulation->random_state ^= simulation->random_state << 13;
-    simulation->random_state ^= simulation->random_state >> 7;
-    simulation->random_state ^= simulation->random_state << 17;
-    return simulation->random_state % limit;
+    return test_machine_random(&simulation->machine, limit);
 }
 
 #define FAIL(simulation, ...)                                                                                          \
     do {                                                                                                               \
-        print_error("seed %llu: ", (unsigned long long)(simulation)->seed);                                            \
+        print_error("seed %llu: ", (unsigned long long)(simulation)->machine.seed);                                    \
         fail_msg(__VA_ARGS__);                                                                                         \
     } while (0)
-
-/* ---- the machine ---- */
-
-static const char *setting(void *context, const char *name) {
-    static const char *const settings[][2] = {{"log.segment.bytes", "1048576"}, {"offsets.topic.num.partitions", "2"},
-        {"transaction.state.log.num.partitions", "2"},
-        {"transaction.abort.timed.out.transaction.cleanup.interval.ms", "100"}};
-    for (size_t i = 0; i < sizeof settings / sizeof *settings; i++)
-        if (strcmp(name, settings[i][0]) == 0)
-            return settings[i][1];
-    return ((struct simulation *)context)->power && strcmp(name, "log.flush.interval.messages") == 0 ? "1" : NULL;
-}
-
-static void start(struct simulation *simulation) {
-    static const char *const addresses[] = {"127.0.0.1"};
-    struct error error = {0};
-    simulation->loop = world_loop_create(simulation->world, "kafka", &error);
-    simulation->pool = world_pool_create(simulation->world, "disk", 2, WORLD_POOL_NORMAL, &error);
-    struct broker_options options = {.world = simulation->world,
-        .loop = simulation->loop,
-        .disk_pool = simulation->pool,
-        .directory = "/kafka",
-        .addresses = addresses,
-        .address_count = 1,
-        .port = 9092,
-        .setting = setting,
-        .setting_context = simulation};
-    simulation->broker = broker_start(&options, &error);
-    if (!simulation->broker)
-        FAIL(simulation, "the broker does not start: %s", error.message);
-}
-
-static void stop(struct simulation *simulation) {
-    broker_stop(simulation->broker);
-    world_pool_destroy(simulation->pool);
-    world_loop_destroy(simulation->loop);
-    world_destroy(simulation->world);
-}
 
 /* The next life of the machine, on the disk that survived. The old one runs on where nobody sees it, so that what it
  * was doing is freed. */
 static void crash(struct simulation *simulation, uint64_t seed) {
-    struct world *next = sim_crash(simulation->world, simulation->power ? SIM_CRASH_POWER : SIM_CRASH_PROCESS, seed);
-    simulation->life++;
-    sim_run_for(simulation->world, 2000);
+    struct test_machine former;
+    test_machine_crash(&simulation->machine, seed, &former);
+    sim_run_for(former.world, 2000);
     for (int i = 0; i < PLAYER_COUNT; i++) {
         struct player *player = &simulation->players[i];
         if (player->producer)
@@ -126,24 +77,23 @@ static void crash(struct simulation *simulation, uint64_t seed) {
         player->step = STEP_CLOSED;
         player->failed = false;
     }
-    sim_run_for(simulation->world, 1000);
-    stop(simulation);
-    simulation->world = next;
-    start(simulation);
+    sim_run_for(former.world, 1000);
+    test_machine_bury(&former);
+    test_machine_start(&simulation->machine);
 }
 
 /* ---- producers ---- */
 
 static struct ticket *ticket_of(struct player *player) {
     struct ticket *ticket = malloc(sizeof *ticket);
-    *ticket = (struct ticket){player->simulation, player, player->simulation->life};
+    *ticket = (struct ticket){player->simulation, player, player->simulation->machine.life};
     return ticket;
 }
 
 /* The player that a callback is for, NULL when its machine is no more. */
 static struct player *player_of(void *argument) {
     struct ticket *ticket = argument;
-    struct player *player = ticket->life == ticket->simulation->life ? ticket->player : NULL;
+    struct player *player = ticket->life == ticket->simulation->machine.life ? ticket->player : NULL;
     free(ticket);
     return player;
 }
@@ -194,8 +144,8 @@ static void open_producer(struct player *player) {
     char id[20];
     snprintf(id, sizeof id, "player %d", player->index);
     wait_for(player, STEP_READY);
-    kafka_producer_open(
-        broker_client(player->simulation->broker), id, player->index == 0 ? 300 : 60000, on_open, ticket_of(player));
+    kafka_producer_open(broker_client(player->simulation->machine.broker), id, player->index == 0 ? 300 : 60000,
+        on_open, ticket_of(player));
 }
 
 static void append(struct player *player) {
@@ -212,7 +162,7 @@ static void append(struct player *player) {
         int size =
             snprintf(value, sizeof value, "%-*lld", (int)random_below(simulation, sizeof value - 1), (long long)number);
         transaction->partitions[transaction->count++] = partition;
-        record_builder_add(&builder, i, world_wall_ms(simulation->world), (struct bytes){0},
+        record_builder_add(&builder, i, world_wall_ms(simulation->machine.world), (struct bytes){0},
             bytes_make(value, (size_t)size), (struct bytes){0}, 0);
     }
     record_builder_end(&builder, -1, -1, -1, 0);
@@ -311,7 +261,7 @@ static void see(struct reading *reading, const struct record_batch *batch) {
 }
 
 static void read_partition(struct simulation *simulation, int partition) {
-    struct partition_log *log = kafka_client_partition(broker_client(simulation->broker), "t", partition);
+    struct partition_log *log = kafka_client_partition(broker_client(simulation->machine.broker), "t", partition);
     struct reading reading = {.simulation = simulation, .partition = partition};
     struct error error = {0};
     assert_non_null(log);
@@ -383,8 +333,8 @@ static void check_outcomes(struct simulation *simulation) {
         if (whole)
             last[transaction->player] = transaction->number;
     }
-    kafka_client_groups(broker_client(simulation->broker), on_groups, &answer);
-    assert_true(sim_run_until(simulation->world, is_answered, &answer, 60000));
+    kafka_client_groups(broker_client(simulation->machine.broker), on_groups, &answer);
+    assert_true(sim_run_until(simulation->machine.world, is_answered, &answer, 60000));
     for (int i = 0; i < PLAYER_COUNT; i++)
         if (answer.offsets[i] != last[i])
             FAIL(simulation, "the group of player %d has offset %lld, its last transaction is %lld", i,
@@ -403,7 +353,7 @@ static bool all_ready(void *argument) {
 static void check(struct simulation *simulation) {
     for (int i = 0; i < PLAYER_COUNT; i++)
         open_producer(&simulation->players[i]);
-    if (!sim_run_until(simulation->world, all_ready, simulation, 60000))
+    if (!sim_run_until(simulation->machine.world, all_ready, simulation, 60000))
         FAIL(simulation, "a producer does not come back");
     for (int partition = 0; partition < PARTITION_COUNT; partition++)
         read_partition(simulation, partition);
@@ -412,39 +362,23 @@ static void check(struct simulation *simulation) {
 
 /* ---- runs ---- */
 
-static void topic_done(void *argument, const struct error *error) {
-    ((struct group_answer *)argument)->done = true;
-}
-
-static void make_topic(struct simulation *simulation) {
-    struct group_answer answer = {0};
-    kafka_client_create_topic(broker_client(simulation->broker), "t", PARTITION_COUNT, NULL, 0, topic_done, &answer);
-    assert_true(sim_run_until(simulation->world, is_answered, &answer, 60000));
-    sim_run_for(simulation->world, 1000);
-}
-
 static void one_life(struct simulation *simulation) {
     uint64_t events = 1 + random_below(simulation, 1500);
     for (uint64_t i = 0; i < events; i++) {
         if (random_below(simulation, 2) == 0)
             act(&simulation->players[random_below(simulation, PLAYER_COUNT)]);
         if (random_below(simulation, 400) == 0)
-            sim_run_for(simulation->world, 500); /* the timeout of player 0 */
-        sim_step(simulation->world);
+            sim_run_for(simulation->machine.world, 500); /* the timeout of player 0 */
+        sim_step(simulation->machine.world);
     }
 }
 
 static uint64_t run(uint64_t seed, bool power, int *committed, int *unheard) {
     struct simulation *simulation = calloc(1, sizeof *simulation);
-    simulation->seed = seed;
-    simulation->power = power;
-    simulation->random_state = seed * 0x9e3779b97f4a7c15u | 1;
-    simulation->world = world_sim_create(seed);
-    sim_faults(simulation->world)->ordered_metadata = true;
+    test_machine_create(&simulation->machine, seed, power);
     for (int i = 0; i < PLAYER_COUNT; i++)
         simulation->players[i] = (struct player){.simulation = simulation, .index = i};
-    start(simulation);
-    make_topic(simulation);
+    test_machine_make_topic(&simulation->machine, "t", PARTITION_COUNT);
     for (unsigned life = 0; life < CRASH_COUNT; life++) {
         one_life(simulation);
         crash(simulation, seed + life);
@@ -455,11 +389,11 @@ static uint64_t run(uint64_t seed, bool power, int *committed, int *unheard) {
     for (int i = 0; i < simulation->transaction_count; i++)
         *committed += simulation->transactions[i].outcome == COMMITTED;
     *unheard += simulation->unheard_count;
-    uint64_t fingerprint = sim_fingerprint(simulation->world);
+    uint64_t fingerprint = sim_fingerprint(simulation->machine.world);
     for (int i = 0; i < PLAYER_COUNT; i++)
         kafka_producer_close(simulation->players[i].producer);
-    sim_run_for(simulation->world, 1000);
-    stop(simulation);
+    sim_run_for(simulation->machine.world, 1000);
+    test_machine_bury(&simulation->machine);
     free(simulation);
     return fingerprint;
 }

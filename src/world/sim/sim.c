@@ -55,6 +55,10 @@ static int64_t user_id(struct world *base) {
     return 1000;
 }
 
+void sim_jump_wall_clock(struct world *world, int64_t by_ms) {
+    sim_of(world)->wall_offset_us += by_ms * 1000;
+}
+
 /* ---- loops ---- */
 
 static struct sim_loop *loop_of(struct world_loop *loop) {

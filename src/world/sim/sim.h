@@ -58,6 +58,13 @@ enum sim_crash_kind {
  * Faults are copied. */
 struct world *sim_crash(struct world *world, enum sim_crash_kind kind, uint64_t seed);
 
+/* After so many more changes of the disk (writes, creations, removals, renames) every further one fails: a crash then
+ * happens at exactly that point, also in the middle of an event. 0: never. */
+void sim_stop_disk_after(struct world *world, uint64_t change_count);
+bool sim_disk_has_stopped(const struct world *world);
+/* Someone sets the clock: wall time moves by so much, forward or back; monotonic time does not. */
+void sim_jump_wall_clock(struct world *world, int64_t by_ms);
+
 /* ---- damage, for recovery tests ---- */
 
 /* Flips one bit of a file, in what the program sees and in what survives. */

@@ -169,6 +169,20 @@ int64_t sim_unsynced_size(struct world *base) {
     return size;
 }
 
+bool sim_may_change(struct sim_world *world, const char *path, struct error *error) {
+    if (world->changes_left > 0 && --world->changes_left == 0)
+        world->disk_stopped = true;
+    return !world->disk_stopped || error_set(error, ERROR_IO, "%s: the disk has stopped", path);
+}
+
+void sim_stop_disk_after(struct world *world, uint64_t change_count) {
+    sim_of(world)->changes_left = change_count;
+}
+
+bool sim_disk_has_stopped(const struct world *world) {
+    return sim_of_const(world)->disk_stopped;
+}
+
 /* ---- start, end, crash ---- */
 
 void sim_disk_start(struct sim_world *world) {
@@ -325,6 +339,8 @@ static struct world_file *file_open(
         struct sim_inode *parent = sim_find_parent(world, path, name, error);
         if (parent == NULL)
             return NULL;
+        if (!sim_may_change(world, path, error))
+            return NULL;
         if (sim_chance(world, world->faults.no_space_ppm)) {
             error_set(error, ERROR_NO_SPACE, "%s: No space left on device", path);
             return NULL;
@@ -384,6 +400,8 @@ static void update_maps(struct sim_inode *inode, const void *data, size_t size, 
 static bool write_bytes(struct sim_world *world, struct sim_file *file, const void *data, size_t size, int64_t offset,
     struct error *error) {
     struct sim_inode *inode = file->inode;
+    if (!sim_may_change(world, file->path, error))
+        return false;
     int64_t disk_size = world->faults.disk_size == 0 ? DISK_SIZE_DEFAULT : world->faults.disk_size;
     if (world->used_size + (int64_t)size > disk_size || sim_chance(world, world->faults.no_space_ppm))
         return error_set(error, ERROR_NO_SPACE, "cannot write %zu bytes at %lld of %s: No space left on device", size,
@@ -419,6 +437,8 @@ static bool file_write(struct world_file *base, const void *data, size_t size, i
 static bool file_sync(struct world_file *base, struct error *error) {
     struct sim_file *file = file_of(base);
     struct sim_world *world = sim_of(base->world);
+    if (world->disk_stopped)
+        return error_set(error, ERROR_IO, "cannot sync %s: the disk has stopped", file->path);
     if (sim_chance(world, world->faults.sync_error_ppm))
         return error_set(error, ERROR_IO, "cannot sync %s: Input/output error", file->path);
     sim_inode_sync(file->inode);
@@ -435,6 +455,8 @@ static bool file_truncate(struct world_file *base, int64_t size, struct error *e
     struct sim_inode *inode = file->inode;
     if (size == inode->blocks.size)
         return true;
+    if (!sim_may_change(world, file->path, error))
+        return false;
     world->used_size -= blocks_used(&inode->blocks);
     sim_blocks_resize(&inode->blocks, size);
     world->used_size += blocks_used(&inode->blocks);

@@ -98,6 +98,8 @@ struct sim_world {
     uint64_t last_inode;
     int64_t used_size;
     VECTOR(struct sim_rename) renames;
+    uint64_t changes_left; /* 0: no end */
+    bool disk_stopped;
     /* network */
     struct list listeners, sockets;
     uint16_t last_port;
@@ -135,6 +137,8 @@ static inline void sim_add_future(struct sim_candidates *candidates, int64_t due
 }
 
 /* sim_disk.c */
+/* Counts a change of the disk; false when it has stopped. */
+bool sim_may_change(struct sim_world *world, const char *path, struct error *error);
 void sim_blocks_write(struct sim_blocks *blocks, const void *data, size_t size, int64_t offset);
 void sim_blocks_read(const struct sim_blocks *blocks, void *out, size_t size, int64_t offset);
 void sim_blocks_resize(struct sim_blocks *blocks, int64_t size);

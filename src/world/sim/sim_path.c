@@ -192,6 +192,8 @@ static bool rename_path(struct world *base, const char *from, const char *to, bo
         if (former_directory && former->entries.count > 0)
             return error_set(error, ERROR_NOT_EMPTY, "cannot rename %s to %s: Directory not empty", from, to);
     }
+    if (!sim_may_change(world, to, error))
+        return false;
     sim_change_names(world, inode, from_parent, from_name, to_parent, to_name);
     return true;
 }
@@ -209,6 +211,8 @@ static bool remove_path(struct world *base, const char *path, bool directory, st
             "cannot remove %s: it is %s directory", path, directory ? "not a" : "a");
     if (directory && inode->entries.count > 0)
         return error_set(error, ERROR_NOT_EMPTY, "cannot remove directory %s: Directory not empty", path);
+    if (!sim_may_change(world, path, error))
+        return false;
     sim_change_names(world, inode, parent, name, NULL, NULL);
     return true;
 }
@@ -229,6 +233,8 @@ static bool make_directory(struct world *base, const char *path, uint32_t mode, 
     struct sim_inode *parent = sim_find_parent(world, path, name, error);
     if (parent == NULL)
         return error_prefix(error, "cannot create directory");
+    if (!sim_may_change(world, path, error))
+        return false;
     if (sim_chance(world, world->faults.no_space_ppm))
         return error_set(error, ERROR_NO_SPACE, "cannot create directory %s: No space left on device", path);
     sim_change_names(world, sim_inode_create(world, WORLD_FILE_DIRECTORY, mode), NULL, NULL, parent, name);

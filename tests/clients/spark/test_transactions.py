@@ -66,8 +66,9 @@ for level in (None, "read_uncommitted", "read_committed"):
              .option("checkpointLocation", folder).trigger(availableNow=True).start())
     query.awaitTermination()
     found[f"stream {level}"] = [list(row) for row in spark.table(name).orderBy("partition", "offset").collect()]
-    found[f"progress {level}"] = [[p["numInputRows"], p["sources"][0]["startOffset"], p["sources"][0]["endOffset"],
-                                   p["sources"][0]["latestOffset"]] for p in query.recentProgress]
+    found[f"progress {level}"] = [
+        [p["numInputRows"], *(str(p["sources"][0][f"{kind}Offset"]) for kind in ("start", "end", "latest"))]
+        for p in query.recentProgress]
 try:
     options(spark.read, "read_everything").count()
     found["wrong level"] = None
