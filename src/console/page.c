@@ -125,11 +125,34 @@ void page_gather_on_spark_loop(struct page *page, void (*gather)(struct page *pa
 
 /* ---- drawing ---- */
 
+struct scrape {
+    struct http_request *request;
+    struct console *console;
+    struct buffer text;
+};
+
+static void answer_scrape(void *argument) {
+    struct scrape *scrape = argument;
+    http_respond_buffer(scrape->request, 200, "text/plain; version=0.0.4; charset=utf-8", &scrape->text);
+    free(scrape);
+}
+
+static void ask_queries(void *argument) {
+    struct scrape *scrape = argument;
+    stream_manager_metrics(scrape->console->options.streams, &scrape->text);
+    world_loop_post(scrape->console->options.loop, answer_scrape, scrape);
+}
+
 void page_metrics(struct http_request *request, void *context) {
     struct console *console = context;
-    struct buffer out = {0};
-    metrics_format(console->options.metrics, &out);
-    http_respond_buffer(request, 200, "text/plain; version=0.0.4; charset=utf-8", &out);
+    struct scrape *scrape = calloc(1, sizeof *scrape);
+    ASSERT(scrape != NULL);
+    *scrape = (struct scrape){.request = request, .console = console};
+    metrics_format(console->options.metrics, &scrape->text);
+    if (console->options.streams == NULL || console->options.spark_loop == NULL)
+        answer_scrape(scrape);
+    else
+        world_loop_post(console->options.spark_loop, ask_queries, scrape);
 }
 
 /* What tells the kinds apart: the page's name in web/, its script, its port. */

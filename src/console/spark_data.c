@@ -292,6 +292,12 @@ json_t *spark_query(const struct console_options *options, const char *run_id) {
         json_object_set_new(row, "progress", progress != NULL ? progress : json_null());
     }
     json_object_set_new(row, "reasons", describe_reasons(query));
+    int64_t messages;
+    double seconds;
+    if (stream_query_lag(query, &messages, &seconds)) {
+        json_object_set_new(row, "lagMessages", json_integer((json_int_t)messages));
+        json_object_set_new(row, "lagSeconds", json_real(seconds));
+    }
     stream_query_explain(query, false, &plan);
     json_object_set_new(row, "plan", any_text(buffer_text(&plan)));
     json_object_set_new(row, "checkpoint", json_string(stream_query_checkpoint(query)));

@@ -402,6 +402,9 @@ static void draw_query(struct page *page, struct buffer *out) {
     page_fact(out, WORD("inputPerSecond"), "%.2f", json_number_value(json_object_get(data, "inputRowsPerSecond")));
     page_fact(
         out, WORD("processPerSecond"), "%.2f", json_number_value(json_object_get(data, "processedRowsPerSecond")));
+    if (json_object_get(data, "lagMessages") != NULL)
+        page_fact(out, WORD("lag"), "%lld (%.1f s)", (long long)page_number(data, "lagMessages"),
+            json_number_value(json_object_get(data, "lagSeconds")));
     page_fact(out, WORD("sink"), "%s", page_text(data, "sink"));
     page_fact(out, WORD("checkpoint"), "%s",
         page_text(data, "checkpoint")[0] != 0 ? page_text(data, "checkpoint") : WORD("temporary"));

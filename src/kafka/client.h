@@ -182,6 +182,10 @@ struct kafka_group_target {
 /* Commits these offsets for a group (made when absent) that has no members: ERROR_BUSY otherwise. */
 void kafka_client_set_group_offsets(struct kafka_client *client, const char *group,
     const struct kafka_group_target *targets, size_t target_count, kafka_done *done, void *argument);
+/* Shows where a reader stands that is no consumer (a streaming query), as a group without members that is kept in
+ * memory only. Without targets it goes. Nothing happens when a real group has this name. */
+void kafka_client_show_group(
+    struct kafka_client *client, const char *group, const struct kafka_group_target *targets, size_t target_count);
 /* ERROR_BUSY while it has members. */
 void kafka_client_delete_group(struct kafka_client *client, const char *group, kafka_done *done, void *argument);
 

@@ -221,6 +221,38 @@ void kafka_client_set_group_offsets(struct kafka_client *client, const char *gro
     post(order);
 }
 
+static bool show_group(struct order *order, struct error *error) {
+    struct bytes id = bytes_from_text(order->name);
+    struct group *group = group_find(order->broker->groups, id);
+    if (group && group->member_count > 0)
+        group->shown = false; /* real consumers have taken it */
+    if (!group_id_valid(id) || (group && !group->shown) || (!group && order->targets.count == 0))
+        return true;
+    if (order->targets.count == 0) {
+        group_free(order->broker->groups, group);
+        return true;
+    }
+    if (!group)
+        group = group_make(order->broker->groups, id);
+    group->shown = true;
+    for (size_t i = 0; i < order->targets.count; i++)
+        group_set_offset(group, bytes_from_text(order->targets.items[i].topic), order->targets.items[i].partition,
+            order->targets.items[i].offset, -1, BYTES(""), world_wall_ms(order->broker->world));
+    return true;
+}
+
+static void shown(void *argument, const struct error *error) {
+}
+
+void kafka_client_show_group(
+    struct kafka_client *client, const char *group, const struct kafka_group_target *targets, size_t target_count) {
+    struct order *order = order_new(client, group, show_group, shown, NULL);
+    for (size_t i = 0; i < target_count; i++)
+        VECTOR_PUSH(
+            &order->targets, ((struct target){strdup(targets[i].topic), targets[i].partition, targets[i].offset}));
+    post(order);
+}
+
 static bool delete_group(struct order *order, struct error *error) {
     struct group *group = group_find(order->broker->groups, bytes_from_text(order->name));
     if (!group)

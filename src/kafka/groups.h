@@ -55,6 +55,7 @@ struct group {
     int64_t deadline_ms; /* of the present rebalance step, 0 none */
     int64_t joining_since_ms;
     bool initial_delay;    /* the first members gather */
+    bool shown;            /* in memory only: kafka_client_show_group */
     int64_t state_wall_ms; /* when the state was entered */
 };
 struct groups {

@@ -160,9 +160,17 @@ struct stream_query {
     char bad_record_place[320];
     int64_t started_ms, ended_ms, total_rows;
     int64_t last_rows_read, last_rows_written, files_written; /* of the newest batch; of the run */
-    struct stream_sample last; /* the newest batch; its batch_count is that of the run */
+    struct stream_sample last;                                /* the newest batch; its batch_count is that of the run */
     VECTOR(struct stream_sample) history;
     struct buffer plan; /* of a query that has ended */
+
+    /* lag.c */
+    struct world_timer *lag_timer;
+    int64_t lag_shown_ms;      /* when its place was last shown, 0: not yet */
+    bool lag_waits;            /* it has moved since */
+    int64_t appended_ns;       /* atomic: the first append since the last trigger began; 0: none */
+    int64_t batch_appended_ns; /* the same for the batch at hand */
+    struct stream_latency latency;
 
     /* what is to reach the disk */
     VECTOR(char *) unsynced;
@@ -188,6 +196,12 @@ void event_time_end_batch(struct stream_query *query);
 bool event_time_wants_batch(const struct stream_query *query); /* although there is no new data */
 void event_time_put_progress(const struct stream_query *query, struct buffer *out);
 void event_time_put_states(const struct stream_query *query, struct buffer *out);
+/* lag.c */
+void lag_note_append(struct stream_query *query); /* any thread */
+void lag_begin_batch(struct stream_query *query);
+void lag_end_batch(struct stream_query *query); /* its rows are visible */
+void lag_show(struct stream_query *query);      /* the starts of its sources have moved */
+void lag_end(struct stream_query *query);       /* before its sources go */
 /* progress.c */
 void progress_make(struct stream_query *query);
 void progress_idle(struct stream_query *query);

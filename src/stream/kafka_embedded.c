@@ -181,6 +181,17 @@ static void sync_log(struct stream_kafka *kafka, const char *topic, int32_t part
     kafka_client_sync(client_of(kafka), topic, partition, done, argument);
 }
 
+static void show_group(struct stream_kafka *kafka, const char *group, const struct stream_kafka_position *positions,
+    size_t position_count) {
+    struct kafka_group_target *targets = calloc(position_count + 1, sizeof *targets);
+    ASSERT(targets != NULL);
+    for (size_t i = 0; i < position_count; i++) {
+        targets[i] = (struct kafka_group_target){positions[i].topic, positions[i].partition, positions[i].offset};
+    }
+    kafka_client_show_group(client_of(kafka), group, targets, position_count);
+    free(targets);
+}
+
 /* ---- batches that come into force once ----
  *
  * The writer's name is both a transactional.id and a consumer group. The group's offsets are where the query stands in
@@ -284,7 +295,7 @@ static void writer_commit(struct stream_kafka_writer *writer, int64_t batch_id,
 
 static const struct stream_kafka_class embedded_class = {partitions, each_topic, topic_id, offsets, offset_for_time,
     stable_offset, read_chunk, retain, release, append, ensure_topic, subscribe, unsubscribe, is_own, sync_log,
-    writer_open, writer_append, writer_commit, writer_close};
+    show_group, writer_open, writer_append, writer_commit, writer_close};
 
 struct stream_kafka *stream_kafka_embedded_create(struct kafka_client *client) {
     struct embedded *kafka = malloc(sizeof *kafka);

@@ -389,6 +389,9 @@ bool kafka_options_parse(
             }
         }
     }
+    struct bytes group = source_option_get(request, "kafka.group.id");
+    struct bytes prefix = source_option_get(request, "groupIdPrefix");
+    options->group = group.size > 0 ? group : prefix.size > 0 ? prefix : BYTES("spark-kafka-source");
     return get_strategy(arena, request, options, error) && get_bound(request, true, &options->start, error) &&
            get_bound(request, false, &options->end, error) && get_limits(request, options, error);
 }

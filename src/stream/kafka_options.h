@@ -57,6 +57,7 @@ struct kafka_options {
     bool fail_on_data_loss, include_headers;
     bool committed; /* kafka.isolation.level=read_committed */
     struct bytes bootstrap_servers;
+    struct bytes group; /* what the group begins with in which the query is shown: kafka.group.id or groupIdPrefix */
 };
 /* Texts in arena. Refuses what Spark refuses and options that it does not know. */
 bool kafka_options_parse(

@@ -187,6 +187,7 @@ static struct source *source_open(
     source->options.pattern =
         source->options.pattern.data == NULL ? BYTES_NULL : arena_copy(&source->arena, source->options.pattern);
     source->options.bootstrap_servers = BYTES_NULL;
+    source->options.group = arena_copy(&source->arena, source->options.group);
     if (!good) {
         source_close(&source->base);
         return NULL;
@@ -605,6 +606,32 @@ static void reasons(struct stream_reading *base, struct bytes start, const char 
     kafka_reasons(source->kafka, &source->options, start, read_before, read_now, wait_ms, out);
 }
 
+static void show(struct stream_reading *base, const char *name, struct bytes position) {
+    struct kafka_source *source = ((struct kafka_reading *)base)->source;
+    struct kafka_offsets offsets = {0};
+    struct buffer group = {0};
+    struct error ignored;
+    VECTOR(struct stream_kafka_position) positions = {0};
+    if (position.size > 0) {
+        (void)kafka_offsets_parse(position, &offsets, &ignored);
+    }
+    for (size_t i = 0; i < offsets.count; i++) {
+        VECTOR_PUSH(&positions, ((struct stream_kafka_position){
+                                    offsets.items[i].topic, offsets.items[i].partition, offsets.items[i].offset}));
+    }
+    buffer_printf(&group, "%.*s-%s", BYTES_ARGS(source->options.group), name);
+    if (positions.count > 0 || position.size == 0) {
+        source->kafka->class->show_group(source->kafka, buffer_text(&group), positions.items, positions.count);
+    }
+    VECTOR_FREE(&positions);
+    kafka_offsets_free(&offsets);
+    buffer_free(&group);
+}
+
+static void add_lag(struct stream_reading *base, struct bytes position, struct stream_lag *lag) {
+    kafka_add_lag(((struct kafka_reading *)base)->source->kafka, position, lag);
+}
+
 struct sync_call {
     int left;
     bool good;
@@ -651,5 +678,7 @@ const struct stream_source_class kafka_stream_class = {.class = &kafka_source_cl
     .subscribe = subscribe,
     .unsubscribe = unsubscribe,
     .reasons = reasons,
+    .lag = add_lag,
+    .show = show,
     .equal_offsets_are_text = true,
     .sync = sync_offsets};

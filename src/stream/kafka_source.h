@@ -90,6 +90,9 @@ struct stream_kafka_class {
     /* The log that holds these offsets reaches the disk; done on any thread. */
     void (*sync)(struct stream_kafka *kafka, const char *topic, int32_t partition,
         void (*done)(void *argument, bool ok), void *argument);
+    /* Shows in Kafka's own tools, as a consumer group, where a query stands; no positions: it goes. Any thread. */
+    void (*show_group)(struct stream_kafka *kafka, const char *group, const struct stream_kafka_position *positions,
+        size_t position_count);
     /* The writer of this name from now on: a former one is shut out, what it had decided is carried out and the rest of
      * it is gone. latest_batch_id: the newest batch that is in force, -1: none is known. */
     void (*writer_open)(struct stream_kafka *kafka, const char *name, stream_kafka_writer_done *done, void *argument);

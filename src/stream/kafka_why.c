@@ -6,6 +6,7 @@
 #include "base/assert.h"
 #include "column/column.h"
 #include "stream/kafka_read.h"
+#include "wire/record_batch.h"
 
 /* ---- reasons ---- */
 
@@ -115,6 +116,41 @@ void kafka_reasons(struct stream_kafka *kafka, const struct kafka_options *optio
         add(reasons, STREAM_REASON_MINIMUM,
             arena_printf(reasons->arena, "%lld", (long long)options->offsets_per_trigger_min),
             arena_printf(reasons->arena, "%lld", (long long)((wait_ms + 999) / 1000)), behind);
+    kafka_offsets_free(&offsets);
+}
+
+/* ---- lag ---- */
+
+static int64_t time_of(struct stream_kafka *kafka, const struct kafka_offset *at) {
+    struct stream_kafka_chunk chunk = {0};
+    struct record_batch batch;
+    struct error ignored = {0};
+    int64_t time_ms = INT64_MAX;
+    if (kafka->class->read(kafka, at->topic, at->partition, at->offset, RECORD_BATCH_HEADER_SIZE, false, &chunk,
+            &ignored) != STREAM_KAFKA_OK)
+        return time_ms;
+    if (chunk.batches.size >= RECORD_BATCH_HEADER_SIZE && record_batch_parse_header(chunk.batches.data, &batch))
+        time_ms = batch.base_timestamp;
+    kafka->class->release(chunk.owner);
+    return time_ms;
+}
+
+void kafka_add_lag(struct stream_kafka *kafka, struct bytes position, struct stream_lag *lag) {
+    struct kafka_offsets offsets = {0};
+    struct error ignored = {0};
+    bool parsed = kafka_offsets_parse(position, &offsets, &ignored);
+    for (size_t i = 0; i < offsets.count && parsed; i++) {
+        struct kafka_offset at = offsets.items[i];
+        int64_t earliest, latest;
+        if (!kafka->class->offsets(kafka, at.topic, at.partition, &earliest, &latest, &ignored))
+            continue;
+        at.offset = at.offset < earliest ? earliest : at.offset;
+        if (at.offset >= latest)
+            continue;
+        int64_t time_ms = time_of(kafka, &at);
+        lag->messages += latest - at.offset;
+        lag->oldest_ms = time_ms < lag->oldest_ms ? time_ms : lag->oldest_ms;
+    }
     kafka_offsets_free(&offsets);
 }
 

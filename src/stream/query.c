@@ -72,6 +72,7 @@ static void handle_wake(void *argument) {
 
 void query_woken(void *argument) {
     struct stream_query *query = argument;
+    lag_note_append(query);
     if (__atomic_exchange_n(&query->woken, 1, __ATOMIC_ACQ_REL) == 0) {
         world_loop_post(query->manager->options.loop, handle_wake, stream_query_retain(query));
     }
@@ -431,11 +432,13 @@ static void batch_committed(void *argument) {
                                  query->durations.query_planning - query->durations.wal_commit -
                                  query->durations.commit_offsets;
     query_set_status(query, "Waiting for data to arrive", false, false);
+    lag_end_batch(query);
     progress_make(query);
     query_note_bad_record(query);
     for (size_t i = 0; i < query->source_count; i++) {
         copy_buffer(&query->sources[i].start, &query->sources[i].end);
     }
+    lag_show(query);
     schedule_sync(query);
     query->late_watermark_ms = query->batch_watermark_ms;
     query->batch_id++;
@@ -500,6 +503,7 @@ void query_run(struct stream_query *query) {
     query->trigger_start_ns = now_ns(query);
     query->trigger_start_ms = world_wall_ms(query->manager->options.world);
     query->is_trigger_active = true;
+    lag_begin_batch(query);
     LIST_FOR_EACH(node, &query->waiting) {
         CONTAINER_OF(node, struct waiting, node)->planned = true;
     }
@@ -576,6 +580,7 @@ static void free_sources(struct stream_query *query) {
 }
 
 static void free_parts(struct stream_query *query) {
+    lag_end(query);
     free_sources(query);
     bool kept = query->sink_class == &memory_sink_class && query->in_session; /* its table lives on with the session */
     if (query->sink != NULL && !kept) {
@@ -601,6 +606,7 @@ void query_end(struct stream_query *query) {
     destroy_timer(&query->timer);
     destroy_timer(&query->idle_timer);
     destroy_timer(&query->sync_timer);
+    destroy_timer(&query->lag_timer);
     if (query->syncing) { /* its end comes back here */
         return;
     }

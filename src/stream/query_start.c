@@ -109,9 +109,15 @@ static bool check_trigger(struct stream_query *query, struct sql_error *error) {
         return raise_unsupported_feature_not_in_this_program(error, "The trigger realTime",
             "Use the default trigger: batches start with the append that they wait for.");
     case STREAM_TRIGGER_PROCESSING_TIME:
-        return parse_interval(query->start.trigger_interval, &query->interval_ms) ||
-               raise_invalid_data_source_option(error, arena_printf(error->arena, "Error parsing '%.*s' to interval",
-                                                           BYTES_ARGS(query->start.trigger_interval)));
+        if (!parse_interval(query->start.trigger_interval, &query->interval_ms)) {
+            return raise_invalid_data_source_option(
+                error, arena_printf(error->arena, "Error parsing '%.*s' to interval",
+                           BYTES_ARGS(query->start.trigger_interval)));
+        }
+        if (query->interval_ms == 0) { /* that is the default trigger: appends wake it */
+            query->start.trigger = STREAM_TRIGGER_DEFAULT;
+        }
+        return true;
     default:
         return true;
     }
@@ -495,6 +501,7 @@ static void query_opened(void *argument) {
     query->started_ms = world_wall_ms(query->manager->options.world);
     subscribe(query);
     log_started(query);
+    lag_show(query);
     session_query_started(query);
     told(query, true);
     query_run(query);

@@ -26,6 +26,11 @@ struct stream_metrics { /* of a source's progress; what `count` says is there */
     size_t count;
 };
 
+struct stream_lag { /* what is still to be read */
+    int64_t messages;
+    int64_t oldest_ms; /* wall time of the oldest of them, INT64_MAX: none or not known */
+};
+
 struct stream_source_class {
     const struct source_class *class;
     /* checkpoint: canonical path of sources/<index>, where the source may keep its own files. */
@@ -55,6 +60,11 @@ struct stream_source_class {
      * read_now: this run did; wait_ms: its limits say to wait so long (see limit). Loop. May be NULL. */
     void (*reasons)(struct stream_reading *reading, struct bytes start, const char *read_before, bool read_now,
         int64_t wait_ms, struct stream_reasons *reasons);
+    /* Adds what lies behind `position`. Any thread that may look at a page of a file. May be NULL. */
+    void (*lag)(struct stream_reading *reading, struct bytes position, struct stream_lag *lag);
+    /* Shows `position` to the system that it is a position in, under the query's name; an empty one: it is not shown
+     * any more. May be NULL. */
+    void (*show)(struct stream_reading *reading, const char *name, struct bytes position);
     /* Before the first trigger, when the query is to end by itself: once (all there is in one batch, without limits) or
      * availableNow (what is there now, in batches by the limits; latest() then goes up to its end step by step). NULL:
      * the query sees to it. */

@@ -213,6 +213,23 @@ size_t stream_query_history(const struct stream_query *query, const struct strea
 /* Where the checkpoint is, as a store path; "" when it is a temporary one. */
 const char *stream_query_checkpoint(const struct stream_query *query);
 
+/* ---- how far behind a query is ---- */
+
+enum { STREAM_LATENCY_BUCKETS = 16 };
+/* How long rows took from the append to the topic until they were visible in the sink: per batch, for the first append
+ * that it waited for. */
+struct stream_latency {
+    uint64_t counts[STREAM_LATENCY_BUCKETS + 1]; /* up to stream_latency_bounds[i] seconds; the last one: above */
+    uint64_t count;
+    double sum_seconds;
+};
+extern const double stream_latency_bounds[STREAM_LATENCY_BUCKETS];
+/* Messages of all its topics that it has not read, and for how many seconds the oldest of them waits. false: it reads
+ * no topic, or has ended. Loop. */
+bool stream_query_lag(struct stream_query *query, int64_t *messages, double *seconds);
+/* Lag and latency of every running query as Prometheus text. Loop. */
+void stream_manager_metrics(struct stream_manager *manager, struct buffer *out);
+
 /* ---- why nothing comes out of a running query: pages, `raudal status` and `raudal doctor` ---- */
 
 enum stream_reason_kind {

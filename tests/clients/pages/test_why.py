@@ -98,3 +98,20 @@ def test_the_page_of_a_query(raudal, queries, show):
     page.get_by_text(SENTENCES["ventanas"][0]).wait_for()
     plain = requests.get(f"{base}queries/{runs['nuevo']}?lang=es", timeout=20).text
     assert SENTENCES["nuevo"][1] in plain
+
+
+def test_lag_and_latency(raudal, queries):
+    groups = raudal.shell("kafka-consumer-groups.sh --bootstrap-server kafka:9092 --list").ok().stdout.split()
+    assert {f"spark-kafka-source-{name}" for name in SENTENCES} <= set(groups)
+    shown = raudal.shell("kafka-consumer-groups.sh --bootstrap-server kafka:9092 --describe --group spark-kafka-source-lento").ok().stdout
+    lags = {line.split()[2]: line.split()[3:6] for line in shown.splitlines() if line.startswith("spark-kafka-source-lento")}
+    assert lags == {"0": ["0", "1", "1"], "1": ["835", "835", "0"]}, shown
+    metrics = requests.get(f"http://{raudal.at('spark-master')}/metrics", timeout=20).text
+
+    def value(name, query):
+        line, = [line for line in metrics.splitlines() if line.startswith(name + "{") and f'name="{query}"' in line]
+        return float(line.split()[-1])
+    assert value("raudal_streaming_lag_messages", "lento") == 1 and value("raudal_streaming_lag_messages", "malos") == 0
+    assert 0 < value("raudal_streaming_lag_seconds", "lento") < 300
+    assert value("raudal_streaming_latency_seconds_count", "malos") == 1
+    assert 0 < value("raudal_streaming_latency_seconds_sum", "malos") < 5

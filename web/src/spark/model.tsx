@@ -98,6 +98,8 @@ export interface Progress {
 export const PHASES = ['addBatch', 'queryPlanning', 'latestOffset', 'walCommit', 'commitOffsets', 'getBatch'] as const;
 export type Phase = (typeof PHASES)[number];
 export interface QueryDetail extends Query {
+  lagMessages?: number;
+  lagSeconds?: number;
   reasons: { kind: string; sentence: [string, string] }[];
   progress?: Progress | null;
   plan: string;

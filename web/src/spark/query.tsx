@@ -26,6 +26,7 @@ function Fast({ query }: { query: QueryDetail }) {
     [t('inputRows'), count(query.inputRows), `${t('batches')}: ${count(query.batches)}`],
   ];
   if (state > 0 || (query.progress?.stateOperators.length ?? 0) > 0) tiles.push([t('stateRows'), count(state), ' ']);
+  if (query.lagMessages !== undefined) tiles.push([t('lag'), count(query.lagMessages), query.lagMessages > 0 ? t('lagSeconds', (query.lagSeconds ?? 0).toFixed(1)) : ' ']);
   if (watermark) tiles.push([t('watermark'), watermark.slice(11, 23), watermark.slice(0, 10)]);
   return (
     <div class="tiles">
