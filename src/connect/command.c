@@ -170,7 +170,7 @@ static void run_register(void *argument) {
     const Connect__CommonInlineUserDefinedFunction *command = operation->state;
     struct lower_context context;
     session_lower_context(operation->session, &operation->arena, &operation->error, &context);
-    const struct expression *function = lower_python(&context, command);
+    const struct expression *function = lower_python(&context, command, PYTHON_OVER_COLUMNS);
     if (function != NULL)
         session_register_function(operation->session, expression_python_udf_of(function));
 }

@@ -163,7 +163,8 @@ void history_free(struct connect_server *server);
 /* The session's Python workers, made when first asked for; NULL when it has ended. Loop. */
 struct python_session *session_python(struct session *session);
 /* The function of writeStream.foreachBatch (whole) or foreach, for stream_start. Any thread. */
-const struct stream_function *session_stream_function(struct session *session, struct bytes pickled, bool whole);
+const struct stream_function *session_stream_function(
+    struct session *session, struct bytes pickled, const char *python_version, bool whole);
 /* Which query it belongs to; and that its query is to stop: a function that hangs is ended. Loop. */
 void session_function_started(const struct stream_function *function, struct uuid run_id);
 void session_stop_function(struct session *session, struct uuid run_id);

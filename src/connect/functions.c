@@ -58,7 +58,7 @@ struct python_session *session_python(struct session *session) {
 struct python_evaluation {
     struct list_node node;
     struct session *session;
-    const struct relation_python_eval *relation;
+    const struct relation *relation; /* python_eval or python_map */
     struct buffer input;
     external_done *done;
     void *argument;
@@ -79,6 +79,16 @@ static void evaluation_answered(void *argument, const json_t *head, struct bytes
     buffer_free(&output);
 }
 
+static int64_t define(struct python_session *python, const struct expression_python_udf *function) {
+    json_t *includes = json_array();
+    for (size_t i = 0; i < function->includes.count; i++)
+        json_array_append_new(
+            includes, json_stringn((const char *)function->includes.items[i].data, function->includes.items[i].size));
+    json_t *about = json_pack("{s:o, s:o}", "python",
+        json_stringn((const char *)function->python_version.data, function->python_version.size), "includes", includes);
+    return python_define(python, function->command, about);
+}
+
 /* Which function takes which columns, as raudal_worker.py reads it. */
 static json_t *describe_calls(
     struct python_session *python, const struct relation_python_eval *relation, int64_t *numbers) {
@@ -87,7 +97,7 @@ static json_t *describe_calls(
     for (size_t i = 0; i < relation->functions.count; i++) {
         const struct expression_python_udf *function = expression_python_udf_of(relation->functions.items[i]);
         json_t *arguments = json_array(), *names = json_array();
-        numbers[i] = python_define(python, function->command);
+        numbers[i] = define(python, function);
         for (size_t j = 0; j < function->arguments.count; j++, column++) {
             const struct expression *argument = function->arguments.items[j];
             bool named = argument->node.tag == EXPRESSION_NAMED_ARGUMENT;
@@ -101,15 +111,8 @@ static json_t *describe_calls(
     return calls;
 }
 
-static void begin_evaluation(void *argument) {
-    struct python_evaluation *evaluation = argument;
-    const struct relation_python_eval *relation = evaluation->relation;
-    struct python_session *python = session_python(evaluation->session);
-    list_append(&evaluation->session->evaluations, &evaluation->node);
-    if (python == NULL) {
-        end_evaluation(evaluation, NULL, "The session has ended");
-        return;
-    }
+static void call_columns(
+    struct python_evaluation *evaluation, struct python_session *python, const struct relation_python_eval *relation) {
     int64_t *numbers = calloc(relation->functions.count, sizeof *numbers);
     ASSERT(numbers != NULL);
     struct python_request request = {
@@ -125,8 +128,43 @@ static void begin_evaluation(void *argument) {
     free(numbers);
 }
 
-static void evaluate(void *context, const struct relation_python_eval *relation, struct buffer *input,
-    external_done *done, void *argument) {
+static void call_rows(
+    struct python_evaluation *evaluation, struct python_session *python, const struct relation_python_map *relation) {
+    const struct expression_python_udf *function = expression_python_udf_of(relation->function);
+    struct arena arena = {0};
+    const char *rows = session_setting(evaluation->session, &arena, "spark.sql.execution.arrow.maxRecordsPerBatch");
+    int64_t number = define(python, function);
+    struct python_request request = {
+        .head = json_pack("{s:s, s:I, s:i, s:i, s:I}", "do", "map", "function", (json_int_t)number, "kind",
+            (int)function->eval_type, "keys", (int)relation->key_count, "rows",
+            (json_int_t)(rows == NULL ? 10000 : strtoll(rows, NULL, 10))),
+        .payload = evaluation->input,
+        .functions = &number,
+        .function_count = 1,
+        .done = evaluation_answered,
+        .argument = evaluation,
+    };
+    evaluation->input = (struct buffer){0};
+    python_call(python, &request);
+    arena_destroy(&arena);
+}
+
+static void begin_evaluation(void *argument) {
+    struct python_evaluation *evaluation = argument;
+    struct python_session *python = session_python(evaluation->session);
+    list_append(&evaluation->session->evaluations, &evaluation->node);
+    if (python == NULL) {
+        end_evaluation(evaluation, NULL, "The session has ended");
+        return;
+    }
+    if (evaluation->relation->node.tag == RELATION_PYTHON_MAP)
+        call_rows(evaluation, python, relation_python_map_of(evaluation->relation));
+    else
+        call_columns(evaluation, python, relation_python_eval_of(evaluation->relation));
+}
+
+static void evaluate(
+    void *context, const struct relation *relation, struct buffer *input, external_done *done, void *argument) {
     struct session *session = context;
     struct python_evaluation *evaluation = calloc(1, sizeof *evaluation);
     ASSERT(evaluation != NULL);
@@ -217,6 +255,7 @@ struct stream_command {
     struct stream_function function;
     struct session *session;
     struct buffer command;
+    char python_version[16]; /* of the interpreter that pickled it */
     char lane[64];
     bool whole; /* foreachBatch; else foreach */
     /* The batch at hand, on the loop. */
@@ -263,6 +302,11 @@ static void batch_answered(void *argument, const json_t *head, struct bytes payl
     finish_batch(argument, failure);
 }
 
+static int64_t define_command(const struct stream_command *command, struct python_session *python) {
+    json_t *about = json_pack("{s:s, s:[]}", "python", command->python_version, "includes");
+    return python_define(python, buffer_view(&command->command), about);
+}
+
 /* The rows become a DataFrame that the worker asks for by its name: see lower_relation.c, cached_remote_relation. */
 static void run_whole_batch(struct stream_command *command, struct python_session *python) {
     struct session *session = command->session;
@@ -275,7 +319,7 @@ static void run_whole_batch(struct stream_command *command, struct python_sessio
     world_mutex_lock(&session->settings_mutex);
     map_set_text(&session->tables, command->rows_name, command->rows);
     world_mutex_unlock(&session->settings_mutex);
-    int64_t number = python_define(python, buffer_view(&command->command));
+    int64_t number = define_command(command, python);
     struct python_request request = {
         .head = json_pack("{s:s, s:I, s:s, s:I}", "do", "foreachBatch", "function", (json_int_t)number, "dataframe",
             command->rows_name, "batch", (json_int_t)batch->batch_id),
@@ -315,7 +359,7 @@ static void run_next_partition(struct stream_command *command, struct python_ses
         finish_batch(command, error.message);
         return;
     }
-    int64_t number = python_define(python, buffer_view(&command->command));
+    int64_t number = define_command(command, python);
     struct python_request request = {
         .head = json_pack("{s:s, s:I, s:I, s:I}", "do", "foreach", "function", (json_int_t)number, "partition",
             (json_int_t)at, "batch", (json_int_t)batch->batch_id),
@@ -360,7 +404,8 @@ static void end_function(void *argument) {
     world_loop_post(command->session->server->options.loop, end_on_loop, command);
 }
 
-const struct stream_function *session_stream_function(struct session *session, struct bytes pickled, bool whole) {
+const struct stream_function *session_stream_function(
+    struct session *session, struct bytes pickled, const char *python_version, bool whole) {
     uint8_t random[16];
     char id[UUID_TEXT_SIZE];
     struct stream_command *command = calloc(1, sizeof *command);
@@ -368,6 +413,7 @@ const struct stream_function *session_stream_function(struct session *session, s
     command->session = session;
     command->whole = whole;
     buffer_append_bytes(&command->command, pickled);
+    snprintf(command->python_version, sizeof command->python_version, "%s", python_version);
     world_random(session->server->options.world, random, sizeof random);
     uuid_format(uuid_from_random(random), id);
     snprintf(command->lane, sizeof command->lane, "query-%s", id);

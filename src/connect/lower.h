@@ -20,9 +20,10 @@ struct lower_context {
 
 const struct relation *lower_relation(struct lower_context *context, const Connect__Relation *relation);
 const struct expression *lower_expression(struct lower_context *context, const Connect__Expression *expression);
-/* A call of a Python function of the program. */
-const struct expression *lower_python(
-    struct lower_context *context, const Connect__CommonInlineUserDefinedFunction *message);
+/* A call of a Python function of the program, of a kind that this place takes. */
+enum lower_python_place { PYTHON_OVER_COLUMNS, PYTHON_OVER_ROWS, PYTHON_OVER_GROUPS, PYTHON_OVER_COGROUPS };
+const struct expression *lower_python(struct lower_context *context,
+    const Connect__CommonInlineUserDefinedFunction *message, enum lower_python_place place);
 /* A constant as a literal node. */
 const struct expression *lower_literal(struct lower_context *context, const Connect__Expression__Literal *literal);
 const struct type *lower_type(struct lower_context *context, const Connect__DataType *type);

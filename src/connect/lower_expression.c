@@ -17,12 +17,8 @@ static const struct {
     {"expression", 19, "MERGE INTO", "Write the merged rows with df.write instead."},
     {"expression", 20, "A typed aggregate", "Use the aggregates of pyspark.sql.functions."},
     {"expression", 22, "A shuffle partition id as an expression", "Use repartition with columns."},
-    {"relation", 28, "mapInPandas, mapInArrow", "Use functions over columns (udf, pandas_udf)."},
     {"relation", 29, "observe()", "Count in a query of its own."},
     {"relation", 30, "Parsing a DataFrame of strings with spark.read.json or csv", "Use from_json or from_csv."},
-    {"relation", 31, "applyInPandas, transformWithState",
-        "Use groupBy().agg(), or functions over columns (udf, pandas_udf)."},
-    {"relation", 32, "cogroup().applyInPandas", "Use join."},
     {"relation", 34, "applyInPandasWithState", "Use groupBy().agg() with a watermark."},
     {"relation", 38, "A user-defined table function", "Use explode over a function's result."},
     {"relation", 39, "An as-of join", "Use a join with a window."},
@@ -278,29 +274,56 @@ static const struct expression *lower_regex(
     return &regex->base;
 }
 
-const struct expression *lower_python(
-    struct lower_context *context, const Connect__CommonInlineUserDefinedFunction *message) {
-    /* Functions over rows, pandas series or Arrow arrays; and the same over iterators of them. */
-    static const int served[] = {100, 101, 200, 204, 250, 251};
+/* pyspark.util.PythonEvalType, by place. */
+static const struct {
+    enum lower_python_place place;
+    int eval_type;
+} python_kinds[] = {
+    {PYTHON_OVER_COLUMNS, 100}, /* rows */
+    {PYTHON_OVER_COLUMNS, 101}, /* the same, sent as Arrow */
+    {PYTHON_OVER_COLUMNS, 200}, /* pandas series */
+    {PYTHON_OVER_COLUMNS, 202}, /* pandas series to one value */
+    {PYTHON_OVER_COLUMNS, 204}, /* iterators of pandas series */
+    {PYTHON_OVER_COLUMNS, 217}, /* an iterator of pandas series to one value */
+    {PYTHON_OVER_COLUMNS, 250}, /* Arrow arrays */
+    {PYTHON_OVER_COLUMNS, 251}, /* iterators of Arrow arrays */
+    {PYTHON_OVER_COLUMNS, 252}, /* Arrow arrays to one value */
+    {PYTHON_OVER_COLUMNS, 254}, /* an iterator of Arrow arrays to one value */
+    {PYTHON_OVER_ROWS, 205},    /* mapInPandas */
+    {PYTHON_OVER_ROWS, 207},    /* mapInArrow */
+    {PYTHON_OVER_GROUPS, 201},  /* applyInPandas */
+    {PYTHON_OVER_GROUPS, 209},  /* applyInArrow */
+    {PYTHON_OVER_GROUPS, 215},  /* applyInArrow with iterators */
+    {PYTHON_OVER_GROUPS, 216},  /* applyInPandas with iterators */
+    {PYTHON_OVER_COGROUPS, 206},
+    {PYTHON_OVER_COGROUPS, 210},
+};
+
+const struct expression *lower_python(struct lower_context *context,
+    const Connect__CommonInlineUserDefinedFunction *message, enum lower_python_place place) {
+    if (message == NULL)
+        return lower_refuse(context, "a missing function", NULL);
     const Connect__PythonUDF *function =
         message->function_case == CONNECT__COMMON_INLINE_USER_DEFINED_FUNCTION__FUNCTION_PYTHON_UDF
             ? message->python_udf
             : NULL;
     bool known = false;
-    for (size_t i = 0; function != NULL && i < ARRAY_COUNT(served); i++)
-        known |= function->eval_type == served[i];
+    for (size_t i = 0; function != NULL && i < ARRAY_COUNT(python_kinds); i++)
+        known |= function->eval_type == python_kinds[i].eval_type && place == python_kinds[i].place;
     if (!known)
         return lower_refuse(context,
-            function == NULL
-                ? "a user-defined function that is not written in Python"
-                : arena_printf(context->arena, "Python functions of kind %d; use functions over rows or pandas series",
-                      function->eval_type),
+            function == NULL ? "a user-defined function that is not written in Python"
+            : function->eval_type >= 211 && function->eval_type <= 214
+                ? "transformWithState"
+                : arena_printf(context->arena, "Python functions of kind %d in this place", function->eval_type),
             NULL);
     struct expression_python_udf *node = expression_python_udf_new(context->arena);
     node->name = lower_text(context, message->function_name);
     node->command = arena_copy(context->arena, PROTOBUF_BYTES(function->command));
     node->eval_type = function->eval_type;
     node->deterministic = message->deterministic;
+    node->python_version = lower_text(context, function->python_ver == NULL ? "" : function->python_ver);
+    node->includes = lower_names(context, function->additional_includes, function->n_additional_includes);
     node->result = lower_type(context, function->output_type);
     if (node->result == NULL || !lower_expressions(context, message->arguments, message->n_arguments, &node->arguments))
         return NULL;
@@ -341,7 +364,7 @@ static const struct expression *lower_member(struct lower_context *context, cons
     case CONNECT__EXPRESSION__EXPR_TYPE_UNRESOLVED_NAMED_LAMBDA_VARIABLE:
         return lower_variable(context, message->unresolved_named_lambda_variable);
     case CONNECT__EXPRESSION__EXPR_TYPE_COMMON_INLINE_USER_DEFINED_FUNCTION:
-        return lower_python(context, message->common_inline_user_defined_function);
+        return lower_python(context, message->common_inline_user_defined_function, PYTHON_OVER_COLUMNS);
     case CONNECT__EXPRESSION__EXPR_TYPE_CALL_FUNCTION:
         return lower_function(context, message->call_function->function_name, message->call_function->arguments,
             message->call_function->n_arguments, false);

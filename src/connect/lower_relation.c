@@ -520,6 +520,44 @@ static const struct relation *lower_watermark(struct lower_context *context, con
     return &watermark->base;
 }
 
+/* ---- the program's functions over rows ---- */
+
+static const struct relation *lower_map_partitions(
+    struct lower_context *context, const Connect__MapPartitions *message) {
+    struct relation_map_partitions *map = relation_map_partitions_new(context->arena);
+    LOWER_INPUT(map, message);
+    map->function = lower_python(context, message->func, PYTHON_OVER_ROWS);
+    return map->function == NULL ? NULL : &map->base;
+}
+
+static const struct relation *lower_group_map(struct lower_context *context, const Connect__GroupMap *message) {
+    struct relation_map_groups *map = relation_map_groups_new(context->arena);
+    LOWER_INPUT(map, message);
+    if (message->n_sorting_expressions > 0)
+        return lower_refuse(context, "sorted groups of a function", NULL);
+    map->function = lower_python(context, message->func, PYTHON_OVER_GROUPS);
+    return map->function != NULL && lower_expressions(context, message->grouping_expressions,
+                                        message->n_grouping_expressions, &map->groupings)
+               ? &map->base
+               : NULL;
+}
+
+static const struct relation *lower_cogroup_map(struct lower_context *context, const Connect__CoGroupMap *message) {
+    struct relation_map_groups *map = relation_map_groups_new(context->arena);
+    LOWER_INPUT(map, message);
+    if (message->n_input_sorting_expressions + message->n_other_sorting_expressions > 0)
+        return lower_refuse(context, "sorted groups of a function", NULL);
+    map->other = lower_relation(context, message->other);
+    map->function = map->other == NULL ? NULL : lower_python(context, message->func, PYTHON_OVER_COGROUPS);
+    return map->function != NULL &&
+                   lower_expressions(context, message->input_grouping_expressions,
+                       message->n_input_grouping_expressions, &map->groupings) &&
+                   lower_expressions(context, message->other_grouping_expressions,
+                       message->n_other_grouping_expressions, &map->other_groupings)
+               ? &map->base
+               : NULL;
+}
+
 /* ---- missing values and statistics ---- */
 
 static bool lower_literals(struct lower_context *context, Connect__Expression__Literal *const *items, size_t count,
@@ -671,6 +709,12 @@ static const struct relation *lower_member(struct lower_context *context, const 
         return lower_hint(context, message->hint);
     case CONNECT__RELATION__REL_TYPE_UNPIVOT:
         return lower_unpivot(context, message->unpivot);
+    case CONNECT__RELATION__REL_TYPE_MAP_PARTITIONS:
+        return lower_map_partitions(context, message->map_partitions);
+    case CONNECT__RELATION__REL_TYPE_GROUP_MAP:
+        return lower_group_map(context, message->group_map);
+    case CONNECT__RELATION__REL_TYPE_CO_GROUP_MAP:
+        return lower_cogroup_map(context, message->co_group_map);
     case CONNECT__RELATION__REL_TYPE_WITH_WATERMARK:
         return lower_watermark(context, message->with_watermark);
     case CONNECT__RELATION__REL_TYPE_WITH_RELATIONS:

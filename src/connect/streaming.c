@@ -168,8 +168,10 @@ static bool take_function(struct starting *starting, struct lower_context *conte
         return true;
     if (function->function_case != CONNECT__STREAMING_FOREACH_FUNCTION__FUNCTION_PYTHON_FUNCTION)
         return lower_refuse(context, "a foreach function that is not written in Python", NULL) != NULL;
-    starting->start.function = session_stream_function(
-        starting->session, PROTOBUF_BYTES(function->python_function->command), message->foreach_batch != NULL);
+    starting->start.function =
+        session_stream_function(starting->session, PROTOBUF_BYTES(function->python_function->command),
+            function->python_function->python_ver == NULL ? "" : function->python_function->python_ver,
+            message->foreach_batch != NULL);
     return true;
 }
 

@@ -198,6 +198,9 @@ static bool build_node(struct compile *compile, const struct relation *relation,
     case RELATION_PYTHON_EVAL:
         return build_transform(
             compile, op_python_create(compile, relation), relation_python_eval_of(relation)->input, chain, depth);
+    case RELATION_PYTHON_MAP:
+        return build_transform(
+            compile, op_python_map_create(compile, relation), relation_python_map_of(relation)->input, chain, depth);
     case RELATION_SAMPLE:
         return build_transform(
             compile, op_sample_create(compile, relation), relation_sample_of(relation)->input, chain, depth);
@@ -211,7 +214,8 @@ static bool build_node(struct compile *compile, const struct relation *relation,
         return build_breaker(compile, op_state_deduplicate_create(compile, relation),
             relation_deduplicate_of(relation)->input, chain, depth);
     case RELATION_AGGREGATE:
-        if (compile->query->streaming && relation_is_streaming(relation)) {
+        if (compile->query->streaming && relation_is_streaming(relation) &&
+            !relation_aggregate_of(relation)->stateless) {
             return build_breaker(compile, op_state_aggregate_create(compile, relation),
                 relation_aggregate_of(relation)->input, chain, depth);
         }

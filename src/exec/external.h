@@ -6,17 +6,18 @@
 #include "base/bytes.h"
 #include "sql/plan.h"
 
-/* Takes the answer: an Arrow stream with one column per function (*output is moved from), or why there is none. Called
+/* Takes the answer: an Arrow stream (*output is moved from), or why there is none. Called
  * once per evaluation, on any thread. */
 typedef void external_done(void *argument, struct buffer *output, const char *failure);
 
 struct exec_externals {
     void *context;
-    /* Evaluates the functions (python_udf) of `relation` over the columns of an Arrow stream: one for each argument of
-     * each function, one function after the other. Takes the input's memory; returns at once. Any thread. The relation
-     * lives until done. */
-    void (*evaluate)(void *context, const struct relation_python_eval *relation, struct buffer *input,
-        external_done *done, void *argument);
+    /* Evaluates the functions (python_udf) of a python_eval `relation` over the columns of an Arrow stream: one for
+     * each argument of each function, one function after the other; the answer has one column per function. Or the
+     * function of a python_map over the stream's rows, which are a whole partition; the answer is the function's rows.
+     * Takes the input's memory; returns at once. Any thread. The relation lives until done. */
+    void (*evaluate)(
+        void *context, const struct relation *relation, struct buffer *input, external_done *done, void *argument);
     /* The evaluation with that argument is not wanted any more: done is called soon, with a failure. Any thread. */
     void (*cancel)(void *context, void *argument);
 };

@@ -1,8 +1,10 @@
 /* op_python.c: calls of the program's Python functions. Each batch's arguments leave as an Arrow stream; the worker
- * sleeps until the answer is there and adds its columns to the batch. */
+ * sleeps until the answer is there and adds its columns to the batch. Functions over rows get a whole partition at
+ * once; the answer's batches go on in its place. */
 #include <stdlib.h>
 
 #include "base/assert.h"
+#include "base/vector.h"
 #include "column/ipc.h"
 #include "exec/external.h"
 #include "exec/operator.h"
@@ -30,6 +32,21 @@ struct python_local {
     struct evaluation_call *call;
 };
 
+struct python_map {
+    struct operator base;
+    const struct relation_python_map *node;
+    struct program *program;
+    const struct type *arguments;
+};
+
+struct python_map_local {
+    VECTOR(struct batch *) gathered; /* arguments of the partition so far */
+    int64_t counted;                 /* bytes that the budget knows of */
+    struct evaluation_call *call;
+    struct ipc_stream answer;
+    size_t next; /* batch of the answer */
+};
+
 static void release_call(struct evaluation_call *call) {
     if (__atomic_sub_fetch(&call->references, 1, __ATOMIC_ACQ_REL) > 0) {
         return;
@@ -55,33 +72,61 @@ static void evaluated(void *argument, struct buffer *output, const char *failure
     exec_run_release(exec);
 }
 
-static enum op_result send(struct op_run *run, struct batch *in) {
-    const struct python_eval *eval = (const struct python_eval *)run->operator;
-    const struct exec_externals *externals = run->operator->settings->externals;
-    struct python_local *local = run->local;
-    struct error error = {0};
-    struct buffer input = {0};
-    struct batch *arguments = op_run_program(run, eval->program, eval->arguments, in);
-    if (arguments == NULL) {
-        return OP_FAILED;
-    }
-    for (size_t i = 0; i < arguments->column_count; i++) {
+static struct batch *take_arguments(
+    struct op_run *run, const struct program *program, const struct type *schema, struct batch *in) {
+    struct batch *arguments = op_run_program(run, program, schema, in);
+    for (size_t i = 0; arguments != NULL && i < arguments->column_count; i++) {
         arguments->columns[i] = column_flatten(&arguments->arena, arguments->columns[i], arguments->row_count);
     }
-    bool written = ipc_write_stream(eval->arguments, &arguments, 1, "UTC", &input, &error);
-    batch_release(arguments);
-    if (!written) {
+    return arguments;
+}
+
+/* NULL with the run's error. */
+static struct evaluation_call *begin_call(
+    struct op_run *run, const struct type *schema, struct batch *const *batches, size_t batch_count) {
+    const struct exec_externals *externals = run->operator->settings->externals;
+    struct error error = {0};
+    struct buffer input = {0};
+    if (!ipc_write_stream(schema, batches, batch_count, "UTC", &input, &error)) {
         buffer_free(&input);
         sql_error_from(run->error, &error);
-        return OP_FAILED;
+        return NULL;
     }
     struct evaluation_call *call = calloc(1, sizeof *call);
     ASSERT(call != NULL);
     *call = (struct evaluation_call){.references = 2, .exec = run->exec, .waker = run->waker};
-    local->call = call;
-    local->in = batch_retain(in);
     exec_run_hold(run->exec);
-    externals->evaluate(externals->context, eval->node, &input, evaluated, call);
+    externals->evaluate(externals->context, run->operator->relation, &input, evaluated, call);
+    return call;
+}
+
+/* The run may end while a batch is on its way. */
+static void end_call(struct op_run *run, struct evaluation_call *call) {
+    const struct exec_externals *externals = run->operator->settings->externals;
+    if (call == NULL) {
+        return;
+    }
+    if (!__atomic_load_n(&call->is_done, __ATOMIC_ACQUIRE)) {
+        externals->cancel(externals->context, call);
+    }
+    release_call(call);
+}
+
+/* ---- functions over columns ---- */
+
+static enum op_result send(struct op_run *run, struct batch *in) {
+    const struct python_eval *eval = (const struct python_eval *)run->operator;
+    struct python_local *local = run->local;
+    struct batch *arguments = take_arguments(run, eval->program, eval->arguments, in);
+    if (arguments == NULL) {
+        return OP_FAILED;
+    }
+    local->call = begin_call(run, eval->arguments, &arguments, 1);
+    batch_release(arguments);
+    if (local->call == NULL) {
+        return OP_FAILED;
+    }
+    local->in = batch_retain(in);
     return OP_BLOCKED;
 }
 
@@ -153,16 +198,9 @@ static enum op_result python_step(struct op_run *run, struct batch *in, struct b
     return *out == NULL ? OP_FAILED : OP_NEED_INPUT;
 }
 
-/* The run may end while a batch is on its way. */
 static void python_local_end(struct op_run *run) {
-    const struct exec_externals *externals = run->operator->settings->externals;
     struct python_local *local = run->local;
-    if (local->call != NULL) {
-        if (!__atomic_load_n(&local->call->is_done, __ATOMIC_ACQUIRE)) {
-            externals->cancel(externals->context, local->call);
-        }
-        release_call(local->call);
-    }
+    end_call(run, local->call);
     batch_release(local->in);
 }
 
@@ -186,11 +224,15 @@ static const struct expression *argument_value(const struct expression *argument
     return argument->node.tag == EXPRESSION_NAMED_ARGUMENT ? expression_named_argument_of(argument)->value : argument;
 }
 
+static bool has_externals(struct compile *compile) {
+    return compile->settings->externals != NULL ||
+           raise_unsupported_feature_not_in_this_program(
+               compile->error, "A Python function here", "It runs in the sessions of programs.");
+}
+
 struct operator* op_python_create(struct compile *compile, const struct relation *relation) {
     const struct relation_python_eval *node = relation_python_eval_of(relation);
-    if (compile->settings->externals == NULL) {
-        raise_unsupported_feature_not_in_this_program(
-            compile->error, "A Python function here", "It runs in the sessions of programs.");
+    if (!has_externals(compile)) {
         return NULL;
     }
     size_t count = 0;
@@ -217,4 +259,140 @@ struct operator* op_python_create(struct compile *compile, const struct relation
     eval->program =
         program_compile(compile->arena, compile->settings, items, count, node->input->output_count, compile->error);
     return eval->program == NULL ? NULL : operator_init(compile, &eval->base, &op_python_class, relation);
+}
+
+/* ---- functions over rows ---- */
+
+static void map_reset(struct op_run *run) {
+    struct python_map_local *local = run->local;
+    for (size_t i = 0; i < local->gathered.count; i++) {
+        batch_release(local->gathered.items[i]);
+    }
+    VECTOR_FREE(&local->gathered);
+    exec_memory_add(run, -local->counted, NULL);
+    for (size_t i = local->next; i < local->answer.batch_count; i++) {
+        batch_release(local->answer.batches[i]);
+    }
+    end_call(run, local->call);
+    *local = (struct python_map_local){0};
+}
+
+static bool map_begin_partition(struct op_run *run) {
+    map_reset(run);
+    return true;
+}
+
+static enum op_result map_step(struct op_run *run, struct batch *in, struct batch **out) {
+    const struct python_map *map = (const struct python_map *)run->operator;
+    struct python_map_local *local = run->local;
+    struct batch *arguments = take_arguments(run, map->program, map->arguments, in);
+    if (arguments == NULL) {
+        return OP_FAILED;
+    }
+    int64_t size = (int64_t)batch_memory_size(arguments);
+    VECTOR_PUSH(&local->gathered, arguments);
+    local->counted += size;
+    return exec_memory_add(run, size, run->error) ? OP_NEED_INPUT : OP_FAILED;
+}
+
+/* Its batches, which stay where they are in memory. */
+static bool map_receive(struct op_run *run, struct evaluation_call *call, struct ipc_stream *answer) {
+    struct error error = {0};
+    static const struct type no_columns = {.kind = TYPE_STRUCT};
+    const struct type *wanted = run->operator->schema;
+    struct batch *carrier = batch_create(&no_columns);
+    struct buffer *kept = calloc(1, sizeof *kept);
+    ASSERT(kept != NULL);
+    *kept = call->output;
+    call->output = (struct buffer){0};
+    arena_on_destroy(&carrier->arena, free_output, kept);
+    bool good = ipc_read_stream(&carrier->arena, buffer_view(kept), answer, &error);
+    bool same = good && answer->schema->field_count == wanted->field_count;
+    for (size_t i = 0; same && i < wanted->field_count; i++) {
+        same = type_equal_ignoring_nullability(answer->schema->fields[i].type, wanted->fields[i].type);
+    }
+    for (size_t i = 0; good && i < answer->batch_count; i++) {
+        struct batch *batch = answer->batches[i];
+        batch_keep(batch, carrier);
+        for (size_t j = 0; same && j < wanted->field_count; j++) {
+            batch->columns[j]->type = wanted->fields[j].type;
+        }
+    }
+    if (good && !same) {
+        for (size_t i = 0; i < answer->batch_count; i++) {
+            batch_release(answer->batches[i]);
+        }
+        good = error_set(&error, ERROR_CORRUPT, "the Python worker answered with columns of other types");
+    }
+    if (!good) {
+        *answer = (struct ipc_stream){0};
+        sql_error_from(run->error, &error);
+    }
+    batch_release(carrier);
+    return good;
+}
+
+static enum op_result map_begin_call(struct op_run *run) {
+    const struct python_map *map = (const struct python_map *)run->operator;
+    struct python_map_local *local = run->local;
+    if (map->node->key_count > 0 && local->gathered.count == 0) {
+        return OP_NEED_INPUT; /* no groups */
+    }
+    local->call = begin_call(run, map->arguments, local->gathered.items, local->gathered.count);
+    return local->call == NULL ? OP_FAILED : OP_BLOCKED;
+}
+
+static enum op_result map_drain(struct op_run *run, struct batch **out) {
+    struct python_map_local *local = run->local;
+    if (local->call == NULL) {
+        return map_begin_call(run);
+    }
+    if (!__atomic_load_n(&local->call->is_done, __ATOMIC_ACQUIRE)) {
+        return OP_BLOCKED;
+    }
+    if (local->call->failure != NULL) {
+        raise_python_function_failed(run->error, local->call->failure);
+        return OP_FAILED;
+    }
+    if (local->answer.schema == NULL && !map_receive(run, local->call, &local->answer)) {
+        return OP_FAILED;
+    }
+    if (local->next == local->answer.batch_count) {
+        return OP_NEED_INPUT;
+    }
+    *out = local->answer.batches[local->next++];
+    return OP_HAVE_OUTPUT;
+}
+
+static void map_explain(const struct operator* operator, struct buffer * out) {
+    const struct python_map *map = (const struct python_map *)operator;
+    buffer_printf(out, "%.*s", BYTES_ARGS(expression_python_udf_of(map->node->function)->name));
+}
+
+static const struct operator_class op_python_map_class = {
+    .name = "PythonMap",
+    .local_size = sizeof(struct python_map_local),
+    .local_end = map_reset,
+    .begin_partition = map_begin_partition,
+    .step = map_step,
+    .drain = map_drain,
+    .explain = map_explain,
+};
+
+struct operator* op_python_map_create(struct compile *compile, const struct relation *relation) {
+    struct python_map *map = ARENA_NEW(compile->arena, struct python_map);
+    if (!has_externals(compile)) {
+        return NULL;
+    }
+    map->node = relation_python_map_of(relation);
+    const struct expression_list list = expression_python_udf_of(map->node->function)->arguments;
+    struct type_field *fields = ARENA_ARRAY(compile->arena, struct type_field, list.count);
+    for (size_t i = 0; i < list.count; i++) {
+        fields[i] = (struct type_field){
+            .name = expression_column_of(list.items[i])->name, .type = list.items[i]->type, .nullable = true};
+    }
+    map->arguments = type_struct(compile->arena, fields, list.count);
+    map->program = program_compile(
+        compile->arena, compile->settings, list.items, list.count, map->node->input->output_count, compile->error);
+    return map->program == NULL ? NULL : operator_init(compile, &map->base, &op_python_map_class, relation);
 }

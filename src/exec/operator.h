@@ -52,7 +52,8 @@ struct operator_class {
     /* Transforms and sinks: takes `in` (NULL: after OP_HAVE_OUTPUT; the reference stays the caller's); *out is the
      * caller's reference. */
     enum op_result (*step)(struct op_run *run, struct batch *in, struct batch **out);
-    /* Transforms: the partition's (or epoch's) end: what is held back comes out. Optional. */
+    /* Transforms: the partition's (or epoch's) end: what is held back comes out; called again after OP_HAVE_OUTPUT, and
+     * when woken after OP_BLOCKED. Optional. */
     enum op_result (*drain)(struct op_run *run, struct batch **out);
     /* Sinks: the worker's local state joins the shared one (under no lock: the operator has its own); then, by one
      * worker alone, the sink is complete. finish may answer OP_BLOCKED: then exec_run_continue is called when it is
@@ -163,6 +164,7 @@ bool op_join_needs_unmatched(const struct operator* build);
 struct operator* op_expand_create(struct compile *compile, const struct relation *relation);
 struct operator* op_generate_create(struct compile *compile, const struct relation *relation);
 struct operator* op_python_create(struct compile *compile, const struct relation *relation);
+struct operator* op_python_map_create(struct compile *compile, const struct relation *relation);
 struct operator* op_sample_create(struct compile *compile, const struct relation *relation);
 struct operator* op_exchange_create(struct compile *compile, const struct relation *relation);
 struct operator* op_window_create(struct compile *compile, const struct relation *relation);

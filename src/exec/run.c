@@ -391,8 +391,8 @@ static enum op_result worker_step(struct worker *worker) {
         struct batch *out = NULL;
         enum op_result result =
             op->operator->class->drain == NULL ? OP_NEED_INPUT : op->operator->class->drain(op, &out);
-        if (result == OP_FAILED) {
-            return OP_FAILED;
+        if (result == OP_FAILED || result == OP_BLOCKED) {
+            return result;
         }
         worker->draining += result != OP_HAVE_OUTPUT;
         if (out != NULL) {

@@ -27,6 +27,7 @@ struct python_plane {
 
 struct function {
     struct buffer command;
+    json_t *about;
 };
 
 struct call {
@@ -232,8 +233,10 @@ static void give(struct worker *worker, struct call *call) {
     worker->call = call;
     for (size_t i = 0; i < call->functions.count; i++) {
         for (; (int64_t)worker->known <= call->functions.items[i]; worker->known++) {
-            json_t *head = json_pack("{s:s, s:I}", "do", "define", "function", (json_int_t)worker->known);
-            append_frame(&frames, head, buffer_view(&session->functions.items[worker->known].command));
+            const struct function *function = &session->functions.items[worker->known];
+            json_t *head = json_pack(
+                "{s:s, s:I, s:O}", "do", "define", "function", (json_int_t)worker->known, "about", function->about);
+            append_frame(&frames, head, buffer_view(&function->command));
             json_decref(head);
         }
     }
@@ -429,8 +432,10 @@ void python_session_destroy(struct python_session *session) {
         answer(call, NULL, BYTES_NULL, "The session has ended");
     }
     list_remove(&session->node);
-    for (size_t i = 0; i < session->functions.count; i++)
+    for (size_t i = 0; i < session->functions.count; i++) {
         buffer_free(&session->functions.items[i].command);
+        json_decref(session->functions.items[i].about);
+    }
     VECTOR_FREE(&session->functions);
     for (size_t i = 0; i < session->environment_count; i++)
         free(session->environment[i]);
@@ -440,12 +445,15 @@ void python_session_destroy(struct python_session *session) {
     free(session);
 }
 
-int64_t python_define(struct python_session *session, struct bytes command) {
+int64_t python_define(struct python_session *session, struct bytes command, json_t *about) {
     for (size_t i = 0; i < session->functions.count; i++)
-        if (bytes_equal(buffer_view(&session->functions.items[i].command), command))
+        if (bytes_equal(buffer_view(&session->functions.items[i].command), command) &&
+            json_equal(session->functions.items[i].about, about)) {
+            json_decref(about);
             return (int64_t)i;
+        }
     struct function *function = VECTOR_ADD(&session->functions);
-    *function = (struct function){0};
+    *function = (struct function){.about = about};
     buffer_append_bytes(&function->command, command);
     return (int64_t)session->functions.count - 1;
 }

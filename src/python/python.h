@@ -45,8 +45,9 @@ struct python_session *python_session_create(struct python_plane *plane, const s
 /* Answers what waits with a failure, ends the workers, frees. */
 void python_session_destroy(struct python_session *session);
 
-/* Makes a pickled function known; the same bytes give the same number. */
-int64_t python_define(struct python_session *session, struct bytes command);
+/* Makes a pickled function known; the same bytes give the same number. `about` (taken) goes to the workers with it:
+ * "python", the version of the interpreter that pickled it, and "includes", modules to be found for it. */
+int64_t python_define(struct python_session *session, struct bytes command, json_t *about);
 
 /* failure: what went wrong, with the program's traceback when the function itself failed; NULL after success. head is
  * NULL when no worker answered. Views are valid during the call. */

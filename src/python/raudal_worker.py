@@ -3,14 +3,18 @@
 It connects to the address that it is given, says its token, and takes one request after the other. A message is a length
 (4 bytes, big-endian), the length of a JSON object, the object, and bytes. Requests, by their "do":
 
-    define        function: a number; the bytes are the pickled command, unpickled when it is first used
+    define        function: a number; about: {python, includes}; the bytes are the pickled command, unpickled when it is first used
     evaluate      calls: [{function, kind, arguments, names}] over the columns of one Arrow batch -> an Arrow batch, a column for each call
+    map           function, kind, keys, rows: a function over the rows of an Arrow stream, or over groups (a row for each: its key in the
+                  first `keys` columns, then a list of its rows; two lists of a cogroup) -> an Arrow stream of what it gives; rows: at
+                  most so many in one batch that an iterator gives
     foreach       function, partition, batch: a foreach writer over the rows of an Arrow stream
     foreachBatch  function, dataframe, batch: the function with a DataFrame of this session
 
 An answer's object is empty, or has "failure": the traceback. What functions print comes as messages with "output".
 pyspark is used as its version in this interpreter has it; nothing of it is changed.
 """
+import inspect
 import io
 import json
 import os
@@ -23,6 +27,12 @@ import traceback
 ROWS = {100, 101}
 PANDAS, PANDAS_ITERATOR = {200}, {204}
 ARROW, ARROW_ITERATOR = {250}, {251}
+AGGREGATE_PANDAS, AGGREGATE_ARROW, AGGREGATE_ITERATOR = {202, 217}, {252, 254}, {217, 254}
+MAP_PANDAS, MAP_ARROW = 205, 207
+GROUP_PANDAS, GROUP_ARROW, GROUP_ARROW_ITERATOR, GROUP_PANDAS_ITERATOR = 201, 209, 215, 216
+COGROUP_PANDAS, COGROUP_ARROW = 206, 210
+
+BATCH_ROWS = 8192  # of an answer
 
 
 class Channel:
@@ -71,20 +81,76 @@ class Output(io.TextIOBase):
             self.channel.send({"output": text})
 
 
+def spark_error(kind, condition, **parameters):
+    """One of pyspark's own errors, with its text in this version of pyspark."""
+    from pyspark import errors
+    error_type = getattr(errors, kind)
+    try:
+        return error_type(errorClass=condition, messageParameters=parameters)
+    except TypeError:  # pyspark 3
+        return error_type(error_class=condition, message_parameters=parameters)
+
+
+def has_condition(condition):
+    """Whether this version of pyspark knows an error condition."""
+    try:
+        from pyspark.errors.error_classes import ERROR_CLASSES_MAP as known
+    except ImportError:
+        return False
+    return condition in known
+
+
+def known(*conditions):
+    """The first of the names that this version of pyspark has for a condition."""
+    return next((condition for condition in conditions if has_condition(condition)), conditions[0])
+
+
+def rows_mismatch(given, wanted, kind="pandas_udf"):
+    if not has_condition("SCHEMA_MISMATCH_FOR_PANDAS_UDF"):
+        return spark_error("PySparkRuntimeError", "RESULT_ROWS_MISMATCH", output_length=str(given), input_length=str(wanted))
+    parameters = {"expected": str(wanted), "actual": str(given)}
+    if has_condition("RESULT_ROWS_MISMATCH"):  # pyspark 4
+        parameters["udf_type"] = kind
+    return spark_error("PySparkRuntimeError", "SCHEMA_MISMATCH_FOR_PANDAS_UDF", **parameters)
+
+
 class Functions:
     """Commands by number, unpickled when first used."""
 
     def __init__(self):
         self.commands, self.loaded = {}, {}
 
-    def define(self, number, command):
-        self.commands[number] = command
+    def define(self, number, about, command):
+        self.commands[number] = about, command
 
     def get(self, number):
         if number not in self.loaded:
             from pyspark import cloudpickle
-            self.loaded[number] = cloudpickle.loads(self.commands.pop(number))
+            about, command = self.commands[number]
+            check_version(about["python"])
+            files.include(about["includes"])
+            self.loaded[number] = cloudpickle.loads(command)
+            del self.commands[number]
         return self.loaded[number]
+
+
+def check_version(version):
+    """A pickled function holds byte code, which only the same minor version of Python can run."""
+    here = "%d.%d" % sys.version_info[:2]
+    if version and version != here:
+        raise spark_error("PySparkRuntimeError", "PYTHON_VERSION_MISMATCH", worker_version=here, driver_version=version)
+
+
+class Files:
+    """The session's artifacts in a folder of this process."""
+
+    def include(self, names):
+        for name in names:
+            if name not in sys.path:
+                sys.path.insert(0, name)
+
+
+files = Files()
 
 
 functions = Functions()
@@ -147,27 +213,117 @@ def series_of(array, data_type=None):
     return array.to_pandas(date_as_object=True)
 
 
-def array_of_pandas(result, data_type, row_count):
+def frame_of(batch):
+    """A batch or table as a DataFrame."""
+    import pandas
+    columns = [series_of(plain(column)) for column in batch.columns]
+    frame = pandas.DataFrame(dict(enumerate(columns)), index=range(batch.num_rows) if not columns else None)
+    frame.columns = batch.schema.names
+    return frame
+
+
+def verify_type(result, expected, text):
+    if not isinstance(result, expected):
+        raise spark_error("PySparkTypeError", "UDF_RETURN_TYPE", expected=text, actual=type(result).__name__)
+    return result
+
+
+def verified_iterator(result, expected, text):
+    """The elements of what a function gave, each of the right type."""
+    if not hasattr(result, "__iter__") or isinstance(result, expected):
+        raise spark_error("PySparkTypeError", "UDF_RETURN_TYPE", expected="iterator of " + text, actual=type(result).__name__)
+    for element in result:
+        if not isinstance(element, expected):
+            raise spark_error("PySparkTypeError", "UDF_RETURN_TYPE", expected="iterator of " + text,
+                              actual="iterator of " + type(element).__name__)
+        yield element
+
+
+def verify_names(actual, schema, by_name):
+    expected = [field.name for field in schema.fields]
+    if by_name:
+        missing, extra = sorted(set(expected) - set(actual)), sorted(set(actual) - set(expected))
+        if missing or extra:
+            raise spark_error("PySparkRuntimeError", known("RESULT_COLUMN_NAMES_MISMATCH", "RESULT_COLUMNS_MISMATCH_FOR_PANDAS_UDF"),
+                              missing=f" Missing: {', '.join(missing)}." if missing else "",
+                              extra=f" Unexpected: {', '.join(extra)}." if extra else "")
+    elif len(actual) != len(expected):
+        raise spark_error("PySparkRuntimeError", known("RESULT_COLUMN_SCHEMA_MISMATCH", "RESULT_LENGTH_MISMATCH_FOR_PANDAS_UDF"),
+                          expected=str(len(expected)), actual=str(len(actual)))
+
+
+def array_of_pandas(result, data_type, row_count, name=None):
+    """Values of a function as an Arrow array; what does not fit is cast as Arrow casts, unsafely as Spark does by default."""
     import pandas
     import pyarrow
     if not hasattr(result, "__len__"):
-        raise TypeError(f"Return type of the user-defined function should be pandas.Series, but is {type(result).__name__}")
+        raise spark_error("PySparkTypeError", "UDF_RETURN_TYPE", expected="pandas.Series", actual=type(result).__name__)
     if len(result) != row_count:
-        raise RuntimeError(f"Result vector from pandas_udf was not the required length: expected {row_count}, got {len(result)}")
+        raise rows_mismatch(len(result), row_count)
     wanted = arrow_type(data_type)
     if isinstance(result, pandas.DataFrame):
         parts = [array_of_pandas(result[field.name] if field.name in result else result.iloc[:, index], field.dataType, row_count)
                  for index, field in enumerate(data_type.fields)]
         return pyarrow.StructArray.from_arrays(parts, fields=list(wanted))
+    if not isinstance(result, pandas.Series):
+        result = pandas.Series(result)
     if pyarrow.types.is_timestamp(wanted) and wanted.tz is not None and getattr(result, "dt", None) is not None \
             and result.dt.tz is None:
         result = result.dt.tz_localize(wanted.tz)
     try:
-        return plain(pyarrow.Array.from_pandas(result, type=wanted, safe=True))
-    except (pyarrow.ArrowInvalid, pyarrow.ArrowTypeError):
-        if pyarrow.types.is_string(wanted):
-            return plain(pyarrow.Array.from_pandas(result.map(lambda value: None if value is None else str(value)), type=wanted))
-        return plain(pyarrow.Array.from_pandas(result).cast(wanted))
+        try:
+            return plain(pyarrow.Array.from_pandas(result, mask=result.isnull(), type=wanted, safe=False))
+        except (pyarrow.ArrowInvalid, pyarrow.ArrowTypeError):
+            if pyarrow.types.is_string(wanted):
+                return plain(pyarrow.Array.from_pandas(result.map(lambda value: None if value is None else str(value)), type=wanted))
+            return plain(pyarrow.Array.from_pandas(result, mask=result.isnull()).cast(wanted, safe=False))
+    except (TypeError, ValueError) as failure:
+        from pyspark import errors
+        kind = errors.PySparkTypeError if isinstance(failure, TypeError) else errors.PySparkValueError
+        raise kind("Exception thrown when converting pandas.Series (%s) with name '%s' to Arrow Array (%s)."
+                   % (result.dtype, result.name if name is None else name, wanted)) from failure
+
+
+def batch_of_frame(frame, schema, by_position_if_longer=False):
+    """The columns of a DataFrame that a function gave, by name, or by position when none has a name."""
+    import pyarrow
+    fields = schema.fields
+    if frame.empty and len(frame.columns) == 0:
+        return pyarrow.RecordBatch.from_arrays([pyarrow.array([], arrow_type(field.dataType)) for field in fields], names=schema.names)
+    by_name = any(isinstance(name, str) for name in frame.columns)
+    given = list(frame.columns[:len(fields)] if by_position_if_longer else frame.columns)
+    verify_names(given, schema, by_name)
+    columns = [frame[field.name] if by_name else frame.iloc[:, index] for index, field in enumerate(fields)]
+    arrays = [array_of_pandas(column, field.dataType, len(frame), field.name) for column, field in zip(columns, fields)]
+    return pyarrow.RecordBatch.from_arrays(arrays, names=schema.names)
+
+
+def same_arrow_type(wanted, given):
+    """The zone of a timestamp and the width of offsets are how, not what."""
+    import pyarrow
+    if pyarrow.types.is_timestamp(wanted) and pyarrow.types.is_timestamp(given):
+        return wanted.unit == given.unit and (wanted.tz is None) == (given.tz is None)
+    large = {pyarrow.large_string(): pyarrow.string(), pyarrow.large_binary(): pyarrow.binary()}
+    return large.get(given, given) == wanted or pyarrow.types.is_nested(wanted) and wanted.id == given.id
+
+
+def batch_of_arrow(batch, schema, by_name):
+    """A record batch that a function gave, with exactly the types that were declared."""
+    import pyarrow
+    fields = schema.fields
+    if batch.num_columns == 0 and batch.num_rows == 0:
+        return pyarrow.RecordBatch.from_arrays([pyarrow.array([], arrow_type(field.dataType)) for field in fields], names=schema.names)
+    verify_names(batch.schema.names, schema, by_name)
+    columns = [batch.column(batch.schema.get_field_index(field.name) if by_name else index) for index, field in enumerate(fields)]
+    wrong = [(field.name, arrow_type(field.dataType), column.type) for field, column in zip(fields, columns)
+             if not same_arrow_type(arrow_type(field.dataType), column.type)]
+    if wrong:
+        text = ", ".join("column '%s' (expected %s, actual %s)" % one for one in (sorted(wrong, key=str) if by_name else wrong))
+        if not has_condition("RESULT_COLUMN_TYPES_MISMATCH"):  # pyspark 3
+            raise TypeError(f"Column types of the returned data do not match specified schema. Mismatch: {text}.")
+        raise spark_error("PySparkRuntimeError", "RESULT_COLUMN_TYPES_MISMATCH", mismatch=text)
+    arrays = [plain(column).cast(arrow_type(field.dataType)) for field, column in zip(fields, columns)]
+    return pyarrow.RecordBatch.from_arrays(arrays, names=schema.names)
 
 
 def evaluate_call(call, batch, rows):
@@ -186,6 +342,8 @@ def evaluate_call(call, batch, rows):
             positional, named = split([row[place] for place in places])
             values.append(function(*positional, **named))
         return column_of_values(values, data_type)
+    if kind in AGGREGATE_PANDAS or kind in AGGREGATE_ARROW:
+        return aggregate(function, kind, columns[0], data_type)
     if kind in PANDAS or kind in PANDAS_ITERATOR:
         columns = [series_of(column) for column in columns]
     if kind in PANDAS_ITERATOR or kind in ARROW_ITERATOR:
@@ -196,8 +354,41 @@ def evaluate_call(call, batch, rows):
     else:
         raise NotImplementedError(f"functions of kind {kind}")
     if kind in ARROW or kind in ARROW_ITERATOR:
+        import pyarrow
+        verify_type(result, pyarrow.Array, "pyarrow.Array")
+        if len(result) != batch.num_rows:
+            raise rows_mismatch(len(result), batch.num_rows, "arrow_udf")
         return plain(result.cast(arrow_type(data_type)))
     return array_of_pandas(result, data_type, batch.num_rows)
+
+
+def rows_of_list(lists, index):
+    """The rows of one group as a record batch: the structs of a list."""
+    import pyarrow
+    start, end = (lists.offsets[index].as_py(), lists.offsets[index + 1].as_py()) if lists[index].is_valid else (0, 0)
+    rows = lists.values.slice(start, end - start)
+    return pyarrow.RecordBatch.from_arrays(rows.flatten(), names=[field.name for field in rows.type])
+
+
+def aggregate(function, kind, lists, data_type):
+    """One value for each list of arguments: structs whose fields are the arguments, =name for named ones."""
+    import pandas
+    import pyarrow
+    lists = plain(lists)
+    wanted, arrays = arrow_type(data_type), []
+    for index in range(len(lists)):
+        group = rows_of_list(lists, index)
+        columns = group.columns if kind in AGGREGATE_ARROW else [series_of(column) for column in group.columns]
+        if kind in AGGREGATE_ITERATOR:
+            value = function(iter([columns[0] if len(columns) == 1 else tuple(columns)]))
+        else:
+            named = {name[1:]: column for name, column in zip(group.schema.names, columns) if name.startswith("=")}
+            value = function(*[column for name, column in zip(group.schema.names, columns) if not name.startswith("=")], **named)
+        if kind in AGGREGATE_ARROW:
+            arrays.append(pyarrow.array([value.as_py() if isinstance(value, pyarrow.Scalar) else value], wanted))
+        else:
+            arrays.append(array_of_pandas(pandas.Series([value]), data_type, 1))
+    return pyarrow.concat_arrays(arrays) if arrays else pyarrow.array([], wanted)
 
 
 def stream_of(batches, schema):
@@ -223,6 +414,67 @@ def evaluate(head, payload):
     arrays = [evaluate_call(call, batch, rows) for call in head["calls"]]
     result = pyarrow.RecordBatch.from_arrays(arrays, [f"_{index}" for index in range(len(arrays))])
     return stream_of([result], result.schema)
+
+
+def map_rows(function, kind, schema, table, row_max):
+    import pandas
+    import pyarrow
+    batches = table.combine_chunks().to_batches(max_chunksize=row_max)
+    if kind == MAP_PANDAS:
+        for frame in verified_iterator(function(frame_of(batch) for batch in batches), pandas.DataFrame, "pandas.DataFrame"):
+            yield batch_of_frame(frame, schema, True)
+    else:
+        for batch in verified_iterator(function(iter(batches)), pyarrow.RecordBatch, "pyarrow.RecordBatch"):
+            yield batch_of_arrow(batch, schema, False)
+
+
+def map_group(function, kind, schema, key, groups, row_max):
+    """What the function gives for one group (two of a cogroup), as record batches."""
+    import pandas
+    import pyarrow
+    pandas_kind = kind in (GROUP_PANDAS, COGROUP_PANDAS, GROUP_PANDAS_ITERATOR)
+    if kind in (GROUP_PANDAS_ITERATOR, GROUP_ARROW_ITERATOR):
+        batches = pyarrow.Table.from_batches(groups).to_batches(max_chunksize=row_max)
+        values = [(frame_of(batch) for batch in batches) if pandas_kind else iter(batches)]
+    else:
+        values = [frame_of(group) if pandas_kind else pyarrow.Table.from_batches([group]) for group in groups]
+    wants_key = len(inspect.getfullargspec(function).args) > len(groups)
+    result = function(*([key()] if wants_key else []), *values)
+    if kind == GROUP_PANDAS_ITERATOR:
+        for frame in verified_iterator(result, pandas.DataFrame, "pandas.DataFrame"):
+            yield batch_of_frame(frame, schema)
+    elif kind == GROUP_ARROW_ITERATOR:
+        for batch in verified_iterator(result, pyarrow.RecordBatch, "pyarrow.RecordBatch"):
+            yield batch_of_arrow(batch, schema, True)
+    elif pandas_kind:
+        yield batch_of_frame(verify_type(result, pandas.DataFrame, "pandas.DataFrame"), schema)
+    else:
+        table = verify_type(result, pyarrow.Table, "pyarrow.Table")
+        yield from (batch_of_arrow(batch, schema, True) for batch in table.to_batches() or [table.schema.empty_table()])
+
+
+def map_groups(function, kind, schema, table, key_count, row_max):
+    for batch in table.to_batches():
+        keys, lists = batch.columns[:key_count], batch.columns[key_count:]
+        for index in range(batch.num_rows):
+            def key(index=index):
+                if kind in (GROUP_ARROW, GROUP_ARROW_ITERATOR, COGROUP_ARROW):
+                    return tuple(column[index] for column in keys)
+                return tuple(series_of(column.slice(index, 1))[0] for column in keys)
+            yield from map_group(function, kind, schema, key, [rows_of_list(column, index) for column in lists], row_max)
+
+
+def map_request(head, payload):
+    import pyarrow
+    function, schema = functions.get(head["function"])
+    table = pyarrow.ipc.open_stream(payload).read_all()
+    row_max = head["rows"] if head["rows"] > 0 else None
+    results = map_rows(function, head["kind"], schema, table, row_max) if head["kind"] in (MAP_PANDAS, MAP_ARROW) \
+        else map_groups(function, head["kind"], schema, table, head["keys"], row_max)
+    arrow_schema = pyarrow.schema([(field.name, arrow_type(field.dataType)) for field in schema.fields])
+    rows = pyarrow.Table.from_batches([pyarrow.RecordBatch.from_arrays(batch.columns, schema=arrow_schema) for batch in results],
+                                      schema=arrow_schema)
+    return stream_of(rows.combine_chunks().to_batches(max_chunksize=BATCH_ROWS), arrow_schema)
 
 
 def foreach(head, payload):
@@ -258,7 +510,7 @@ def foreach_batch(head, payload):
     return b""
 
 
-REQUESTS = {"evaluate": evaluate, "foreach": foreach, "foreachBatch": foreach_batch}
+REQUESTS = {"evaluate": evaluate, "map": map_request, "foreach": foreach, "foreachBatch": foreach_batch}
 
 
 def describe(failure):
@@ -295,7 +547,7 @@ def main():
         if head is None:
             return
         if head["do"] == "define":
-            functions.define(head["function"], payload)
+            functions.define(head["function"], head["about"], payload)
             continue
         try:
             answer, result = {}, REQUESTS[head["do"]](head, payload)

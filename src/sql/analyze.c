@@ -542,6 +542,10 @@ static const struct relation *analyze_kind(struct analyzer *analyzer, const stru
     case RELATION_DESCRIBE:
     case RELATION_SUMMARY:
         return analyze_statistics(analyzer, relation);
+    case RELATION_MAP_PARTITIONS:
+        return analyze_map_partitions(analyzer, relation_map_partitions_of(relation));
+    case RELATION_MAP_GROUPS:
+        return analyze_map_groups(analyzer, relation_map_groups_of(relation));
     case RELATION_UNPIVOT:
         return analyze_unpivot(analyzer, relation_unpivot_of(relation));
     default:

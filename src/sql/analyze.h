@@ -117,6 +117,17 @@ const struct relation *make_aggregate_select(struct analyzer *analyzer, const st
 bool extract_generators(struct analyzer *analyzer, const struct relation **input, struct expression_list *columns);
 /* Calls of Python functions become python_eval relations. Over a whole analyzed plan. */
 const struct relation *extract_python(struct analyzer *analyzer, const struct relation *relation);
+/* ---- analyze_python_map.c ---- */
+const struct relation *analyze_map_partitions(
+    struct analyzer *analyzer, const struct relation_map_partitions *partitions);
+const struct relation *analyze_map_groups(struct analyzer *analyzer, const struct relation_map_groups *groups);
+/* A call of an aggregate function of the program, with resolved arguments. */
+const struct expression *python_aggregate(
+    struct analyzer *analyzer, const struct scope *scope, const struct expression_python_udf *resolved);
+/* What python_aggregate made, or NULL; and that function over a window of its argument. */
+const struct expression_python_udf *python_aggregate_of(const struct expression *expression);
+const struct expression *python_over_window(
+    struct analyzer *analyzer, const struct expression *aggregate, const struct expression_window *window);
 bool extract_windows(struct analyzer *analyzer, const struct relation **input, struct expression_list *columns);
 /* Scalar, EXISTS and IN subqueries inside the expressions become joins below. */
 bool lower_subqueries(

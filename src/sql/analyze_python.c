@@ -100,6 +100,8 @@ static const struct relation *make_python_eval(struct python_extraction *extract
 /* Takes one layer of calls out of the relation's expressions; the same relation when there was none. */
 static const struct relation *extract_layer(struct analyzer *analyzer, const struct relation *relation) {
     struct python_extraction extraction = {.analyzer = analyzer, .relation = relation};
+    if (relation->node.tag == RELATION_PYTHON_MAP)
+        return relation;
     struct relation *changed =
         (struct relation *)(uintptr_t)node_map(analyzer->arena, &relation->node, extract, &extraction);
     if (changed != NULL && !extraction.failed && extraction.functions.count > 0) {

@@ -155,6 +155,20 @@ static void print_unresolved(struct buffer *out, const struct relation *relation
     }
 }
 
+static void print_functions(struct buffer *out, const struct relation *relation) {
+    if (relation->node.tag == RELATION_PYTHON_EVAL) {
+        buffer_append_text(out, "ArrowEvalPython ");
+        expressions(out, relation_python_eval_of(relation)->functions);
+    } else if (relation->node.tag == RELATION_WINDOWS) {
+        buffer_append_text(out, "Window ");
+        expressions(out, relation_windows_of(relation)->functions);
+    } else {
+        buffer_append_text(out, "PythonMap ");
+        pretty_plan(relation_python_map_of(relation)->function, out);
+        attributes(out, relation->output, relation->output_count);
+    }
+}
+
 static void print_relation(struct tree *tree, const struct relation *relation) {
     struct buffer *out = tree->out;
     bool physical = tree->physical;
@@ -227,12 +241,9 @@ static void print_relation(struct tree *tree, const struct relation *relation) {
         break;
     }
     case RELATION_PYTHON_EVAL:
-        buffer_append_text(out, "ArrowEvalPython ");
-        expressions(out, relation_python_eval_of(relation)->functions);
-        break;
+    case RELATION_PYTHON_MAP:
     case RELATION_WINDOWS:
-        buffer_append_text(out, "Window ");
-        expressions(out, relation_windows_of(relation)->functions);
+        print_functions(out, relation);
         break;
     case RELATION_SAMPLE:
         buffer_printf(out, "Sample %g, %g, %s, %lld", relation_sample_of(relation)->lower,

@@ -438,6 +438,13 @@ static const struct relation *prune(
         want_list(&below, relation_python_eval_of(relation)->functions);
         return prune_wider(optimizer, relation, relation_python_eval_of(relation)->input,
             offsetof(struct relation_python_eval, input), &below);
+    case RELATION_PYTHON_MAP: {
+        struct relation_python_map *copy = (struct relation_python_map *)clone_relation(optimizer, relation);
+        want_expression(&below, copy->function);
+        copy->input = prune(optimizer, copy->input, &below);
+        VECTOR_FREE(&below.ids);
+        return &copy->base;
+    }
     case RELATION_WINDOWS:
         want_same(&below, wanted);
         want_list(&below, relation_windows_of(relation)->functions);

@@ -321,6 +321,7 @@ static const struct relation *push(
     case RELATION_GENERATE:
     case RELATION_WINDOWS:
     case RELATION_PYTHON_EVAL:
+    case RELATION_PYTHON_MAP:
     case RELATION_DEDUPLICATE: {
         /* Not through; what is below still gets its own filters moved. */
         static const size_t offsets[NODE_TAG_COUNT] = {[RELATION_LIMIT] = offsetof(struct relation_limit, input),
@@ -330,6 +331,7 @@ static const struct relation *push(
             [RELATION_GENERATE] = offsetof(struct relation_generate, input),
             [RELATION_WINDOWS] = offsetof(struct relation_windows, input),
             [RELATION_PYTHON_EVAL] = offsetof(struct relation_python_eval, input),
+            [RELATION_PYTHON_MAP] = offsetof(struct relation_python_map, input),
             [RELATION_DEDUPLICATE] = offsetof(struct relation_deduplicate, input)};
         const struct relation *inner = below(optimizer, input, offsets[input->node.tag], (struct expression_list){0});
         return new_filter(optimizer, inner, join_conjuncts(optimizer, conditions));

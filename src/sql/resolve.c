@@ -89,6 +89,9 @@ static const struct expression *resolve_window(
         return NULL;
     if (written->upper != NULL && (window->upper = resolve(analyzer, scope, written->upper)) == NULL)
         return NULL;
+    const struct expression *python = python_aggregate_of(window->function) == NULL ? NULL : window->function;
+    if (python != NULL)
+        window->function = python_aggregate_of(python)->arguments.items[0];
     bool aggregate = window->function->node.tag == EXPRESSION_AGGREGATE_CALL;
     bool call = window->function->node.tag == EXPRESSION_CALL &&
                 expression_call_of(window->function)->function->kind == FUNCTION_WINDOW;
@@ -109,7 +112,7 @@ static const struct expression *resolve_window(
     }
     window->base.type = window->function->type;
     window->base.nullable = window->function->nullable;
-    return &window->base;
+    return python != NULL ? python_over_window(analyzer, python, window) : &window->base;
 }
 
 /* TIMESTAMP '…' in the session's time zone. */
@@ -222,11 +225,15 @@ static const struct expression *resolve_python(
     struct expression_python_udf *function =
         (struct expression_python_udf *)node_clone(analyzer->arena, &written->base.node);
     const struct expression **items = arena_allocate(analyzer->arena, written->arguments.count * sizeof *items);
+    bool aggregate = python_is_aggregate(written);
+    struct scope inner = *scope;
+    inner.in_aggregate = scope->in_aggregate || (aggregate && !scope->in_window);
+    inner.in_window = scope->in_window && !aggregate;
     for (size_t i = 0; i < written->arguments.count; i++) {
         const struct expression *argument = written->arguments.items[i];
         bool named = argument->node.tag == EXPRESSION_NAMED_ARGUMENT;
         const struct expression *value =
-            resolve(analyzer, scope, named ? expression_named_argument_of(argument)->value : argument);
+            resolve(analyzer, &inner, named ? expression_named_argument_of(argument)->value : argument);
         if (value == NULL)
             return NULL;
         items[i] = value;
@@ -242,7 +249,7 @@ static const struct expression *resolve_python(
     function->arguments = (struct expression_list){items, written->arguments.count};
     function->base.type = written->result;
     function->base.nullable = true;
-    return &function->base;
+    return aggregate ? python_aggregate(analyzer, scope, function) : &function->base;
 }
 
 static const struct expression *refuse(struct analyzer *analyzer, const struct expression *expression) {
@@ -421,8 +428,7 @@ const struct expression *name_expression(
     struct analyzer *analyzer, const struct expression *written, const struct expression *resolved) {
     if (resolved->node.tag == EXPRESSION_ALIAS || resolved->node.tag == EXPRESSION_COLUMN)
         return resolved;
-    if (resolved->node.tag == EXPRESSION_CALL &&
-        expression_call_of(resolved)->function->id == FUNCTION_TIME_WINDOW)
+    if (resolved->node.tag == EXPRESSION_CALL && expression_call_of(resolved)->function->id == FUNCTION_TIME_WINDOW)
         return make_alias(analyzer, resolved, BYTES("window"));
     if (resolved->node.tag == EXPRESSION_OUTER)
         return make_alias(analyzer, resolved, expression_column_of(expression_outer_of(resolved)->child)->name);

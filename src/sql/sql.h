@@ -78,6 +78,8 @@ const struct relation *sql_optimize(
     struct sql_session *session, struct arena *arena, const struct relation *relation, struct sql_error *error);
 /* The output as a STRUCT type; field names as users see them. `relation` is analyzed. */
 const struct type *relation_schema(struct arena *arena, const struct relation *relation);
+/* Whether a function of the program makes one value of many rows (pandas_udf of a scalar from series). */
+bool python_is_aggregate(const struct expression_python_udf *function);
 bool relation_is_streaming(const struct relation *relation);
 /* What withWatermark left on a column, or on a window made of it; false: nothing. */
 bool attribute_event_time(const struct attribute *attribute, int64_t *delay_ms);

@@ -42,7 +42,8 @@ static enum walk count_node(const struct node *node, void *context) {
     if (!is_streaming((const struct relation *)node)) {
         return WALK_PRUNE;
     }
-    check->aggregates += node->tag == RELATION_AGGREGATE;
+    check->aggregates +=
+        node->tag == RELATION_AGGREGATE && !relation_aggregate_of((const struct relation *)node)->stateless;
     check->others += node->tag == RELATION_DEDUPLICATE;
     if (node->tag == RELATION_JOIN) {
         const struct relation_join *join = (const struct relation_join *)node;
@@ -203,6 +204,21 @@ static bool check_join(struct plan_check *check, const struct relation_join *joi
     }
 }
 
+static bool check_python(struct plan_check *check, const struct relation_python_eval *eval) {
+    for (size_t i = 0; i < eval->functions.count; i++) {
+        if (python_is_aggregate(expression_python_udf_of(eval->functions.items[i]))) {
+            return refuse(check, "Streaming aggregation doesn't support group aggregate pandas UDF");
+        }
+    }
+    return true;
+}
+
+static bool check_cogroup(struct plan_check *check, const struct relation_python_map *map) {
+    const struct expression_python_udf *function = expression_python_udf_of(map->function);
+    return (int32_t)function->arguments.count <= map->key_count + 1 || map->key_count == 0 ||
+           not_yet(check, "cogroup() of a stream", "Use a join.");
+}
+
 static enum walk check_node(const struct node *node, void *context) {
     struct plan_check *check = context;
     const struct relation *relation = (const struct relation *)node;
@@ -212,7 +228,13 @@ static enum walk check_node(const struct node *node, void *context) {
     bool good = true;
     switch (node->tag) {
     case RELATION_AGGREGATE:
-        good = check_aggregate(check, relation_aggregate_of(relation));
+        good = relation_aggregate_of(relation)->stateless || check_aggregate(check, relation_aggregate_of(relation));
+        break;
+    case RELATION_PYTHON_EVAL:
+        good = check_python(check, relation_python_eval_of(relation));
+        break;
+    case RELATION_PYTHON_MAP:
+        good = check_cogroup(check, relation_python_map_of(relation));
         break;
     case RELATION_SORT:
         good = check_sort(check, relation_sort_of(relation));

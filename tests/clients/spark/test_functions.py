@@ -180,10 +180,142 @@ def test_functions_in_a_streaming_query(raudal, environment, tmp_path):
     assert printed == "['n0', 'n1', 'n10']\n"
 
 
+MANY_ROWS = """
+    import pandas as pd
+    import pyarrow as pa
+    from pyspark.sql import Window
+    df = spark.createDataFrame([(1, 1.0, "a"), (1, 2.0, "b"), (2, 3.0, "c"), (2, 5.0, None), (2, 10.0, "e"), (None, 7.0, "f")], "id long, v double, s string")
+    def show(frame):
+        print(*sorted("/".join(str(value) for value in row) for row in frame.collect()))
+    def double(frames):
+        for frame in frames:
+            frame["v"] = frame["v"] * 2
+            yield frame
+    show(df.mapInPandas(double, df.schema))
+    show(df.mapInArrow(lambda batches: (batch.select([1]) if hasattr(batch, "select") else batch for batch in batches), "v double"))
+    show(df.groupby("id").applyInPandas(lambda frame: frame.assign(v=frame.v - frame.v.min())[["id", "v"]], "id long, v double"))
+    show(df.groupby("id", df.v > 2).applyInPandas(lambda key, frame: pd.DataFrame([key + (len(frame),)]), "id long, big boolean, n long"))
+    other = spark.createDataFrame([(1, "x"), (3, "y")], "id long, w string")
+    both = df.groupby("id").cogroup(other.groupby("id"))
+    show(both.applyInPandas(lambda key, l, r: pd.DataFrame({"k": [str(key[0])], "l": [len(l)], "r": [",".join(r.w)]}), "k string, l int, r string"))
+    @pandas_udf("double")
+    def mean_of(v: pd.Series) -> float:
+        return v.mean()
+    show(df.groupby("id").agg(mean_of("v")))
+    print(df.agg(mean_of("v")).columns, df.groupBy().agg(mean_of(df.v + 1).alias("m")).collect())
+    window = Window.partitionBy("id").orderBy("v")
+    show(df.select("id", mean_of("v").over(window.rowsBetween(-1, 0))))
+    spark.udf.register("mean_sql", mean_of)
+    df.createOrReplaceTempView("t")
+    show(spark.sql("SELECT id, mean_sql(v) FROM t GROUP BY id"))
+    def wrong(name, frame):
+        try:
+            frame.collect()
+        except Exception as failure:
+            print(name, type(failure).__name__, [word for word in ("iterator of pandas.DataFrame, but is int", "Missing: id", "id", "pandas.DataFrame") if word in str(failure)][0])
+    wrong(1, df.mapInPandas(lambda frames: 3, "id long"))
+    wrong(2, df.mapInPandas(lambda frames: (pd.DataFrame({"x": [1]}) for _ in frames), "id long"))
+    wrong(3, df.groupby("id").applyInPandas(lambda frame: 3, "id2 long"))
+"""
+MANY_ROWS_ANSWERS = """1/2.0/a 1/4.0/b 2/10.0/None 2/20.0/e 2/6.0/c None/14.0/f
+1.0 10.0 2.0 3.0 5.0 7.0
+1/0.0 1/1.0 2/0.0 2/2.0 2/7.0 None/0.0
+1/False/2 2/True/3 None/True/1
+1/2/x 2/3/ 3/0/y nan/1/
+1/1.5 2/6.0 None/7.0
+['mean_of(v)'] [Row(m=5.666666666666667)]
+1/1.0 1/1.5 2/3.0 2/4.0 2/7.5 None/7.0
+1/1.5 2/6.0 None/7.0
+1 PythonException iterator of pandas.DataFrame, but is int
+2 PythonException Missing: id
+3 PythonException pandas.DataFrame
+"""
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_functions_over_partitions_groups_and_windows(raudal, environment, tmp_path, version):
+    """The answers are real Spark's."""
+    assert run(raudal, environment, version, tmp_path, MANY_ROWS) == MANY_ROWS_ANSWERS
+
+
+ARROW = """
+    import pyarrow as pa
+    import pyarrow.compute
+    from typing import Iterator
+    df = spark.createDataFrame([(1, 1.0), (1, 2.0), (2, 3.0)], "id long, v double")
+    other = spark.createDataFrame([(1, "x"), (3, "y")], "id long, w string")
+    counts = lambda key, table: pa.table({"id": [key[0].as_py()], "n": [table.num_rows]})
+    print(sorted(df.groupby("id").applyInArrow(counts, "id long, n long").collect()))
+    sizes = lambda l, r: pa.table({"l": [l.num_rows], "r": [r.num_rows]})
+    print(sorted(df.groupby("id").cogroup(other.groupby("id")).applyInArrow(sizes, "l long, r long").collect()))
+    @arrow_udf("double")
+    def plus(v: pa.Array) -> pa.Array:
+        return pa.compute.add(v, 1)
+    @arrow_udf("double")
+    def total(v: pa.Array) -> float:
+        return pa.compute.sum(v)
+    @arrow_udf("double")
+    def times(parts: Iterator[pa.Array]) -> Iterator[pa.Array]:
+        for part in parts:
+            yield pa.compute.multiply(part, 10)
+    print(df.select(plus("v"), times("v")).collect())
+    print(df.groupBy("id").agg(total("v")).orderBy("id").collect())
+    try:
+        df.groupby("id").applyInArrow(lambda table: pa.table({"id": ["a"]}), "id long").collect()
+    except Exception as failure:
+        print(type(failure).__name__, "(expected int64, actual string)" in str(failure))
+"""
+ARROW_ANSWERS = """[Row(id=1, n=2), Row(id=2, n=1)]
+[Row(l=0, r=1), Row(l=1, r=0), Row(l=2, r=1)]
+[Row(plus(v)=2.0, times(v)=10.0), Row(plus(v)=3.0, times(v)=20.0), Row(plus(v)=4.0, times(v)=30.0)]
+[Row(id=1, total(v)=3.0), Row(id=2, total(v)=3.0)]
+PythonException True
+"""
+
+
+@pytest.mark.parametrize("version", ["course", *(pytest.param(version, marks=pytest.mark.long) for version in ("spark-4_3", "spark-client-4_1"))])
+def test_functions_over_arrow(raudal, environment, tmp_path, version):
+    assert run(raudal, environment, version, tmp_path, ARROW) == ARROW_ANSWERS
+
+
+def test_functions_over_partitions_and_groups_of_a_stream(raudal, environment, tmp_path):
+    printed = run(raudal, environment, "course", tmp_path, """
+        import pandas as pd
+        stream = spark.readStream.format("rate-micro-batch").option("rowsPerBatch", 10).option("numPartitions", 2).load()
+        mapped = stream.mapInPandas(lambda frames: (frame[["value"]] for frame in frames), "value long")
+        groups = mapped.groupBy((mapped.value % 2).alias("odd")).applyInPandas(
+            lambda key, frame: pd.DataFrame([(key[0], len(frame), frame.value.sum())]), "odd long, n long, total long")
+        query = groups.writeStream.format("memory").queryName("groups").start()
+        while spark.table("groups").count() < 4:
+            time.sleep(0.1)
+        query.stop()
+        print(sorted(tuple(row) for row in spark.table("groups").collect())[:2])
+        """)
+    assert printed == "[(0, 5, 20), (0, 5, 70)]\n"
+
+
+def test_a_function_of_another_python_is_not_run(raudal, environment, tmp_path):
+    printed = run(raudal, environment, "course", tmp_path, """
+        from pyspark.sql.connect import expressions
+        made = expressions.PythonUDF.__init__
+        def older(self, *arguments, **named):
+            made(self, *arguments, **named)
+            self._python_ver = "3.7"
+        expressions.PythonUDF.__init__ = older
+        try:
+            spark.range(3).select(udf(lambda x: x, "long")("id")).collect()
+        except Exception as failure:
+            print(type(failure).__name__, failure)
+        """)
+    assert printed.startswith("PythonException") and "[PYTHON_VERSION_MISMATCH] Python in worker has different version: 3." in printed
+    assert "than that in driver: 3.7, PySpark cannot run with different minor versions." in printed
+
+
 def test_what_is_not_served_is_refused_by_name(raudal, environment, tmp_path):
     printed = run(raudal, environment, "course", tmp_path, """
         try:
-            spark.range(3).mapInPandas(lambda frames: frames, "id long").collect()
+            stream = spark.readStream.format("rate").load()
+            stream.groupBy("value").applyInPandasWithState(lambda *parts: [], "a int", "b int", "append", "NoTimeout").columns
         except Exception as failure:
             print(failure)
         left, right = spark.range(2), spark.range(2).withColumnRenamed("id", "n")
@@ -192,4 +324,4 @@ def test_what_is_not_served_is_refused_by_name(raudal, environment, tmp_path):
         except Exception as failure:
             print(failure)
         """)
-    assert "mapInPandas" in printed and "UNSUPPORTED_FEATURE.PYTHON_UDF_IN_ON_CLAUSE" in printed
+    assert "applyInPandasWithState" in printed and "UNSUPPORTED_FEATURE.PYTHON_UDF_IN_ON_CLAUSE" in printed
