@@ -184,7 +184,8 @@ MANY_ROWS = """
     import pandas as pd
     import pyarrow as pa
     from pyspark.sql import Window
-    df = spark.createDataFrame([(1, 1.0, "a"), (1, 2.0, "b"), (2, 3.0, "c"), (2, 5.0, None), (2, 10.0, "e"), (None, 7.0, "f")], "id long, v double, s string")
+    values = [(1, 1.0, "a"), (1, 2.0, "b"), (2, 3.0, "c"), (2, 5.0, None), (2, 10.0, "e"), (None, 7.0, "f")]
+    df = spark.createDataFrame(values, "id long, v double, s string")
     def show(frame):
         print(*sorted("/".join(str(value) for value in row) for row in frame.collect()))
     def double(frames):
@@ -212,7 +213,8 @@ MANY_ROWS = """
         try:
             frame.collect()
         except Exception as failure:
-            print(name, type(failure).__name__, [word for word in ("iterator of pandas.DataFrame, but is int", "Missing: id", "id", "pandas.DataFrame") if word in str(failure)][0])
+            known = ("iterator of pandas.DataFrame, but is int", "Missing: id", "pandas.DataFrame")
+            print(name, type(failure).__name__, [word for word in known if word in str(failure)][0])
     wrong(1, df.mapInPandas(lambda frames: 3, "id long"))
     wrong(2, df.mapInPandas(lambda frames: (pd.DataFrame({"x": [1]}) for _ in frames), "id long"))
     wrong(3, df.groupby("id").applyInPandas(lambda frame: 3, "id2 long"))
