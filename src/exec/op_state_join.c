@@ -126,10 +126,8 @@ static bool is_behind_row(const struct type *type) {
 }
 
 /* The image of (key fields…, index) from that of the key: one word more, so what lies behind moves by eight bytes. */
-static struct bytes index_key(const struct state_join *join, struct bytes key, int64_t index, struct buffer *out) {
+static void write_index_key(const struct state_join *join, struct bytes key, int64_t index, uint8_t *to) {
     size_t count = join->key_count, fixed = 8 + count * 8;
-    buffer_clear(out);
-    uint8_t *to = buffer_extend(out, key.size + 8);
     memcpy(to, key.data, fixed);
     for (size_t i = 0; i < count; i++) {
         uint64_t word = load_le64(to + 8 + i * 8);
@@ -139,7 +137,50 @@ static struct bytes index_key(const struct state_join *join, struct bytes key, i
     }
     store_le64(to + fixed, (uint64_t)index);
     memcpy(to + fixed + 8, key.data + fixed, key.size - fixed);
-    return buffer_view(out);
+}
+
+/* And back: the key of what write_index_key made. */
+static void write_key(const struct state_join *join, struct bytes indexed, uint8_t *to) {
+    size_t count = join->key_count, fixed = 8 + count * 8;
+    memcpy(to, indexed.data, fixed);
+    for (size_t i = 0; i < count; i++) {
+        uint64_t word = load_le64(to + 8 + i * 8);
+        if (is_behind_row(join->key_type->fields[i].type) && word != 0) {
+            store_le64(to + 8 + i * 8, word - ((uint64_t)8 << 32));
+        }
+    }
+    memcpy(to + fixed, indexed.data + fixed + 8, indexed.size - fixed - 8);
+}
+
+/* Images of keys, with indexes or without, gathered to be looked up together. */
+struct gathered_keys {
+    struct buffer bytes;
+    VECTOR(uint64_t) ends;
+    struct row_images images; /* after gathered_keys_end */
+};
+
+static uint8_t *gathered_keys_extend(struct gathered_keys *keys, size_t size) {
+    if (keys->ends.count == 0) {
+        VECTOR_PUSH(&keys->ends, 0);
+    }
+    uint8_t *place = buffer_extend(&keys->bytes, size);
+    VECTOR_PUSH(&keys->ends, keys->bytes.size);
+    return place;
+}
+
+static void add_index_key(const struct state_join *join, struct gathered_keys *keys, struct bytes key, int64_t index) {
+    write_index_key(join, key, index, gathered_keys_extend(keys, key.size + 8));
+}
+
+static const struct row_images *gathered_keys_end(struct gathered_keys *keys) {
+    size_t count = keys->ends.count == 0 ? 0 : keys->ends.count - 1;
+    keys->images = (struct row_images){keys->bytes.data, keys->ends.items, count};
+    return &keys->images;
+}
+
+static void gathered_keys_free(struct gathered_keys *keys) {
+    buffer_free(&keys->bytes);
+    VECTOR_FREE(&keys->ends);
 }
 
 static struct state_table *counts_of(const struct side *side, size_t partition) {
@@ -149,18 +190,14 @@ static struct state_table *values_of(const struct side *side, size_t partition) 
     return &side->values->tables[partition];
 }
 
-static int64_t count_of(const struct side *side, size_t partition, struct bytes key) {
-    const struct state_table *table = counts_of(side, partition);
-    uint32_t entry = state_table_find(table, key);
+static int64_t count_at(const struct state_table *table, uint32_t entry) {
     return entry == UINT32_MAX || !table->entries[entry].present
                ? 0
                : row_image_word(state_entry_value(&table->entries[entry]), 1, 0);
 }
 
-static void set_count(const struct side *side, size_t partition, struct bytes key, int64_t count) {
-    struct state_table *table = counts_of(side, partition);
+static void set_count(struct state_table *table, uint32_t entry, int64_t count) {
     uint8_t image[16] = {0};
-    uint32_t entry = state_table_add(table, key);
     store_le64(image + 8, (uint64_t)count);
     if (count > 0) {
         state_table_put(table, entry, bytes_make(image, sizeof image));
@@ -292,19 +329,28 @@ static void end_meeting(struct meeting *meeting) {
 static void find_pairs(struct op_run *run, int s, struct meeting *meeting) {
     const struct state_join *join = (const struct state_join *)run->operator;
     const struct side *other = &join->sides[1 - s];
-    struct buffer key = {0};
-    for (size_t i = 0; i < meeting->rows->row_count; i++) {
-        struct bytes image = row_images_at(&meeting->images, i);
-        int64_t count = count_of(other, run->source_partition, image);
+    const struct state_table *counts = counts_of(other, run->source_partition);
+    size_t row_count = meeting->rows->row_count, pair_count = 0;
+    struct gathered_keys keys = {0};
+    uint32_t *entries = ARENA_ARRAY(&meeting->arena, uint32_t, row_count + 1);
+    state_table_find_all(counts, &meeting->images, entries);
+    for (size_t i = 0; i < row_count; i++) {
+        int64_t count = count_at(counts, entries[i]);
         for (int64_t n = 0; n < count; n++) {
-            uint32_t entry = state_table_find(values_of(other, run->source_partition), index_key(join, image, n, &key));
-            if (entry != UINT32_MAX) {
-                VECTOR_PUSH(&meeting->mine, (uint32_t)i);
-                VECTOR_PUSH(&meeting->theirs, entry);
-            }
+            add_index_key(join, &keys, row_images_at(&meeting->images, i), n);
+            VECTOR_PUSH(&meeting->mine, (uint32_t)i);
         }
     }
-    buffer_free(&key);
+    uint32_t *found = ARENA_ARRAY(&meeting->arena, uint32_t, meeting->mine.count + 1);
+    state_table_find_all(values_of(other, run->source_partition), gathered_keys_end(&keys), found);
+    for (size_t i = 0; i < meeting->mine.count; i++) {
+        if (found[i] != UINT32_MAX) {
+            meeting->mine.items[pair_count++] = meeting->mine.items[i];
+            VECTOR_PUSH(&meeting->theirs, found[i]);
+        }
+    }
+    meeting->mine.count = pair_count;
+    gathered_keys_free(&keys);
 }
 
 /* The pairs as a batch, left columns first; NULL when the state does not hold such rows. */
@@ -400,18 +446,12 @@ static bool join_pairs(struct op_run *run, int s, struct meeting *meeting) {
     return true;
 }
 
-/* Keeps the rows for partners to come. */
-static void keep_rows(struct op_run *run, int s, const struct meeting *meeting) {
-    const struct state_join *join = (const struct state_join *)run->operator;
-    const struct side *side = &join->sides[s];
-    size_t count = meeting->rows->row_count, partition = run->source_partition;
-    struct arena arena = {0};
-    struct buffer key = {0};
-    struct row_images images;
-    struct column **columns = ARENA_ARRAY(&arena, struct column *, side->column_count + 1);
-    struct column *marks = column_create(&arena, type_simple(TYPE_BOOLEAN), count);
-    int64_t updated = 0;
-    bool second = s == (join->type == JOIN_LEFT_SEMI ? LEFT : RIGHT);
+/* The images of the rows with their marks. */
+static void encode_rows(
+    const struct side *side, const struct meeting *meeting, struct arena *arena, struct row_images *images) {
+    size_t count = meeting->rows->row_count;
+    struct column **columns = ARENA_ARRAY(arena, struct column *, side->column_count + 1);
+    struct column *marks = column_create(arena, type_simple(TYPE_BOOLEAN), count);
     for (size_t i = 0; i < side->column_count; i++) {
         columns[i] = meeting->rows->columns[i];
     }
@@ -419,25 +459,61 @@ static void keep_rows(struct op_run *run, int s, const struct meeting *meeting) 
         COLUMN_VALUES(marks, uint8_t)[i] = meeting->matched[i];
     }
     columns[side->column_count] = marks;
-    row_images_encode(&arena, columns, side->column_count + 1, count, &images);
-    for (size_t i = 0; i < count; i++) {
-        struct bytes own = row_images_at(&meeting->images, i), row = row_images_at(&images, i);
+    row_images_encode(arena, columns, side->column_count + 1, count, images);
+}
+
+/* Lists the rows that partners may still come for, and their keys. */
+static size_t list_kept(const struct state_join *join, int s, const struct meeting *meeting,
+    const struct row_images *rows, uint32_t *kept, struct row_images *keys, struct arena *arena) {
+    const struct side *side = &join->sides[s];
+    bool second = s == (join->type == JOIN_LEFT_SEMI ? LEFT : RIGHT);
+    size_t count = 0;
+    uint64_t size = 0;
+    *keys = (struct row_images){arena_allocate(arena, (size_t)meeting->images.offsets[rows->row_count] + 1),
+        ARENA_ARRAY(arena, uint64_t, rows->row_count + 1), 0};
+    for (size_t i = 0; i < rows->row_count; i++) {
+        struct bytes own = row_images_at(&meeting->images, i), row = row_images_at(rows, i);
         bool unmatched_outer = side->outer && !meeting->matched[i];
         bool came_out = join->type == JOIN_LEFT_SEMI && s == LEFT && meeting->matched[i];
         /* Rows of the side that goes first meet the other side's rows of this batch, even when they are over already.
          */
         bool over = second && !unmatched_outer && is_passed(join, side, own, row, side->column_count + 1);
-        if (came_out || over) {
-            continue;
+        if (!came_out && !over) {
+            memcpy(keys->bytes + size, own.data, own.size);
+            size += own.size;
+            kept[count++] = (uint32_t)i;
+            keys->offsets[count] = size;
         }
-        int64_t number = count_of(side, partition, own);
-        struct state_table *values = values_of(side, partition);
-        state_table_put(values, state_table_add(values, index_key(join, own, number, &key)), row);
-        set_count(side, partition, own, number + 1);
-        updated++;
     }
-    __atomic_fetch_add(&join->state->rows_updated, updated, __ATOMIC_RELAXED);
-    buffer_free(&key);
+    keys->row_count = count;
+    return count;
+}
+
+/* Keeps the rows for partners to come. */
+static void keep_rows(struct op_run *run, int s, const struct meeting *meeting) {
+    const struct state_join *join = (const struct state_join *)run->operator;
+    const struct side *side = &join->sides[s];
+    struct state_table *counts = counts_of(side, run->source_partition),
+                       *values = values_of(side, run->source_partition);
+    struct arena arena = {0};
+    struct gathered_keys indexed = {0};
+    struct row_images rows, keys;
+    uint32_t *kept = ARENA_ARRAY(&arena, uint32_t, meeting->rows->row_count + 1),
+             *entries = ARENA_ARRAY(&arena, uint32_t, meeting->rows->row_count + 1);
+    encode_rows(side, meeting, &arena, &rows);
+    size_t count = list_kept(join, s, meeting, &rows, kept, &keys, &arena);
+    state_table_add_all(counts, &keys, entries);
+    for (size_t i = 0; i < count; i++) {
+        int64_t number = count_at(counts, entries[i]);
+        add_index_key(join, &indexed, row_images_at(&keys, i), number);
+        set_count(counts, entries[i], number + 1);
+    }
+    state_table_add_all(values, gathered_keys_end(&indexed), entries);
+    for (size_t i = 0; i < count; i++) {
+        state_table_put(values, entries[i], row_images_at(&rows, kept[i]));
+    }
+    __atomic_fetch_add(&join->state->rows_updated, (int64_t)count, __ATOMIC_RELAXED);
+    gathered_keys_free(&indexed);
     arena_destroy(&arena);
 }
 
@@ -469,19 +545,21 @@ static bool meet_side(struct op_run *run, int s) {
 
 struct forgotten {
     struct arena arena;
+    VECTOR(uint32_t) keys;     /* entries of the counts whose rows are looked at */
     VECTOR(struct bytes) rows; /* without a partner, of an outer side */
     int64_t count;
 };
 
-/* Takes the rows of one key that are over; the last one moves into a gap. */
-static void forget_key(struct op_run *run, const struct side *side, struct bytes key, struct forgotten *forgotten) {
+/* Takes the rows of one key that are over, of its `count` rows in `entries`; the last one moves into a gap. */
+static void forget_key(struct op_run *run, const struct side *side, uint32_t counted, uint32_t *entries, int64_t count,
+    struct forgotten *forgotten) {
     const struct state_join *join = (const struct state_join *)run->operator;
-    size_t partition = run->source_partition;
-    struct state_table *values = values_of(side, partition);
-    struct buffer name = {0};
-    int64_t count = count_of(side, partition, key), before = count;
+    struct state_table *values = values_of(side, run->source_partition),
+                       *counts = counts_of(side, run->source_partition);
+    struct bytes key = state_entry_key(&counts->entries[counted]);
+    int64_t before = count;
     for (int64_t i = 0; i < count;) {
-        uint32_t entry = state_table_find(values, index_key(join, key, i, &name));
+        uint32_t entry = entries[i];
         if (entry == UINT32_MAX) {
             break; /* not as it was written: left as it is */
         }
@@ -493,32 +571,99 @@ static void forget_key(struct op_run *run, const struct side *side, struct bytes
         if (side->outer && !is_marked(side, &values->entries[entry])) {
             VECTOR_PUSH(&forgotten->rows, arena_copy(&forgotten->arena, row));
         }
-        uint32_t last = state_table_find(values, index_key(join, key, --count, &name));
+        uint32_t last = entries[--count];
         if (last != entry && last != UINT32_MAX) {
-            struct bytes moved = arena_copy(&forgotten->arena, state_entry_value(&values->entries[last]));
-            state_table_put(values, entry, moved);
+            state_table_put(values, entry, state_entry_value(&values->entries[last]));
         }
         state_table_remove(values, last == UINT32_MAX ? entry : last);
         forgotten->count++;
     }
     if (count != before) {
-        set_count(side, partition, key, count);
+        set_count(counts, counted, count);
     }
-    buffer_free(&name);
+}
+
+/* Looks the rows of the listed keys up and takes those that are over, some thousand keys at a time. */
+static void forget_keys(struct op_run *run, const struct side *side, struct forgotten *forgotten) {
+    enum { TOGETHER = 4096 };
+    const struct state_join *join = (const struct state_join *)run->operator;
+    struct state_table *counts = counts_of(side, run->source_partition);
+    for (size_t from = 0; from < forgotten->keys.count; from += TOGETHER) {
+        size_t end = from + TOGETHER < forgotten->keys.count ? from + TOGETHER : forgotten->keys.count;
+        struct gathered_keys keys = {0};
+        for (size_t i = from; i < end; i++) {
+            uint32_t counted = forgotten->keys.items[i];
+            for (int64_t n = 0; n < count_at(counts, counted); n++) {
+                add_index_key(join, &keys, state_entry_key(&counts->entries[counted]), n);
+            }
+        }
+        const struct row_images *images = gathered_keys_end(&keys);
+        uint32_t *entries = calloc(images->row_count + 1, sizeof *entries);
+        ASSERT(entries != NULL);
+        state_table_find_all(values_of(side, run->source_partition), images, entries);
+        for (size_t i = from, at = 0; i < end; i++) {
+            uint32_t counted = forgotten->keys.items[i];
+            int64_t count = count_at(counts, counted);
+            forget_key(run, side, counted, entries + at, count, forgotten);
+            at += (size_t)count;
+        }
+        free(entries);
+        gathered_keys_free(&keys);
+    }
+}
+
+/* Lists the keys that are over. */
+static void list_passed_keys(const struct state_join *join, const struct side *side, const struct state_table *counts,
+    struct forgotten *forgotten) {
+    for (size_t i = 0; i < counts->entry_count; i++) {
+        const struct state_entry *entry = &counts->entries[i];
+        if (entry->data != NULL && entry->present &&
+            is_passed(join, side, state_entry_key(entry), BYTES_NULL, side->column_count + 1)) {
+            VECTOR_PUSH(&forgotten->keys, (uint32_t)i);
+        }
+    }
+}
+
+/* Lists the keys with rows that are over, each once. */
+static void list_keys_of_passed_rows(const struct state_join *join, const struct side *side,
+    const struct state_table *values, struct state_table *counts, struct forgotten *forgotten) {
+    struct gathered_keys keys = {0};
+    for (size_t i = 0; i < values->entry_count; i++) {
+        const struct state_entry *entry = &values->entries[i];
+        if (entry->data != NULL && entry->present && entry->key_size >= 16 + join->key_count * 8 &&
+            is_passed(join, side, BYTES_NULL, state_entry_value(entry), side->column_count + 1)) {
+            write_key(join, state_entry_key(entry), gathered_keys_extend(&keys, entry->key_size - 8));
+        }
+    }
+    const struct row_images *images = gathered_keys_end(&keys);
+    uint32_t *entries = calloc(images->row_count + 1, sizeof *entries);
+    ASSERT(entries != NULL);
+    state_table_find_all(counts, images, entries);
+    for (size_t i = 0; i < images->row_count; i++) {
+        if (entries[i] != UINT32_MAX && counts->entries[entries[i]].mark == 0) {
+            counts->entries[entries[i]].mark = 1;
+            VECTOR_PUSH(&forgotten->keys, entries[i]);
+        }
+    }
+    for (size_t i = 0; i < forgotten->keys.count; i++) {
+        counts->entries[forgotten->keys.items[i]].mark = 0;
+    }
+    free(entries);
+    gathered_keys_free(&keys);
 }
 
 static bool forget_side(struct op_run *run, int s) {
     const struct state_join *join = (const struct state_join *)run->operator;
     const struct side *side = &join->sides[s];
-    const struct state_table *counts = counts_of(side, run->source_partition);
+    struct state_table *counts = counts_of(side, run->source_partition);
     struct forgotten forgotten = {0};
     bool good = true;
-    for (size_t i = 0; i < counts->entry_count && side->limit.by != JOIN_KEEPS_ALL; i++) {
-        const struct state_entry *entry = &counts->entries[i];
-        if (entry->data != NULL && entry->present) {
-            forget_key(run, side, arena_copy(&forgotten.arena, state_entry_key(entry)), &forgotten);
-        }
+    if (side->limit.by == JOIN_FORGETS_BY_KEY) {
+        list_passed_keys(join, side, counts, &forgotten);
+    } else if (side->limit.by == JOIN_FORGETS_BY_VALUE) {
+        list_keys_of_passed_rows(join, side, values_of(side, run->source_partition), counts, &forgotten);
     }
+    forget_keys(run, side, &forgotten);
     if (forgotten.rows.count > 0) {
         struct column **columns = ARENA_ARRAY(&forgotten.arena, struct column *, side->column_count + 1);
         good = row_images_decode(
@@ -529,6 +674,7 @@ static bool forget_side(struct op_run *run, int s) {
         }
     }
     __atomic_fetch_add(&join->state->rows_removed, forgotten.count, __ATOMIC_RELAXED);
+    VECTOR_FREE(&forgotten.keys);
     VECTOR_FREE(&forgotten.rows);
     arena_destroy(&forgotten.arena);
     return good;

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include "base/map.h"
 
-enum { BLOCK_SIZE_MIN = 16 << 10, BLOCK_SIZE_MAX = 1 << 20, ROOM_MAX = 256, PREFETCHED = 32 };
+enum { BLOCK_SIZE_MIN = 16 << 10, BLOCK_SIZE_MAX = 1 << 20, ROOM_MAX = 256, PREFETCHED = 64 };
 
 struct state_block {
     struct state_block *next;
@@ -92,12 +92,23 @@ static void reserve_slot(struct state_table *table) {
     }
 }
 
+/* Images are whole words. */
+static bool same_key(const struct state_entry *entry, struct bytes key) {
+    if (entry->key_size != key.size || key.size % 8 != 0) {
+        return bytes_equal(state_entry_key(entry), key);
+    }
+    uint64_t different = 0;
+    for (size_t i = 0; i < key.size; i += 8) {
+        different |= load_le64(entry->data + i) ^ load_le64(key.data + i);
+    }
+    return different == 0;
+}
+
 static uint32_t find_slot(const struct state_table *table, struct bytes key, uint32_t hash, size_t *slot) {
     size_t mask = table->slot_count - 1, at = hash & mask;
     while (table->slots[at] != 0) {
         if (slot_hash(table->slots[at]) == hash) {
-            const struct state_entry *entry = &table->entries[slot_entry(table->slots[at])];
-            if (entry->key_size == key.size && memcmp(entry->data, key.data, key.size) == 0) {
+            if (same_key(&table->entries[slot_entry(table->slots[at])], key)) {
                 break;
             }
         }
@@ -164,22 +175,48 @@ uint32_t state_table_add(struct state_table *table, struct bytes key) {
     return add_hashed(table, key, hash_key(key));
 }
 
+/* The first entry with that hash, mostly the one that is looked for; UINT32_MAX: none. */
+static uint32_t find_hash(const struct state_table *table, uint32_t hash) {
+    size_t mask = table->slot_count - 1, at = hash & mask;
+    while (table->slots[at] != 0 && slot_hash(table->slots[at]) != hash) {
+        at = (at + 1) & mask;
+    }
+    return slot_entry(table->slots[at]);
+}
+
 /* Fetches what looking for these hashes will read: slots, then the entries that they name, then those' bytes. */
 static void prefetch(const struct state_table *table, const uint32_t *hashes, size_t count) {
     size_t mask = table->slot_count - 1;
+    uint32_t entries[PREFETCHED];
     for (size_t i = 0; i < count; i++) {
         __builtin_prefetch(&table->slots[hashes[i] & mask]);
     }
     for (size_t i = 0; i < count; i++) {
-        uint64_t slot = table->slots[hashes[i] & mask];
-        if (slot != 0 && slot_hash(slot) == hashes[i]) {
-            __builtin_prefetch(&table->entries[slot_entry(slot)]);
+        entries[i] = find_hash(table, hashes[i]);
+        if (entries[i] != UINT32_MAX) {
+            __builtin_prefetch(&table->entries[entries[i]]);
         }
     }
     for (size_t i = 0; i < count; i++) {
-        uint64_t slot = table->slots[hashes[i] & mask];
-        if (slot != 0 && slot_hash(slot) == hashes[i]) {
-            __builtin_prefetch(table->entries[slot_entry(slot)].data);
+        if (entries[i] != UINT32_MAX) {
+            __builtin_prefetch(table->entries[entries[i]].data);
+        }
+    }
+}
+
+void state_table_find_all(const struct state_table *table, const struct row_images *keys, uint32_t *entries) {
+    uint32_t hashes[PREFETCHED];
+    for (size_t from = 0; from < keys->row_count; from += PREFETCHED) {
+        size_t count = keys->row_count - from < PREFETCHED ? keys->row_count - from : PREFETCHED, slot;
+        for (size_t i = 0; i < count; i++) {
+            hashes[i] = hash_key(row_images_at(keys, from + i));
+            entries[from + i] = UINT32_MAX;
+        }
+        if (table->slot_count > 0) {
+            prefetch(table, hashes, count);
+        }
+        for (size_t i = 0; i < count && table->slot_count > 0; i++) {
+            entries[from + i] = find_slot(table, row_images_at(keys, from + i), hashes[i], &slot);
         }
     }
 }
@@ -250,21 +287,66 @@ static void pack(struct state_table *table) {
     free_blocks(old);
 }
 
+/* All slots anew, for the entries that are present. */
+static void rebuild_slots(struct state_table *table) {
+    size_t count = 64;
+    while (table->live_count * 2 > count) {
+        count *= 2;
+    }
+    free(table->slots);
+    table->slot_count = count;
+    table->slots = calloc(count, sizeof *table->slots);
+    ASSERT(table->slots != NULL);
+    for (size_t i = 0; i < table->entry_count; i++) {
+        const struct state_entry *entry = &table->entries[i];
+        if (entry->data != NULL) {
+            size_t at = entry->hash & (count - 1);
+            while (table->slots[at] != 0) {
+                at = (at + 1) & (count - 1);
+            }
+            table->slots[at] = (uint64_t)entry->hash << 32 | (i + 1);
+        }
+    }
+}
+
+/* The slot that names the entry becomes free. */
+static void free_slot_of(struct state_table *table, uint32_t number) {
+    size_t mask = table->slot_count - 1, at = table->entries[number].hash & mask;
+    while (slot_entry(table->slots[at]) != number) {
+        at = (at + 1) & mask;
+    }
+    free_slot(table, at);
+}
+
+static void prefetch_removed(const struct state_table *table, size_t from) {
+    enum { AHEAD = 16 };
+    if (from + AHEAD < table->changed.count) {
+        const struct state_entry *entry = &table->entries[table->changed.items[from + AHEAD]];
+        __builtin_prefetch(&table->slots[entry->hash & (table->slot_count - 1)]);
+    }
+}
+
 void state_table_end_batch(struct state_table *table) {
+    size_t used = table->entry_count - table->unused.count;
+    bool rebuilds = used > 1024 && used - table->live_count > used / 3;
     for (size_t i = 0; i < table->changed.count; i++) {
         uint32_t number = table->changed.items[i];
         struct state_entry *entry = &table->entries[number];
         entry->changed = false;
         if (!entry->present) {
-            size_t slot;
-            find_slot(table, state_entry_key(entry), entry->hash, &slot);
-            free_slot(table, slot);
+            if (!rebuilds) {
+                prefetch_removed(table, i);
+                free_slot_of(table, number);
+            }
             table->dead_size += entry->key_size + entry->room;
             *entry = (struct state_entry){0};
             VECTOR_PUSH(&table->unused, number);
         }
     }
     table->changed.count = 0;
+    if (rebuilds) {
+        rebuild_slots(table);
+    }
     if (table->dead_size > BLOCK_SIZE_MIN && table->dead_size * 2 > table->block_size) {
         pack(table);
     }

@@ -49,7 +49,8 @@ void state_table_free(struct state_table *table);
 uint32_t state_table_find(const struct state_table *table, struct bytes key);
 /* The same; a key that is not there gets an entry that is not present. */
 uint32_t state_table_add(struct state_table *table, struct bytes key);
-/* state_table_add for all keys. */
+/* state_table_find and state_table_add for all keys. */
+void state_table_find_all(const struct state_table *table, const struct row_images *keys, uint32_t *entries);
 void state_table_add_all(struct state_table *table, const struct row_images *keys, uint32_t *entries);
 /* Sets the value of an entry and notes the change. The value may be one of the table's own. */
 void state_table_put(struct state_table *table, uint32_t entry, struct bytes value);
