@@ -135,6 +135,7 @@ static void fill_start(struct starting *starting, const struct relation *plan) {
     start->plan = plan;
     start->configuration_count = session_all_settings(starting->session, arena, &settings);
     start->configuration = settings;
+    start->batch_interval = session_default(starting->session, "raudal.stream.minBatchInterval");
     start->exactly_once = session_default(starting->session, "raudal.stream.kafka.exactlyOnce");
     start->name =
         message->query_name == NULL || message->query_name[0] == 0 ? BYTES_NULL : bytes_from_text(message->query_name);

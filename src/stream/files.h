@@ -27,13 +27,19 @@ struct data_files { /* in the arena */
 bool data_files_find(struct store *store, struct arena *arena, char *const *paths, size_t path_count,
     const struct format_options *options, struct data_files *files, struct error *error);
 
+/* The values of a file's key=value directories below one of the paths; false with an error when their keys are not
+ * these names. */
+bool data_file_take_partitions(struct arena *arena, char *const *paths, size_t path_count, const struct bytes *names,
+    size_t name_count, struct data_file *file, struct error *error);
+
 /* What a source of files reads from, and the same source over given files (closed by its class). */
 struct file_view {
     struct store *store;
     char *const *paths;
     size_t path_count;
     const struct format_options *options;
-    size_t partition_count; /* columns from key=value directories */
+    const struct bytes *partition_names; /* columns from key=value directories */
+    size_t partition_count;
 };
 void file_source_view(struct source *source, struct file_view *view);
 struct source *file_source_of(struct source *source, const struct data_files *files);

@@ -86,6 +86,41 @@ static bool take_partitions(struct finder *finder, const char *root, struct data
                        file->path);
 }
 
+/* The directory that a path given by the program stands for: of a glob as many components of the file as it has. */
+static bool root_of(struct arena *arena, const char *path, const char *file, char **root) {
+    if (!is_glob(path)) {
+        size_t size = strlen(path);
+        size -= size > 0 && path[size - 1] == '/';
+        *root = arena_text(arena, bytes_make(path, size));
+        return strncmp(file, path, size) == 0 && (file[size] == '/' || size == 0);
+    }
+    size_t components = 0, size = 0;
+    for (const char *at = path; *at != 0; at++) {
+        components += *at == '/' && at[1] != 0 && at[1] != '/';
+    }
+    for (; file[size] != 0 && (file[size] != '/' || components > 0); size++) {
+        components -= file[size] == '/';
+    }
+    *root = arena_text(arena, bytes_make(file, size));
+    return file[size] == '/';
+}
+
+bool data_file_take_partitions(struct arena *arena, char *const *paths, size_t path_count, const struct bytes *names,
+    size_t name_count, struct data_file *file, struct error *error) {
+    struct data_files files = {
+        .count = 2, .partition_names = (struct bytes *)(uintptr_t)names, .partition_count = name_count};
+    struct finder finder = {.arena = arena, .files = &files, .error = error};
+    char *root = store_path_parent(arena, file->path);
+    for (size_t i = 0; i < path_count; i++) {
+        char *candidate;
+        if (root_of(arena, paths[i], file->path, &candidate)) {
+            root = candidate;
+            break;
+        }
+    }
+    return take_partitions(&finder, root, file);
+}
+
 static bool add_file(struct finder *finder, const char *root, char *path, int64_t size, int64_t modified_ms) {
     if (finder->glob_filter.data != NULL &&
         fnmatch(arena_text(finder->arena, finder->glob_filter), store_path_name(path), 0) != 0) {

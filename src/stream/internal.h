@@ -18,7 +18,8 @@ enum {
     IDLE_EVENT_MS = 10000,
     SYNC_EVERY_MS = 2000,
     ENDED_MAX = 100,
-    SHUFFLE_PARTITIONS_DEFAULT = 200
+    SHUFFLE_PARTITIONS_DEFAULT = 200,
+    BATCH_INTERVAL_MS = 100
 };
 
 /* Someone who waits for a query, or for any of a session. */
@@ -81,7 +82,9 @@ struct query_source {
     struct buffer start; /* where the batch at hand begins: the end of the last one */
     struct buffer end;   /* where it ends */
     struct buffer latest;
-    struct buffer available; /* availableNow: where the query ends; size 0: not asked yet */
+    struct buffer syncing, safe; /* up to here the outputs are being synced, are on the disk */
+    struct buffer to_clean;      /* the source may clear away what is before this; of the disk pool while planning */
+    struct buffer available;     /* availableNow: where the query ends; size 0: not asked yet */
     struct source *batch;
     int64_t rows;
     int64_t wait_ms; /* its limits say to wait for more, so long at most; 0: they do not */
@@ -115,6 +118,8 @@ struct stream_query {
     struct query_source *sources;
     size_t source_count;
     int64_t interval_ms;
+    int64_t batch_interval_ms; /* raudal.stream.minBatchInterval, of a default trigger into files; 0: none */
+    int64_t batch_started_ns;
 
     /* event time and state */
     enum exec_mode mode;
@@ -175,7 +180,7 @@ struct stream_query {
     /* what is to reach the disk */
     VECTOR(char *) unsynced;
     struct buffer synced_end;
-    bool syncing;
+    bool syncing, sync_failed;
 };
 
 /* query.c */

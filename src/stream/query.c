@@ -57,18 +57,7 @@ void stream_query_release(struct stream_query *query) {
 
 /* ---- waking ---- */
 
-static void handle_wake(void *argument) {
-    struct stream_query *query = argument;
-    __atomic_store_n(&query->woken, 0, __ATOMIC_RELEASE);
-    if (query->state == QUERY_WAITING) {
-        if (query->start.trigger == STREAM_TRIGGER_DEFAULT) {
-            query_run(query);
-        }
-    } else {
-        query->rerun = true;
-    }
-    stream_query_release(query);
-}
+static void handle_wake(void *argument);
 
 void query_woken(void *argument) {
     struct stream_query *query = argument;
@@ -87,6 +76,29 @@ static void run_after(struct stream_query *query, int64_t delay_ms) {
         query->timer = world_timer_create(query->manager->options.loop, timer_fired, query);
     }
     world_timer_start(query->timer, delay_ms < 0 ? 0 : delay_ms, 0);
+}
+
+/* The next trigger: at once, or when raudal.stream.minBatchInterval is over. */
+static void run_next(struct stream_query *query) {
+    int64_t since = since_ms(query, query->batch_started_ns);
+    if (query->batch_interval_ms > since && query->batch_started_ns > 0 && query->batch_id > query->recover_until) {
+        run_after(query, query->batch_interval_ms - since);
+    } else {
+        query_run(query);
+    }
+}
+
+static void handle_wake(void *argument) {
+    struct stream_query *query = argument;
+    __atomic_store_n(&query->woken, 0, __ATOMIC_RELEASE);
+    if (query->state == QUERY_WAITING) {
+        if (query->start.trigger == STREAM_TRIGGER_DEFAULT) {
+            run_next(query);
+        }
+    } else {
+        query->rerun = true;
+    }
+    stream_query_release(query);
 }
 
 /* ---- planning (disk pool) ---- */
@@ -373,6 +385,7 @@ static void batch_planned(void *argument) {
         }
         return;
     }
+    query->batch_started_ns = query->trigger_start_ns;
     query_set_status(query, "Processing new data", true, true);
     if (query->skip_execution) {
         service_log_write(query->manager->options.service_log, LOG_INFO, "MicroBatchExecution",
@@ -437,6 +450,9 @@ static void batch_committed(void *argument) {
     query_note_bad_record(query);
     for (size_t i = 0; i < query->source_count; i++) {
         copy_buffer(&query->sources[i].start, &query->sources[i].end);
+        if (query->temporary_checkpoint) { /* nobody goes on from it: there is nothing to wait for */
+            copy_buffer(&query->sources[i].safe, &query->sources[i].end);
+        }
     }
     lag_show(query);
     schedule_sync(query);
@@ -451,7 +467,7 @@ static void batch_committed(void *argument) {
     } else if (query->start.trigger == STREAM_TRIGGER_PROCESSING_TIME && query->interval_ms > 0) {
         wait_for_more(query);
     } else {
-        query_run(query);
+        run_next(query);
     }
 }
 
@@ -477,6 +493,13 @@ static void find_next_recovery(struct stream_query *query) {
 
 static void plan_work(void *argument) {
     struct stream_query *query = argument;
+    for (size_t i = 0; i < query->source_count; i++) {
+        struct query_source *source = &query->sources[i];
+        if (source->to_clean.size > 0 && source->reading->class->clean != NULL) {
+            source->reading->class->clean(source->reading, buffer_view(&source->to_clean));
+        }
+        buffer_clear(&source->to_clean);
+    }
     if (query->batch_id <= query->recover_until) {
         find_next_recovery(query);
     }
@@ -504,6 +527,13 @@ void query_run(struct stream_query *query) {
     query->trigger_start_ms = world_wall_ms(query->manager->options.world);
     query->is_trigger_active = true;
     lag_begin_batch(query);
+    for (size_t i = 0; i < query->source_count; i++) {
+        struct query_source *source = &query->sources[i];
+        if (source->safe.size > 0) {
+            copy_buffer(&source->to_clean, &source->safe);
+            buffer_clear(&source->safe);
+        }
+    }
     LIST_FOR_EACH(node, &query->waiting) {
         CONTAINER_OF(node, struct waiting, node)->planned = true;
     }
@@ -570,8 +600,8 @@ static void free_sources(struct stream_query *query) {
         if (source->reading != NULL) {
             source->reading->class->close(source->reading);
         }
-        struct buffer *buffers[] = {
-            &source->start, &source->end, &source->latest, &source->available, &source->description};
+        struct buffer *buffers[] = {&source->start, &source->end, &source->latest, &source->available,
+            &source->description, &source->syncing, &source->safe, &source->to_clean};
         for (size_t j = 0; j < ARRAY_COUNT(buffers); j++) {
             buffer_free(buffers[j]);
         }
@@ -665,6 +695,9 @@ struct sync_job {
 static void sync_ended(void *argument) {
     struct stream_query *query = argument;
     query->syncing = false;
+    for (size_t i = 0; i < query->source_count && !query->sync_failed; i++) {
+        copy_buffer(&query->sources[i].safe, &query->sources[i].syncing);
+    }
     if (query->state == QUERY_ENDED) {
         query_end(query);
     } else if (query->unsynced.count > 0) {
@@ -676,7 +709,9 @@ static void sync_ended(void *argument) {
 static void sync_files(void *argument) {
     struct sync_job *job = argument;
     struct error problem = {0};
-    if (!store_sync_files(job->query->manager->options.store, (const char *const *)job->paths, job->count, &problem)) {
+    job->query->sync_failed =
+        !store_sync_files(job->query->manager->options.store, (const char *const *)job->paths, job->count, &problem);
+    if (job->query->sync_failed) {
         service_log_write(job->query->manager->options.service_log, LOG_WARN, "MicroBatchExecution",
             "Syncing failed: %s", problem.message);
     }
@@ -709,6 +744,7 @@ static void sync_fired(void *argument) {
     query->syncing = true;
     for (size_t i = 0; i < query->source_count; i++) {
         struct stream_reading *reading = query->sources[i].reading;
+        copy_buffer(&query->sources[i].syncing, &query->sources[i].start);
         if (reading->class->sync != NULL) {
             reading->class->sync(reading, buffer_view(&query->sources[i].start), log_synced, job);
         } else {

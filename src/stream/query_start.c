@@ -371,6 +371,23 @@ static bool whole_setting(
                error, arena_text(error->arena, text), quote_config(error->arena, name), "int");
 }
 
+/* A batch into files makes files: with the default trigger one begins at most so often. */
+static bool read_batch_interval(struct stream_query *query, struct sql_error *error) {
+    struct bytes text = setting(query, "raudal.stream.minBatchInterval");
+    if (text.size == 0 && query->start.batch_interval != NULL) {
+        text = bytes_from_text(query->start.batch_interval);
+    }
+    query->batch_interval_ms = BATCH_INTERVAL_MS;
+    if (text.size > 0 && (!bytes_to_int64(text, &query->batch_interval_ms) || query->batch_interval_ms < 0)) {
+        return raise_invalid_conf_value_type_mismatch(
+            error, arena_text(error->arena, text), quote_config(error->arena, "raudal.stream.minBatchInterval"), "int");
+    }
+    if (query->sink_class != &file_sink_class || query->start.trigger != STREAM_TRIGGER_DEFAULT) {
+        query->batch_interval_ms = 0;
+    }
+    return true;
+}
+
 /* What the checkpoint was begun with holds for its life; a new one has as many state partitions as there are slots,
  * unless the program said how many. */
 static bool read_settings(struct stream_query *query, struct sql_error *error) {
@@ -386,7 +403,8 @@ static bool read_settings(struct stream_query *query, struct sql_error *error) {
     query->watermark_is_maximum = bytes_equal_ignore_case(policy, BYTES("max"));
     query->state_files.store = query->checkpoint.store;
     query->state_files.checkpoint = query->checkpoint.location;
-    bool good = whole_setting(query, "spark.sql.shuffle.partitions", standard, &query->state_partitions, error) &&
+    bool good = read_batch_interval(query, error) &&
+                whole_setting(query, "spark.sql.shuffle.partitions", standard, &query->state_partitions, error) &&
                 whole_setting(query, "spark.sql.streaming.stateStore.minDeltasForSnapshot", 10,
                     &query->state_files.deltas_per_snapshot, error) &&
                 whole_setting(query, "spark.sql.streaming.minBatchesToRetain", BATCHES_RETAINED,

@@ -60,6 +60,9 @@ struct stream_source_class {
      * read_now: this run did; wait_ms: its limits say to wait so long (see limit). Loop. May be NULL. */
     void (*reasons)(struct stream_reading *reading, struct bytes start, const char *read_before, bool read_now,
         int64_t wait_ms, struct stream_reasons *reasons);
+    /* What lies before `end` was read and its outputs are on the disk: the source may clear it away. Disk pool, as
+     * latest. May be NULL. */
+    void (*clean)(struct stream_reading *reading, struct bytes end);
     /* Adds what lies behind `position`. Any thread that may look at a page of a file. May be NULL. */
     void (*lag)(struct stream_reading *reading, struct bytes position, struct stream_lag *lag);
     /* Shows `position` to the system that it is a position in, under the query's name; an empty one: it is not shown

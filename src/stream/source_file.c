@@ -474,8 +474,8 @@ FILE_SOURCE_CLASS(text_source_class, "text");
 
 void file_source_view(struct source *base, struct file_view *view) {
     struct file_source *source = (struct file_source *)base;
-    *view = (struct file_view){
-        source->store, source->paths, source->path_count, &source->options, source->files.partition_count};
+    *view = (struct file_view){source->store, source->paths, source->path_count, &source->options,
+        source->files.partition_names, source->files.partition_count};
 }
 
 struct source *file_source_of(struct source *base, const struct data_files *files) {

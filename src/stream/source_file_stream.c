@@ -28,7 +28,9 @@ struct file_reading {
     struct map seen; /* paths */
     VECTOR(struct noted_file) noted;
     int64_t files_max, bytes_max, age_max_ms, newest_ms;
-    bool latest_first, once, available_now, listed;
+    char *archive;   /* cleanSource=archive: canonical path of sourceArchiveDir */
+    int64_t cleaned; /* notes up to this one are cleared away */
+    bool name_only, cleans, latest_first, once, available_now, listed;
     struct arena arena;
     struct data_files waiting; /* availableNow: what there was at the beginning, not taken yet */
 };
@@ -44,7 +46,6 @@ static bool whole_option(const struct file_view *view, const char *name, int64_t
 }
 
 static bool read_options(struct file_reading *reading, const struct file_view *view, struct sql_error *error) {
-    static const struct { const char *name, *only; } fixed[] = {{"cleanSource", "off"}, {"fileNameOnly", "false"}};
     struct bytes age = format_option_get(view->options, "maxFileAge");
     int64_t months, microseconds;
     reading->files_max = reading->bytes_max = INT64_MAX;
@@ -57,14 +58,11 @@ static bool read_options(struct file_reading *reading, const struct file_view *v
         return raise_invalid_data_source_option(
             error, "Options 'maxFilesPerTrigger' and 'maxBytesPerTrigger' can't be both set at the same time");
     }
-    for (size_t i = 0; i < ARRAY_COUNT(fixed); i++) {
-        struct bytes value = format_option_get(view->options, fixed[i].name);
-        if (value.data != NULL && !bytes_equal_ignore_case(value, bytes_from_text(fixed[i].only))) {
-            return raise_unsupported_feature_not_in_this_program(error,
-                arena_printf(error->arena, "Option %s=%.*s of file streams", fixed[i].name, BYTES_ARGS(value)),
-                "Leave the option out.");
-        }
+    int64_t ignored;
+    if (!whole_option(view, "maxCachedFiles", &ignored, error)) {
+        return false;
     }
+    reading->name_only = bytes_equal_ignore_case(format_option_get(view->options, "fileNameOnly"), BYTES("true"));
     if (age.data != NULL && (!sql_parse_interval(age, &months, &microseconds) || months != 0)) {
         return raise_cannot_parse_interval(error, quote_text(error->arena, age));
     }
@@ -76,11 +74,67 @@ static bool read_options(struct file_reading *reading, const struct file_view *v
     return true;
 }
 
+/* cleanSource: off, delete, or archive into sourceArchiveDir. */
+static bool read_clean_options(struct file_reading *reading, const struct file_view *view, struct sql_error *error) {
+    struct bytes mode = format_option_get(view->options, "cleanSource");
+    struct bytes folder = format_option_get(view->options, "sourceArchiveDir");
+    struct error problem = {0};
+    bool archives = bytes_equal_ignore_case(mode, BYTES("archive"));
+    reading->cleans = archives || bytes_equal_ignore_case(mode, BYTES("delete"));
+    if (mode.data != NULL && !reading->cleans && !bytes_equal_ignore_case(mode, BYTES("off"))) {
+        return raise_invalid_data_source_option(error,
+            arena_printf(error->arena, "Invalid mode for clean source option %.*s. Must be one of archive,delete,off",
+                BYTES_ARGS(mode)));
+    }
+    if (archives && folder.data == NULL) {
+        return raise_invalid_data_source_option(error, "Archive mode must be used with 'sourceArchiveDir' option.");
+    }
+    if (!archives) {
+        return true;
+    }
+    reading->archive =
+        store_resolve(reading->store, &reading->arena, arena_text(&reading->arena, folder), NULL, &problem);
+    if (reading->archive == NULL) {
+        return sql_error_from(error, &problem);
+    }
+    for (size_t i = 0; i < view->path_count; i++) {
+        bool machine = strncmp(view->paths[i], "file:", 5) == 0,
+             to_machine = strncmp(reading->archive, "file:", 5) == 0;
+        size_t size = strcspn(view->paths[i], "*?[{");
+        while (size > 1 && (view->paths[i][size] != '/' && view->paths[i][size] != 0)) {
+            size--;
+        }
+        size -= size > 1 && view->paths[i][size - 1] == '/';
+        if (machine != to_machine) {
+            return raise_invalid_data_source_option(error,
+                arena_printf(error->arena,
+                    "Base archive path is located on a different file system than the source files. source path: %s / "
+                    "base archive path: %s",
+                    view->paths[i], reading->archive));
+        }
+        if (strncmp(reading->archive, view->paths[i], size) == 0 &&
+            (reading->archive[size] == '/' || reading->archive[size] == 0)) {
+            return raise_invalid_data_source_option(error,
+                arena_printf(error->arena,
+                    "Base archive path cannot be set to the path where archived path can possibly match with source "
+                    "pattern. Ensure the base archive path doesn't match with source pattern in depth, where the depth "
+                    "is minimum of depth on both paths. source path: %s / base archive path: %s",
+                    view->paths[i], reading->archive));
+        }
+    }
+    return true;
+}
+
 /* ---- the notes ---- */
+
+/* What makes a file another one: its path, or with fileNameOnly its name. */
+static const char *key_of(const struct file_reading *reading, const char *path) {
+    return reading->name_only ? store_path_name(path) : path;
+}
 
 static void note(struct file_reading *reading, const char *path, int64_t modified_ms, int64_t number) {
     VECTOR_PUSH(&reading->noted, ((struct noted_file){strdup(path), modified_ms, number}));
-    map_set_text(&reading->seen, path, reading);
+    map_set_text(&reading->seen, key_of(reading, path), reading);
     reading->newest_ms = modified_ms > reading->newest_ms ? modified_ms : reading->newest_ms;
 }
 
@@ -226,7 +280,7 @@ static bool take_files(struct file_reading *reading, const struct data_files *fi
                          : reading->newest_ms - reading->age_max_ms;
     for (size_t i = 0; i < files->count && taken < reading->files_max; i++) {
         const struct data_file *file = &files->items[reading->latest_first ? files->count - 1 - i : i];
-        if (map_get_text(&reading->seen, file->path) != NULL || file->modified_ms < oldest) {
+        if (map_get_text(&reading->seen, key_of(reading, file->path)) != NULL || file->modified_ms < oldest) {
             continue;
         }
         if (taken > 0 && bytes + file->size > reading->bytes_max) {
@@ -283,6 +337,8 @@ static struct source *file_batch(
         raise_streaming_checkpoint_invalid(error, reading->log, "an offset of files is not {\"logOffset\":n}");
         return NULL;
     }
+    struct file_view view;
+    file_source_view(base->source, &view);
     files.items = ARENA_ARRAY(&arena, struct data_file, reading->noted.count + 1);
     bool good = true;
     for (size_t i = 0; i < reading->noted.count && good; i++) {
@@ -294,12 +350,47 @@ static struct source *file_batch(
         }
         good = store_stat(reading->store, file->path, &stat, &problem) ||
                raise_failed_read_file_no_hint(error, file->path, problem.message);
-        files.items[files.count++] =
-            (struct data_file){.path = file->path, .size = stat.size, .modified_ms = file->modified_ms};
+        struct data_file *taken = &files.items[files.count++];
+        *taken = (struct data_file){.path = file->path, .size = stat.size, .modified_ms = file->modified_ms};
+        good = good && (view.partition_count == 0 ||
+                           data_file_take_partitions(&arena, view.paths, view.path_count, view.partition_names,
+                               view.partition_count, taken, &problem) ||
+                           sql_error_from(error, &problem));
     }
     struct source *source = good ? file_source_of(base->source, &files) : NULL;
     arena_destroy(&arena);
     return source;
+}
+
+/* Files that were read and whose outputs are safe go away, or into the archive below their own paths. What cannot be
+ * moved stays, as in Spark. */
+static void file_clean(struct stream_reading *base, struct bytes end) {
+    struct file_reading *reading = (struct file_reading *)base;
+    struct arena arena = {0};
+    struct error ignored = {0};
+    int64_t to;
+    if (!reading->cleans || !parse_offset(end, &to) || to <= reading->cleaned) {
+        return;
+    }
+    for (size_t i = 0; i < reading->noted.count; i++) {
+        const struct noted_file *file = &reading->noted.items[i];
+        if (file->number <= reading->cleaned || file->number > to) {
+            continue;
+        }
+        if (reading->archive == NULL) {
+            (void)store_delete(reading->store, file->path, false, &ignored);
+            continue;
+        }
+        const char *path = strncmp(file->path, "file:", 5) == 0 ? file->path + 5 : file->path;
+        char *target = arena_printf(&arena, "%s%s", reading->archive, path);
+        char *parent = store_path_parent(&arena, target);
+        if (store_exists(reading->store, file->path) &&
+            (store_exists(reading->store, parent) || store_mkdirs(reading->store, parent, NULL, &ignored))) {
+            (void)store_rename(reading->store, file->path, target, false, &ignored);
+        }
+    }
+    reading->cleaned = to;
+    arena_destroy(&arena);
 }
 
 /* ---- a reading ---- */
@@ -322,18 +413,13 @@ static struct stream_reading *file_reading_open(
     struct file_view view;
     ASSERT(reading != NULL);
     file_source_view(source, &view);
-    if (view.partition_count > 0) {
-        raise_unsupported_feature_not_in_this_program(error, "readStream from directories named key=value",
-            "Read each directory with its own stream, or all of them with spark.read.");
-        free(reading);
-        return NULL;
-    }
     reading->base = (struct stream_reading){&file_stream_class, source};
     reading->store = context->store;
     reading->log = strdup(checkpoint);
-    reading->number = -1;
+    reading->number = reading->cleaned = -1;
     reading->newest_ms = INT64_MIN;
-    if (!read_options(reading, &view, error) || !read_notes(reading, error)) {
+    if (!read_options(reading, &view, error) || !read_clean_options(reading, &view, error) ||
+        !read_notes(reading, error)) {
         file_reading_close(&reading->base);
         return NULL;
     }
@@ -383,6 +469,7 @@ const struct stream_source_class file_stream_class = {.open = file_reading_open,
     .describe = file_describe,
     .prepare = file_prepare,
     .reasons = file_reasons,
+    .clean = file_clean,
     .hides_latest = true,
     .equal_offsets_are_text = true,
     .poll_ms = POLL_MS};

@@ -109,10 +109,11 @@ struct stream_start {
     const struct stream_setting
         *configuration; /* the session's settings that were set, for those that streaming reads */
     size_t configuration_count;
-    const char *exactly_once; /* raudal.stream.kafka.exactlyOnce of the server, NULL: true */
-    struct bytes name;        /* queryName, or BYTES_NULL */
-    struct bytes output_mode; /* "append" when absent */
-    struct bytes format;      /* default: spark.sql.sources.default, parquet */
+    const char *batch_interval; /* raudal.stream.minBatchInterval of the server, NULL: 100 */
+    const char *exactly_once;   /* raudal.stream.kafka.exactlyOnce of the server, NULL: true */
+    struct bytes name;          /* queryName, or BYTES_NULL */
+    struct bytes output_mode;   /* "append" when absent */
+    struct bytes format;        /* default: spark.sql.sources.default, parquet */
     const struct source_option *options;
     size_t option_count;
     struct bytes path; /* start(path), or BYTES_NULL (then the option) */
