@@ -61,7 +61,7 @@ struct stream_session {
     bool any_ended;
     struct sql_error ended_error; /* of the first that ended with one since the reset */
     struct arena error_arena;
-    bool destroying;
+    bool destroying, check_posted; /* check_posted: whether it can go is asked soon */
     void (*destroyed)(void *argument);
     void *destroyed_argument;
 };

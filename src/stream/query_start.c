@@ -504,7 +504,8 @@ static void log_started(struct stream_query *query) {
 
 static void query_opened(void *argument) {
     struct stream_query *query = argument;
-    if (query->error.condition != 0 || query->stopping || query->session == NULL) {
+    if (query->error.condition != 0 || query->stopping || query->session == NULL ||
+        query->session->destroying) {
         if (query->error.condition == 0) {
             raise_operation_canceled(&query->error);
         }

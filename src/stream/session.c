@@ -174,7 +174,7 @@ struct stream_session *stream_session_create(struct stream_manager *manager) {
 }
 
 static void session_check_gone(struct stream_session *session) {
-    if (!session->destroying || session->queries.count > 0) {
+    if (!session->destroying || session->check_posted || session->queries.count > 0) {
         return;
     }
     struct stream_manager *manager = session->manager;
@@ -201,7 +201,9 @@ static void session_check_gone(struct stream_session *session) {
 }
 
 static void session_check_posted(void *argument) {
-    session_check_gone(argument);
+    struct stream_session *session = argument;
+    session->check_posted = false;
+    session_check_gone(session);
 }
 
 void stream_session_destroy(struct stream_session *session, void (*done)(void *argument), void *argument) {
@@ -212,9 +214,8 @@ void stream_session_destroy(struct stream_session *session, void (*done)(void *a
     for (size_t i = 0; i < session->queries.count; i++) {
         stream_query_stop(session->queries.items[i], NULL, NULL);
     }
-    if (session->queries.count == 0) {
-        world_loop_post(session->manager->options.loop, session_check_posted, session);
-    }
+    session->check_posted = true;
+    world_loop_post(session->manager->options.loop, session_check_posted, session);
 }
 
 void stream_session_add_listener(struct stream_session *session, stream_listener *listener, void *argument) {

@@ -26,7 +26,8 @@ for round in range(4):
         producer.flush(20)
         if commit is not None:
             (producer.commit_transaction if commit else producer.abort_transaction)(20)
-open_one = Producer({"bootstrap.servers": bootstrap, "transactional.id": f"{topic}-open"})
+open_one = Producer({"bootstrap.servers": bootstrap, "transactional.id": f"{topic}-open",
+                     "transaction.timeout.ms": 900000})
 open_one.init_transactions(20)
 open_one.begin_transaction()
 for partition in range(2):
