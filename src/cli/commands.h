@@ -30,6 +30,7 @@ command_function tool_kafka_consumer_groups_main;
 command_function tool_kafka_cluster_main;
 command_function tool_kafka_configs_main;
 command_function tool_kafka_delete_records_main;
+command_function tool_kafka_dump_log_main;
 command_function tool_kafka_get_offsets_main;
 command_function tool_kafka_groups_main;
 command_function tool_kafka_log_dirs_main;

@@ -54,6 +54,7 @@ static const struct tool_row tools[] = {
     {"kafka-console-producer", tool_kafka_console_producer_main},
     {"kafka-consumer-groups", tool_kafka_consumer_groups_main},
     {"kafka-delete-records", tool_kafka_delete_records_main},
+    {"kafka-dump-log", tool_kafka_dump_log_main},
     {"kafka-get-offsets", tool_kafka_get_offsets_main},
     {"kafka-groups", tool_kafka_groups_main},
     {"kafka-log-dirs", tool_kafka_log_dirs_main},
