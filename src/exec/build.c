@@ -1,6 +1,7 @@
 /* build.c: a plan to pipelines. The order of the list is the order of running: what a pipeline reads from is complete
  * before it starts. */
 #include "exec/query.h"
+#include "exec/session.h"
 #include "sql/sql.h"
 
 static bool build(struct compile *compile, const struct relation *relation, const struct chain *chain, int depth);
@@ -106,6 +107,22 @@ static bool build_breaker(struct compile *compile, struct operator* operator, co
     return build(compile, input, below, depth + 1) && add_pipeline(compile, operator, chain);
 }
 
+/* A breaker with state: what is below its input puts its rows there. */
+static bool build_stateful(struct compile *compile, struct operator* operator, const struct relation * input,
+    const struct chain *chain, int depth) {
+    if (operator== NULL) {
+        return false;
+    }
+    size_t above = compile->query->state_above;
+    struct chain *below = ARENA_NEW(compile->arena, struct chain);
+    below->sink = operator;
+    operator->depth = depth;
+    compile->query->state_above = compile->query->states.count - 1;
+    bool good = build(compile, input, below, depth + 1);
+    compile->query->state_above = above;
+    return good && add_pipeline(compile, operator, chain);
+}
+
 static bool build_join(
     struct compile *compile, const struct relation_join *join, const struct chain *chain, int depth) {
     struct operator* build_side = op_join_build_create(compile, &join->base);
@@ -134,7 +151,9 @@ static bool build_state_join(
     if (joined == NULL) {
         return false;
     }
+    size_t above = compile->query->state_above;
     joined->depth = depth;
+    compile->query->state_above = compile->query->states.count - 1;
     for (int side = 0; side < 2; side++) {
         struct chain *below = ARENA_NEW(compile->arena, struct chain);
         below->sink = op_state_join_input_create(compile, &join->base, joined, side == 0);
@@ -143,11 +162,61 @@ static bool build_state_join(
             return false;
         }
     }
+    compile->query->state_above = above;
     return add_pipeline(compile, joined, chain);
+}
+
+static bool build_aggregate(
+    struct compile *compile, const struct relation_aggregate *aggregate, const struct chain *chain, int depth) {
+    const struct relation *relation = &aggregate->base;
+    bool sessions = session_key(relation) != SIZE_MAX;
+    if (compile->query->streaming && relation_is_streaming(relation) && !aggregate->stateless) {
+        struct operator* operator= sessions ? op_state_session_create(compile, relation)
+                                            : op_state_aggregate_create(compile, relation);
+        return build_stateful(compile, operator, aggregate->input, chain, depth);
+    }
+    if (!sessions) {
+        return build_breaker(compile, op_aggregate_create(compile, relation), aggregate->input, chain, depth);
+    }
+    struct operator* operator= op_aggregate_create(compile, relation);
+    if (operator== NULL) {
+        return false;
+    }
+    struct chain *below = ARENA_NEW(compile->arena, struct chain);
+    below->sink = operator;
+    operator->depth = depth;
+    return build_breaker(compile, op_session_create(compile, relation), aggregate->input, below, depth + 1) &&
+           add_pipeline(compile, operator, chain);
+}
+
+static enum walk find_streaming_aggregate(const struct node *node, void *context) {
+    if (node_family(node) != NODE_RELATION || !relation_is_streaming((const struct relation *)node)) {
+        return WALK_PRUNE;
+    }
+    bool found =
+        node->tag == RELATION_AGGREGATE && !relation_aggregate_of((const struct relation *)node)->stateless;
+    *(bool *)context |= found;
+    return found ? WALK_ABORT : WALK_CONTINUE;
+}
+
+static bool contains_streaming_aggregate(const struct relation *relation) {
+    bool found = false;
+    node_walk(&relation->node, find_streaming_aggregate, NULL, &found);
+    return found;
+}
+
+/* The rows of a stream are counted through all batches; the results of a complete aggregation are there anew in each.
+ */
+static bool is_limit_of_stream(const struct compile *compile, const struct relation_limit *limit) {
+    return compile->query->streaming && relation_is_streaming(&limit->base) &&
+           (compile->query->mode == EXEC_APPEND || !contains_streaming_aggregate(limit->input));
 }
 
 static bool build_limit(
     struct compile *compile, const struct relation_limit *limit, const struct chain *chain, int depth) {
+    if (is_limit_of_stream(compile, limit)) {
+        return build_stateful(compile, op_state_limit_create(compile, &limit->base), limit->input, chain, depth);
+    }
     if (limit->input->node.tag == RELATION_SORT && relation_sort_of(limit->input)->global && limit->count >= 0) {
         const struct relation_sort *sort = relation_sort_of(limit->input);
         struct operator* top = op_sort_create(compile, &sort->base, limit->count, limit->offset);
@@ -211,16 +280,10 @@ static bool build_node(struct compile *compile, const struct relation *relation,
         return build_transform(
             compile, op_watermark_create(compile, relation), relation_with_watermark_of(relation)->input, chain, depth);
     case RELATION_DEDUPLICATE:
-        return build_breaker(compile, op_state_deduplicate_create(compile, relation),
+        return build_stateful(compile, op_state_deduplicate_create(compile, relation),
             relation_deduplicate_of(relation)->input, chain, depth);
     case RELATION_AGGREGATE:
-        if (compile->query->streaming && relation_is_streaming(relation) &&
-            !relation_aggregate_of(relation)->stateless) {
-            return build_breaker(compile, op_state_aggregate_create(compile, relation),
-                relation_aggregate_of(relation)->input, chain, depth);
-        }
-        return build_breaker(
-            compile, op_aggregate_create(compile, relation), relation_aggregate_of(relation)->input, chain, depth);
+        return build_aggregate(compile, relation_aggregate_of(relation), chain, depth);
     case RELATION_SORT:
         return build_breaker(
             compile, op_sort_create(compile, relation, -1, 0), relation_sort_of(relation)->input, chain, depth);

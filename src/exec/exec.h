@@ -91,6 +91,9 @@ void exec_query_bind(struct exec_query *query, size_t stream, struct source *sou
  * runs the caller may change both. */
 size_t exec_query_state_count(const struct exec_query *query);
 struct exec_state *exec_query_state(const struct exec_query *query, size_t index);
+/* What the query's watermark was in the batch before and is in the next one: each stateful operator gets its own. A
+ * join of streams puts out rows older than its watermark, so what is above it waits longer, as in Spark. */
+void exec_query_set_watermarks(struct exec_query *query, int64_t late_ms, int64_t eviction_ms);
 size_t exec_query_watermark_count(const struct exec_query *query);
 struct exec_watermark *exec_query_watermark(const struct exec_query *query, size_t index);
 /* Tells the memory budget what the state holds now; false with OUT_OF_MEMORY_BUDGET when that is too much. */

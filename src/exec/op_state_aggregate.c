@@ -587,7 +587,9 @@ struct operator* op_state_aggregate_create(struct compile *compile, const struct
     for (size_t i = 0; i < node->groupings.count; i++) {
         const struct attribute *attribute = &relation->output[i];
         int64_t delay;
-        fields[i] = (struct type_field){attribute->name, attribute->type, true, attribute->metadata};
+        bool column = expression_strip(node->groupings.items[i])->node.tag == EXPRESSION_COLUMN;
+        fields[i] = (struct type_field){
+            column ? attribute->name : BYTES("_groupingexpression"), attribute->type, true, attribute->metadata};
         if (aggregate->time_key == SIZE_MAX && attribute_event_time(attribute, &delay)) {
             aggregate->time_key = i;
             aggregate->time_window = attribute->type->kind == TYPE_STRUCT;

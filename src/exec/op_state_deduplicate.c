@@ -184,6 +184,9 @@ struct operator* op_state_deduplicate_create(struct compile *compile, const stru
     const struct relation_deduplicate *node = relation_deduplicate_of(relation);
     struct arena *arena = compile->arena;
     struct deduplicate *operator= ARENA_NEW(arena, struct deduplicate);
+    if (!state_has_one_event_time(compile, node->input)) {
+        return NULL;
+    }
     struct type_field *fields = ARENA_ARRAY(arena, struct type_field, node->keys.count + 1);
     operator->within_watermark = node->within_watermark;
     operator->key_count = node->keys.count;

@@ -822,6 +822,12 @@ static void add_stores(struct compile *compile, struct state_join *join, const s
     join->state->counts[0] = false;
     join->state->runs_without_data =
         join->sides[LEFT].limit.by != JOIN_KEEPS_ALL || join->sides[RIGHT].limit.by != JOIN_KEEPS_ALL;
+    for (size_t s = 0; s < 2; s++) {
+        const struct join_limit *limit = &join->sides[s].limit;
+        if (limit->by == JOIN_FORGETS_BY_VALUE && limit->offset_ms < join->state->output_offset_ms) {
+            join->state->output_offset_ms = limit->offset_ms;
+        }
+    }
 }
 
 struct operator* op_state_join_create(struct compile *compile, const struct relation *relation) {
@@ -852,6 +858,9 @@ struct operator* op_state_join_create(struct compile *compile, const struct rela
     }
     join->type = node->type;
     join->key_count = parts->key_count;
+    if (!state_has_one_event_time(compile, node->left) || !state_has_one_event_time(compile, node->right)) {
+        return NULL;
+    }
     for (int s = LEFT; s <= RIGHT; s++) {
         if (!compile_side(compile, join, s, parts, residuals.of[s], node)) {
             return NULL;

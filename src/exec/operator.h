@@ -149,6 +149,10 @@ struct operator* op_state_aggregate_create(struct compile *compile, const struct
 struct operator* op_state_join_create(struct compile *compile, const struct relation *relation);
 struct operator* op_state_join_input_create(
     struct compile *compile, const struct relation *relation, struct operator* join, bool left);
+/* The same by session_window(); and what stands below a batch's aggregation by it. */
+struct operator* op_state_session_create(struct compile *compile, const struct relation *relation);
+struct operator* op_session_create(struct compile *compile, const struct relation *relation);
+struct operator* op_state_limit_create(struct compile *compile, const struct relation *relation);
 struct operator* op_state_deduplicate_create(struct compile *compile, const struct relation *relation);
 struct operator* op_watermark_create(struct compile *compile, const struct relation *relation);
 /* limit, offset: rows kept after sorting; limit -1: all. */

@@ -146,6 +146,7 @@ static void free_states(struct exec_query *query) {
 struct exec_state *query_add_state(struct exec_query *query, const char *operator_name) {
     struct exec_state *state = ARENA_NEW(&query->arena, struct exec_state);
     state->operator_name = operator_name;
+    state->above = query->state_above;
     state->partition_count = state->used_partitions = query->state_partitions;
     state->in_use = true;
     state->counts[0] = true;
@@ -168,6 +169,9 @@ struct exec_watermark *query_add_watermark(struct exec_query *query, int64_t del
     struct exec_watermark *watermark = ARENA_NEW(&query->arena, struct exec_watermark);
     watermark->delay_ms = delay_ms;
     VECTOR_PUSH(&query->watermarks, watermark);
+    if (query->state_above != EXEC_NO_STATE) {
+        query->states.items[query->state_above]->watermark_below = true;
+    }
     return watermark;
 }
 
@@ -178,6 +182,32 @@ size_t exec_query_state_count(const struct exec_query *query) {
 struct exec_state *exec_query_state(const struct exec_query *query, size_t index) {
     ASSERT(index < query->states.count);
     return query->states.items[index];
+}
+
+/* Operators have smaller numbers than those below them: from the last to the first all inputs are known. */
+static void spread_watermark(struct exec_query *query, int64_t watermark_ms, bool late) {
+    size_t count = query->states.count;
+    for (size_t i = 0; i < count; i++) {
+        struct exec_state *state = query->states.items[i];
+        *(late ? &state->late_watermark_ms : &state->eviction_watermark_ms) =
+            state->watermark_below ? watermark_ms : INT64_MAX;
+    }
+    for (size_t i = count; i-- > 0;) {
+        struct exec_state *state = query->states.items[i];
+        int64_t *own = late ? &state->late_watermark_ms : &state->eviction_watermark_ms;
+        *own = *own == INT64_MAX ? watermark_ms : *own;
+        if (state->above != EXEC_NO_STATE) {
+            struct exec_state *above = query->states.items[state->above];
+            int64_t *theirs = late ? &above->late_watermark_ms : &above->eviction_watermark_ms;
+            int64_t out = *own + state->output_offset_ms;
+            *theirs = out < *theirs ? out : *theirs;
+        }
+    }
+}
+
+void exec_query_set_watermarks(struct exec_query *query, int64_t late_ms, int64_t eviction_ms) {
+    spread_watermark(query, late_ms, true);
+    spread_watermark(query, eviction_ms, false);
 }
 
 size_t exec_query_watermark_count(const struct exec_query *query) {
@@ -210,6 +240,7 @@ static struct exec_query *query_create(struct exec_engine *engine, const struct 
     struct exec_query *query = calloc(1, sizeof *query);
     ASSERT(query != NULL);
     *query = *streaming;
+    query->state_above = EXEC_NO_STATE;
     query->engine = engine;
     query->settings = *settings;
     query->plan = plan;

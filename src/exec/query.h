@@ -55,6 +55,7 @@ struct exec_query {
     enum exec_mode mode;
     size_t state_partitions;
     VECTOR(struct exec_state *) states;
+    size_t state_above; /* while it is built: the stateful operator whose input is built */
     VECTOR(struct exec_watermark *) watermarks;
     struct exec_run *run; /* the current or last one */
 };

@@ -76,14 +76,19 @@ struct exec_store {
 };
 
 enum { EXEC_STORES_MAX = 4 };
+#define EXEC_NO_STATE SIZE_MAX
 
-/* The state of one operator. stream/ sets the watermarks before a run and reads the counts after it. */
+/* The state of one operator. exec_query_set_watermarks sets the watermarks before a run; counts are read after it. */
 struct exec_state {
     const char *operator_name; /* "stateStoreSave" */
+    size_t above;              /* the stateful operator that its rows go to, EXEC_NO_STATE: none */
+    bool watermark_below;      /* rows come to it that no other stateful operator has held back */
+    int64_t output_offset_ms;  /* by what its rows may be older than its watermark: 0 or less */
     struct exec_store stores[EXEC_STORES_MAX];
     size_t store_count, partition_count;
     size_t used_partitions;       /* 1 for an aggregation without keys, else partition_count */
     bool counts[EXEC_STORES_MAX]; /* stores whose rows are the rows of the state */
+    bool hides_instances;         /* Spark's progress says 0 instances of its stores */
     bool in_use;                  /* false for an operator of which nothing is kept */
     int64_t late_watermark_ms, eviction_watermark_ms;
     bool has_event_time;        /* rows leave by the watermark */

@@ -77,6 +77,28 @@ size_t state_input_select(
     return count;
 }
 
+bool state_has_one_event_time(struct compile *compile, const struct relation *relation) {
+    struct buffer names = {0};
+    size_t count = 0;
+    for (size_t i = 0; i < relation->output_count; i++) {
+        const struct attribute *attribute = &relation->output[i];
+        int64_t delay;
+        bool known = false;
+        for (size_t j = 0; j < i; j++) {
+            known = known || relation->output[j].id == attribute->id;
+        }
+        if (!known && attribute_event_time(attribute, &delay)) {
+            buffer_printf(&names, "%s%.*s#%lld-T%lldms", count > 0 ? "," : "", (int)attribute->name.size,
+                (const char *)attribute->name.data, (long long)attribute->id, (long long)delay);
+            count++;
+        }
+    }
+    bool good = count < 2 || raise_multiple_event_time_columns(
+                                 compile->error, arena_printf(compile->error->arena, "(%s)", buffer_text(&names)));
+    buffer_free(&names);
+    return good;
+}
+
 size_t state_event_time_column(const struct relation *relation, bool *window) {
     int64_t delay;
     for (size_t i = 0; i < relation->output_count; i++) {

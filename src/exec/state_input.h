@@ -35,7 +35,9 @@ void state_input_order(struct state_input *input);
  * `window`: the column is a window, whose end counts. */
 size_t state_input_select(
     const struct column *times, bool window, size_t row_count, int64_t watermark_ms, uint32_t *rows);
-/* The first column with event time, SIZE_MAX without one. */
+/* The column with event time, SIZE_MAX without one. */
 size_t state_event_time_column(const struct relation *relation, bool *window);
+/* false, with an error, when there are several, as after a join of streams. */
+bool state_has_one_event_time(struct compile *compile, const struct relation *relation);
 
 #endif

@@ -56,7 +56,8 @@ const struct expression *make_alias(struct analyzer *analyzer, const struct expr
     return make_alias_id(analyzer, child, name, analyzer_new_id(analyzer));
 }
 
-static struct attribute attribute_in(const struct relation *input, const struct expression *named) {
+static struct attribute attribute_in(
+    struct analyzer *analyzer, const struct relation *input, const struct expression *named) {
     struct attribute attribute = {.type = named->type, .nullable = named->nullable};
     if (named->node.tag == EXPRESSION_ALIAS) {
         const struct expression_alias *alias = expression_alias_of(named);
@@ -64,10 +65,15 @@ static struct attribute attribute_in(const struct relation *input, const struct 
         attribute.name = alias->names.items[0];
         attribute.metadata = alias->metadata;
         const struct expression *child = expression_strip(named);
+        bool time =
+            child->node.tag == EXPRESSION_CALL && expression_call_of(child)->function->id == FUNCTION_WINDOW_TIME;
+        if (time)
+            child = expression_strip(expression_call_of(child)->arguments.items[0]);
         for (size_t i = 0;
              attribute.metadata.data == NULL && child->node.tag == EXPRESSION_COLUMN && i < input->output_count; i++)
             if (input->output[i].id == expression_column_of(child)->id)
-                attribute.metadata = input->output[i].metadata;
+                attribute.metadata =
+                    time ? window_time_metadata(analyzer->arena, input->output[i].metadata) : input->output[i].metadata;
         return attribute;
     }
     const struct expression_column *column = expression_column_of(named);
@@ -87,7 +93,7 @@ const struct relation *make_project(
     struct relation_project *project = relation_project_new(analyzer->arena);
     struct attribute *output = ARENA_ARRAY(analyzer->arena, struct attribute, columns.count);
     for (size_t i = 0; i < columns.count; i++)
-        output[i] = attribute_in(input, columns.items[i]);
+        output[i] = attribute_in(analyzer, input, columns.items[i]);
     project->input = input;
     project->columns = columns;
     project->base.analyzed = true;

@@ -139,6 +139,8 @@ bool has_aggregate(const struct expression *expression); /* outside windows */
 bool has_generator(const struct expression *expression);
 
 /* window() in the lists becomes a column of a relation below. */
+/* The metadata of a column made of a window's: its event time, without what marks it as a window. */
+struct bytes window_time_metadata(struct arena *arena, struct bytes metadata);
 bool extract_time_windows(
     struct analyzer *analyzer, const struct relation **input, struct expression_list **lists, size_t list_count);
 /* withWatermark over its analyzed input and column. */

@@ -373,6 +373,14 @@ const struct relation *analyze_set_operation(
     const struct relation *right = left == NULL ? NULL : analyze(analyzer, operation->right);
     if (right == NULL)
         return NULL;
+    if (operation->kind == SET_INTERSECT ? relation_is_streaming(left) || relation_is_streaming(right)
+                                         : operation->kind == SET_EXCEPT && relation_is_streaming(right)) {
+        raise__legacy_error_temp_3102(
+            analyzer->error, operation->kind == SET_INTERSECT
+                                 ? "Intersect of streaming DataFrames/Datasets is not supported;"
+                                 : "Except on a streaming DataFrame/Dataset on the right is not supported;");
+        return NULL;
+    }
     if (operation->by_name) {
         if (operation->allow_missing)
             left = with_missing(analyzer, left, right);

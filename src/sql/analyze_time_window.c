@@ -1,9 +1,10 @@
-/* Time windows and watermarks: window(), window_time() and withWatermark().
+/* Time windows and watermarks: window(), session_window(), window_time() and withWatermark().
  *
  * window() in a select list or a grouping becomes a column of its own below: a project for tumbling windows, an expand
- * (each row once per window that it may belong to) for sliding ones. What is known of event time travels in the
- * metadata of columns, as in Spark: spark.watermarkDelayMs on the column of withWatermark and on windows made of it,
- * spark.timeWindow on windows. */
+ * (each row once per window that it may belong to) for sliding ones. session_window() becomes the span from the row's
+ * time to its time and the gap; the engine joins those that meet below an aggregation by it. What is known of event
+ * time travels in the metadata of columns, as in Spark: spark.watermarkDelayMs on the column of withWatermark and on
+ * windows made of it, spark.timeWindow and spark.sessionWindow on windows. */
 #include "sql/analyze.h"
 
 #include "base/vector.h"
@@ -12,6 +13,7 @@
 
 #define DELAY_KEY "\"spark.watermarkDelayMs\":"
 #define WINDOW_KEY "\"spark.timeWindow\":true"
+#define SESSION_KEY "\"spark.sessionWindow\":true"
 
 enum { OVERLAP_MAX = 10000 };
 
@@ -38,6 +40,10 @@ bool attribute_event_time(const struct attribute *attribute, int64_t *delay_ms) 
 
 bool attribute_is_time_window(const struct attribute *attribute) {
     return attribute->metadata.data != NULL && find_text(attribute->metadata, WINDOW_KEY) != SIZE_MAX;
+}
+
+bool attribute_is_session_window(const struct attribute *attribute) {
+    return attribute->metadata.data != NULL && find_text(attribute->metadata, SESSION_KEY) != SIZE_MAX;
 }
 
 /* The object with one more member. */
@@ -67,6 +73,10 @@ static struct bytes metadata_without(struct arena *arena, struct bytes metadata,
         start--;
     return bytes_from_text(arena_printf(arena, "%.*s%.*s", (int)start, (const char *)metadata.data,
         (int)(metadata.size - end), (const char *)metadata.data + end));
+}
+
+struct bytes window_time_metadata(struct arena *arena, struct bytes metadata) {
+    return metadata_without(arena, metadata_without(arena, metadata, WINDOW_KEY), SESSION_KEY);
 }
 
 /* ---- withWatermark ---- */
@@ -166,6 +176,23 @@ static const struct type *window_type(struct arena *arena, const struct type *ti
     return type_struct(arena, fields, 2);
 }
 
+/* The time of a row: a timestamp, what can be cast to one, or a window, of which window_time() counts. */
+static bool time_argument(struct resolution *resolution) {
+    struct analyzer *analyzer = resolution->analyzer;
+    const struct expression **arguments = resolution->arguments;
+    if (is_window_type(arguments[0]->type))
+        arguments[0] = make_call(analyzer, resolution->place, "window_time", 1, arguments[0]);
+    enum type_kind kind = arguments[0]->type->kind;
+    if (kind == TYPE_TIMESTAMP || kind == TYPE_TIMESTAMP_NTZ)
+        return true;
+    if (kind != TYPE_STRING && kind != TYPE_DATE && kind != TYPE_NULL)
+        return wrong_type(resolution, 0,
+            "(\"(TIMESTAMP OR TIMESTAMP WITHOUT TIME ZONE)\" or \"STRUCT<start: TIMESTAMP, end: TIMESTAMP>\" or "
+            "\"STRUCT<start: TIMESTAMP_NTZ, end: TIMESTAMP_NTZ>\")");
+    arguments[0] = cast_to(analyzer, arguments[0], type_simple(TYPE_TIMESTAMP));
+    return true;
+}
+
 /* What the engine computes: time_window(time, duration, slide, start, index), in microseconds. */
 bool resolve_time_window(struct resolution *resolution) {
     struct analyzer *analyzer = resolution->analyzer;
@@ -174,19 +201,8 @@ bool resolve_time_window(struct resolution *resolution) {
     int64_t durations[3] = {0};
     if (resolution->count < 2 || resolution->count > 4)
         return wrong_count(resolution, "[2, 3, 4]");
-    const struct type *time = arguments[0]->type;
-    if (is_window_type(time)) {
-        arguments[0] = make_call(analyzer, resolution->place, "window_time", 1, arguments[0]);
-        time = arguments[0]->type;
-    }
-    if (time->kind != TYPE_TIMESTAMP && time->kind != TYPE_TIMESTAMP_NTZ) {
-        if (time->kind != TYPE_STRING && time->kind != TYPE_DATE && time->kind != TYPE_NULL)
-            return wrong_type(resolution, 0,
-                "(\"(TIMESTAMP OR TIMESTAMP WITHOUT TIME ZONE)\" or \"STRUCT<start: TIMESTAMP, end: TIMESTAMP>\" or "
-                "\"STRUCT<start: TIMESTAMP_NTZ, end: TIMESTAMP_NTZ>\")");
-        time = type_simple(TYPE_TIMESTAMP);
-        arguments[0] = cast_to(analyzer, arguments[0], time);
-    }
+    if (!time_argument(resolution))
+        return false;
     for (size_t i = 1; i < resolution->count && i < 4; i++)
         if (!duration_argument(resolution, i, &durations[i - 1]))
             return false;
@@ -198,7 +214,7 @@ bool resolve_time_window(struct resolution *resolution) {
         return false;
     arguments[4] = literal_int(arena, 0);
     resolution->count = 5;
-    resolution->type = window_type(arena, time);
+    resolution->type = window_type(arena, arguments[0]->type);
     resolution->nullable = false;
     resolution->nullable_set = true;
     return true;
@@ -215,9 +231,30 @@ bool resolve_window_time(struct resolution *resolution) {
     return true;
 }
 
+/* session_window(time, gap): the span of the row alone. A constant gap becomes microseconds; text that is no interval
+ * is null, as in Spark, and such rows are left out. */
 bool resolve_session_window(struct resolution *resolution) {
-    return unsupported(resolution->analyzer, resolution->place->origin, "session_window()",
-        "Use window(), or group the events by hand in a batch query.");
+    struct analyzer *analyzer = resolution->analyzer;
+    const struct expression **arguments = resolution->arguments;
+    struct bytes text;
+    int64_t months, microseconds;
+    if (resolution->count != 2)
+        return wrong_count(resolution, "2");
+    if (!time_argument(resolution))
+        return false;
+    enum type_kind gap = arguments[1]->type->kind;
+    if (constant_text(analyzer, arguments[1], &text) && sql_parse_interval(text, &months, &microseconds)) {
+        if (months != 0)
+            return unsupported(analyzer, resolution->place->origin, "session_window() with a gap of months",
+                "Give the gap in days or less.");
+        arguments[1] = literal_long(analyzer->arena, microseconds);
+    } else if (gap != TYPE_STRING && gap != TYPE_DAY_TIME_INTERVAL && gap != TYPE_LONG) {
+        return wrong_type(resolution, 1, "\"INTERVAL\"");
+    }
+    resolution->type = window_type(analyzer->arena, arguments[0]->type);
+    resolution->nullable = false;
+    resolution->nullable_set = true;
+    return true;
 }
 
 /* ---- out of select lists ---- */
@@ -233,12 +270,13 @@ static const struct node *replace_window(struct arena *arena, const struct node 
     struct windows_found *found = context;
     if (node_family(node) == NODE_RELATION)
         return node;
-    if (node->tag != EXPRESSION_CALL || ((const struct expression_call *)node)->function->id != FUNCTION_TIME_WINDOW)
+    int id = node->tag == EXPRESSION_CALL ? ((const struct expression_call *)node)->function->id : -1;
+    if (id != FUNCTION_TIME_WINDOW && id != FUNCTION_SESSION_WINDOW)
         return node_map(arena, node, replace_window, context);
     if (found->call == NULL) {
         found->call = (const struct expression_call *)node;
         found->output = (struct attribute){.id = analyzer_new_id(found->analyzer),
-            .name = BYTES("window"),
+            .name = id == FUNCTION_TIME_WINDOW ? BYTES("window") : BYTES("session_window"),
             .type = found->call->base.type,
             .nullable = false};
     }
@@ -292,6 +330,37 @@ static const struct relation *add_windows(
     return make_filter(analyzer, &expand->base, inside);
 }
 
+/* The span as the last column; rows without one are left out, as in Spark. */
+static const struct relation *add_session(
+    struct analyzer *analyzer, const struct relation *input, const struct windows_found *found) {
+    struct relation_expand *expand = relation_expand_new(analyzer->arena);
+    size_t width = input->output_count + 1;
+    const struct expression *gap = found->call->arguments.items[1];
+    struct expression_list columns = columns_of(analyzer->arena, input);
+    struct attribute *output = ARENA_ARRAY(analyzer->arena, struct attribute, width);
+    const struct expression **cells = arena_allocate(analyzer->arena, width * sizeof *cells);
+    for (size_t i = 0; i + 1 < width; i++) {
+        output[i] = input->output[i];
+        cells[i] = columns.items[i];
+    }
+    output[width - 1] = found->output;
+    cells[width - 1] = &found->call->base;
+    expand->input = input;
+    expand->columns = (struct expression_list){cells, width};
+    expand->base.analyzed = true;
+    expand->base.output = output;
+    expand->base.output_count = width;
+    if (gap->type->kind == TYPE_LONG && expression_is_literal(gap) && constant_long(gap) > 0)
+        return &expand->base;
+    const struct node *place = &found->call->base.node;
+    const struct expression *window = column_of(analyzer->arena, &found->output);
+    const struct expression *start =
+        resolve_extract(analyzer, place, window, literal_string(analyzer->arena, BYTES("start")));
+    const struct expression *end =
+        resolve_extract(analyzer, place, window, literal_string(analyzer->arena, BYTES("end")));
+    return make_filter(analyzer, &expand->base, make_call(analyzer, place, ">", 2, end, start));
+}
+
 static bool check_several(struct analyzer *analyzer, const struct windows_found *found) {
     if (!found->several)
         return true;
@@ -320,11 +389,12 @@ bool extract_time_windows(
         time = expression_strip(expression_call_of(time)->arguments.items[0]);
     for (size_t i = 0; i < (*input)->output_count && time->node.tag == EXPRESSION_COLUMN; i++)
         if ((*input)->output[i].id == expression_column_of(time)->id)
-            found.output.metadata = metadata_without(arena, (*input)->output[i].metadata, WINDOW_KEY);
-    found.output.metadata = metadata_with_first(arena, WINDOW_KEY, found.output.metadata);
+            found.output.metadata = window_time_metadata(arena, (*input)->output[i].metadata);
+    bool session = found.call->function->id == FUNCTION_SESSION_WINDOW;
+    found.output.metadata = metadata_with_first(arena, session ? SESSION_KEY : WINDOW_KEY, found.output.metadata);
     const struct expression *there =
         make_call(analyzer, &found.call->base.node, "isnotnull", 1, found.call->arguments.items[0]);
     *input = make_filter(analyzer, *input, there);
-    *input = add_windows(analyzer, *input, &found);
+    *input = session ? add_session(analyzer, *input, &found) : add_windows(analyzer, *input, &found);
     return *input != NULL;
 }

@@ -430,6 +430,8 @@ const struct expression *name_expression(
         return resolved;
     if (resolved->node.tag == EXPRESSION_CALL && expression_call_of(resolved)->function->id == FUNCTION_TIME_WINDOW)
         return make_alias(analyzer, resolved, BYTES("window"));
+    if (resolved->node.tag == EXPRESSION_CALL && expression_call_of(resolved)->function->id == FUNCTION_SESSION_WINDOW)
+        return make_alias(analyzer, resolved, BYTES("session_window"));
     if (resolved->node.tag == EXPRESSION_OUTER)
         return make_alias(analyzer, resolved, expression_column_of(expression_outer_of(resolved)->child)->name);
     /* A cast of a plain column keeps the column's name, and so does a field taken by name. */

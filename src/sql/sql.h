@@ -85,6 +85,7 @@ bool relation_is_streaming(const struct relation *relation);
 bool attribute_event_time(const struct attribute *attribute, int64_t *delay_ms);
 /* A column made by window(). */
 bool attribute_is_time_window(const struct attribute *attribute);
+bool attribute_is_session_window(const struct attribute *attribute);
 /* "1 hour 30 minutes" as months and microseconds; false when it is no interval. */
 bool sql_parse_interval(struct bytes text, int64_t *months, int64_t *microseconds);
 /* A plan made from one expression over given columns, for tests and single values: analyzed and bound to `input`'s

@@ -12,11 +12,7 @@
 #include "stream/internal.h"
 
 void event_time_begin_batch(struct stream_query *query) {
-    for (size_t i = 0; i < exec_query_state_count(query->exec); i++) {
-        struct exec_state *state = exec_query_state(query->exec, i);
-        state->late_watermark_ms = query->late_watermark_ms;
-        state->eviction_watermark_ms = query->batch_watermark_ms;
-    }
+    exec_query_set_watermarks(query->exec, query->late_watermark_ms, query->batch_watermark_ms);
 }
 
 void event_time_end_batch(struct stream_query *query) {
@@ -90,7 +86,8 @@ void event_time_put_states(const struct stream_query *query, struct buffer *out)
             first ? "" : ",", state->operator_name, (long long)exec_state_row_count(state),
             (long long)state->rows_updated, (long long)(state->updates_ns / 1000000), (long long)state->rows_removed,
             (long long)(state->removals_ns / 1000000), (long long)query->state_commit_ms, memory,
-            (long long)state->rows_dropped, state->partition_count, state->used_partitions * state->store_count,
+            (long long)state->rows_dropped, state->partition_count,
+            state->hides_instances ? 0 : state->used_partitions * state->store_count,
             (long long)(query->batch_id * (int64_t)(state->used_partitions * state->store_count)), memory);
         first = false;
     }

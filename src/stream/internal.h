@@ -103,6 +103,7 @@ struct stream_query {
     struct stream_session *session; /* NULL once the session has gone */
     enum query_state state;
     bool stopping, released, started_told, in_session;
+    bool plan_refused; /* Spark finds out only when the query runs: it starts, and ends with the error */
     struct uuid id, run_id;
     struct arena arena;
     struct stream_start start; /* texts in arena */

@@ -4,6 +4,7 @@
 
 #include "base/assert.h"
 #include "exec/state_join.h"
+#include "sql/function.h"
 #include "sql/pretty.h"
 #include "sql/sql.h"
 #include "stream/internal.h"
@@ -11,7 +12,9 @@
 struct plan_check {
     struct stream_query *query;
     struct sql_error *error;
-    int aggregates, joins, others; /* stateful operators */
+    int aggregates, joins, others;              /* stateful operators */
+    const struct relation_aggregate *aggregate; /* the first one from above */
+    bool failed;
 };
 
 static bool is_streaming(const struct relation *relation) {
@@ -42,8 +45,12 @@ static enum walk count_node(const struct node *node, void *context) {
     if (!is_streaming((const struct relation *)node)) {
         return WALK_PRUNE;
     }
-    check->aggregates +=
+    bool aggregate =
         node->tag == RELATION_AGGREGATE && !relation_aggregate_of((const struct relation *)node)->stateless;
+    check->aggregates += aggregate;
+    if (aggregate && check->aggregate == NULL) {
+        check->aggregate = relation_aggregate_of((const struct relation *)node);
+    }
     check->others += node->tag == RELATION_DEDUPLICATE;
     if (node->tag == RELATION_JOIN) {
         const struct relation_join *join = (const struct relation_join *)node;
@@ -53,7 +60,7 @@ static enum walk count_node(const struct node *node, void *context) {
 }
 
 static struct plan_check count_below(const struct plan_check *check, const struct relation *relation) {
-    struct plan_check counted = {check->query, check->error, 0, 0, 0};
+    struct plan_check counted = {.query = check->query, .error = check->error};
     node_walk(&relation->node, count_node, NULL, &counted);
     return counted;
 }
@@ -76,24 +83,41 @@ static bool check_aggregate(struct plan_check *check, const struct relation_aggr
                                  "using approx_count_distinct() instead.");
         }
     }
-    struct plan_check below = count_below(check, aggregate->input);
-    if (check->query->mode != EXEC_APPEND && below.aggregates + below.joins > 0) {
-        return refuse(check,
-            "Detected pattern of possible 'correctness' issue due to global watermark. The query contains stateful "
-            "operation which can emit rows older than the current watermark plus allowed late record delay, which are "
-            "\"late rows\" in downstream stateful operations and these rows can be discarded. Please refer the "
-            "programming guide doc for more details. If you understand the possible risk of correctness issue and "
-            "still need to run the query, you can disable this check by setting the config "
-            "`spark.sql.streaming.statefulOperator.checkCorrectness.enabled` to false.");
-    }
-    if (below.joins > 0) {
-        return not_yet(check, "An aggregation of a join of two streams", "Write the joined rows first.");
-    }
-    if (check->query->mode == EXEC_APPEND && !has_event_time(&aggregate->base, aggregate->groupings.count)) {
-        return raise_streaming_output_mode_unsupported_operation(check->error, mode_name(check),
-            "streaming aggregations without watermark on streaming DataFrames/DataSets");
-    }
     return true;
+}
+
+/* An aggregation that does not only put out what is done, below something that remembers rows. */
+static bool check_chain(struct plan_check *check, const struct relation *relation) {
+    struct plan_check below = {0};
+    if (check->query->mode == EXEC_APPEND) {
+        return true;
+    }
+    if (relation->node.tag == RELATION_AGGREGATE && !relation_aggregate_of(relation)->stateless) {
+        below = count_below(check, relation_aggregate_of(relation)->input);
+    } else if (relation->node.tag == RELATION_DEDUPLICATE) {
+        const struct relation_deduplicate *deduplicate = relation_deduplicate_of(relation);
+        bool timed = deduplicate->within_watermark;
+        int64_t delay;
+        for (size_t i = 0; i < deduplicate->keys.count; i++) {
+            size_t column = (size_t)expression_column_of(deduplicate->keys.items[i])->ordinal;
+            timed = timed || attribute_event_time(&deduplicate->input->output[column], &delay);
+        }
+        if (timed) {
+            below = count_below(check, deduplicate->input);
+        }
+    } else if (relation->node.tag == RELATION_JOIN && is_streaming(relation_join_of(relation)->left) &&
+               is_streaming(relation_join_of(relation)->right)) {
+        below.aggregates = count_below(check, relation_join_of(relation)->left).aggregates +
+                           count_below(check, relation_join_of(relation)->right).aggregates;
+    }
+    return below.aggregates == 0 ||
+           refuse(check,
+               "Detected pattern of possible 'correctness' issue due to global watermark. The query contains stateful "
+               "operation which can emit rows older than the current watermark plus allowed late record delay, which "
+               "are \"late rows\" in downstream stateful operations and these rows can be discarded. Please refer the "
+               "programming guide doc for more details. If you understand the possible risk of correctness issue and "
+               "still need to run the query, you can disable this check by setting the config "
+               "`spark.sql.streaming.statefulOperator.checkCorrectness.enabled` to false.");
 }
 
 static bool check_sort(struct plan_check *check, const struct relation_sort *sort) {
@@ -104,13 +128,35 @@ static bool check_sort(struct plan_check *check, const struct relation_sort *sor
                          "DataFrame/Dataset in Complete output mode");
 }
 
-static bool check_limit(struct plan_check *check, const struct relation *input) {
-    if (check->query->mode == EXEC_COMPLETE && count_below(check, input).aggregates > 0) {
-        return true;
+static bool check_limit(struct plan_check *check, const struct relation_limit *limit) {
+    if (limit->offset > 0) {
+        return refuse(check, "Offset is not supported on streaming DataFrames/Datasets");
     }
-    return check->query->mode == EXEC_UPDATE
-               ? refuse(check, "Limits are not supported on streaming DataFrames/Datasets in Update output mode")
-               : not_yet(check, "limit() on a stream in append mode", "Stop the query when enough rows have come.");
+    return check->query->mode != EXEC_UPDATE ||
+           refuse(check, "Limits are not supported on streaming DataFrames/Datasets in Update output mode");
+}
+
+/* A select above may have given the column its name. */
+struct naming {
+    const struct attribute *column;
+    struct bytes name;
+};
+
+static enum walk find_name(const struct node *node, void *context) {
+    struct naming *naming = context;
+    if (node_family(node) != NODE_RELATION) {
+        return WALK_PRUNE;
+    }
+    if (node->tag == RELATION_PROJECT) {
+        const struct relation_project *project = relation_project_of((const struct relation *)node);
+        for (size_t i = 0; i < project->columns.count; i++) {
+            const struct expression *item = expression_strip(project->columns.items[i]);
+            if (item->node.tag == EXPRESSION_COLUMN && expression_column_of(item)->id == naming->column->id) {
+                naming->name = project->base.output[i].name;
+            }
+        }
+    }
+    return WALK_CONTINUE;
 }
 
 static bool check_windows(struct plan_check *check, const struct relation_windows *windows) {
@@ -124,14 +170,21 @@ static bool check_windows(struct plan_check *check, const struct relation_window
     if (over != NULL) {
         *over = 0;
     }
+    struct naming naming = {column, column->name};
+    node_walk(&check->query->start.plan->node, find_name, NULL, &naming);
     return raise_non_time_window_not_supported_in_streaming(
-        check->error, text, quote_name(arena, column->name), over == NULL ? "" : over + 6);
+        check->error, text, quote_name(arena, naming.name), over == NULL ? "" : over + 6);
+}
+
+static bool check_union(struct plan_check *check, const struct relation_union *node) {
+    bool all = true;
+    for (size_t i = 0; i < node->inputs.count; i++) {
+        all = all && is_streaming(node->inputs.items[i]);
+    }
+    return all || refuse(check, "Union between streaming and batch DataFrames/Datasets is not supported");
 }
 
 static bool check_deduplicate(struct plan_check *check, const struct relation_deduplicate *deduplicate) {
-    if (count_below(check, deduplicate->input).joins > 0) {
-        return not_yet(check, "dropDuplicates of a join of two streams", "Write the joined rows first.");
-    }
     return !deduplicate->within_watermark || has_event_time(deduplicate->input, deduplicate->input->output_count) ||
            refuse(check,
                "dropDuplicatesWithinWatermark is not supported on streaming DataFrames/DataSets without watermark");
@@ -146,18 +199,17 @@ static bool check_stream_join(struct plan_check *check, const struct relation_jo
     } kinds[] = {{JOIN_LEFT, "LeftOuter", true, false}, {JOIN_RIGHT, "RightOuter", false, true},
         {JOIN_FULL, "FullOuter", true, true}, {JOIN_LEFT_SEMI, "LeftSemi", true, false}};
     struct arena *arena = check->error->arena;
-    if (check->query->mode != EXEC_APPEND && join->type != JOIN_INNER) {
-        return not_yet(check, "Outer and semi joins of two streams in other modes than append", "Use append.");
-    }
-    if (count_below(check, join->left).aggregates + count_below(check, join->left).joins +
-            count_below(check, join->right).aggregates + count_below(check, join->right).joins >
-        0) {
-        return not_yet(check, "A join of two streams over aggregations or joins of streams", "Write their rows first.");
-    }
     if (join->type == JOIN_INNER || join->type == JOIN_CROSS) {
         return true;
     }
     for (size_t i = 0; i < ARRAY_COUNT(kinds); i++) {
+        if (kinds[i].type == join->type && check->query->mode != EXEC_APPEND) {
+            return refuse(check,
+                arena_printf(arena,
+                    "%s join between two streaming DataFrames/Datasets is not supported in %s output mode, only in "
+                    "Append output mode",
+                    kinds[i].name, check->query->mode == EXEC_UPDATE ? "Update" : "Complete"));
+        }
         if (kinds[i].type == join->type) {
             bool good = (!kinds[i].left || join_side_limit(arena, join, true).by != JOIN_KEEPS_ALL) &&
                         (!kinds[i].right || join_side_limit(arena, join, false).by != JOIN_KEEPS_ALL);
@@ -213,19 +265,44 @@ static bool check_python(struct plan_check *check, const struct relation_python_
     return true;
 }
 
+static enum walk find_row_numbers(const struct node *node, void *context) {
+    if (node_family(node) == NODE_RELATION) {
+        return WALK_PRUNE;
+    }
+    bool found = node->tag == EXPRESSION_CALL &&
+                 ((const struct expression_call *)node)->function->id == FUNCTION_MONOTONICALLY_INCREASING_ID;
+    return found ? WALK_ABORT : WALK_CONTINUE;
+}
+
+static bool check_project(struct plan_check *check, const struct relation_project *project) {
+    for (size_t i = 0; i < project->columns.count; i++) {
+        if (!node_walk(&project->columns.items[i]->node, find_row_numbers, NULL, NULL)) {
+            return refuse(check,
+                "Expression(s): monotonically_increasing_id() is not supported with streaming DataFrames/Datasets");
+        }
+    }
+    return true;
+}
+
 static bool check_cogroup(struct plan_check *check, const struct relation_python_map *map) {
     const struct expression_python_udf *function = expression_python_udf_of(map->function);
     return (int32_t)function->arguments.count <= map->key_count + 1 || map->key_count == 0 ||
            not_yet(check, "cogroup() of a stream", "Use a join.");
 }
 
-static enum walk check_node(const struct node *node, void *context) {
+/* What does not read a stream may be anything. */
+static enum walk enter_node(const struct node *node, void *context) {
+    return node_family(node) == NODE_RELATION && is_streaming((const struct relation *)node) ? WALK_CONTINUE
+                                                                                             : WALK_PRUNE;
+}
+
+static void check_node(const struct node *node, void *context) {
     struct plan_check *check = context;
     const struct relation *relation = (const struct relation *)node;
-    if (node_family(node) != NODE_RELATION || !is_streaming(relation)) {
-        return WALK_PRUNE; /* what does not read a stream may be anything */
-    }
     bool good = true;
+    if (check->failed) {
+        return;
+    }
     switch (node->tag) {
     case RELATION_AGGREGATE:
         good = relation_aggregate_of(relation)->stateless || check_aggregate(check, relation_aggregate_of(relation));
@@ -240,7 +317,7 @@ static enum walk check_node(const struct node *node, void *context) {
         good = check_sort(check, relation_sort_of(relation));
         break;
     case RELATION_LIMIT:
-        good = check_limit(check, relation_limit_of(relation)->input);
+        good = check_limit(check, relation_limit_of(relation));
         break;
     case RELATION_TAIL:
         good = not_yet(check, "tail() on streaming DataFrames", "");
@@ -254,21 +331,54 @@ static enum walk check_node(const struct node *node, void *context) {
     case RELATION_DEDUPLICATE:
         good = check_deduplicate(check, relation_deduplicate_of(relation));
         break;
+    case RELATION_PROJECT:
+        good = check_project(check, relation_project_of(relation));
+        break;
+    case RELATION_UNION:
+        good = check_union(check, relation_union_of(relation));
+        break;
     case RELATION_JOIN:
         good = check_join(check, relation_join_of(relation));
         break;
     default:
         break;
     }
-    return good ? WALK_CONTINUE : WALK_ABORT;
+    check->failed = !good;
+}
+
+static enum walk check_chain_of(const struct node *node, void *context) {
+    if (enter_node(node, context) == WALK_PRUNE) {
+        return WALK_PRUNE;
+    }
+    return check_chain(context, (const struct relation *)node) ? WALK_CONTINUE : WALK_ABORT;
+}
+
+/* The output mode and the first aggregation from above. */
+static bool check_mode(struct plan_check *check) {
+    struct plan_check all = count_below(check, check->query->start.plan);
+    if (check->query->mode == EXEC_COMPLETE && all.aggregates == 0) {
+        return raise_streaming_output_mode_unsupported_operation(
+            check->error, mode_name(check), "no streaming aggregations on streaming DataFrames/DataSets");
+    }
+    if (check->query->mode == EXEC_UPDATE && all.aggregates > 0) {
+        for (size_t i = 0; i < all.aggregate->groupings.count; i++) {
+            if (attribute_is_session_window(&all.aggregate->base.output[i])) {
+                return raise_streaming_output_mode_unsupported_operation(check->error, mode_name(check),
+                    "session window streaming aggregations on streaming DataFrames/DataSets");
+            }
+        }
+    }
+    if (check->query->mode == EXEC_APPEND && all.aggregates > 0 &&
+        !has_event_time(&all.aggregate->base, all.aggregate->groupings.count)) {
+        return raise_streaming_output_mode_unsupported_operation(check->error, mode_name(check),
+            "streaming aggregations without watermark on streaming DataFrames/DataSets");
+    }
+    return true;
 }
 
 bool query_check_plan(struct stream_query *query, struct sql_error *error) {
-    struct plan_check check = {query, error, 0, 0, 0};
-    struct plan_check all = count_below(&check, query->start.plan);
-    if (query->mode == EXEC_COMPLETE && all.aggregates == 0) {
-        return raise_streaming_output_mode_unsupported_operation(
-            error, mode_name(&check), "no streaming aggregations on streaming DataFrames/DataSets");
-    }
-    return node_walk(&query->start.plan->node, check_node, NULL, &check);
+    struct plan_check check = {.query = query, .error = error};
+    const struct node *plan = &query->start.plan->node;
+    return check_mode(&check) && node_walk(plan, enter_node, check_node, &check) && !check.failed &&
+           node_walk(plan, check_chain_of, NULL, &check);
 }

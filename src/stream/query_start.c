@@ -423,6 +423,8 @@ static bool compile_query(struct stream_query *query, struct sql_error *error) {
     query->exec = exec_query_create_streaming(query->manager->options.engine, query->start.plan, &query->start.settings,
         query->mode, (size_t)query->state_partitions, error);
     if (query->exec == NULL) {
+        query->plan_refused = error->condition == CONDITION__LEGACY_ERROR_TEMP_3102 ||
+                              error->condition == CONDITION_MULTIPLE_EVENT_TIME_COLUMNS;
         return false;
     }
     size_t count = exec_query_watermark_count(query->exec);
@@ -504,12 +506,19 @@ static void log_started(struct stream_query *query) {
 
 static void query_opened(void *argument) {
     struct stream_query *query = argument;
-    if (query->error.condition != 0 || query->stopping || query->session == NULL ||
+    if ((query->error.condition != 0 && !query->plan_refused) || query->stopping || query->session == NULL ||
         query->session->destroying) {
         if (query->error.condition == 0) {
             raise_operation_canceled(&query->error);
         }
         start_failed(query);
+        return;
+    }
+    if (query->plan_refused) {
+        query->started_ms = world_wall_ms(query->manager->options.world);
+        session_query_started(query);
+        told(query, true); /* the query has the error */
+        query_fail(query);
         return;
     }
     if (query->sink_class == &memory_sink_class) {

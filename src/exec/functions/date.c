@@ -7,6 +7,7 @@
 #include "column/text.h"
 #include "exec/functions/date_pattern.h"
 #include "exec/functions/rows.h"
+#include "sql/sql.h"
 
 enum { US_PER_MS = 1000, US_PER_SECOND = 1000000 };
 static const int64_t us_per_day = 86400LL * US_PER_SECOND;
@@ -569,6 +570,39 @@ static struct column *kernel_time_window(struct evaluation *evaluation, struct c
     return result;
 }
 
+/* From the time to the time and the gap: microseconds, or text, which is mostly that of the row before. */
+static struct column *kernel_session_window(struct evaluation *evaluation, struct column *const *arguments) {
+    struct column *result = evaluation_result(evaluation);
+    bool text = arguments[1]->type->kind == TYPE_STRING, known = false;
+    struct column *end = result->children[1];
+    struct bytes before = BYTES_NULL;
+    int64_t months = 0, gap = 0;
+    for (size_t row = 0; row < evaluation->row_count; row++) {
+        int64_t time = COLUMN_AT(arguments[0], int64_t, row);
+        if (text && !column_is_null(arguments[1], row)) {
+            struct string_view view = COLUMN_AT(arguments[1], struct string_view, row);
+            struct bytes now = bytes_make(view.data, view.size);
+            known = row > 0 && bytes_equal(now, before) ? known : sql_parse_interval(now, &months, &gap);
+            before = now;
+            if (known && months != 0) {
+                evaluation_failed(evaluation, raise_unsupported_feature_not_in_this_program(evaluation->error,
+                                                  "session_window() with a gap of months", "Give it in days or less."));
+                return result;
+            }
+        } else if (!text) {
+            gap = COLUMN_AT(arguments[1], int64_t, row);
+        }
+        COLUMN_VALUES(result->children[0], int64_t)[row] = time;
+        COLUMN_VALUES(end, int64_t)[row] = time + gap;
+        if (column_is_null(arguments[1], row) || (text && !known)) {
+            uint8_t *validity =
+                end->validity == NULL ? column_make_nullable(evaluation->arena, end) : (uint8_t *)end->validity;
+            bit_clear(validity, row);
+        }
+    }
+    return result;
+}
+
 static struct column *kernel_window_time(struct evaluation *evaluation, struct column *const *arguments) {
     const struct column *window = arguments[0], *end = window->children[1];
     struct column *result = evaluation_result(evaluation);
@@ -635,6 +669,12 @@ static const struct kernel_entry entries[] = {
     {"unix_micros", {T}, 1, SAFE, kernel_timestamp_to_long},
     {"time_window", {T, TYPE_LONG, TYPE_LONG, TYPE_LONG, TYPE_INTEGER}, 5, SAFE, kernel_time_window},
     {"time_window", {TYPE_TIMESTAMP_NTZ, TYPE_LONG, TYPE_LONG, TYPE_LONG, TYPE_INTEGER}, 5, SAFE, kernel_time_window},
+    {"session_window", {T, TYPE_LONG}, 2, SAFE, kernel_session_window},
+    {"session_window", {T, TYPE_DAY_TIME_INTERVAL}, 2, SAFE, kernel_session_window},
+    {"session_window", {T, S}, 2, 0, kernel_session_window},
+    {"session_window", {N, TYPE_LONG}, 2, SAFE, kernel_session_window},
+    {"session_window", {N, TYPE_DAY_TIME_INTERVAL}, 2, SAFE, kernel_session_window},
+    {"session_window", {N, S}, 2, 0, kernel_session_window},
     {"window_time", {TYPE_STRUCT}, 1, SAFE, kernel_window_time},
     {"unix_millis", {T}, 1, SAFE, kernel_timestamp_to_long},
     {"unix_seconds", {T}, 1, SAFE, kernel_timestamp_to_long},

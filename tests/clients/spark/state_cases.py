@@ -7,6 +7,7 @@ the error. state_cases.json is what Spark 4.3 prints; test_state.py compares.
 """
 import json
 import os
+import re
 import sys
 
 INPUT = [
@@ -123,6 +124,11 @@ def make_cases(spark, folder):
         "sample": (lambda: plain().sample(0.5), "append"),
         "limit of updates": (lambda: plain().limit(2), "update"),
         "two windows": (lambda: late().groupBy(f.window("ts", "10 seconds"), f.window("ts", "5 seconds")).count(), "append"),
+        **chained_cases(f, plain, late, joined, windows),
+        **limit_cases(f, plain, late, windows),
+        **session_cases(spark, f, folder, plain, late),
+        **refused_cases(spark, f, plain, late),
+        **function_cases(f, plain),
         "not a duration": (lambda: late().groupBy(f.window("ts", "10 meters")).count(), "append"),
         "slide longer than window": (lambda: late().groupBy(f.window("ts", "10 seconds", "20 seconds")).count(), "append"),
         "window of months": (lambda: late().groupBy(f.window("ts", "1 month")).count(), "append"),
@@ -130,11 +136,153 @@ def make_cases(spark, folder):
     }
 
 
+def chained_cases(f, plain, late, joined, windows):
+    def inner():
+        return joined("inner")[0]()
+
+    def tens(frame, column="ts"):
+        return frame.groupBy(f.window(column, "10 seconds"))
+
+    def second(delay="20 seconds"):
+        return late(delay).select(f.col("ts").alias("ts2"), f.col("k").alias("k2"), f.col("v").alias("v2"))
+
+    return {
+        "join, then counted": (lambda: tens(inner()).agg(f.count("*"), f.sum("v2")), "append"),
+        "join, then counted by the other time": (lambda: tens(inner(), "ts2").count(), "append"),
+        "left join, then counted": (lambda: tens(joined("left")[0]()).agg(f.count("*"), f.count("k2")), "append"),
+        "join of equal times, then counted": (lambda: tens(late().join(second(), f.expr("ts = ts2"))).count(), "append"),
+        "join, then unique": (lambda: inner().dropDuplicates(["k", "ts"]), "append"),
+        "join, then unique within watermark": (lambda: inner().select("k", "ts", "v2").dropDuplicatesWithinWatermark(["k"]), "append"),
+        "join, then joined": (lambda: inner().join(
+            late("15 seconds").select(f.col("ts").alias("ts3"), f.col("k").alias("k3")),
+            f.expr("k = k3 and ts3 between ts - interval 5 seconds and ts + interval 5 seconds")), "append"),
+        "counts joined": (lambda: tens(late()).count().join(
+            tens(second(), "ts2").agg(f.sum("v2").alias("s")), "window"), "append"),
+        "counts left joined": (lambda: tens(late()).count().join(
+            tens(second().where("v2 > 4"), "ts2").agg(f.sum("v2").alias("s")), "window", "left"), "append"),
+        "unique, then joined": (lambda: late().dropDuplicates(["k", "ts"]).join(second(), f.expr(
+            "k = k2 and ts2 between ts - interval 10 seconds and ts + interval 10 seconds")), "append"),
+        "unique twice": (lambda: late().dropDuplicates(["k", "ts"]).dropDuplicatesWithinWatermark(["k"]), "append"),
+        "unique counts": (lambda: windows("10 seconds").select("window", "n").dropDuplicates(), "append"),
+        "three windows": (lambda: tens(late().dropDuplicates(["k", "ts"])).count().groupBy(f.window("window", "20 seconds"))
+                          .agg(f.sum("count").alias("c")).groupBy(f.window("window", "1 minute")).agg(f.sum("c")), "append"),
+        "window by window_time": (lambda: tens(late()).count().select(f.window_time("window").alias("t"), "count")
+                                  .groupBy(f.window("t", "30 seconds")).agg(f.sum("count"), f.count("*")), "append"),
+        "unique, then counted with updates": (lambda: tens(late().dropDuplicates(["k", "ts"])).count(), "update"),
+        "counted, then unique with updates": (lambda: tens(late()).count().dropDuplicates(["window"]), "update"),
+        "join, then counted with updates": (lambda: tens(inner()).count(), "update"),
+        "join with updates": (inner, "update"),
+        "left join with updates": (joined("left")[0], "update"),
+        "watermark after aggregation": (lambda: tens(late()).count().select(f.window_time("window").alias("t"), "count")
+                                        .withWatermark("t", "1 second").groupBy(f.window("t", "30 seconds")).count(), "append"),
+    }
+
+
+def limit_cases(f, plain, late, windows):
+    return {
+        "limit": (lambda: plain().limit(4), "append"),
+        "limit of a filter": (lambda: plain().where("v % 2 = 0").limit(2), "append"),
+        "filter of a limit": (lambda: late().limit(6).where("v > 2"), "append"),
+        "limit of counts": (lambda: windows("10 seconds").select("n").limit(2), "append"),
+        "limit of unique": (lambda: late().dropDuplicates(["k"]).limit(3), "append"),
+        "limit of a limit": (lambda: plain().limit(5).limit(3), "append"),
+        "counts of a limit": (lambda: plain().limit(5).groupBy("k").count(), "complete"),
+        "counts of a limit with updates": (lambda: plain().limit(5).groupBy("k").count(), "update"),
+        "windows of a limit": (lambda: late().limit(7).groupBy(f.window("ts", "10 seconds")).count(), "append"),
+        "offset": (lambda: plain().offset(2), "append"),
+        "limit and offset": (lambda: plain().offset(2).limit(2), "append"),
+    }
+
+
+def session_cases(spark, f, folder, plain, late):
+    def table():
+        return spark.read.schema("ts timestamp, k string, v int").json(f"file:{folder}/in")
+
+    def sessions(frame, gap="10 seconds", *keys, time="ts"):
+        return frame.groupBy(f.session_window(time, gap), *(keys or ["k"]))
+
+    def sums(grouped):
+        return grouped.agg(f.count("*").alias("n"), f.sum("v").alias("s"), f.avg("v").alias("a"), f.max("v").alias("m"))
+
+    def gaps():
+        return f.when(f.col("k") == "a", "25 seconds").when(f.col("k") == "b", "0 seconds").otherwise("5 seconds")
+
+    return {
+        "sessions": (lambda: sums(sessions(late())), "append"),
+        "sessions, key first": (lambda: late().groupBy("k", f.session_window("ts", "30 seconds")).count(), "append"),
+        "sessions of two keys": (lambda: late().groupBy("k", f.session_window("ts", "30 seconds"), (f.col("v") % 2).alias("odd"))
+                                 .agg(f.sum("v")), "append"),
+        "sessions complete": (lambda: sums(sessions(late(), "30 seconds")), "complete"),
+        "sessions with updates": (lambda: sums(sessions(late())), "update"),
+        "sessions without key": (lambda: late().groupBy(f.session_window("ts", "10 seconds")).count(), "append"),
+        "sessions without watermark": (lambda: sums(sessions(plain())), "append"),
+        "sessions complete without watermark": (lambda: sums(sessions(plain(), "3 minutes")), "complete"),
+        "sessions of different gaps": (lambda: sums(sessions(late(), gaps())), "append"),
+        "sessions of no gap": (lambda: sums(sessions(late(), "0 seconds")), "append"),
+        "sessions, lists": (lambda: sessions(late(), "30 seconds").agg(
+            f.first("v"), f.last("v"), f.collect_list("v"), f.max_by("v", "ts"), f.stddev("v"), f.min("k")), "append"),
+        "sessions having": (lambda: sums(sessions(late(), "30 seconds")).where("n > 1")
+                            .select("session_window.start", "session_window.end", "k", "s"), "append"),
+        "sessions, then windows": (lambda: sessions(late()).count().groupBy(f.window("session_window", "1 minute"))
+                                   .agg(f.sum("count"), f.count("*")), "append"),
+        "windows, then sessions": (lambda: late().groupBy(f.window("ts", "10 seconds"), "k").count()
+                                   .groupBy(f.session_window(f.window_time("window"), "30 seconds"), "k").agg(f.sum("count")), "append"),
+        "sessions of windows": (lambda: late().groupBy(f.window("ts", "10 seconds"), "k").count()
+                                .groupBy(f.session_window("window", "30 seconds"), "k").agg(f.sum("count")), "append"),
+        "unique, then sessions": (lambda: sums(sessions(late().dropDuplicates(["k", "ts"]))), "append"),
+        "sessions and windows": (lambda: late().groupBy(f.session_window("ts", "10 seconds"), f.window("ts", "5 seconds")).count(), "append"),
+        "table sessions": (lambda: sums(sessions(table(), "30 seconds")), "batch"),
+        "table sessions without key": (lambda: table().groupBy(f.session_window("ts", "13 seconds")).agg(f.count("*"), f.sum("v")), "batch"),
+        "table sessions of different gaps": (lambda: sums(sessions(table(), gaps())), "batch"),
+        "table sessions that touch": (lambda: sessions(table().where("k = 'a'"), "2 seconds").count(), "batch"),
+        "table sessions, distinct": (lambda: sessions(table(), "30 seconds").agg(f.count_distinct("v"), f.sum("v")), "batch"),
+        "table sessions selected": (lambda: table().select(f.session_window("ts", "10 seconds"), "v"), "batch"),
+    }
+
+
+def refused_cases(spark, f, plain, late):
+    from pyspark.sql import Window
+
+    def table():
+        return spark.createDataFrame([("a", 1)], "k string, v int")
+
+    return {
+        "distinct aggregation": (lambda: plain().groupBy("k").agg(f.count_distinct("v")), "update"),
+        "rollup": (lambda: plain().rollup("k").count(), "update"),
+        "cube complete": (lambda: plain().cube("k").count(), "complete"),
+        "union with a table": (lambda: plain().select("k", "v").union(table()), "append"),
+        "except of a stream": (lambda: table().exceptAll(plain().select("k", "v")), "append"),
+        "subtract of a stream": (lambda: table().subtract(plain().select("k", "v")), "append"),
+        "intersect of streams": (lambda: plain().intersect(plain()), "append"),
+        "row numbers": (lambda: plain().select("v", f.row_number().over(Window.partitionBy("k").orderBy("ts")).alias("n")), "append"),
+        "monotonic ids": (lambda: plain().select(f.monotonically_increasing_id()), "append"),
+        "cross join": (lambda: late().crossJoin(late().select(f.col("v").alias("v2"))), "append"),
+        "join on a comparison": (lambda: late().join(late().select(f.col("v").alias("v2")), f.expr("v < v2")), "append"),
+        "sorted updates": (lambda: plain().groupBy("k").count().orderBy("k"), "update"),
+        "sorted windows": (lambda: late().groupBy(f.window("ts", "10 seconds")).count().orderBy("window"), "append"),
+        "sorted, then counted": (lambda: plain().orderBy("v").groupBy("k").count(), "complete"),
+        "a table alone": (lambda: table(), "append"),
+        "watermark of a number": (lambda: plain().withWatermark("v", "1 second"), "append"),
+        "counted twice complete": (lambda: plain().groupBy("k").count().groupBy("count").agg(f.count("*").alias("c")), "complete"),
+    }
+
+
+def function_cases(f, plain):
+    more = [f.expr(each) for each in (
+        "any_value(v)", "first(k, true)", "last(k, true)", "every(v > 0)", "some(v > 11)", "bit_and(v)", "bit_or(v)", "min_by(k, ts)",
+        "covar_samp(v, v * 2)", "stddev_pop(v)", "var_samp(v)", "regr_count(v, v)",
+        "try_avg(v)", "count(v, k)", "array_agg(v)", "sort_array(collect_set(v))", "min(cast(v as decimal(20,3)))",
+        "sum(v) filter (where v > 3)", "mean(cast(v as float))", "max(date(ts))", "std(v)", "variance(v)")]
+    return {"more functions": (lambda: plain().groupBy("k").agg(*more), "update")}
+
+
 def run(spark, folder, name, make, mode):
     table = "".join(letter if letter.isalnum() else "_" for letter in name)
     try:
         frame = make()
         _ = frame.schema
+        if mode == "batch":
+            return {"rows": sorted(json.dumps(row.asDict(recursive=True), default=str) for row in frame.collect())}
         query = (frame.writeStream.format("memory").queryName(table).outputMode(mode)
                  .option("checkpointLocation", f"file:{folder}/{table}").trigger(availableNow=True).start())
         query.awaitTermination()
@@ -148,7 +296,9 @@ def run(spark, folder, name, make, mode):
         return {"batches": batches, "rows": rows}
     except Exception as problem:
         condition = getattr(problem, "getCondition", lambda: None)()
-        return {"error": [type(problem).__name__, condition, str(problem).split("\n")[0].split(" SQLSTATE")[0]]}
+        text = str(problem).split("\n")[0].split(" SQLSTATE")[0]
+        text = re.sub("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "ID", text)
+        return {"error": [type(problem).__name__, condition, re.sub("#[0-9]+", "#0", text)]}
 
 
 def main(engine, folder, *wanted):
