@@ -52,6 +52,7 @@ static void keep(struct upload *upload, const char *name, struct buffer *content
     if (good) {
         buffer_text(content); /* so that empty ones have an address too */
         former = map_set_text(&upload->session->artifacts, name, content);
+        session_share_artifact(upload->session, name, content);
     }
     if (former != NULL)
         buffer_free(former);

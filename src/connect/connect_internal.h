@@ -162,6 +162,8 @@ void history_free(struct connect_server *server);
 /* ---- functions.c ---- */
 /* The session's Python workers, made when first asked for; NULL when it has ended. Loop. */
 struct python_session *session_python(struct session *session);
+/* An artifact goes to the workers, when they have a use for such ones. Loop. */
+void session_share_artifact(struct session *session, const char *name, const struct buffer *content);
 /* The function of writeStream.foreachBatch (whole) or foreach, for stream_start. Any thread. */
 const struct stream_function *session_stream_function(
     struct session *session, struct bytes pickled, const char *python_version, bool whole);

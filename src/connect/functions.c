@@ -26,6 +26,13 @@ static const char *interpreter_of(struct session *session, struct arena *arena) 
                                               : "python3";
 }
 
+void session_share_artifact(struct session *session, const char *name, const struct buffer *content) {
+    static const char *const kinds[] = {"pyfiles/", "files/", "archives/"};
+    for (size_t i = 0; session->python != NULL && i < ARRAY_COUNT(kinds); i++)
+        if (strncmp(name, kinds[i], strlen(kinds[i])) == 0 && bytes_is_utf8(bytes_from_text(name)))
+            python_add_file(session->python, name, buffer_view(content));
+}
+
 struct python_session *session_python(struct session *session) {
     const struct connect_options *options = &session->server->options;
     if (session->python != NULL || options->python == NULL || session->ended)
@@ -48,6 +55,9 @@ struct python_session *session_python(struct session *session) {
         .output_argument = session,
     };
     session->python = python_session_create(options->python, &python);
+    size_t cursor = 0;
+    for (struct map_entry *entry; (entry = map_next(&session->artifacts, &cursor)) != NULL;)
+        session_share_artifact(session, arena_text(&arena, entry->key), entry->value);
     buffer_free(&user);
     arena_destroy(&arena);
     return session->python;
@@ -111,12 +121,22 @@ static json_t *describe_calls(
     return calls;
 }
 
+/* Whether what a function of pandas gives must fit its type. */
+static bool casts_safely(struct session *session) {
+    struct arena arena = {0};
+    const char *safe = session_setting(session, &arena, "spark.sql.execution.pandas.convertToArrowArraySafely");
+    bool answer = safe == NULL || strcasecmp(safe, "false") != 0;
+    arena_destroy(&arena);
+    return answer;
+}
+
 static void call_columns(
     struct python_evaluation *evaluation, struct python_session *python, const struct relation_python_eval *relation) {
     int64_t *numbers = calloc(relation->functions.count, sizeof *numbers);
     ASSERT(numbers != NULL);
     struct python_request request = {
-        .head = json_pack("{s:s, s:o}", "do", "evaluate", "calls", describe_calls(python, relation, numbers)),
+        .head = json_pack("{s:s, s:o, s:b}", "do", "evaluate", "calls", describe_calls(python, relation, numbers),
+            "safe", casts_safely(evaluation->session)),
         .payload = evaluation->input,
         .functions = numbers,
         .function_count = relation->functions.count,
@@ -135,8 +155,8 @@ static void call_rows(
     const char *rows = session_setting(evaluation->session, &arena, "spark.sql.execution.arrow.maxRecordsPerBatch");
     int64_t number = define(python, function);
     struct python_request request = {
-        .head = json_pack("{s:s, s:I, s:i, s:i, s:I}", "do", "map", "function", (json_int_t)number, "kind",
-            (int)function->eval_type, "keys", (int)relation->key_count, "rows",
+        .head = json_pack("{s:s, s:b, s:I, s:i, s:i, s:I}", "do", "map", "safe", casts_safely(evaluation->session),
+            "function", (json_int_t)number, "kind", (int)function->eval_type, "keys", (int)relation->key_count, "rows",
             (json_int_t)(rows == NULL ? 10000 : strtoll(rows, NULL, 10))),
         .payload = evaluation->input,
         .functions = &number,

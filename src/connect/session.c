@@ -29,7 +29,7 @@ static const struct {
     {"spark.sql.execution.arrow.pyspark.fallback.enabled", "true"},
     {"spark.sql.execution.arrow.pyspark.selfDestruct.enabled", "false"},
     {"spark.sql.execution.arrow.useLargeVarTypes", "false"},
-    {"spark.sql.execution.pandas.convertToArrowArraySafely", "false"},
+    {"spark.sql.execution.pandas.convertToArrowArraySafely", "true"},
     {"spark.sql.execution.pandas.inferPandasDictAsMap", "false"},
     {"spark.sql.execution.pandas.structHandlingMode", "legacy"},
     {"spark.sql.execution.pyspark.binaryAsBytes", "true"},

@@ -579,7 +579,7 @@ void command_manager(struct operation *operation, const Connect__StreamingQueryM
         break;
     default:
         raise_unsupported_feature_not_in_this_program(&operation->error, "A listener that runs in the server",
-            "Add it with a client from 3.5.1 on, where listeners run in the program.");
+            "Add it with a client from 4.0 on, where listeners run in the program.");
         connect_operation_fail(operation);
     }
 }

@@ -30,6 +30,12 @@ struct function {
     json_t *about;
 };
 
+/* An artifact of the program. */
+struct file {
+    char *name;
+    struct buffer content;
+};
+
 struct call {
     struct list_node node;
     struct buffer frame;
@@ -49,6 +55,7 @@ struct python_session {
     void (*output)(void *argument, struct bytes text);
     void *output_argument;
     VECTOR(struct function) functions;
+    VECTOR(struct file) files;
     struct list workers, waiting;
     bool ending;
 };
@@ -63,6 +70,7 @@ struct worker {
     struct world_timer *timer;         /* of the start */
     struct call *call;                 /* that it works on */
     size_t known;                      /* functions it was told of: all with a smaller number */
+    size_t files;                      /* and artifacts */
 };
 
 /* What a connection keeps. */
@@ -100,6 +108,22 @@ static void append_frame(struct buffer *frame, const json_t *head, struct bytes 
 
 static void give_next(struct python_session *session);
 
+/* Where it keeps the program's artifacts. */
+static void print_files_folder(const struct worker *worker, struct buffer *out) {
+    buffer_printf(out, "%s/files-%s", worker->session->plane->options.module_folder, worker->token);
+}
+
+static void remove_files(struct worker *worker) {
+    struct error error = {0};
+    struct buffer folder = {0};
+    if (worker->files == 0)
+        return;
+    print_files_folder(worker, &folder);
+    if (!world_remove_tree(worker->session->plane->options.world, buffer_text(&folder), &error))
+        service_log_write(worker->session->plane->options.log, LOG_WARN, LOGGER, "%s", error.message);
+    buffer_free(&folder);
+}
+
 /* What the worker has begun fails with it; the others wait for a next one. */
 static void end_worker(struct worker *worker, const char *failure) {
     struct python_session *session = worker->session;
@@ -114,6 +138,7 @@ static void end_worker(struct worker *worker, const char *failure) {
         world_process_close(worker->process);
     }
     world_timer_destroy(worker->timer);
+    remove_files(worker);
     free(worker);
     if (call != NULL)
         answer(call, NULL, BYTES_NULL, failure);
@@ -178,10 +203,12 @@ static void start_timed_out(void *argument) {
 static bool spawn(struct worker *worker, struct error *error) {
     struct python_session *session = worker->session;
     const struct python_plane_options *plane = &session->plane->options;
-    struct buffer address = {0}, token = {0}, folder = {0}, module = {0};
+    struct buffer address = {0}, token = {0}, folder = {0}, module = {0}, files = {0};
     buffer_printf(&address, "RAUDAL_WORKER_ADDRESS=%s:%u", plane->address, net_server_port(session->plane->server));
     buffer_printf(&token, "RAUDAL_WORKER_TOKEN=%s", worker->token);
     buffer_printf(&folder, "RAUDAL_WORKER_FOLDER=%s", session->folder);
+    buffer_append_text(&files, "RAUDAL_WORKER_FILES=");
+    print_files_folder(worker, &files);
     buffer_printf(&module, "%s/raudal_worker.py", plane->module_folder);
     VECTOR(const char *) environment = {0};
     for (size_t i = 0; i < session->environment_count; i++)
@@ -189,6 +216,7 @@ static bool spawn(struct worker *worker, struct error *error) {
     VECTOR_PUSH(&environment, buffer_text(&address));
     VECTOR_PUSH(&environment, buffer_text(&token));
     VECTOR_PUSH(&environment, buffer_text(&folder));
+    VECTOR_PUSH(&environment, buffer_text(&files));
     VECTOR_PUSH(&environment, NULL);
     VECTOR(const char *) words = {0};
     for (size_t i = 0; plane->launcher[i] != NULL; i++)
@@ -205,6 +233,7 @@ static bool spawn(struct worker *worker, struct error *error) {
     buffer_free(&address);
     buffer_free(&token);
     buffer_free(&folder);
+    buffer_free(&files);
     buffer_free(&module);
     return worker->process != NULL;
 }
@@ -231,6 +260,12 @@ static void give(struct worker *worker, struct call *call) {
     struct python_session *session = worker->session;
     struct buffer frames = {0};
     worker->call = call;
+    for (; worker->files < session->files.count; worker->files++) {
+        const struct file *file = &session->files.items[worker->files];
+        json_t *head = json_pack("{s:s, s:s}", "do", "file", "name", file->name);
+        append_frame(&frames, head, buffer_view(&file->content));
+        json_decref(head);
+    }
     for (size_t i = 0; i < call->functions.count; i++) {
         for (; (int64_t)worker->known <= call->functions.items[i]; worker->known++) {
             const struct function *function = &session->functions.items[worker->known];
@@ -437,6 +472,11 @@ void python_session_destroy(struct python_session *session) {
         json_decref(session->functions.items[i].about);
     }
     VECTOR_FREE(&session->functions);
+    for (size_t i = 0; i < session->files.count; i++) {
+        free(session->files.items[i].name);
+        buffer_free(&session->files.items[i].content);
+    }
+    VECTOR_FREE(&session->files);
     for (size_t i = 0; i < session->environment_count; i++)
         free(session->environment[i]);
     free(session->environment);
@@ -456,6 +496,13 @@ int64_t python_define(struct python_session *session, struct bytes command, json
     *function = (struct function){.about = about};
     buffer_append_bytes(&function->command, command);
     return (int64_t)session->functions.count - 1;
+}
+
+void python_add_file(struct python_session *session, const char *name, struct bytes content) {
+    struct file *file = VECTOR_ADD(&session->files);
+    *file = (struct file){.name = strdup(name)};
+    ASSERT(file->name != NULL);
+    buffer_append_bytes(&file->content, content);
 }
 
 void python_call(struct python_session *session, const struct python_request *request) {

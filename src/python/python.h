@@ -1,5 +1,5 @@
 /* python.h: processes of the user's own Python interpreter that evaluate what came pickled from a program: functions
- * over columns, foreach and foreachBatch.
+ * over columns, rows and groups, foreach and foreachBatch.
  *
  * A session has workers of one interpreter, started when first needed and kept warm. A worker connects back to a port
  * of ours, says its token and then takes one request after the other. A request and its answer are a JSON object
@@ -48,6 +48,10 @@ void python_session_destroy(struct python_session *session);
 /* Makes a pickled function known; the same bytes give the same number. `about` (taken) goes to the workers with it:
  * "python", the version of the interpreter that pickled it, and "includes", modules to be found for it. */
 int64_t python_define(struct python_session *session, struct bytes command, json_t *about);
+
+/* An artifact of the program, given to each worker before its next request: "pyfiles/NAME" (a module, or an archive of
+ * modules), "files/NAME", "archives/NAME" or "archives/NAME#FOLDER" (unpacked there). Names are UTF-8. */
+void python_add_file(struct python_session *session, const char *name, struct bytes content);
 
 /* failure: what went wrong, with the program's traceback when the function itself failed; NULL after success. head is
  * NULL when no worker answered. Views are valid during the call. */

@@ -3,6 +3,7 @@
 It connects to the address that it is given, says its token, and takes one request after the other. A message is a length
 (4 bytes, big-endian), the length of a JSON object, the object, and bytes. Requests, by their "do":
 
+    file          name: the bytes are an artifact of the program: pyfiles/…, files/…, archives/…[#folder]
     define        function: a number; about: {python, includes}; the bytes are the pickled command, unpickled when it is first used
     evaluate      calls: [{function, kind, arguments, names}] over the columns of one Arrow batch -> an Arrow batch, a column for each call
     map           function, kind, keys, rows: a function over the rows of an Arrow stream, or over groups (a row for each: its key in the
@@ -14,10 +15,12 @@ It connects to the address that it is given, says its token, and takes one reque
 An answer's object is empty, or has "failure": the traceback. What functions print comes as messages with "output".
 pyspark is used as its version in this interpreter has it; nothing of it is changed.
 """
+import importlib
 import inspect
 import io
 import json
 import os
+import shutil
 import socket
 import struct
 import sys
@@ -142,17 +145,52 @@ def check_version(version):
 
 
 class Files:
-    """The session's artifacts in a folder of this process."""
+    """The program's artifacts, in a folder of this process that the server removes."""
+
+    def __init__(self):
+        self.folder = os.environ.get("RAUDAL_WORKER_FILES", "")
+
+    def open_folder(self):
+        if not os.path.isdir(self.folder):
+            os.makedirs(self.folder, 0o700)
+            self.find(self.folder)
+            try:
+                from pyspark import SparkFiles
+                SparkFiles._root_directory, SparkFiles._is_running_on_worker = self.folder, True
+            except ImportError:  # pyspark-client has none
+                pass
+
+    @staticmethod
+    def find(path):
+        if path not in sys.path:
+            sys.path.insert(1, path)
+            importlib.invalidate_caches()
+
+    def add(self, name, content):
+        kind, _, name = name.partition("/")
+        name, _, folder = name.partition("#")
+        for part in (name, folder):
+            if os.path.isabs(part) or ".." in part.split("/"):
+                raise ValueError(f"an artifact with the name {part}")
+        self.open_folder()
+        path = os.path.join(self.folder, ("archive-" if kind == "archives" else "") + name)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "wb") as file:
+            file.write(content)
+        if kind == "archives":
+            shutil.unpack_archive(path, os.path.join(self.folder, folder or name), "zip" if name.endswith(".jar") else None)
+            os.unlink(path)
+        elif kind == "pyfiles" and not name.endswith(".py"):
+            self.find(path)
+        elif kind == "pyfiles":
+            importlib.invalidate_caches()
 
     def include(self, names):
         for name in names:
-            if name not in sys.path:
-                sys.path.insert(0, name)
+            self.find(os.path.join(self.folder, name))
 
 
 files = Files()
-
-
 functions = Functions()
 
 
@@ -252,8 +290,11 @@ def verify_names(actual, schema, by_name):
                           expected=str(len(expected)), actual=str(len(actual)))
 
 
+settings = {"safe": True}  # of the request at hand: spark.sql.execution.pandas.convertToArrowArraySafely
+
+
 def array_of_pandas(result, data_type, row_count, name=None):
-    """Values of a function as an Arrow array; what does not fit is cast as Arrow casts, unsafely as Spark does by default."""
+    """Values of a function as an Arrow array; what does not fit is cast as Arrow casts."""
     import pandas
     import pyarrow
     if not hasattr(result, "__len__"):
@@ -270,18 +311,23 @@ def array_of_pandas(result, data_type, row_count, name=None):
     if pyarrow.types.is_timestamp(wanted) and wanted.tz is not None and getattr(result, "dt", None) is not None \
             and result.dt.tz is None:
         result = result.dt.tz_localize(wanted.tz)
+    safe = settings["safe"]
     try:
         try:
-            return plain(pyarrow.Array.from_pandas(result, mask=result.isnull(), type=wanted, safe=False))
+            return plain(pyarrow.Array.from_pandas(result, mask=result.isnull(), type=wanted, safe=safe))
         except (pyarrow.ArrowInvalid, pyarrow.ArrowTypeError):
             if pyarrow.types.is_string(wanted):
                 return plain(pyarrow.Array.from_pandas(result.map(lambda value: None if value is None else str(value)), type=wanted))
-            return plain(pyarrow.Array.from_pandas(result, mask=result.isnull()).cast(wanted, safe=False))
+            return plain(pyarrow.Array.from_pandas(result, mask=result.isnull()).cast(wanted, safe=safe))
     except (TypeError, ValueError) as failure:
         from pyspark import errors
         kind = errors.PySparkTypeError if isinstance(failure, TypeError) else errors.PySparkValueError
-        raise kind("Exception thrown when converting pandas.Series (%s) with name '%s' to Arrow Array (%s)."
-                   % (result.dtype, result.name if name is None else name, wanted)) from failure
+        text = "Exception thrown when converting pandas.Series (%s) with name '%s' to Arrow Array (%s)." \
+            % (result.dtype, result.name if name is None else name, wanted)
+        if safe and kind is errors.PySparkValueError:
+            text += " It can be caused by overflows or other unsafe conversions warned by Arrow. Arrow safe type check can be disabled " \
+                "by using SQL config `spark.sql.execution.pandas.convertToArrowArraySafely`."
+        raise kind(text) from failure
 
 
 def batch_of_frame(frame, schema, by_position_if_longer=False):
@@ -326,6 +372,16 @@ def batch_of_arrow(batch, schema, by_name):
     return pyarrow.RecordBatch.from_arrays(arrays, names=schema.names)
 
 
+def without_stop(function):
+    """A StopIteration of the program's function ends no loop of ours."""
+    def call(*arguments, **named):
+        try:
+            return function(*arguments, **named)
+        except StopIteration as stop:
+            raise spark_error("PySparkRuntimeError", "STOP_ITERATION_OCCURRED", exc=str(stop)) from stop
+    return call
+
+
 def evaluate_call(call, batch, rows):
     """One function over the batch, as an Arrow array with a value for each row."""
     function, data_type = functions.get(call["function"])
@@ -336,6 +392,8 @@ def evaluate_call(call, batch, rows):
         return ([value for value, name in zip(values, names) if not name],
                 {name: value for value, name in zip(values, names) if name})
 
+    if kind not in PANDAS_ITERATOR and kind not in ARROW_ITERATOR:
+        function = without_stop(function)
     if kind in ROWS:
         values = []
         for row in rows():
@@ -546,9 +604,16 @@ def main():
         head, payload = channel.receive()
         if head is None:
             return
+        if head["do"] == "file":
+            try:
+                files.add(head["name"], payload)
+            except Exception as failure:
+                print(f"The artifact {head['name']} cannot be used: {failure}")
+            continue
         if head["do"] == "define":
             functions.define(head["function"], head["about"], payload)
             continue
+        settings["safe"] = head.get("safe", True)
         try:
             answer, result = {}, REQUESTS[head["do"]](head, payload)
         except BaseException as failure:

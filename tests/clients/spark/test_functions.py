@@ -3,7 +3,13 @@ import textwrap
 
 import pytest
 
+from harness import wait_until
+
 VERSIONS = ["course", "spark-3_5", *(pytest.param(version, marks=pytest.mark.long) for version in ("spark-4_3", "spark-client-4_1"))]
+
+
+ALL = ("course", "spark-3_5", "spark-4_3", "spark-client-4_1")
+SINCE_4 = [version for version in VERSIONS if version != "spark-3_5"]
 
 
 def run(raudal, environment, version, tmp_path, program):
@@ -275,7 +281,7 @@ PythonException True
 """
 
 
-@pytest.mark.parametrize("version", ["course", *(pytest.param(version, marks=pytest.mark.long) for version in ("spark-4_3", "spark-client-4_1"))])
+@pytest.mark.parametrize("version", SINCE_4)
 def test_functions_over_arrow(raudal, environment, tmp_path, version):
     assert run(raudal, environment, version, tmp_path, ARROW) == ARROW_ANSWERS
 
@@ -294,6 +300,75 @@ def test_functions_over_partitions_and_groups_of_a_stream(raudal, environment, t
         print(sorted(tuple(row) for row in spark.table("groups").collect())[:2])
         """)
     assert printed == "[(0, 5, 20), (0, 5, 70)]\n"
+
+
+ARTIFACTS = """
+    import os, pathlib, tempfile, zipfile
+    spark.range(1).select(udf(lambda x: x, "long")("id")).collect()  # a worker is there already
+    folder = pathlib.Path(tempfile.mkdtemp())
+    (folder / "sent_module.py").write_text("def triple(x): return 3 * x")
+    (folder / "data.txt").write_text("hola")
+    for name, inside in (("library.zip", "sent_package/__init__.py"), ("box.zip", "inner.txt")):
+        with zipfile.ZipFile(folder / name, "w") as archive:
+            archive.writestr(inside, "V = 41")
+    spark.addArtifacts(str(folder / "sent_module.py"), str(folder / "library.zip"), pyfile=True)
+    spark.addArtifacts(str(folder / "data.txt"), file=True)
+    spark.addArtifacts(str(folder / "box.zip") + "#box", archive=True)
+    @udf("string")
+    def use(x):
+        import sent_module, sent_package
+        root = pathlib.Path(sent_module.__file__).parent
+        return f"{sent_module.triple(x)} {sent_package.V} {(root / 'data.txt').read_text()} {(root / 'box' / 'inner.txt').read_text()}"
+    print(spark.range(2).select(use("id")).collect())
+"""
+
+
+@pytest.mark.parametrize("version", ["course", *(pytest.param(version, marks=pytest.mark.long) for version in ALL if version != "course")])
+def test_functions_find_artifacts(raudal, environment, tmp_path, version):
+    assert run(raudal, environment, version, tmp_path, ARTIFACTS) == \
+        "[Row(use(id)='0 41 hola V = 41'), Row(use(id)='3 41 hola V = 41')]\n"
+    wait_until(lambda: not list((raudal.data / "run" / "python").glob("files-*")), what="the end of the session's files")
+
+
+LISTENER = """
+    from pyspark.sql.streaming import StreamingQueryListener
+    seen, names = {"started": [], "progress": [], "idle": [], "terminated": []}, {}
+    class Listener(StreamingQueryListener):
+        def onQueryStarted(self, event):
+            seen["started"].append((event.name, str(event.runId), bool(event.timestamp)))
+        def onQueryProgress(self, event):
+            progress = event.progress
+            seen["progress"].append((progress.name, str(progress.runId), progress.numInputRows, progress.sources[0].numInputRows))
+        def onQueryIdle(self, event):
+            seen["idle"].append(str(event.runId))
+        def onQueryTerminated(self, event):
+            seen["terminated"].append((str(event.runId), event.exception and "DIVIDE_BY_ZERO" in event.exception))
+    listener = Listener()
+    spark.streams.addListener(listener)
+    def start(name, *columns):
+        stream = spark.readStream.format("rate-micro-batch").option("rowsPerBatch", 3).load()
+        return stream.selectExpr(*columns).writeStream.format("memory").queryName(name).start()
+    def until(done):
+        end = time.time() + 30
+        while not done() and time.time() < end:
+            time.sleep(0.05)
+    good = start("good", "value")
+    until(lambda: len(seen["progress"]) >= 2)
+    good.stop()
+    until(lambda: seen["terminated"])
+    bad = start("bad", "1 / (value - value)")
+    until(lambda: len(seen["terminated"]) == 2)
+    spark.streams.removeListener(listener)
+    print([(name, run == str(query.runId), when) for (name, run, when), query in zip(sorted(seen["started"], reverse=True), (good, bad))])
+    print(seen["progress"][0] == ("good", str(good.runId), 3, 3))
+    print([(run == str(query.runId), cause) for (run, cause), query in zip(seen["terminated"], (good, bad))])
+"""
+
+
+@pytest.mark.parametrize("version", SINCE_4)
+def test_a_listener_hears_of_queries(raudal, environment, tmp_path, version):
+    assert run(raudal, environment, version, tmp_path, LISTENER) == \
+        "[('good', True, True), ('bad', True, True)]\nTrue\n[(True, None), (True, True)]\n"
 
 
 def test_a_function_of_another_python_is_not_run(raudal, environment, tmp_path):
