@@ -91,6 +91,7 @@ static struct batch *take_new(struct op_run *run, const struct state_rows *input
         }
     }
     __atomic_fetch_add(&operator->state->rows_updated, (int64_t)fresh, __ATOMIC_RELAXED);
+    __atomic_fetch_add(&operator->state->rows_duplicate, (int64_t)(count - fresh), __ATOMIC_RELAXED);
     struct batch *out = fresh == 0 ? NULL : batch_take(input->batch, taken, fresh);
     arena_destroy(&arena);
     return out;
@@ -145,6 +146,7 @@ static bool deduplicate_begin(
     struct exec_state *kept = ((const struct deduplicate *)operator)->state;
     state_input_begin(state);
     kept->rows_updated = kept->rows_removed = kept->rows_dropped = kept->updates_ns = kept->removals_ns = 0;
+    kept->rows_duplicate = 0;
     return true;
 }
 

@@ -96,6 +96,7 @@ struct exec_state {
     bool time_is_window;        /* that key is a window: {start, end} */
     bool runs_without_data;     /* a watermark that moved is reason enough for a batch */
     int64_t rows_updated, rows_removed, rows_dropped, updates_ns, removals_ns; /* of the last run; atomics */
+    int64_t rows_duplicate;                                                    /* of a deduplication */
     int64_t memory_counted;                                                    /* bytes told to the budget */
 };
 int64_t exec_state_row_count(const struct exec_state *state);

@@ -67,6 +67,32 @@ void event_time_put_progress(const struct stream_query *query, struct buffer *ou
     buffer_append_byte(out, '}');
 }
 
+enum { INSTANCES_TOLD = 5 }; /* spark.sql.streaming.stateStore.numStateStoreInstanceMetricsToReport */
+
+/* By name, as Spark sorts them. A table is always in memory: an operator finds each of its stores there as often as it
+ * opens it, which for an aggregation is twice per batch. */
+static void put_custom(const struct stream_query *query, const struct exec_state *state, struct buffer *out) {
+    bool aggregates = strcmp(state->operator_name, "stateStoreSave") == 0;
+    bool deduplicates = bytes_starts_with(bytes_from_text(state->operator_name), "dedupe");
+    size_t instances = state->used_partitions * state->store_count;
+    long long hits = (long long)(query->batch_id * (int64_t)instances) * (aggregates ? 2 : 1);
+    long long snapshot = query->state_files.snapshot_version;
+    buffer_append_text(out, "{");
+    for (size_t i = 0;
+         i < state->used_partitions && i < INSTANCES_TOLD && state->store_count == 1 && !state->hides_instances; i++) {
+        buffer_printf(out, "\"SnapshotLastUploaded.partition_%zu_default\":%lld,", i, snapshot > 0 ? snapshot : -1LL);
+    }
+    buffer_printf(out, "\"forceSnapshotCount\":0,\"loadedMapCacheHitCount\":%lld,\"loadedMapCacheMissCount\":0", hits);
+    if (deduplicates) {
+        buffer_printf(out,
+            ",\"numDroppedDuplicateRows\":%lld,\"numRowsIncrementallyRemoved\":0,\"numRowsReadDuringEviction\":%lld",
+            (long long)state->rows_duplicate,
+            (long long)(state->runs_without_data ? exec_state_row_count(state) + state->rows_removed : 0));
+    }
+    buffer_printf(out, ",\"numSnapshotsAutoRepaired\":0,\"stateOnCurrentVersionSizeBytes\":%lld}",
+        (long long)exec_state_memory_size(state));
+}
+
 /* ,"stateOperators":[…] */
 void event_time_put_states(const struct stream_query *query, struct buffer *out) {
     bool first = true;
@@ -81,14 +107,14 @@ void event_time_put_states(const struct stream_query *query, struct buffer *out)
             "%s{\"operatorName\":\"%s\",\"numRowsTotal\":%lld,\"numRowsUpdated\":%lld,\"allUpdatesTimeMs\":%lld,"
             "\"numRowsRemoved\":%lld,\"allRemovalsTimeMs\":%lld,\"commitTimeMs\":%lld,\"memoryUsedBytes\":%lld,"
             "\"numRowsDroppedByWatermark\":%lld,\"numShufflePartitions\":%zu,\"numStateStoreInstances\":%zu,"
-            "\"customMetrics\":{\"loadedMapCacheHitCount\":%lld,\"loadedMapCacheMissCount\":0,"
-            "\"stateOnCurrentVersionSizeBytes\":%lld}}",
+            "\"customMetrics\":",
             first ? "" : ",", state->operator_name, (long long)exec_state_row_count(state),
             (long long)state->rows_updated, (long long)(state->updates_ns / 1000000), (long long)state->rows_removed,
             (long long)(state->removals_ns / 1000000), (long long)query->state_commit_ms, memory,
             (long long)state->rows_dropped, state->partition_count,
-            state->hides_instances ? 0 : state->used_partitions * state->store_count,
-            (long long)(query->batch_id * (int64_t)(state->used_partitions * state->store_count)), memory);
+            state->hides_instances ? 0 : state->used_partitions * state->store_count);
+        put_custom(query, state, out);
+        buffer_append_byte(out, '}');
         first = false;
     }
     buffer_append_byte(out, ']');

@@ -29,10 +29,10 @@ static void put_name(const struct stream_query *query, struct buffer *out) {
     }
 }
 
-/* ,"name":rate; an endless time (there was no trigger before) gives 0. */
+/* ,"name":rate, with one decimal as in Spark 4.3; an endless time (there was no trigger before) gives 0. */
 static void put_rate(const char *name, int64_t rows, double seconds, struct buffer *out) {
     buffer_printf(out, ",\"%s\":", name);
-    double_format(seconds > 0 ? (double)rows / seconds : 0.0, out);
+    double_format(seconds > 0 ? floor((double)rows / seconds * 10 + 0.5) / 10 : 0.0, out);
 }
 
 static void put_offset(const char *name, const struct buffer *offset, struct buffer *out) {

@@ -252,7 +252,9 @@ static void file_commit(
 }
 
 static void file_describe(struct sink *base, struct buffer *out) {
-    buffer_printf(out, "FileSink[%s]", ((struct file_sink *)base)->described);
+    const char *uri = ((struct file_sink *)base)->described;
+    bool local = strncmp(uri, "file:///", 8) == 0; /* as Hadoop prints a path */
+    buffer_printf(out, "FileSink[%s%s]", local ? "file:" : "", local ? uri + 7 : uri);
 }
 
 size_t file_sink_take_paths(struct sink *base, char ***paths) {
