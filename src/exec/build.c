@@ -171,9 +171,10 @@ static bool build_aggregate(
     const struct relation *relation = &aggregate->base;
     bool sessions = session_key(relation) != SIZE_MAX;
     if (compile->query->streaming && relation_is_streaming(relation) && !aggregate->stateless) {
+        const struct relation *input = aggregate->input;
         struct operator* operator= sessions ? op_state_session_create(compile, relation)
-                                            : op_state_aggregate_create(compile, relation);
-        return build_stateful(compile, operator, aggregate->input, chain, depth);
+                                            : op_state_aggregate_create(compile, relation, &input);
+        return build_stateful(compile, operator, input, chain, depth);
     }
     if (!sessions) {
         return build_breaker(compile, op_aggregate_create(compile, relation), aggregate->input, chain, depth);

@@ -10,6 +10,7 @@
 #include "exec/aggregate_buffer.h"
 #include "exec/query.h"
 #include "exec/state.h"
+#include "exec/window_panes.h"
 #include "sql/sql.h"
 
 struct state_aggregate {
@@ -20,13 +21,16 @@ struct state_aggregate {
     const struct type *key_type, *value_type;
     size_t time_key;  /* the key with the event time; SIZE_MAX: none */
     bool time_window; /* it is a window: its end counts */
+    struct window_panes panes;
 };
 
-/* What one worker brings: its groups by partition, and their states saved. */
+/* What one worker brings: its groups by partition, and their states saved. With panes a row stands for a window of a
+ * pane: row % group_count is the pane's state. */
 struct brought {
     struct aggregate_table table;
     struct arena arena;
     struct column **keys, **saved;
+    size_t row_count;
     uint32_t *rows; /* partition after partition */
     size_t *starts; /* per partition, and the end */
 };
@@ -59,7 +63,7 @@ static enum op_result state_step(struct op_run *run, struct batch *in, struct ba
 
 /* Lists the groups partition after partition. */
 static void sort_groups(const struct state_aggregate *operator, struct brought * brought) {
-    size_t count = brought->table.group_count, partitions = operator->state->partition_count;
+    size_t count = brought->row_count, partitions = operator->state->partition_count;
     int32_t *hashes = ARENA_ARRAY(&brought->arena, int32_t, count + 1);
     size_t *next = ARENA_ARRAY(&brought->arena, size_t, partitions + 1);
     brought->starts = ARENA_ARRAY(&brought->arena, size_t, partitions + 1);
@@ -95,6 +99,11 @@ static bool state_combine(struct op_run *run) {
     brought->saved = ARENA_ARRAY(&brought->arena, struct column *, operator->base.call_count + 1);
     for (size_t i = 0; i < operator->base.key_count; i++) {
         brought->keys[i] = aggregate_table_key(&brought->arena, &operator->base, &brought->table, i);
+    }
+    brought->row_count = brought->table.group_count * operator->panes.overlap;
+    if (operator->panes.overlap> 1) {
+        brought->keys = window_panes_spread(
+            &brought->arena, &operator->panes, brought->keys, operator->base.key_count, brought->table.group_count);
     }
     for (size_t i = 0; i < operator->base.call_count; i++) {
         const struct aggregate_slot *slot = &operator->base.calls[i];
@@ -247,7 +256,7 @@ static void merge_brought(struct op_run *run, struct touched *touched, const str
     struct arena arena = {0};
     uint32_t *taken = ARENA_ARRAY(&arena, uint32_t, all + 1), *groups = ARENA_ARRAY(&arena, uint32_t, all + 1);
     for (size_t i = 0; i < all; i++) {
-        taken[count] = rows[i];
+        taken[count] = rows[i] % (uint32_t)brought->table.group_count;
         groups[count] = numbers[i];
         count += numbers[i] != UINT32_MAX;
     }
@@ -575,13 +584,16 @@ static bool make_value_type(struct compile *compile, struct state_aggregate *agg
     return true;
 }
 
-struct operator* op_state_aggregate_create(struct compile *compile, const struct relation *relation) {
+struct operator*
+    op_state_aggregate_create(struct compile *compile, const struct relation *relation, const struct relation **input) {
     const struct relation_aggregate *node = relation_aggregate_of(relation);
     struct arena *arena = compile->arena;
     struct state_aggregate *aggregate = ARENA_NEW(arena, struct state_aggregate);
     if (!aggregate_prepare(compile, &aggregate->base, node) || !make_value_type(compile, aggregate)) {
         return NULL;
     }
+    aggregate->panes = window_panes_find(arena, &aggregate->base, node);
+    *input = aggregate->panes.input;
     struct type_field *fields = ARENA_ARRAY(arena, struct type_field, node->groupings.count + 1);
     aggregate->time_key = SIZE_MAX;
     for (size_t i = 0; i < node->groupings.count; i++) {

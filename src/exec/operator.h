@@ -143,8 +143,9 @@ struct operator* op_range_create(struct compile *compile, const struct relation 
 struct operator* op_project_create(struct compile *compile, const struct relation *relation);
 struct operator* op_filter_create(struct compile *compile, const struct relation *relation);
 struct operator* op_aggregate_create(struct compile *compile, const struct relation *relation);
-/* The same over a stream, with state; and withWatermark. */
-struct operator* op_state_aggregate_create(struct compile *compile, const struct relation *relation);
+/* The same over a stream, with state, over *input (window_panes.h may have changed it); and withWatermark. */
+struct operator*
+    op_state_aggregate_create(struct compile *compile, const struct relation *relation, const struct relation **input);
 /* A join of two streams: the operator that joins, and what gathers each side for it. */
 struct operator* op_state_join_create(struct compile *compile, const struct relation *relation);
 struct operator* op_state_join_input_create(
