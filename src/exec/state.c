@@ -287,10 +287,10 @@ static void pack(struct state_table *table) {
     free_blocks(old);
 }
 
-/* All slots anew, for the entries that are present. */
+/* All slots anew, for the entries that are left. */
 static void rebuild_slots(struct state_table *table) {
-    size_t count = 64;
-    while (table->live_count * 2 > count) {
+    size_t count = 64, used = table->entry_count - table->unused.count;
+    while (used * 2 > count) {
         count *= 2;
     }
     free(table->slots);

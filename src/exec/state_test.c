@@ -41,6 +41,54 @@ static void test_table_keeps_what_is_put(void **state) {
     state_table_free(&table);
 }
 
+/* Images of one LONG each: first, first + step … */
+static void encode_numbers(struct arena *arena, int64_t first, int64_t step, size_t count, struct row_images *images) {
+    struct column *column = column_create(arena, type_simple(TYPE_LONG), count);
+    for (size_t i = 0; i < count; i++) {
+        COLUMN_VALUES(column, int64_t)[i] = first + (int64_t)i * step;
+    }
+    row_images_encode(arena, &column, 1, count, images);
+}
+
+static void test_many_keys_are_found_together(void **state) {
+    enum { COUNT = 20000, REMOVED = 100 };
+    struct state_table table;
+    struct arena arena = {0};
+    struct row_images all, some;
+    uint32_t *entries = ARENA_ARRAY(&arena, uint32_t, COUNT), *found = ARENA_ARRAY(&arena, uint32_t, COUNT);
+    state_table_init(&table);
+    encode_numbers(&arena, 0, 1, COUNT, &all);
+    state_table_find_all(&table, &all, found);
+    assert_int_equal(found[COUNT - 1], UINT32_MAX);
+    state_table_add_all(&table, &all, entries);
+    for (size_t i = 0; i < COUNT; i++) {
+        state_table_put(&table, entries[i], row_images_at(&all, i));
+    }
+    state_table_end_batch(&table);
+    encode_numbers(&arena, 7, 3, REMOVED, &some); /* a few leave their slots one by one */
+    state_table_find_all(&table, &some, found);
+    for (size_t i = 0; i < REMOVED; i++) {
+        assert_int_equal(found[i], entries[7 + i * 3]);
+        state_table_remove(&table, found[i]);
+    }
+    state_table_end_batch(&table);
+    state_table_find_all(&table, &all, found);
+    for (size_t i = 0; i < COUNT; i++) {
+        bool removed = i >= 7 && i < 7 + REMOVED * 3 && (i - 7) % 3 == 0;
+        assert_int_equal(found[i], removed ? UINT32_MAX : entries[i]);
+    }
+    for (size_t i = 1000; i < COUNT; i++) { /* and most at once */
+        state_table_remove(&table, entries[i]);
+    }
+    state_table_end_batch(&table);
+    state_table_find_all(&table, &all, found);
+    assert_int_equal(found[999], entries[999]);
+    assert_int_equal(found[1000], UINT32_MAX);
+    assert_int_equal(table.live_count, 1000 - REMOVED);
+    state_table_free(&table);
+    arena_destroy(&arena);
+}
+
 static void test_removed_and_put_again_is_there(void **state) {
     struct state_table table;
     char key[32];
@@ -109,6 +157,7 @@ static void test_row_is_spark_s(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_table_keeps_what_is_put),
+        cmocka_unit_test(test_many_keys_are_found_together),
         cmocka_unit_test(test_removed_and_put_again_is_there),
         cmocka_unit_test(test_old_values_do_not_pile_up),
         cmocka_unit_test(test_row_is_spark_s),
