@@ -139,6 +139,10 @@ bool has_aggregate(const struct expression *expression); /* outside windows */
 bool has_generator(const struct expression *expression);
 
 /* window() in the lists becomes a column of a relation below. */
+/* GROUP BY window(…) in a statement: the window becomes a column of the input at once, so that the select list may say
+ * window.start. */
+bool name_written_windows(
+    struct analyzer *analyzer, const struct relation_group_by **group, const struct relation **input);
 /* The metadata of a column made of a window's: its event time, without what marks it as a window. */
 struct bytes window_time_metadata(struct arena *arena, struct bytes metadata);
 bool extract_time_windows(

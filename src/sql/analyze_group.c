@@ -432,8 +432,11 @@ static struct expression_list joined(struct arena *arena, struct expression_list
 
 const struct relation *analyze_group_by(struct analyzer *analyzer, const struct relation_group_by *group) {
     const struct relation *input = analyze(analyzer, group->input), *result = NULL;
-    struct expression_list written = group->aggregates, columns, groupings;
-    if (input == NULL || (group->type == GROUP_PIVOT && !pivot_aggregates(analyzer, group, &written)))
+    struct expression_list written, columns, groupings;
+    if (input == NULL || (group->sql && !name_written_windows(analyzer, &group, &input)))
+        return NULL;
+    written = group->aggregates;
+    if (group->type == GROUP_PIVOT && !pivot_aggregates(analyzer, group, &written))
         return NULL;
     if (!group->sql)
         written = joined(analyzer->arena, group->groupings, written);

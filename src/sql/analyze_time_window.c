@@ -398,3 +398,49 @@ bool extract_time_windows(
     *input = session ? add_session(analyzer, *input, &found) : add_windows(analyzer, *input, &found);
     return *input != NULL;
 }
+
+/* ---- GROUP BY window(…) in SQL ---- */
+
+struct written_window {
+    const struct expression *call, *column;
+};
+
+static const struct node *use_column(struct arena *arena, const struct node *node, void *context) {
+    const struct written_window *window = context;
+    if (node_family(node) == NODE_RELATION)
+        return node;
+    return node_equal(node, &window->call->node) ? &window->column->node : node_map(arena, node, use_column, context);
+}
+
+static void use_column_in(struct arena *arena, struct expression_list *list, struct written_window *window) {
+    const struct expression **items = expressions_make(arena, list->items, list->count).items;
+    for (size_t i = 0; i < list->count; i++)
+        items[i] = (const struct expression *)use_column(arena, &items[i]->node, window);
+    list->items = items;
+}
+
+bool name_written_windows(
+    struct analyzer *analyzer, const struct relation_group_by **group, const struct relation **input) {
+    struct relation_group_by *copy = NULL;
+    for (size_t i = 0; i < (*group)->groupings.count; i++) {
+        const struct expression *written = (*group)->groupings.items[i];
+        if (written->node.tag != EXPRESSION_FUNCTION ||
+            (!bytes_equal_ignore_case(expression_function_of(written)->name, BYTES("window")) &&
+                !bytes_equal_ignore_case(expression_function_of(written)->name, BYTES("session_window"))))
+            continue;
+        struct scope scope;
+        scope_init(analyzer, &scope, *input);
+        struct written_window window = {written, resolve(analyzer, &scope, written)};
+        struct expression_list column = {&window.column, 1}, *lists[1] = {&column};
+        if (window.column == NULL || !extract_time_windows(analyzer, input, lists, 1))
+            return false;
+        window.column = column.items[0];
+        copy = (struct relation_group_by *)node_clone(analyzer->arena, &(*group)->base.node);
+        use_column_in(analyzer->arena, &copy->groupings, &window);
+        use_column_in(analyzer->arena, &copy->aggregates, &window);
+        if (copy->having != NULL)
+            copy->having = (const struct expression *)use_column(analyzer->arena, &copy->having->node, &window);
+        *group = copy;
+    }
+    return true;
+}

@@ -45,6 +45,15 @@ def pipelines(spark, folder):
         "join_inner": lambda: late.join(other, near),
         "join_left": lambda: late.join(other, near, "left"),
         "join_full": lambda: late.join(other, near, "full"),
+        "join_counted": lambda: late.join(other, near).groupBy(f.window("ts", "10 seconds")).agg(f.count("*"), f.sum("v2")),
+        "counts_joined": lambda: late.groupBy(f.window("ts", "10 seconds")).count().join(
+            other.groupBy(f.window("ts2", "10 seconds")).agg(f.sum("v2").alias("s")), "window"),
+        "windows_of_windows": lambda: late.dropDuplicates(["k", "ts"]).groupBy(f.window("ts", "10 seconds"), "k").count().groupBy(
+            f.window("window", "30 seconds")).agg(f.sum("count"), f.count("*")),
+        "session": lambda: late.groupBy(f.session_window("ts", "6 seconds"), "k").agg(*aggregates[:5], aggregates[7]),
+        "session_gaps": lambda: late.groupBy("k", f.session_window("ts", f.expr("case k when 'a' then '3 seconds' else '9 seconds' end")))
+                                    .agg(f.collect_list("v").alias("list"), f.first("v"), f.round(f.stddev("v"), 9)),
+        "limit": lambda: late.where("v > 20").limit(70),
         "tumbling": lambda: late.groupBy(f.window("ts", "10 seconds"), "k").agg(*aggregates),
         "sliding": lambda: late.groupBy(f.window("ts", "10 seconds", "4 seconds"), "k").count(),
         "event_time": lambda: late.groupBy("ts").agg(f.count("*").alias("n")),

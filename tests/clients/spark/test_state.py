@@ -106,7 +106,8 @@ def test_a_query_goes_on_from_its_checkpoint(raudal, environment, tmp_path):
     assert [each["batchId"] for each in progress] == list(range(len(progress)))
 
 
-PIPELINES = ["tumbling", "sliding", "event_time", "unique", "unique_within", "join_inner", "join_left", "join_full"]
+PIPELINES = ["tumbling", "sliding", "event_time", "unique", "unique_within", "join_inner", "join_left", "join_full", "session",
+             "session_gaps", "limit", "join_counted", "counts_joined", "windows_of_windows"]
 
 
 @pytest.mark.long
