@@ -75,11 +75,14 @@ static bool refuse(const struct kafka_producer *producer, int16_t code, struct e
     bool later = code == KAFKA_COORDINATOR_NOT_AVAILABLE || code == KAFKA_CONCURRENT_TRANSACTIONS;
     if (code == KAFKA_NONE)
         return true;
+    const struct error *failure = &producer->broker->internal_failure;
+    bool why = later && failure->code != ERROR_NONE;
     return error_set(error,
         fenced  ? ERROR_CLOSED
         : later ? ERROR_IO
                 : ERROR_INVALID,
-        "transactional.id %s: %s (%s)", producer->id, kafka_error_text(code), kafka_error_name(code));
+        "transactional.id %s: %s (%s)%s%s", producer->id, kafka_error_text(code), kafka_error_name(code),
+        why ? ": " : "", why ? failure->message : "");
 }
 
 static bool find(const struct kafka_producer *producer, struct transaction **transaction, struct error *error) {
@@ -348,8 +351,8 @@ static void on_ended(void *argument) {
     struct error error = {0};
     forget_sequences(call->producer); /* they begin anew with the new epoch */
     if (call->ending->ending && !call->ending->decided)
-        error_set(
-            &error, ERROR_IO, "the decision on the transaction of %s could not be made durable", call->producer->id);
+        error_set(&error, ERROR_IO, "the decision on the transaction of %s could not be made durable: %s",
+            call->producer->id, call->producer->broker->internal_failure.message);
     call->done(call->argument, &error);
     call_free(call);
 }

@@ -190,6 +190,7 @@ int16_t group_batch_commit(struct group_batch *batch, struct partition_log **log
             build_batch(batch, world_wall_ms(broker->world), options.leader_epoch, &out);
             code = kafka_error_from_status(log_append(target, out.data, out.size, &options, &result, &error));
             buffer_free(&out);
+            broker->internal_failure = error;
             if (log) {
                 *log = target;
                 *last_offset = result.last_offset;

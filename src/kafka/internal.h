@@ -63,6 +63,8 @@ struct broker {
     struct transactions *transactions;
     struct fetch_sessions *sessions;
     struct kafka_client *client;
+    struct error
+        internal_failure; /* why the last record for an internal topic was not stored; code ERROR_NONE: it was */
     _Atomic bool is_suspended;
     int32_t node_id;
     char *directory, *listen_text;        /* "127.0.0.1:9092" for the log */

@@ -220,8 +220,11 @@ int16_t transaction_store(struct transactions *transactions, struct transaction 
     struct topic *topic = transactions_topic(broker, &error);
     if (!place)
         place = &ignored;
-    if (topic && append_record(broker, transaction, tombstone, topic, place, &error) == LOG_STATUS_OK)
+    if (topic && append_record(broker, transaction, tombstone, topic, place, &error) == LOG_STATUS_OK) {
+        broker->internal_failure.code = ERROR_NONE;
         return KAFKA_NONE;
+    }
+    broker->internal_failure = error;
     service_log_write(broker->service_log, LOG_ERROR, LOGGER,
         "[TransactionCoordinator id=%d] Storing transactional.id %s failed: %s", broker->node_id, transaction->id,
         error.message);

@@ -697,24 +697,18 @@ static void finish_power(struct simulation *simulation) {
     VECTOR_FREE(&there);
 }
 
-/* problem: 400 bytes, "" when all is well. */
-static uint64_t run(uint64_t seed, bool power, enum planted_fault fault, char *problem) {
+static struct simulation *begin(uint64_t seed, bool power, enum planted_fault fault) {
     struct simulation *simulation = calloc(1, sizeof *simulation);
     planted_fault = fault;
     test_machine_create(&simulation->machine, seed, power);
     start_plane(simulation);
     test_machine_make_topic(&simulation->machine, "numbers", PARTITION_COUNT);
     test_machine_make_topic(&simulation->machine, "copies", PARTITION_COUNT);
-    for (uint64_t life = 0; (life < LIFE_COUNT || simulation->steps < 2000) && simulation->problem[0] == 0; life++) {
-        one_life(simulation);
-        crash(simulation, seed * 100 + life);
-    }
-    if (simulation->problem[0] == 0 && power) {
-        finish_power(simulation);
-    } else if (simulation->problem[0] == 0) {
-        finish(simulation);
-    }
-    uint64_t fingerprint = sim_fingerprint(simulation->machine.world);
+    return simulation;
+}
+
+/* problem: 400 bytes, "" when all was well. */
+static void end(struct simulation *simulation, char *problem) {
     simulation->machine.life++;
     stop_plane(simulation, simulation->machine.world);
     test_machine_bury(&simulation->machine);
@@ -725,6 +719,21 @@ static uint64_t run(uint64_t seed, bool power, enum planted_fault fault, char *p
     }
     free(simulation);
     planted_fault = FAULT_NONE;
+}
+
+static uint64_t run(uint64_t seed, bool power, enum planted_fault fault, char *problem) {
+    struct simulation *simulation = begin(seed, power, fault);
+    for (uint64_t life = 0; (life < LIFE_COUNT || simulation->steps < 2000) && simulation->problem[0] == 0; life++) {
+        one_life(simulation);
+        crash(simulation, seed * 100 + life);
+    }
+    if (simulation->problem[0] == 0 && power) {
+        finish_power(simulation);
+    } else if (simulation->problem[0] == 0) {
+        finish(simulation);
+    }
+    uint64_t fingerprint = sim_fingerprint(simulation->machine.world);
+    end(simulation, problem);
     return fingerprint;
 }
 
@@ -749,6 +758,50 @@ static void synced_records_survive_power_cuts(void **state) {
 static void a_seed_replays(void **state) {
     char problem[400];
     assert_true(run(first_seed, false, FAULT_NONE, problem) == run(first_seed, false, FAULT_NONE, problem));
+}
+
+/* The queries stop and say why; when there is room again they go on without a loss and without a row twice. */
+static void a_disk_that_refuses_stops_the_queries(void **state) {
+    static const char *const reasons[] = {"No space left on device", "Input/output error"};
+    int ended = 0;
+    for (uint64_t seed = 0; seed < 24; seed++) {
+        char problem[400];
+        struct simulation *simulation = begin(first_seed + seed, false, FAULT_NONE);
+        struct sim_faults *faults = sim_faults(simulation->machine.world);
+        restart_queries(simulation);
+        sim_run_for(simulation->machine.world, 5000);
+        send_new(simulation, 0, 0, 5);
+        sim_run_for(simulation->machine.world, 5000);
+        send_new(simulation, 1, 5, 3);
+        simulation->next_number = 8;
+        while (simulation->unanswered > 0) {
+            step(simulation);
+        }
+        for (uint64_t i = 0; i < seed; i++) { /* at another step of the batch each time */
+            step(simulation);
+        }
+        *(seed % 2 == 0 ? &faults->no_space_ppm : &faults->write_error_ppm) = 1000000;
+        sim_run_for(simulation->machine.world, 60000);
+        for (int i = 0; i < QUERY_COUNT; i++) { /* some may have been through with it just before */
+            struct stream_query *query = simulation->queries[i];
+            const struct sql_error *error = stream_query_exception(query);
+            ended += error != NULL;
+            bool waits = error == NULL && query->state == QUERY_WAITING;
+            if (!waits && (error == NULL || strcmp(sql_error_condition(error), "STREAM_FAILED") != 0 ||
+                              strstr(sql_error_message(error), reasons[seed % 2]) == NULL)) {
+                fail_msg("seed %llu: %s", (unsigned long long)seed,
+                    error == NULL ? "a query neither waits nor ends" : sql_error_message(error));
+            }
+        }
+        faults->no_space_ppm = faults->write_error_ppm = 0;
+        crash(simulation, seed);
+        finish(simulation);
+        end(simulation, problem);
+        if (problem[0] != 0) {
+            fail_msg("seed %llu: %s", (unsigned long long)seed, problem);
+        }
+    }
+    assert_true(ended > 24);
 }
 
 static void find_fault(enum planted_fault fault) {
@@ -777,7 +830,7 @@ static void every_planted_fault_is_found(void **state) {
 int main(int count, char **words) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(every_planted_fault_is_found),
         cmocka_unit_test(each_row_comes_out_once_over_crashes), cmocka_unit_test(synced_records_survive_power_cuts),
-        cmocka_unit_test(a_seed_replays)};
+        cmocka_unit_test(a_disk_that_refuses_stops_the_queries), cmocka_unit_test(a_seed_replays)};
     first_seed = count > 1 ? strtoull(words[1], NULL, 10) : first_seed;
     seed_count = count > 2 ? strtoull(words[2], NULL, 10) : seed_count;
     wanted_fault = count > 3 ? (enum planted_fault)strtoull(words[3], NULL, 10) : FAULT_NONE;

@@ -68,7 +68,8 @@ for level in (None, "read_uncommitted", "read_committed"):
     query.awaitTermination()
     found[f"stream {level}"] = [list(row) for row in spark.table(name).orderBy("partition", "offset").collect()]
     found[f"progress {level}"] = [
-        [p["numInputRows"], *(str(p["sources"][0][f"{kind}Offset"]) for kind in ("start", "end", "latest"))]
+        [p["numInputRows"], *(json.dumps(p["sources"][0][f"{kind}Offset"], sort_keys=True)
+                              for kind in ("start", "end", "latest"))]
         for p in query.recentProgress]
 try:
     options(spark.read, "read_everything").count()
