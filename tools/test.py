@@ -8,7 +8,7 @@ The parts, in the order of a run without arguments:
              the meson tests of the suite with that name, and pytest over tests/PART when it has test files
     clients  real clients against build/raudal: pytest over tests/clients [FOLDER]; more words go to pytest
     pains    the mistakes that learners make, with the real clients: pytest over tests/pains
-    long     the simulation and the fuzz targets with larger bounds, what is marked `long` in tests/clients, then the
+    long     the simulation and the fuzz targets with larger bounds, what is marked `long` in tests/clients and crash, then the
              tests that also run against a real Kafka, ZooKeeper and HDFS; runs only when named
 
 A step that dies, hangs or reports nothing counts as a failure.
@@ -138,7 +138,7 @@ def clients(words, part="clients"):
     paths = [f"tests/clients/{folder}" for folder in folders] or ["tests/clients"]
     if part != "long":
         return pytest(paths, others, LIMIT_S[part], RAUDAL_LONG="0")
-    passed, failed = pytest(paths, others, LIMIT_S[part], RAUDAL_LONG="1")
+    passed, failed = pytest(paths if folders else [*paths, "tests/crash"], others, LIMIT_S[part], RAUDAL_LONG="1")
     print("=== long: against the real systems", flush=True)
     real_passed, real_failed = pytest(paths, others, LIMIT_S[part], RAUDAL_LONG="0", RAUDAL_AGAINST="real")
     return passed + real_passed, failed + real_failed

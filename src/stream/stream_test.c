@@ -1,5 +1,5 @@
 /* stream_test.c: the forms on disk (checkpoint, _spark_metadata, part files) and Kafka's offsets as JSON. The loop
- * itself is tested with real clients: tests/clients/spark, tests/crash/test_stream.py. */
+ * itself is tested with real clients: tests/clients/spark, tests/crash/test_queries.py, and in simulation_test.c. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
