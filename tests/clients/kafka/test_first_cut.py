@@ -6,6 +6,8 @@ import uuid
 
 import pytest
 
+from harness import wait_until
+
 raudal_options = ["--only", "kafka"]
 
 CODECS = ["none", "gzip", "snappy", "lz4", "zstd"]
@@ -138,7 +140,8 @@ def test_librdkafka_admin(broker):
         admin.create_topics([NewTopic(name, 2, 1)])[name].result(10)
     assert caught.value.args[0].name() == "TOPIC_ALREADY_EXISTS"
     admin.create_partitions([NewPartitions(name, 4)])[name].result(10)
-    assert len(admin.list_topics(timeout=10).topics[name].partitions) == 4
+    # A real broker learns of it a little after the controller's answer.
+    wait_until(lambda: len(admin.list_topics(timeout=10).topics[name].partitions) == 4)
     resource = ConfigResource("topic", name)
     assert admin.describe_configs([resource])[resource].result(10)["retention.ms"].value == "60000"
     change = ConfigResource("topic", name, incremental_configs=[
@@ -147,10 +150,7 @@ def test_librdkafka_admin(broker):
     assert admin.describe_configs([resource])[resource].result(10)["retention.ms"].value == "70000"
     assert admin.describe_cluster().result(10).nodes[0].port == 9092
     admin.delete_topics([name])[name].result(10)
-    end = time.monotonic() + 10
-    while name in admin.list_topics(timeout=10).topics and time.monotonic() < end:
-        time.sleep(0.1)
-    assert name not in admin.list_topics(timeout=10).topics
+    wait_until(lambda: name not in admin.list_topics(timeout=10).topics)
 
 
 def test_librdkafka_a_topic_is_made_by_its_first_use(broker):

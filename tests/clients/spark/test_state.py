@@ -44,6 +44,7 @@ def test_stateful_queries_do_what_spark_does(raudal, environment, tmp_path):
 
 
 @pytest.mark.long
+@pytest.mark.timeout(1800)      # each case is a real Spark's start and its batches
 def test_what_is_recorded_is_what_spark_does(environment, tmp_path):
     found = cases(environment, "local", tmp_path, timeout_s=1800)
     assert not differences(found, recorded()), "\n".join(differences(found, recorded()))
@@ -111,6 +112,7 @@ PIPELINES = ["tumbling", "sliding", "event_time", "unique", "unique_within", "jo
 
 
 @pytest.mark.long
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("pipeline", PIPELINES)
 def test_checkpoints_move_between_spark_and_raudal(raudal, environment, tmp_path, pipeline):
     ours, files = f"sc://{raudal.at('spark-connect')}", make_files(pipeline, disorder=25)
