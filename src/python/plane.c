@@ -180,7 +180,7 @@ static void start_failed(struct worker *worker, const char *failure) {
 static void process_ended(void *argument, int status) {
     struct worker *worker = argument;
     char failure[256];
-    snprintf(failure, sizeof failure, "The Python worker (%s) ended unexpectedly with status %d",
+    snprintf(failure, sizeof failure, "Python worker exited unexpectedly (crashed): %s ended with status %d",
         worker->session->interpreter, status);
     if (worker->connection == NULL) {
         snprintf(failure, sizeof failure,
@@ -391,7 +391,7 @@ static void closed(struct net_connection *connection, const struct error *reason
     if (worker == NULL)
         return;
     worker->connection = NULL;
-    end_worker(worker, "The Python worker closed its connection");
+    end_worker(worker, "Python worker exited unexpectedly (crashed)");
 }
 
 static bool opened(struct net_connection *connection, void *context) {

@@ -27,7 +27,8 @@ import sys
 import traceback
 
 # The kinds of functions, as pyspark.util.PythonEvalType numbers them.
-ROWS = {100, 101}
+PICKLED = 100
+ROWS = {PICKLED, 101}
 PANDAS, PANDAS_ITERATOR = {200}, {204}
 ARROW, ARROW_ITERATOR = {250}, {251}
 AGGREGATE_PANDAS, AGGREGATE_ARROW, AGGREGATE_ITERATOR = {202, 217}, {252, 254}, {217, 254}
@@ -236,6 +237,40 @@ def column_of_values(values, data_type):
         return pyarrow.array(values).cast(arrow_type(data_type))
 
 
+def as_pickled(value, data_type):
+    """What Spark makes of a value that comes to it pickled: null when it is of another type, whatever it could be cast to."""
+    import decimal
+    from pyspark.sql import types
+    if value is None:
+        return None
+    bits = {types.ByteType: 8, types.ShortType: 16, types.IntegerType: 32, types.LongType: 64}.get(type(data_type))
+    if bits:
+        if not isinstance(value, int) or isinstance(value, bool):
+            return None
+        return (value + (1 << bits - 1)) % (1 << bits) - (1 << bits - 1)
+    if isinstance(data_type, types.StringType):
+        return value if isinstance(value, str) else str(value).lower() if isinstance(value, bool) else str(value)
+    if isinstance(data_type, types.BinaryType):
+        return value.encode() if isinstance(value, str) else value if isinstance(value, (bytes, bytearray)) else None
+    for kind, accepted in ((types.BooleanType, bool), (types.FloatType, float), (types.DoubleType, float), (types.DecimalType, decimal.Decimal)):
+        if isinstance(data_type, kind):
+            return value if isinstance(value, accepted) else None
+    if isinstance(data_type, types.ArrayType):
+        return [as_pickled(one, data_type.elementType) for one in value] if isinstance(value, (list, tuple, bytes)) else None
+    if isinstance(data_type, types.MapType):
+        return {as_pickled(key, data_type.keyType): as_pickled(one, data_type.valueType) for key, one in value.items()} \
+            if isinstance(value, dict) else None
+    if isinstance(data_type, types.StructType):
+        if isinstance(value, dict):
+            value = [value.get(name) for name in data_type.names]
+        if not isinstance(value, (list, tuple)):
+            return None
+        if len(value) != len(data_type.fields):
+            raise ValueError(f"Length of object ({len(value)}) does not match with length of fields ({len(data_type.fields)})")
+        return tuple(as_pickled(one, field.dataType) for one, field in zip(value, data_type.fields))
+    return value
+
+
 def plain(array):
     return array.combine_chunks() if hasattr(array, "combine_chunks") else array
 
@@ -398,7 +433,8 @@ def evaluate_call(call, batch, rows):
         values = []
         for row in rows():
             positional, named = split([row[place] for place in places])
-            values.append(function(*positional, **named))
+            value = function(*positional, **named)
+            values.append(as_pickled(value, data_type) if kind == PICKLED else value)
         return column_of_values(values, data_type)
     if kind in AGGREGATE_PANDAS or kind in AGGREGATE_ARROW:
         return aggregate(function, kind, columns[0], data_type)

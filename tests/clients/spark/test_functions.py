@@ -12,10 +12,10 @@ ALL = ("course", "spark-3_5", "spark-4_3", "spark-client-4_1")
 SINCE_4 = [version for version in VERSIONS if version != "spark-3_5"]
 
 
-def run(raudal, environment, version, tmp_path, program):
+def run(raudal, environment, version, tmp_path, program, **more):
     text = ("from pyspark.sql import SparkSession\nfrom pyspark.sql.functions import *\nimport time\n"
             "spark = SparkSession.builder.getOrCreate()\n" + textwrap.dedent(program))
-    return raudal.run(text, environment=environment(version)).ok().stdout
+    return raudal.run(text, environment=environment(version), **more).ok().stdout
 
 
 FOREACH_BATCH = """
@@ -170,7 +170,69 @@ def test_a_worker_that_dies_fails_its_query_and_the_next_one_runs(raudal, enviro
             print(type(failure).__name__, failure)
         print(spark.range(2).select(udf(lambda x: x + 1, "long")("id").alias("i")).collect())
         """)
-    assert "The Python worker" in printed and printed.endswith("[Row(i=1), Row(i=2)]\n")
+    assert "Python worker exited unexpectedly (crashed)" in printed and printed.endswith("[Row(i=1), Row(i=2)]\n")
+
+
+@pytest.mark.long
+def test_functions_that_hang_end_with_their_interrupt(raudal, environment, tmp_path):
+    printed = run(raudal, environment, "course", tmp_path, timeout_s=240, program="""
+        import os, tempfile, threading
+        def hang(mark):
+            open(mark, "w").close()
+            time.sleep(600)
+        def hang_over_rows(mark):
+            def over_rows(frames):
+                for frame in frames:
+                    hang(mark)
+                    yield frame
+            return over_rows
+        def until_there(mark):
+            while not os.path.exists(mark):
+                time.sleep(0.1)
+            os.unlink(mark)
+        def interrupted(mark, frame):
+            def collect():
+                try:
+                    frame.collect()
+                except Exception as failure:
+                    print("OPERATION_CANCELED" in str(failure))
+            thread = threading.Thread(target=collect)
+            thread.start()
+            until_there(mark)
+            spark.interruptAll()
+            thread.join(20)
+            print(thread.is_alive())
+        mark = tempfile.mktemp()
+        interrupted(mark, spark.range(1).select(udf(lambda x: hang(mark), "int")("id")))
+        interrupted(mark, spark.range(1).repartition(1).mapInPandas(hang_over_rows(mark), "id long"))
+        stream = spark.readStream.format("rate-micro-batch").option("rowsPerBatch", 3).load().select("value")
+        query = stream.mapInPandas(hang_over_rows(mark), "value long").writeStream.format("memory").queryName("hanging").start()
+        until_there(mark)
+        started = time.time()
+        query.stop()
+        print(time.time() - started < 20, query.isActive)
+        print(spark.range(2).select(udf(lambda x: x + 1, "long")("id").alias("i")).collect())
+        """)
+    assert printed == "True\nFalse\nTrue\nFalse\nTrue False\n[Row(i=1), Row(i=2)]\n"
+
+
+def test_values_of_functions_over_rows_are_not_cast(raudal, environment, tmp_path):
+    """The answers are real Spark's, for functions without Arrow."""
+    printed = run(raudal, environment, "course", tmp_path, """
+        values = [1, 1.5, True, "a", b"b", [1, 2], (1,), {"a": 1}, 2 ** 40]
+        for kind in ("int", "double", "boolean", "binary", "array<int>", "map<string,int>", "struct<a:int>"):
+            wanted = [value for value in values if kind[0] != "s" or value != [1, 2]]
+            functions = [udf(lambda x, value=value: value, kind, useArrow=False)("id") for value in wanted]
+            print(*spark.range(1).select(*[f.alias(str(i)) for i, f in enumerate(functions)]).collect()[0])
+        """)
+    assert printed == """1 None None None None None None None 0
+None 1.5 None None None None None None None
+None None True None None None None None None
+None None None b'a' b'b' None None None None
+None None None None [98] [1, 2] [1] None None
+None None None None None None None {'a': 1} None
+None None None None None Row(a=1) Row(a=1) None
+"""
 
 
 def test_functions_in_a_streaming_query(raudal, environment, tmp_path):
