@@ -380,7 +380,7 @@ static bool read_batch_interval(struct stream_query *query, struct sql_error *er
     query->batch_interval_ms = BATCH_INTERVAL_MS;
     if (text.size > 0 && (!bytes_to_int64(text, &query->batch_interval_ms) || query->batch_interval_ms < 0)) {
         return raise_invalid_conf_value_type_mismatch(
-            error, arena_text(error->arena, text), quote_config(error->arena, "raudal.stream.minBatchInterval"), "int");
+            error, arena_text(error->arena, text), "raudal.stream.minBatchInterval", "int");
     }
     if (query->sink_class != &file_sink_class || query->start.trigger != STREAM_TRIGGER_DEFAULT) {
         query->batch_interval_ms = 0;

@@ -85,7 +85,8 @@ static void add_event_time(struct stream_query *query, struct stream_reasons *re
     bool joins = false;
     for (size_t i = 0; i < exec_query_state_count(query->exec); i++) {
         const struct exec_state *state = exec_query_state(query->exec, i);
-        bool aggregates = strcmp(state->operator_name, "stateStoreSave") == 0;
+        bool aggregates = strcmp(state->operator_name, "stateStoreSave") == 0 ||
+                          strcmp(state->operator_name, "sessionWindowStateStoreSaveExec") == 0;
         joins |= state->store_count > 1;
         if (aggregates && query->mode == EXEC_APPEND && state->in_use && query->total_rows > 0) {
             add_idle_side(query, reasons);

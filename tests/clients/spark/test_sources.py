@@ -1,4 +1,5 @@
 """What the options of Kafka and file sources do, as a program sees it."""
+import datetime
 import json
 
 PROGRAM = r"""
@@ -65,6 +66,27 @@ def sizes(**options):
     return sorted(row[1] for row in read)
 out["sizes"] = [sizes(), sizes(minPartitions=4), sizes(maxRecordsPerPartition=4), sizes(minPartitions=2, maxRecordsPerPartition=8)]
 
+# the default trigger into files: batches begin at most every raudal.stream.minBatchInterval
+def begins(interval):
+    spark.conf.set("raudal.stream.minBatchInterval", interval)
+    topic = "often" + interval
+    source = (spark.readStream.format("kafka").option("kafka.bootstrap.servers", "kafka:9092").option("subscribe", topic)
+              .option("startingOffsets", "earliest").load())
+    query = (source.select("value").writeStream.format("parquet").option("path", f"file:{base}/{topic}")
+             .option("checkpointLocation", f"file:{base}/{topic}_checkpoint").start())
+    for _ in range(8):
+        spark.range(1).selectExpr("cast(id as string) as value").write.format("kafka").option(
+            "kafka.bootstrap.servers", "kafka:9092").option("topic", topic).save()
+    query.processAllAvailable()
+    query.stop()
+    return spark.read.parquet(f"file:{base}/{topic}").count(), [p["timestamp"] for p in query.recentProgress if p["numInputRows"]]
+out["begins"] = begins("300")
+try:
+    begins("often")
+except Exception as error:
+    out["interval"] = str(error)
+spark.conf.unset("raudal.stream.minBatchInterval")
+
 for name, options in (("mode", {"cleanSource": "burn"}), ("archive", {"cleanSource": "archive"}),
                       ("inside", {"cleanSource": "archive", "sourceArchiveDir": f"file:{base}/names/old"})):
     try:
@@ -98,5 +120,9 @@ def test_options_of_sources(raudal, environment, tmp_path):
     assert "Invalid mode for clean source option burn" in out["mode"]
     assert "Archive mode must be used with 'sourceArchiveDir' option" in out["archive"]
     assert "Base archive path cannot be set to the path where archived path can possibly match with source pattern" in out["inside"]
+    count, times = out["begins"]
+    times = [datetime.datetime.fromisoformat(time.replace("Z", "+00:00")).timestamp() for time in times]
+    assert count == 8 and all(later - earlier > 0.29 for earlier, later in zip(times, times[1:-1]))
+    assert "The value 'often' in the config \"raudal.stream.minBatchInterval\" is invalid" in out["interval"]
     for name in ("delay", "parts0", "records0"):
         assert "0x" in out[name]
