@@ -34,6 +34,7 @@ static const struct {
     {"spark.sql.execution.pandas.structHandlingMode", "legacy"},
     {"spark.sql.execution.pyspark.binaryAsBytes", "true"},
     {"spark.sql.execution.pythonUDF.arrow.enabled", "true"},
+    {"spark.sql.execution.pythonUDTF.arrow.enabled", "true"},
     {"spark.sql.legacy.createDataFrame.nullableWhenNoSchema", "false"},
     {"spark.sql.pyspark.inferNestedDictAsStruct.enabled", "false"},
     {"spark.sql.pyspark.legacy.inferArrayTypeFromFirstElement.enabled", "false"},
