@@ -74,6 +74,7 @@ const struct relation *analyze_table(struct analyzer *analyzer, const struct rel
             return use_cte(analyzer, cte);
     const struct view *view = session_view(analyzer->session, parts);
     if (view != NULL) {
+        session_hold_view(analyzer->arena, view); /* another may take its name while this plan runs */
         struct relation_subquery_alias *alias = relation_subquery_alias_new(analyzer->arena);
         alias->input = fresh_ids(analyzer, (const struct relation *)node_copy(analyzer->arena, &view->plan->node));
         alias->alias = parts.items[parts.count - 1];

@@ -38,6 +38,10 @@ static void view_release(struct view *view) {
     free(view);
 }
 
+static void release_view(void *view) {
+    view_release(view);
+}
+
 static void copy_views(const struct map *from, struct map *to) {
     size_t cursor = 0;
     struct map_entry *entry;
@@ -125,21 +129,28 @@ bool sql_create_view(struct sql_session *session, struct bytes name, const struc
     struct bytes key = key_of(name, space, sizeof space);
     if (!replace && map_has(views, key))
         return raise_temp_table_or_view_already_exists(error, quote_name(error->arena, name));
-    struct arena arena = {0};
-    const struct relation *plan = sql_analyze(session, &arena, query, error);
-    if (plan != NULL) {
-        struct view *view = calloc(1, sizeof *view);
-        ASSERT(view != NULL);
-        view->references = 1;
-        view->name = arena_copy(&view->arena, name);
-        view->text = arena_copy(&view->arena, text);
-        view->plan = (const struct relation *)node_copy(&view->arena, &plan->node);
-        struct view *old = map_set(views, key, view);
-        if (old != NULL)
-            view_release(old);
+    /* The sources that analysis opens live as long as the arena that it uses: the view's. */
+    struct view *view = calloc(1, sizeof *view);
+    ASSERT(view != NULL);
+    view->references = 1;
+    view->name = arena_copy(&view->arena, name);
+    view->text = arena_copy(&view->arena, text);
+    query = (const struct relation *)node_copy(&view->arena, &query->node);
+    view->plan = sql_analyze(session, &view->arena, query, error);
+    if (view->plan == NULL) {
+        arena_on_destroy(error->arena, release_view, view); /* the error may point into it */
+        return false;
     }
-    arena_destroy(&arena);
-    return plan != NULL;
+    struct view *old = map_set(views, key, view);
+    if (old != NULL)
+        view_release(old);
+    return true;
+}
+
+void session_hold_view(struct arena *arena, const struct view *view) {
+    struct view *held = (struct view *)(uintptr_t)view;
+    atomic_fetch_add((atomic_int *)&held->references, 1);
+    arena_on_destroy(arena, release_view, held);
 }
 
 bool sql_drop_view(struct sql_session *session, struct bytes name, bool global) {

@@ -236,6 +236,8 @@ def session_cases(spark, f, folder, plain, late):
         "table sessions of different gaps": (lambda: sums(sessions(table(), gaps())), "batch"),
         "table sessions that touch": (lambda: sessions(table().where("k = 'a'"), "2 seconds").count(), "batch"),
         "table sessions, distinct": (lambda: sessions(table(), "30 seconds").agg(f.count_distinct("v"), f.sum("v")), "batch"),
+        "table sessions in SQL": (lambda: (table().createOrReplaceTempView("t"), spark.sql(
+            "select session_window.start, session_window.end, k, count(*) from t group by session_window(ts, '10 seconds'), k"))[1], "batch"),
         "table sessions selected": (lambda: table().select(f.session_window("ts", "10 seconds"), "v"), "batch"),
     }
 
