@@ -8,62 +8,23 @@
  * has. */
 #include <stdlib.h>
 
-#include "exec/aggregate_buffer.h"
-#include "exec/query.h"
 #include "exec/session.h"
-#include "exec/state.h"
+#include "exec/state_groups.h"
 #include "sql/sql.h"
 
 struct state_session {
-    struct aggregate base;
-    struct exec_state *state;
-    enum exec_mode mode;
-    const struct aggregate_buffer **buffers; /* per call */
-    const struct type *key_type, *value_type;
+    struct state_groups groups;
     size_t window; /* which key is the session */
     size_t width;  /* keys and calls */
 };
 
-/* What one worker brings: its spans by partition; columns: the keys, then what the aggregates saved. */
-struct brought {
-    struct aggregate_table table;
-    struct arena arena;
-    struct column **columns;
-    uint32_t *rows; /* partition after partition */
-    size_t *starts; /* per partition, and the end */
-};
-
-struct session_shared {
-    struct world_mutex lock;
-    VECTOR(struct brought *) brought;
-    bool begun;
-};
-
-struct session_local {
-    struct aggregate_table table;
-    struct batch *results;
-    size_t next;
-    bool done;
-};
-
 /* ---- rows in ---- */
-
-static enum op_result session_step(struct op_run *run, struct batch *in, struct batch **out) {
-    struct aggregate_table *table = &((struct session_local *)run->local)->table;
-    if (!aggregate_table_add(run, table, in)) {
-        return OP_FAILED;
-    }
-    size_t size = aggregate_table_memory_size((const struct aggregate *)run->operator, table);
-    int64_t change = (int64_t)size - (int64_t)table->counted;
-    table->counted = size;
-    return exec_memory_add(run, change, run->error) ? OP_NEED_INPUT : OP_FAILED;
-}
 
 /* The keys without the session, of all rows. */
 static struct column **other_keys(
     const struct state_session *operator, struct arena * arena, struct column *const *columns) {
-    struct column **others = ARENA_ARRAY(arena, struct column *, operator->base.key_count + 1);
-    for (size_t i = 0, at = 0; i < operator->base.key_count; i++) {
+    struct column **others = ARENA_ARRAY(arena, struct column *, operator->groups.base.key_count + 1);
+    for (size_t i = 0, at = 0; i < operator->groups.base.key_count; i++) {
         if (i != operator->window) {
             others[at++] = columns[i];
         }
@@ -71,61 +32,13 @@ static struct column **other_keys(
     return others;
 }
 
-static void sort_spans(const struct state_session *operator, struct brought * brought) {
-    size_t count = brought->table.group_count, partitions = operator->state->partition_count;
-    struct arena *arena = &brought->arena;
-    int32_t *hashes = ARENA_ARRAY(arena, int32_t, count + 1);
-    size_t *next = ARENA_ARRAY(arena, size_t, partitions + 1);
-    brought->starts = ARENA_ARRAY(arena, size_t, partitions + 1);
-    brought->rows = ARENA_ARRAY(arena, uint32_t, count + 1);
-    state_hash_rows(other_keys(operator, arena, brought->columns), operator->base.key_count - 1, count, hashes);
-    for (size_t i = 0; i < count; i++) {
-        brought->starts[state_partition(hashes[i], partitions) + 1]++;
-    }
-    for (size_t p = 0; p < partitions; p++) {
-        brought->starts[p + 1] += brought->starts[p];
-        next[p] = brought->starts[p];
-    }
-    for (size_t i = 0; i < count; i++) {
-        brought->rows[next[state_partition(hashes[i], partitions)]++] = (uint32_t)i;
-    }
-}
-
-static struct evaluation evaluation_for(
-    struct op_run *run, const struct aggregate_slot *slot, struct arena *arena, size_t rows) {
-    return (struct evaluation){.arena = arena,
-        .row_count = rows,
-        .call = &slot->call,
-        .settings = run->operator->settings,
-        .error = run->error};
-}
-
 static bool session_combine(struct op_run *run) {
     const struct state_session *operator=(const struct state_session *) run->operator;
-    struct session_shared *shared = run->shared;
-    struct session_local *local = run->local;
-    if (local->table.holder == NULL) {
-        return true;
+    struct brought_groups *brought = state_groups_take(run);
+    if (brought != NULL) {
+        state_groups_bring(run, brought,
+            other_keys(operator, & brought->arena, brought->columns), operator->groups.base.key_count - 1);
     }
-    struct brought *brought = calloc(1, sizeof *brought);
-    ASSERT(brought != NULL);
-    brought->table = local->table;
-    local->table = (struct aggregate_table){0};
-    size_t key_count = operator->base.key_count, rows = brought->table.group_count;
-    brought->columns = ARENA_ARRAY(&brought->arena, struct column *, operator->width);
-    for (size_t i = 0; i < key_count; i++) {
-        brought->columns[i] = aggregate_table_key(&brought->arena, &operator->base, &brought->table, i);
-    }
-    for (size_t i = 0; i < operator->base.call_count; i++) {
-        const struct aggregate_slot *slot = &operator->base.calls[i];
-        struct evaluation evaluation = evaluation_for(run, slot, &brought->arena, rows);
-        struct aggregate_run aggregate_run = aggregate_table_run(slot, &brought->table, i, &evaluation);
-        brought->columns[key_count + i] = slot->entry->save(&aggregate_run);
-    }
-    sort_spans(operator, brought);
-    world_mutex_lock(&shared->lock);
-    VECTOR_PUSH(&shared->brought, brought);
-    world_mutex_unlock(&shared->lock);
     return true;
 }
 
@@ -146,7 +59,7 @@ struct work {
 };
 
 static int64_t window_end(const struct state_session *operator, struct bytes value) {
-    int64_t word = row_image_word(value, operator->value_type->field_count, operator->window);
+    int64_t word = row_image_word(value, operator->groups.value_type->field_count, operator->window);
     struct bytes window = bytes_slice(value, (size_t)((uint64_t)word >> 32), (size_t)(word & 0xffffffff));
     return row_image_word(window, 2, 1);
 }
@@ -154,22 +67,22 @@ static int64_t window_end(const struct state_session *operator, struct bytes val
 /* The spans that are not late, of all workers: columns as in work. Returns how many. */
 static size_t take_fresh(struct work *work, struct column **columns) {
     const struct state_session *operator= work->operator;
-    const struct session_shared *shared = work->run->shared;
+    const struct state_groups_shared *shared = work->run->shared;
     size_t partition = work->run->source_partition, part_count = 0, total = 0;
-    int64_t late_us = operator->state->late_watermark_ms * 1000, dropped = 0;
+    int64_t late_us = operator->groups.state->late_watermark_ms * 1000, dropped = 0;
     struct column ***parts = ARENA_ARRAY(&work->arena, struct column **, operator->width);
     size_t *rows = ARENA_ARRAY(&work->arena, size_t, shared->brought.count + 1);
     for (size_t i = 0; i < operator->width; i++) {
         parts[i] = ARENA_ARRAY(&work->arena, struct column *, shared->brought.count + 1);
     }
     for (size_t b = 0; b < shared->brought.count; b++) {
-        const struct brought *brought = shared->brought.items[b];
+        const struct brought_groups *brought = shared->brought.items[b];
         size_t all = brought->starts[partition + 1] - brought->starts[partition], count = 0;
         uint32_t *taken = ARENA_ARRAY(&work->arena, uint32_t, all + 1);
         const struct column *ends = brought->columns[operator->window]->children[1];
         for (size_t i = 0; i < all; i++) {
             taken[count] = brought->rows[brought->starts[partition] + i];
-            bool late = operator->state->has_event_time && COLUMN_AT(ends, int64_t, taken[count]) <= late_us;
+            bool late = operator->groups.state->has_event_time && COLUMN_AT(ends, int64_t, taken[count]) <= late_us;
             dropped += late;
             count += !late;
         }
@@ -183,14 +96,14 @@ static size_t take_fresh(struct work *work, struct column **columns) {
     for (size_t i = 0; i < operator->width && total> 0; i++) {
         columns[i] = column_concat(&work->arena, parts[i], rows, part_count);
     }
-    __atomic_fetch_add(&operator->state->rows_dropped, dropped, __ATOMIC_RELAXED);
+    __atomic_fetch_add(&operator->groups.state->rows_dropped, dropped, __ATOMIC_RELAXED);
     return total;
 }
 
 /* Images of the state's keys with these starts (NULL: 0) for the rows of columns. */
 static void encode_keys(
     struct work *work, struct column *const *columns, const int64_t *starts, size_t count, struct row_images *images) {
-    size_t key_count = work->operator->base.key_count;
+    size_t key_count = work->operator->groups.base.key_count;
     struct column **others = other_keys(work->operator, & work->arena, columns);
     struct column *start = column_create(&work->arena, type_simple(TYPE_TIMESTAMP), count);
     for (size_t i = 0; i < count; i++) {
@@ -202,7 +115,7 @@ static void encode_keys(
 
 /* Entries of the state whose other keys came; two such images differ in the word of the start alone. */
 static void find_old(struct work *work) {
-    size_t key_count = work->operator->base.key_count, capacity = 0;
+    size_t key_count = work->operator->groups.base.key_count, capacity = 0;
     size_t start_at = (key_count + 63) / 64 * 8 + (key_count - 1) * 8;
     struct buffer key = {0};
     VECTOR(uint32_t) entries = {0};
@@ -240,18 +153,18 @@ static void find_old(struct work *work) {
 static bool read_values(
     struct op_run *run, struct arena *arena, const struct bytes *values, size_t count, struct column **columns) {
     const struct state_session *operator=(const struct state_session *) run->operator;
-    size_t key_count = operator->base.key_count, at = key_count;
-    struct column **read = ARENA_ARRAY(arena, struct column *, operator->value_type->field_count + 1);
-    bool good = row_images_decode(arena, operator->value_type, values, count, read);
+    size_t key_count = operator->groups.base.key_count, at = key_count;
+    struct column **read = ARENA_ARRAY(arena, struct column *, operator->groups.value_type->field_count + 1);
+    bool good = row_images_decode(arena, operator->groups.value_type, values, count, read);
     for (size_t i = 0; i < key_count && good; i++) {
         columns[i] = read[i];
     }
-    for (size_t i = 0; i < operator->base.call_count && good; i++) {
-        const struct aggregate_slot *slot = &operator->base.calls[i];
+    for (size_t i = 0; i < operator->groups.base.call_count && good; i++) {
+        const struct aggregate_slot *slot = &operator->groups.base.calls[i];
         struct type_field fields[BUFFER_FIELDS_MAX];
-        columns[key_count + i] = aggregate_buffer_to_saved(operator->buffers[i], slot, arena, read + at, count);
+        columns[key_count + i] = aggregate_buffer_to_saved(operator->groups.buffers[i], slot, arena, read + at, count);
         good = columns[key_count + i] != NULL;
-        at += aggregate_buffer_fields(operator->buffers[i], slot, arena, fields);
+        at += aggregate_buffer_fields(operator->groups.buffers[i], slot, arena, fields);
     }
     return good || raise_internal_error(run->error, "a value of the state is no session of the aggregation");
 }
@@ -304,14 +217,14 @@ static void merge_sessions(struct work *work, struct aggregate_table *states) {
             COLUMN_AT(window->children[1], int64_t, i)};
     }
     sessions_find(&work->arena, work->spans, work->count, order, numbers, &work->list);
-    aggregate_table_init(&operator->base, states);
-    aggregate_table_set_group_count(&operator->base, states, work->list.count);
-    for (size_t i = 0; i < operator->base.call_count && work->count> 0; i++) {
-        const struct aggregate_slot *slot = &operator->base.calls[i];
-        struct evaluation evaluation = evaluation_for(work->run, slot, &work->arena, work->count);
+    aggregate_table_init(&operator->groups.base, states);
+    aggregate_table_set_group_count(&operator->groups.base, states, work->list.count);
+    for (size_t i = 0; i < operator->groups.base.call_count && work->count> 0; i++) {
+        const struct aggregate_slot *slot = &operator->groups.base.calls[i];
+        struct evaluation evaluation = state_groups_evaluation(work->run, slot, &work->arena, work->count);
         struct aggregate_run aggregate_run = aggregate_table_run(slot, states, i, &evaluation);
         struct column *saved =
-            column_take(&work->arena, work->columns[operator->base.key_count + i], order, work->count);
+            column_take(&work->arena, work->columns[operator->groups.base.key_count + i], order, work->count);
         slot->entry->merge(&aggregate_run, saved, numbers);
     }
 }
@@ -320,26 +233,26 @@ static void merge_sessions(struct work *work, struct aggregate_table *states) {
 static bool encode_values(struct work *work, struct aggregate_table *states, struct row_images *images) {
     const struct state_session *operator= work->operator;
     struct arena *arena = &work->arena;
-    size_t count = work->list.count, key_count = operator->base.key_count, at = key_count;
-    struct column **columns = ARENA_ARRAY(arena, struct column *, operator->value_type->field_count + 1);
+    size_t count = work->list.count, key_count = operator->groups.base.key_count, at = key_count;
+    struct column **columns = ARENA_ARRAY(arena, struct column *, operator->groups.value_type->field_count + 1);
     for (size_t i = 0; i < key_count; i++) {
         columns[i] = i == operator->window
-                         ? sessions_column(arena, operator->base.key_types[i], &work->list, NULL, count)
+                         ? sessions_column(arena, operator->groups.base.key_types[i], &work->list, NULL, count)
                          : column_take(arena, work->columns[i], work->list.rows, count);
     }
-    for (size_t i = 0; i < operator->base.call_count; i++) {
-        const struct aggregate_slot *slot = &operator->base.calls[i];
+    for (size_t i = 0; i < operator->groups.base.call_count; i++) {
+        const struct aggregate_slot *slot = &operator->groups.base.calls[i];
         struct type_field fields[BUFFER_FIELDS_MAX];
-        struct evaluation evaluation = evaluation_for(work->run, slot, arena, count);
+        struct evaluation evaluation = state_groups_evaluation(work->run, slot, arena, count);
         struct aggregate_run aggregate_run = aggregate_table_run(slot, states, i, &evaluation);
-        struct column *saved = aggregate_buffer_takes_results(operator->buffers[i])
+        struct column *saved = aggregate_buffer_takes_results(operator->groups.buffers[i])
                                    ? slot->entry->finish(&aggregate_run)
                                    : slot->entry->save(&aggregate_run);
-        if (!aggregate_buffer_from_saved(operator->buffers[i], slot, arena, saved, columns + at)) {
+        if (!aggregate_buffer_from_saved(operator->groups.buffers[i], slot, arena, saved, columns + at)) {
             return raise_arithmetic_overflow(work->run->error, "long overflow",
                 " Use 'try_sum' to tolerate overflow and return NULL instead.", "\"spark.sql.ansi.enabled\"");
         }
-        at += aggregate_buffer_fields(operator->buffers[i], slot, arena, fields);
+        at += aggregate_buffer_fields(operator->groups.buffers[i], slot, arena, fields);
     }
     row_images_encode(arena, columns, at, count, images);
     return true;
@@ -347,15 +260,15 @@ static bool encode_values(struct work *work, struct aggregate_table *states, str
 
 /* Writes all sessions of the keys that came; those that became part of another go. */
 static bool save_sessions(struct work *work, struct aggregate_table *states) {
-    struct exec_state *state = work->operator->state;
+    struct exec_state *state = work->operator->groups.state;
     struct row_images keys, values;
     size_t count = work->list.count;
     int64_t removed = 0;
-    struct column **columns = ARENA_ARRAY(&work->arena, struct column *, work->operator->base.key_count);
+    struct column **columns = ARENA_ARRAY(&work->arena, struct column *, work->operator->groups.base.key_count);
     if (!encode_values(work, states, &values)) {
         return false;
     }
-    for (size_t i = 0; i < work->operator->base.key_count; i++) {
+    for (size_t i = 0; i < work->operator->groups.base.key_count; i++) {
         columns[i] = column_take(&work->arena, work->columns[i], work->list.rows, count);
     }
     encode_keys(work, columns, work->list.starts, count, &keys);
@@ -384,31 +297,31 @@ static bool save_sessions(struct work *work, struct aggregate_table *states) {
 /* The rows of these values of the state. */
 static struct batch *results_of(struct op_run *run, const struct bytes *values, size_t count) {
     const struct state_session *operator=(const struct state_session *) run->operator;
-    struct batch *results = batch_create(operator->base.base.schema);
+    struct batch *results = batch_create(operator->groups.base.base.schema);
     struct aggregate_table states = {0};
-    size_t key_count = operator->base.key_count;
+    size_t key_count = operator->groups.base.key_count;
     struct column **columns = ARENA_ARRAY(&results->arena, struct column *, operator->width);
     uint32_t *groups = ARENA_ARRAY(&results->arena, uint32_t, count + 1);
     bool good = read_values(run, &results->arena, values, count, columns);
     results->row_count = count;
-    aggregate_table_init(&operator->base, &states);
-    aggregate_table_set_group_count(&operator->base, &states, count);
+    aggregate_table_init(&operator->groups.base, &states);
+    aggregate_table_set_group_count(&operator->groups.base, &states, count);
     for (size_t i = 0; i < count; i++) {
         groups[i] = (uint32_t)i;
     }
     for (size_t i = 0; i < key_count && good; i++) {
         results->columns[i] = columns[i];
     }
-    for (size_t i = 0; i < operator->base.call_count && good; i++) {
-        const struct aggregate_slot *slot = &operator->base.calls[i];
-        struct evaluation evaluation = evaluation_for(run, slot, &results->arena, count);
+    for (size_t i = 0; i < operator->groups.base.call_count && good; i++) {
+        const struct aggregate_slot *slot = &operator->groups.base.calls[i];
+        struct evaluation evaluation = state_groups_evaluation(run, slot, &results->arena, count);
         struct aggregate_run aggregate_run = aggregate_table_run(slot, &states, i, &evaluation);
         slot->entry->merge(&aggregate_run, columns[key_count + i], groups);
         struct column *column = slot->entry->finish(&aggregate_run);
         good = !evaluation.failed;
         results->columns[key_count + i] = good ? column_copy(&results->arena, column) : NULL;
     }
-    aggregate_table_free(&operator->base, &states);
+    aggregate_table_free(&operator->groups.base, &states);
     if (!good) {
         batch_release(results);
     }
@@ -418,8 +331,8 @@ static struct batch *results_of(struct op_run *run, const struct bytes *values, 
 /* Sessions that the watermark has passed leave; complete mode puts out all. */
 static bool put_out(struct work *work, struct batch **results) {
     const struct state_session *operator= work->operator;
-    int64_t passed_us = operator->state->eviction_watermark_ms * 1000;
-    bool complete = operator->mode == EXEC_COMPLETE;
+    int64_t passed_us = operator->groups.state->eviction_watermark_ms * 1000;
+    bool complete = operator->groups.mode == EXEC_COMPLETE;
     struct state_table *table = work->table;
     size_t count = 0;
     struct bytes *values = ARENA_ARRAY(&work->arena, struct bytes, table->entry_count + 1);
@@ -427,8 +340,8 @@ static bool put_out(struct work *work, struct batch **results) {
     for (size_t i = 0; i < table->entry_count; i++) {
         const struct state_entry *entry = &table->entries[i];
         if (entry->data != NULL && entry->present &&
-            (complete ||
-                (operator->state->has_event_time && window_end(operator, state_entry_value(entry)) <= passed_us))) {
+            (complete || (operator->groups.state->has_event_time &&
+                             window_end(operator, state_entry_value(entry)) <= passed_us))) {
             entries[count] = (uint32_t)i;
             values[count++] = state_entry_value(entry);
         }
@@ -440,7 +353,7 @@ static bool put_out(struct work *work, struct batch **results) {
     for (size_t i = 0; i < count && !complete; i++) {
         state_table_remove(table, entries[i]);
     }
-    __atomic_fetch_add(&operator->state->rows_removed, complete ? 0 : (int64_t)count, __ATOMIC_RELAXED);
+    __atomic_fetch_add(&operator->groups.state->rows_removed, complete ? 0 : (int64_t)count, __ATOMIC_RELAXED);
     return true;
 }
 
@@ -448,7 +361,7 @@ static bool work_on_partition(struct op_run *run, struct batch **results) {
     struct world *world = exec_run_world(run->exec);
     const struct state_session *operator=(const struct state_session *) run->operator;
     struct work work = {
-        .run = run, .operator= operator, .table = & operator->state->stores[0].tables[run->source_partition] };
+        .run = run, .operator= operator, .table = & operator->groups.state->stores[0].tables[run->source_partition] };
     struct aggregate_table states = {0};
     int64_t start = world_monotonic_ns(world);
     state_table_init(&work.known);
@@ -456,12 +369,12 @@ static bool work_on_partition(struct op_run *run, struct batch **results) {
     if (good && work.count > 0) {
         merge_sessions(&work, &states);
         good = run->error->condition == 0 && save_sessions(&work, &states);
-        aggregate_table_free(&operator->base, &states);
+        aggregate_table_free(&operator->groups.base, &states);
     }
     int64_t updated = world_monotonic_ns(world);
     good = good && put_out(&work, results);
-    __atomic_fetch_add(&operator->state->updates_ns, updated - start, __ATOMIC_RELAXED);
-    __atomic_fetch_add(&operator->state->removals_ns, world_monotonic_ns(world) - updated, __ATOMIC_RELAXED);
+    __atomic_fetch_add(&operator->groups.state->updates_ns, updated - start, __ATOMIC_RELAXED);
+    __atomic_fetch_add(&operator->groups.state->removals_ns, world_monotonic_ns(world) - updated, __ATOMIC_RELAXED);
     state_table_free(&work.known);
     arena_destroy(&work.arena);
     return good;
@@ -469,114 +382,40 @@ static bool work_on_partition(struct op_run *run, struct batch **results) {
 
 /* ---- as a sink, and as a source ---- */
 
-static bool session_begin(
-    const struct operator* operator, struct exec_run * exec, void *state, struct sql_error *error) {
-    struct session_shared *shared = state;
-    struct exec_state *kept = ((const struct state_session *)operator)->state;
-    world_mutex_init(&shared->lock);
-    shared->begun = true;
-    kept->rows_updated = kept->rows_removed = kept->rows_dropped = kept->updates_ns = kept->removals_ns = 0;
-    return true;
-}
-
-static void session_end(const struct operator* operator, void * state) {
-    struct session_shared *shared = state;
-    for (size_t i = 0; i < shared->brought.count; i++) {
-        struct brought *brought = shared->brought.items[i];
-        aggregate_table_free((const struct aggregate *)operator, & brought->table);
-        arena_destroy(&brought->arena);
-        free(brought);
-    }
-    VECTOR_FREE(&shared->brought);
-    if (shared->begun) {
-        world_mutex_destroy(&shared->lock);
-    }
-}
-
-static void session_local_end(struct op_run *run) {
-    struct session_local *local = run->local;
-    batch_release(local->results);
-    aggregate_table_free((const struct aggregate *)run->operator, & local->table);
-}
-
-static size_t session_partition_count(const struct operator* operator, void * state) {
-    return ((const struct state_session *)operator)->state->used_partitions;
-}
-
-static bool session_begin_partition(struct op_run *run) {
-    struct session_local *local = run->local;
-    batch_release(local->results);
-    local->results = NULL;
-    local->next = 0;
-    local->done = false;
-    return true;
-}
-
-static enum op_result session_read(struct op_run *run, struct batch **out) {
-    struct session_local *local = run->local;
-    if (!local->done) {
-        local->done = true;
-        if (!work_on_partition(run, &local->results)) {
-            return OP_FAILED;
-        }
-    }
-    size_t rest = local->results == NULL ? 0 : local->results->row_count - local->next;
-    if (rest == 0) {
-        return OP_NEED_INPUT;
-    }
-    size_t count = rest > BATCH_ROWS_TARGET ? BATCH_ROWS_TARGET : rest;
-    *out = batch_slice(local->results, local->next, count);
-    local->next += count;
-    return OP_HAVE_OUTPUT;
-}
-
 static const struct operator_class op_state_session_class = {
     .name = "SessionWindowStateStoreSave",
-    .shared_size = sizeof(struct session_shared),
-    .local_size = sizeof(struct session_local),
-    .begin = session_begin,
-    .end = session_end,
-    .local_end = session_local_end,
-    .step = session_step,
+    .shared_size = sizeof(struct state_groups_shared),
+    .local_size = sizeof(struct state_groups_local),
+    .begin = state_groups_begin,
+    .end = state_groups_end,
+    .local_end = state_groups_local_end,
+    .step = state_groups_step,
     .combine = session_combine,
-    .partition_count = session_partition_count,
-    .begin_partition = session_begin_partition,
-    .read = session_read,
+    .partition_count = state_groups_partition_count,
+    .begin_partition = state_groups_begin_partition,
+    .read = state_groups_read,
 };
 
 /* ---- creation ---- */
 
 static bool make_types(struct compile *compile, struct state_session *session, const struct relation *relation) {
     struct arena *arena = compile->arena;
-    size_t key_count = session->base.key_count, count = key_count, others = 0;
+    size_t key_count = session->groups.base.key_count, count = key_count, others = 0;
     struct type_field *keys = ARENA_ARRAY(arena, struct type_field, key_count);
     struct type_field *values =
-        ARENA_ARRAY(arena, struct type_field, key_count + session->base.call_count * BUFFER_FIELDS_MAX);
+        ARENA_ARRAY(arena, struct type_field, key_count + session->groups.base.call_count * BUFFER_FIELDS_MAX);
     for (size_t i = 0; i < key_count; i++) {
-        const struct attribute *attribute = &relation->output[i];
-        bool column =
-            expression_strip(relation_aggregate_of(relation)->groupings.items[i])->node.tag == EXPRESSION_COLUMN;
-        values[i] = (struct type_field){
-            column ? attribute->name : BYTES("_groupingexpression"), attribute->type, true, attribute->metadata};
+        values[i] = state_groups_key_field(relation, i);
         if (i != session->window) {
             keys[others++] = values[i];
         }
     }
     keys[others] = (struct type_field){BYTES("sessionStartTime"), type_simple(TYPE_TIMESTAMP), true, BYTES_NULL};
-    session->buffers = ARENA_ARRAY(arena, const struct aggregate_buffer *, session->base.call_count + 1);
-    for (size_t i = 0; i < session->base.call_count; i++) {
-        const struct aggregate_slot *slot = &session->base.calls[i];
-        session->buffers[i] = aggregate_buffer_find(slot);
-        if (session->buffers[i] == NULL) {
-            return raise_unsupported_feature_not_in_this_program(compile->error,
-                arena_printf(
-                    compile->error->arena, "The aggregate function %s over streaming DataFrames", slot->entry->name),
-                "Its state has no form yet that Spark could read.");
-        }
-        count += aggregate_buffer_fields(session->buffers[i], slot, arena, values + count);
+    if (!state_groups_find_buffers(compile, &session->groups, values, &count)) {
+        return false;
     }
-    session->key_type = type_struct(arena, keys, key_count);
-    session->value_type = type_struct(arena, values, count);
+    session->groups.key_type = type_struct(arena, keys, key_count);
+    session->groups.value_type = type_struct(arena, values, count);
     return true;
 }
 
@@ -585,21 +424,22 @@ struct operator* op_state_session_create(struct compile *compile, const struct r
     struct state_session *session = ARENA_NEW(compile->arena, struct state_session);
     int64_t delay;
     session->window = session_key(relation);
-    session->mode = compile->query->mode;
+    session->groups.mode = compile->query->mode;
+    session->groups.work = work_on_partition;
     if (node->groupings.count < 2) {
         raise__legacy_error_temp_3102(
             compile->error, "Global aggregation with session window in streaming query is not supported.");
         return NULL;
     }
-    if (!aggregate_prepare(compile, &session->base, node) || !make_types(compile, session, relation)) {
+    if (!aggregate_prepare(compile, &session->groups.base, node) || !make_types(compile, session, relation)) {
         return NULL;
     }
-    session->width = session->base.key_count + session->base.call_count;
-    session->state = query_add_state(compile->query, "sessionWindowStateStoreSaveExec");
-    query_add_store(compile->query, session->state, "default", session->key_type, session->value_type,
-        (int)session->base.key_count - 1);
-    session->state->has_event_time = attribute_event_time(&relation->output[session->window], &delay);
-    session->state->hides_instances = session->mode == EXEC_COMPLETE;
-    session->state->runs_without_data = session->mode != EXEC_COMPLETE;
-    return operator_init(compile, &session->base.base, &op_state_session_class, relation);
+    session->width = session->groups.base.key_count + session->groups.base.call_count;
+    session->groups.state = query_add_state(compile->query, "sessionWindowStateStoreSaveExec");
+    query_add_store(compile->query, session->groups.state, "default", session->groups.key_type,
+        session->groups.value_type, (int)session->groups.base.key_count - 1);
+    session->groups.state->has_event_time = attribute_event_time(&relation->output[session->window], &delay);
+    session->groups.state->hides_instances = session->groups.mode == EXEC_COMPLETE;
+    session->groups.state->runs_without_data = session->groups.mode != EXEC_COMPLETE;
+    return operator_init(compile, &session->groups.base.base, &op_state_session_class, relation);
 }
