@@ -375,7 +375,7 @@ static void finish_append(struct call *call, const struct error *error) {
 static void on_committed(struct log_waiter *waiter, bool closed) {
     struct error error = {0};
     if (closed)
-        error_set(&error, ERROR_CLOSED, "the partition went away before the records were committed");
+        error_set(&error, ERROR_CLOSED, "the partition went offline before the records were committed");
     finish_append(waiter->argument, &error);
 }
 
@@ -402,7 +402,11 @@ static void run_append(void *argument) {
     }
     call->base_offset = result.base_offset;
     call->waiter = (struct log_waiter){.wake = on_committed, .argument = call};
-    if (error.code != ERROR_NONE || !log_wait(log, result.last_offset, &call->waiter))
+    enum log_wait_result waits =
+        error.code == ERROR_NONE ? log_wait(log, result.last_offset, &call->waiter) : LOG_WAIT_REACHED;
+    if (waits == LOG_WAIT_OFFLINE)
+        on_committed(&call->waiter, true);
+    else if (waits == LOG_WAIT_REACHED)
         finish_append(call, &error);
 }
 

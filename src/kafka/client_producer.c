@@ -156,7 +156,11 @@ static void run_open(void *argument) {
         producer->epoch = transaction->epoch;
     }
     call->waiter = (struct log_waiter){.wake = on_opened, .argument = call};
-    if (error.code || !place.log || !log_wait(place.log, place.offset, &call->waiter))
+    enum log_wait_result waits =
+        error.code || !place.log ? LOG_WAIT_REACHED : log_wait(place.log, place.offset, &call->waiter);
+    if (waits == LOG_WAIT_OFFLINE)
+        on_opened(&call->waiter, true);
+    else if (waits == LOG_WAIT_REACHED)
         finish_open(call, &error);
 }
 
@@ -229,7 +233,7 @@ static void finish_append(struct producer_call *call, const struct error *error)
 static void on_appended(struct log_waiter *waiter, bool closed) {
     struct error error = {0};
     if (closed)
-        error_set(&error, ERROR_CLOSED, "the partition went away before the records were committed");
+        error_set(&error, ERROR_CLOSED, "the partition went offline before the records were committed");
     finish_append(waiter->argument, &error);
 }
 
@@ -248,7 +252,10 @@ static void run_append(void *argument) {
     bool ok = log && join_transaction(call->producer, call->topic, call->partition, &error) &&
               append_batches(call, topic, log, &result, &error);
     call->waiter = (struct log_waiter){.wake = on_appended, .argument = call};
-    if (!ok || !log_wait(log, result.last_offset, &call->waiter))
+    enum log_wait_result waits = ok ? log_wait(log, result.last_offset, &call->waiter) : LOG_WAIT_REACHED;
+    if (waits == LOG_WAIT_OFFLINE)
+        on_appended(&call->waiter, true);
+    else if (waits == LOG_WAIT_REACHED)
         finish_append(call, &error);
 }
 
@@ -326,7 +333,10 @@ static void run_offsets(void *argument) {
     bool ok = append_offsets(call, &log, &last_offset, &error);
     /* What the decision stands on must not be less durable than the decision. */
     call->waiter = (struct log_waiter){.wake = on_offsets_committed, .argument = call};
-    if (!ok || !log || !log_wait(log, last_offset, &call->waiter))
+    enum log_wait_result waits = ok && log ? log_wait(log, last_offset, &call->waiter) : LOG_WAIT_REACHED;
+    if (waits == LOG_WAIT_OFFLINE)
+        on_offsets_committed(&call->waiter, true);
+    else if (waits == LOG_WAIT_REACHED)
         finish_offsets(call, &error);
 }
 

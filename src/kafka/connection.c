@@ -238,7 +238,7 @@ void api_reply_when_committed(struct api_request *request, struct partition_log 
     request->state = wait;
     request->wake = finish_commit_wait;
     request->cancel = cancel_commit_wait;
-    wait->closed = !log_wait(log, offset, &wait->waiter);
+    wait->closed = log_wait(log, offset, &wait->waiter) == LOG_WAIT_OFFLINE;
     if (wait->closed)
         finish_commit_wait(request);
 }

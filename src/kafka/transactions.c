@@ -148,7 +148,7 @@ static enum progress reach(struct transaction *transaction, struct partition_log
     if (log_high_watermark(log) > offset)
         return PROGRESS_REACHED;
     transaction->waiter = (struct log_waiter){.wake = on_committed, .argument = transaction};
-    return log_wait(log, offset, &transaction->waiter) ? PROGRESS_LATER : PROGRESS_FAILED;
+    return log_wait(log, offset, &transaction->waiter) == LOG_WAIT_WAITS ? PROGRESS_LATER : PROGRESS_FAILED;
 }
 
 /* False when one could not be written; those of partitions that are gone count as written. */

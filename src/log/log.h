@@ -172,10 +172,14 @@ struct log_waiter {
     void *argument;
     struct partition_log *log; /* while waiting, else NULL */
 };
+enum log_wait_result {
+    LOG_WAIT_WAITS,   /* wake will be called */
+    LOG_WAIT_REACHED, /* the high watermark is above the offset already */
+    LOG_WAIT_OFFLINE, /* the partition is gone or offline: it will never be; an append is not committed */
+};
 /* Calls wake when the high watermark is above `offset`: an append is committed when it is above last_offset, new data
- * can be read when it is above the offset that was read up to. Never calls wake before it returns; false when it is
- * above already. */
-bool log_wait(struct partition_log *log, int64_t offset, struct log_waiter *waiter);
+ * can be read when it is above the offset that was read up to. Never calls wake before it returns. */
+enum log_wait_result log_wait(struct partition_log *log, int64_t offset, struct log_waiter *waiter);
 void log_wait_cancel(struct log_waiter *waiter); /* harmless when not waiting */
 /* Called on the owner thread each time the high watermark has moved, for metrics and for readers on other threads. One
  * per manager. */

@@ -94,13 +94,15 @@ void log_publish(struct partition_log *log) {
     post_wake(log);
 }
 
-bool log_wait(struct partition_log *log, int64_t offset, struct log_waiter *waiter) {
-    if (log->high_watermark > offset || log_is_closed(log) || log->failure)
-        return false;
+enum log_wait_result log_wait(struct partition_log *log, int64_t offset, struct log_waiter *waiter) {
+    if (log->high_watermark > offset)
+        return LOG_WAIT_REACHED;
+    if (log_is_closed(log) || log->failure)
+        return LOG_WAIT_OFFLINE;
     waiter->offset = offset;
     waiter->log = log;
     list_append(&log->waiters, &waiter->node);
-    return true;
+    return LOG_WAIT_WAITS;
 }
 
 void log_wait_cancel(struct log_waiter *waiter) {

@@ -145,8 +145,8 @@ void handle_offset_commit(struct api_request *request) {
     request->state = wait;
     request->wake = api_reply;
     request->cancel = cancel_commit;
-    if (!log_wait(log, last_offset, &wait->waiter))
-        api_reply(request);
+    if (log_wait(log, last_offset, &wait->waiter) == LOG_WAIT_OFFLINE)
+        on_committed(&wait->waiter, true);
 }
 
 /* ---- OffsetFetch ---- */

@@ -244,9 +244,12 @@ static void wait_for(struct api_request *request, size_t partition_count, struct
     struct produce_state *state = state_of(request, partition_count);
     struct produce_wait *wait = &state->waits[state->wait_count];
     *wait = (struct produce_wait){.waiter = {.wake = on_committed, .argument = wait}, .state = state, .reply = reply};
-    if (log_wait(log, last_offset, &wait->waiter)) {
+    enum log_wait_result waits = log_wait(log, last_offset, &wait->waiter);
+    if (waits == LOG_WAIT_WAITS) {
         state->wait_count++;
         state->waiting++;
+    } else if (waits == LOG_WAIT_OFFLINE) {
+        fail(request, reply, KAFKA_KAFKA_STORAGE_ERROR, kafka_error_text(KAFKA_KAFKA_STORAGE_ERROR));
     }
 }
 
