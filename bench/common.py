@@ -25,6 +25,29 @@ def memory_mb(pid):
     return int(status["RssAnon"].split()[0]) / 1024, int(status["VmRSS"].split()[0]) / 1024
 
 
+def measure_program(command, environ, pids, folder):
+    """Runs a program that says "ready", waits for a line, and says "seconds" with figures behind it; when it has said
+    them it waits again. Returns the figures as texts, and the CPU seconds that each process of pids(program) used."""
+    errors = open(pathlib.Path(folder) / "program.txt", "w")
+    program = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True,
+                               env=environ)
+
+    def value(word):
+        for line in program.stdout:
+            if line.startswith(word):
+                return line.split()[1:]
+        raise SystemExit(f"the program ended early:\n{pathlib.Path(errors.name).read_text()[-3000:]}")
+
+    value("ready")
+    before = {pid: cpu_s(pid) for pid in pids(program)}
+    program.stdin.write("\n")
+    program.stdin.flush()
+    figures = value("seconds")
+    used = [cpu_s(pid) - start for pid, start in before.items()]
+    program.communicate("\n")
+    return figures, used
+
+
 def build_for_measuring():
     """The program as users get it."""
     built = subprocess.run(["sh", "-c", ". tools/dev-lib.sh && build"], cwd=TOP, stdout=sys.stderr)

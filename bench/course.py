@@ -7,10 +7,9 @@ real PySpark local[2]; the real broker's own share is printed beside it and left
 import argparse
 import os
 import pathlib
-import subprocess
 import time
 
-from common import build_for_measuring, cpu_s, machine, scratch, table
+from common import build_for_measuring, machine, measure_program, scratch, table
 from harness import Environment, Raudal
 from real import RealKafka
 
@@ -63,29 +62,6 @@ input()
 """
 
 
-def measure(command, environ, pids, folder):
-    """Runs the pipeline and returns (seconds, CPU seconds of each process of pids(program))."""
-    errors = open(pathlib.Path(folder) / "pipeline.txt", "w")
-    program = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True,
-                               env=environ)
-
-    def value(word):
-        for line in program.stdout:
-            if line.startswith(word):
-                return line.split()[1:]
-        raise SystemExit(f"the pipeline ended early:\n{pathlib.Path(errors.name).read_text()[-3000:]}")
-
-    value("ready")
-    watched = pids(program)
-    before = [cpu_s(pid) for pid in watched]
-    program.stdin.write("\n")
-    program.stdin.flush()
-    seconds = float(value("seconds")[0])
-    used = [cpu_s(pid) - start for pid, start in zip(watched, before)]
-    program.communicate("\n")
-    return seconds, used
-
-
 def count_rows(folder):
     program = ("import pyarrow.dataset as d, sys\n"
                "print(d.dataset(sys.argv[1], format='parquet').count_rows())")
@@ -115,10 +91,10 @@ def ours(folder, records):
         program.write_text(PIPELINE.format(builder="", bootstrap="kafka:9092", path="/datos/streaming",
                                            checkpoint="/checkpoint"))
         environ = running.child_environment(Environment.get("course"))
-        seconds, used = measure(running.run_command(program), environ, lambda _: running.pids(), folder)
+        (seconds,), used = measure_program(running.run_command(program), environ, lambda _: running.pids(), folder)
         rows = count_rows(running.data / "store" / "datos" / "streaming")
         assert rows == records, f"{rows} rows of {records} records"
-        return row("Raudal (broker, engine and store)", records, seconds, used[0])
+        return row("Raudal (broker, engine and store)", records, float(seconds), used[0])
     finally:
         running.close()
 
@@ -144,10 +120,10 @@ def spark(folder, records):
         def pids(process):
             return [jvm_below(process.pid), kafka.process.pid]
 
-        seconds, used = measure([Environment.get("spark-3_5").interpreter, program], environ, pids, folder)
+        (seconds,), used = measure_program([Environment.get("spark-3_5").interpreter, program], environ, pids, folder)
         rows = count_rows(folder / "out")
         assert rows == records, f"{rows} rows of {records} records"
-        return row("PySpark 3.5.9 local[2] reading Kafka 4.3.1", records, seconds, used[0],
+        return row("PySpark 3.5.9 local[2] reading Kafka 4.3.1", records, float(seconds), used[0],
                    f"the broker used {used[1]:.1f} s more")
 
 

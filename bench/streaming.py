@@ -9,10 +9,9 @@ and the program, without the broker that it reads from.
 import argparse
 import os
 import pathlib
-import subprocess
 import time
 
-from common import build_for_measuring, cpu_s, machine, scratch, table
+from common import build_for_measuring, machine, measure_program, scratch, table
 from course import jvm_below
 from harness import Environment, Raudal
 from real import RealKafka
@@ -107,25 +106,9 @@ def tree(pid):
 
 def measure(command, environ, servers, folder):
     """Runs a program; returns (seconds, CPU seconds of servers and program, state rows, state bytes)."""
-    errors = open(pathlib.Path(folder) / "program.txt", "w")
-    program = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True,
-                               env=environ)
-
-    def value(word):
-        for line in program.stdout:
-            if line.startswith(word):
-                return line.split()[1:]
-        raise SystemExit(f"the program ended early:\n{pathlib.Path(errors.name).read_text()[-3000:]}")
-
-    value("ready")
-    watched = set(tree(program.pid)) | set(servers(program))
-    before = {pid: cpu_s(pid) for pid in watched}
-    program.stdin.write("\n")
-    program.stdin.flush()
-    seconds, rows, size = value("seconds")
-    used = sum(cpu_s(pid) - start for pid, start in before.items())
-    program.communicate("\n")
-    return float(seconds), used, int(rows), int(size)
+    (seconds, rows, size), used = measure_program(
+        command, environ, lambda program: {*tree(program.pid), *servers(program)}, folder)
+    return float(seconds), sum(used), int(rows), int(size)
 
 
 def fill(bootstrap, records):

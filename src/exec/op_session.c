@@ -3,7 +3,7 @@
  * each the session that its span became part of. */
 #include <stdlib.h>
 
-#include "exec/gather.h"
+#include "exec/all_rows.h"
 #include "exec/groups.h"
 #include "exec/session.h"
 #include "sql/sql.h"
@@ -71,47 +71,6 @@ struct session {
     size_t column;            /* of the input, that is the session */
 };
 
-struct session_shared {
-    struct world_mutex lock;
-    bool begun;
-    struct gather gather;
-    struct batch *all; /* in the order of rows */
-    uint32_t *order;
-};
-
-struct session_local {
-    struct gather gather;
-    size_t counted, next;
-};
-
-static bool session_begin(
-    const struct operator* operator, struct exec_run * exec, void *state, struct sql_error *error) {
-    struct session_shared *shared = state;
-    world_mutex_init(&shared->lock);
-    shared->begun = true;
-    return true;
-}
-
-static enum op_result session_step(struct op_run *run, struct batch *in, struct batch **out) {
-    struct session_local *local = run->local;
-    gather_add(&local->gather, in, run->partition);
-    int64_t change = (int64_t)local->gather.memory_size - (int64_t)local->counted;
-    local->counted = local->gather.memory_size;
-    return exec_memory_add(run, change, run->error) ? OP_NEED_INPUT : OP_FAILED;
-}
-
-static bool session_combine(struct op_run *run) {
-    struct session_shared *shared = run->shared;
-    world_mutex_lock(&shared->lock);
-    gather_move(&shared->gather, &((struct session_local *)run->local)->gather);
-    world_mutex_unlock(&shared->lock);
-    return true;
-}
-
-static void session_local_end(struct op_run *run) {
-    gather_free(&((struct session_local *)run->local)->gather);
-}
-
 /* Numbers of the rows' other keys. */
 static bool number_keys(const struct session *session, const struct batch *all, struct arena *scratch,
     uint32_t *numbers, struct sql_error *error) {
@@ -146,7 +105,7 @@ static bool number_keys(const struct session *session, const struct batch *all, 
 static enum op_result session_finish(
     const struct operator* operator, struct exec_run * exec, void *state, struct sql_error *error) {
     const struct session *session = (const struct session *)operator;
-    struct session_shared *shared = state;
+    struct all_rows_shared *shared = state;
     struct arena scratch = {0};
     gather_order(&shared->gather);
     struct batch *all = shared->all = gather_concat(&shared->gather, operator->schema);
@@ -174,50 +133,19 @@ static enum op_result session_finish(
     return good ? OP_FINISHED : OP_FAILED;
 }
 
-static size_t session_partition_count(const struct operator* operator, void * state) {
-    return 1;
-}
-
-static bool session_begin_partition(struct op_run *run) {
-    ((struct session_local *)run->local)->next = 0;
-    return true;
-}
-
-static enum op_result session_read(struct op_run *run, struct batch **out) {
-    struct session_shared *shared = run->shared;
-    struct session_local *local = run->local;
-    size_t count = shared->all->row_count - local->next;
-    if (count == 0) {
-        return OP_NEED_INPUT;
-    }
-    count = count > BATCH_ROWS_TARGET ? BATCH_ROWS_TARGET : count;
-    *out = batch_take(shared->all, shared->order + local->next, count);
-    local->next += count;
-    return OP_HAVE_OUTPUT;
-}
-
-static void session_end(const struct operator* operator, void * state) {
-    struct session_shared *shared = state;
-    gather_free(&shared->gather);
-    batch_release(shared->all);
-    if (shared->begun) {
-        world_mutex_destroy(&shared->lock);
-    }
-}
-
 static const struct operator_class op_session_class = {
     .name = "UpdatingSessions",
-    .shared_size = sizeof(struct session_shared),
-    .local_size = sizeof(struct session_local),
-    .begin = session_begin,
-    .end = session_end,
-    .local_end = session_local_end,
-    .step = session_step,
-    .combine = session_combine,
+    .shared_size = sizeof(struct all_rows_shared),
+    .local_size = sizeof(struct all_rows_local),
+    .begin = all_rows_begin,
+    .end = all_rows_end,
+    .local_end = all_rows_local_end,
+    .step = all_rows_step,
+    .combine = all_rows_combine,
     .finish = session_finish,
-    .partition_count = session_partition_count,
-    .begin_partition = session_begin_partition,
-    .read = session_read,
+    .partition_count = all_rows_partition_count,
+    .begin_partition = all_rows_begin_partition,
+    .read = all_rows_read,
 };
 
 struct operator* op_session_create(struct compile *compile, const struct relation *relation) {

@@ -3,7 +3,7 @@
  * leave in the order of the last function. An aggregate over a frame that only grows is continued from row to row; one
  * over a frame whose start moves starts again. */
 #include <stdlib.h>
-#include "exec/gather.h"
+#include "exec/all_rows.h"
 #include "exec/sort_rows.h"
 #include "sql/function.h"
 
@@ -27,19 +27,6 @@ struct window {
     size_t function_count, input_count;
 };
 
-struct window_shared {
-    struct world_mutex lock;
-    bool begun;
-    struct gather gather;
-    struct batch *all; /* with the results as further columns */
-    uint32_t *order;
-};
-
-struct window_local {
-    struct gather gather;
-    size_t counted, next;
-};
-
 /* The rows of one function's order, and where partitions, peers and frames lie in it. */
 struct ordered {
     size_t rows;
@@ -48,34 +35,6 @@ struct ordered {
     uint32_t *low, *high;                                              /* frame: [low, high) */
     struct column **columns;                                           /* the program's outputs, in row order */
 };
-
-static bool window_begin(
-    const struct operator* operator, struct exec_run * exec, void *state, struct sql_error *error) {
-    struct window_shared *shared = state;
-    world_mutex_init(&shared->lock);
-    shared->begun = true;
-    return true;
-}
-
-static enum op_result window_step(struct op_run *run, struct batch *in, struct batch **out) {
-    struct window_local *local = run->local;
-    gather_add(&local->gather, in, run->partition);
-    int64_t change = (int64_t)local->gather.memory_size - (int64_t)local->counted;
-    local->counted = local->gather.memory_size;
-    return exec_memory_add(run, change, run->error) ? OP_NEED_INPUT : OP_FAILED;
-}
-
-static bool window_combine(struct op_run *run) {
-    struct window_shared *shared = run->shared;
-    world_mutex_lock(&shared->lock);
-    gather_move(&shared->gather, &((struct window_local *)run->local)->gather);
-    world_mutex_unlock(&shared->lock);
-    return true;
-}
-
-static void window_local_end(struct op_run *run) {
-    gather_free(&((struct window_local *)run->local)->gather);
-}
 
 /* ---- order, partitions, peers ---- */
 
@@ -369,7 +328,7 @@ static struct column *aggregate_column(const struct window *window, const struct
 }
 
 static struct column *compute(const struct window *window, const struct window_function *function,
-    struct window_shared *shared, struct sql_error *error) {
+    struct all_rows_shared *shared, struct sql_error *error) {
     struct arena *arena = &shared->all->arena;
     struct ordered ordered;
     if (!put_in_order(window, function, shared->all, arena, &ordered, error)) {
@@ -390,7 +349,7 @@ static struct column *compute(const struct window *window, const struct window_f
 static enum op_result window_finish(
     const struct operator* operator, struct exec_run * exec, void *state, struct sql_error *error) {
     const struct window *window = (const struct window *)operator;
-    struct window_shared *shared = state;
+    struct all_rows_shared *shared = state;
     gather_order(&shared->gather);
     const struct type *input_type = type_struct(exec_run_arena(exec), operator->schema->fields, window->input_count);
     struct batch *input = gather_concat(&shared->gather, input_type);
@@ -409,52 +368,19 @@ static enum op_result window_finish(
     return OP_FINISHED;
 }
 
-/* ---- out ---- */
-
-static size_t window_partition_count(const struct operator* operator, void * state) {
-    return 1;
-}
-
-static bool window_begin_partition(struct op_run *run) {
-    ((struct window_local *)run->local)->next = 0;
-    return true;
-}
-
-static enum op_result window_read(struct op_run *run, struct batch **out) {
-    struct window_shared *shared = run->shared;
-    struct window_local *local = run->local;
-    size_t count = shared->all->row_count - local->next;
-    if (count == 0) {
-        return OP_NEED_INPUT;
-    }
-    count = count > BATCH_ROWS_TARGET ? BATCH_ROWS_TARGET : count;
-    *out = batch_take(shared->all, shared->order + local->next, count);
-    local->next += count;
-    return OP_HAVE_OUTPUT;
-}
-
-static void window_end(const struct operator* operator, void * state) {
-    struct window_shared *shared = state;
-    gather_free(&shared->gather);
-    batch_release(shared->all);
-    if (shared->begun) {
-        world_mutex_destroy(&shared->lock);
-    }
-}
-
 static const struct operator_class op_window_class = {
     .name = "Window",
-    .shared_size = sizeof(struct window_shared),
-    .local_size = sizeof(struct window_local),
-    .begin = window_begin,
-    .end = window_end,
-    .local_end = window_local_end,
-    .step = window_step,
-    .combine = window_combine,
+    .shared_size = sizeof(struct all_rows_shared),
+    .local_size = sizeof(struct all_rows_local),
+    .begin = all_rows_begin,
+    .end = all_rows_end,
+    .local_end = all_rows_local_end,
+    .step = all_rows_step,
+    .combine = all_rows_combine,
     .finish = window_finish,
-    .partition_count = window_partition_count,
-    .begin_partition = window_begin_partition,
-    .read = window_read,
+    .partition_count = all_rows_partition_count,
+    .begin_partition = all_rows_begin_partition,
+    .read = all_rows_read,
 };
 
 /* ---- creation ---- */
