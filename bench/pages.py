@@ -20,6 +20,7 @@ PAGES = [
 ]
 # First contentful paint as the browser tells it, counted from the start of the navigation.
 FIRST_CONTENT = "performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?? null"
+TAB_S = 0.6     # after a new tab: its process starts, and one in reserve beside it, which takes 30 to 50 ms of both CPUs
 SETTLE_S = 0.5  # before the page is asked: what asks it runs in the page's own thread
 PAUSE_S = 0.5   # after each page: the browser ends the process that drew it
 
@@ -66,6 +67,7 @@ def has_script(page):
 def visit(browser, url, measured):
     context = browser.new_context()     # nothing in its cache
     page = context.new_page()
+    time.sleep(TAB_S)
     page.goto(url, wait_until="commit")
     value = measured(page)
     context.close()
