@@ -63,36 +63,37 @@ static void make_values(const struct deduplicate *operator, struct arena * arena
     row_images_encode(arena, &column, 1, count, values);
 }
 
-/* The rows of one input batch whose keys are new. */
-static struct batch *take_new(struct op_run *run, const struct state_rows *input) {
+/* The next rows of the partition, of which those are answered whose keys are new. */
+static struct batch *take_new(struct op_run *run) {
     const struct deduplicate *operator=(const struct deduplicate *) run->operator;
+    struct deduplicate_local *local = run->local;
     size_t partition = run->source_partition, fresh = 0;
     struct state_table *table = &operator->state->stores[0].tables[partition];
-    const uint32_t *rows = input->rows + input->starts[partition];
-    size_t count = input->starts[partition + 1] - input->starts[partition];
     struct arena arena = {0};
-    struct column **keys = ARENA_ARRAY(&arena, struct column *, operator->key_count + 1), *times = NULL;
-    uint32_t *taken = ARENA_ARRAY(&arena, uint32_t, count + 1);
+    struct batch *rows;
+    struct column **keys;
     struct row_images images, values;
-    for (size_t i = 0; i < operator->key_count; i++) {
-        keys[i] = column_take(&arena, input->keys[i], rows, count);
+    local->next = state_input_gather(run->shared, local->next, partition, operator->key_count, &arena, &rows, &keys);
+    if (rows == NULL) {
+        return NULL;
     }
-    if (operator->within_watermark) {
-        times = column_take(&arena, input->batch->columns[operator->time_column], rows, count);
-    }
+    size_t count = rows->row_count;
+    uint32_t *taken = arena_allocate(&arena, (count + 1) * sizeof *taken);
+    const struct column *times = operator->within_watermark ? rows->columns[operator->time_column] : NULL;
     row_images_encode(&arena, keys, operator->key_count, count, &images);
     make_values(operator, & arena, times, count, &values);
-    uint32_t *entries = ARENA_ARRAY(&arena, uint32_t, count + 1);
+    uint32_t *entries = arena_allocate(&arena, (count + 1) * sizeof *entries);
     state_table_add_all(table, &images, entries);
     for (size_t i = 0; i < count; i++) {
         if (!table->entries[entries[i]].present) {
             state_table_put(table, entries[i], row_images_at(&values, i));
-            taken[fresh++] = rows[i];
+            taken[fresh++] = (uint32_t)i;
         }
     }
     __atomic_fetch_add(&operator->state->rows_updated, (int64_t)fresh, __ATOMIC_RELAXED);
     __atomic_fetch_add(&operator->state->rows_duplicate, (int64_t)(count - fresh), __ATOMIC_RELAXED);
-    struct batch *out = fresh == 0 ? NULL : batch_take(input->batch, taken, fresh);
+    struct batch *out = fresh == 0 ? NULL : fresh == count ? batch_retain(rows) : batch_take(rows, taken, fresh);
+    batch_release(rows);
     arena_destroy(&arena);
     return out;
 }
@@ -132,7 +133,7 @@ static enum op_result deduplicate_read(struct op_run *run, struct batch **out) {
     struct state_input *input = run->shared;
     struct deduplicate_local *local = run->local;
     while (local->next < input->items.count) {
-        *out = take_new(run, input->items.items[local->next++]);
+        *out = take_new(run);
         if (*out != NULL) {
             return OP_HAVE_OUTPUT;
         }

@@ -65,6 +65,54 @@ void state_input_order(struct state_input *input) {
     }
 }
 
+static size_t rows_of(const struct state_rows *item, size_t partition) {
+    return item->starts[partition + 1] - item->starts[partition];
+}
+
+/* One column of the rows of a partition in several items. */
+static struct column *gather_column(struct arena *arena, const struct state_input *input, const size_t *items,
+    size_t item_count, size_t partition, size_t index, bool key) {
+    struct column **parts = ARENA_ARRAY(arena, struct column *, item_count);
+    size_t *counts = ARENA_ARRAY(arena, size_t, item_count);
+    for (size_t i = 0; i < item_count; i++) {
+        const struct state_rows *item = input->items.items[items[i]];
+        const struct column *column = key ? item->keys[index] : item->batch->columns[index];
+        counts[i] = rows_of(item, partition);
+        parts[i] = column_take(arena, column, item->rows + item->starts[partition], counts[i]);
+    }
+    return item_count == 1 ? parts[0] : column_concat(arena, parts, counts, item_count);
+}
+
+size_t state_input_gather(const struct state_input *input, size_t first, size_t partition, size_t key_count,
+    struct arena *arena, struct batch **batch, struct column ***keys) {
+    enum { ROWS_ENOUGH = 2048, ITEMS_MAX = 512 };
+    size_t items[ITEMS_MAX], item_count = 0, row_count = 0, next = first;
+    for (; next < input->items.count && row_count < ROWS_ENOUGH && item_count < ITEMS_MAX; next++) {
+        size_t count = rows_of(input->items.items[next], partition);
+        row_count += count;
+        items[item_count] = next;
+        item_count += count > 0;
+    }
+    *batch = NULL;
+    if (item_count == 0) {
+        return next;
+    }
+    struct batch *gathered = batch_create(input->items.items[items[0]]->batch->schema);
+    gathered->row_count = row_count;
+    for (size_t i = 0; i < item_count; i++) {
+        batch_keep(gathered, input->items.items[items[i]]->batch);
+    }
+    for (size_t i = 0; i < gathered->column_count; i++) {
+        gathered->columns[i] = gather_column(&gathered->arena, input, items, item_count, partition, i, false);
+    }
+    *keys = ARENA_ARRAY(arena, struct column *, key_count + 1);
+    for (size_t i = 0; i < key_count; i++) {
+        (*keys)[i] = gather_column(arena, input, items, item_count, partition, i, true);
+    }
+    *batch = gathered;
+    return next;
+}
+
 size_t state_input_select(
     const struct column *times, bool window, size_t row_count, int64_t watermark_ms, uint32_t *rows) {
     const struct column *values = window ? times->children[1] : times;

@@ -31,6 +31,12 @@ void state_input_add(struct state_input *input, struct op_run *run, struct batch
 /* Puts everything into the order of the stream. */
 void state_input_order(struct state_input *input);
 
+/* The rows of a state partition in the order of the stream, some thousand at a time: those of the items from `first`
+ * on. Answers the item to go on with, items.count after the last; *batch, the caller's reference, is NULL when none of
+ * them had any. The keys are in arena. */
+size_t state_input_gather(const struct state_input *input, size_t first, size_t partition, size_t key_count,
+    struct arena *arena, struct batch **batch, struct column ***keys);
+
 /* Rows that are later than the watermark by an event-time column are left out: lists the others and says how many;
  * `window`: the column is a window, whose end counts. */
 size_t state_input_select(

@@ -152,13 +152,41 @@ static uint64_t hash_value(bool wide, uint64_t seed, const struct column *column
     }
 }
 
-void state_hash_rows(struct column *const *columns, size_t column_count, size_t row_count, int32_t *hashes) {
-    for (size_t row = 0; row < row_count; row++) {
-        uint64_t hash = HASH_SEED;
-        for (size_t i = 0; i < column_count; i++)
-            hash = hash_value(false, hash, columns[i], row);
-        hashes[row] = (int32_t)hash;
+/* One column of 4 or 8 bytes folded into the hashes; `step` is 0 when one value stands for all rows. */
+static void hash_ints(const int32_t *values, size_t step, size_t row_count, int32_t *hashes) {
+    for (size_t row = 0; row < row_count; row++)
+        hashes[row] = (int32_t)murmur_int((uint32_t)hashes[row], (uint32_t)values[row * step]);
+}
+
+static void hash_longs(const int64_t *values, size_t step, size_t row_count, int32_t *hashes) {
+    for (size_t row = 0; row < row_count; row++)
+        hashes[row] = (int32_t)murmur_long((uint32_t)hashes[row], (uint64_t)values[row * step]);
+}
+
+/* Folds a column into the hashes of all rows; `constant`: its first row stands for all. */
+static void hash_column(const struct column *column, bool constant, size_t row_count, int32_t *hashes) {
+    constant = constant || column->constant;
+    enum type_kind kind = column->type->kind;
+    bool whole = column->validity == NULL;
+    if (whole && kind == TYPE_STRUCT) {
+        for (size_t i = 0; i < column->child_count; i++)
+            hash_column(column->children[i], constant, row_count, hashes);
+    } else if (whole && (kind == TYPE_INTEGER || kind == TYPE_DATE || kind == TYPE_YEAR_MONTH_INTERVAL)) {
+        hash_ints(COLUMN_VALUES(column, int32_t), !constant, row_count, hashes);
+    } else if (whole && (kind == TYPE_LONG || kind == TYPE_TIMESTAMP || kind == TYPE_TIMESTAMP_NTZ ||
+                            kind == TYPE_DAY_TIME_INTERVAL)) {
+        hash_longs(COLUMN_VALUES(column, int64_t), !constant, row_count, hashes);
+    } else {
+        for (size_t row = 0; row < row_count; row++)
+            hashes[row] = (int32_t)hash_value(false, (uint32_t)hashes[row], column, constant ? 0 : row);
     }
+}
+
+void state_hash_rows(struct column *const *columns, size_t column_count, size_t row_count, int32_t *hashes) {
+    for (size_t row = 0; row < row_count; row++)
+        hashes[row] = HASH_SEED;
+    for (size_t i = 0; i < column_count; i++)
+        hash_column(columns[i], false, row_count, hashes);
 }
 
 static struct column *kernel_hash(struct evaluation *evaluation, struct column *const *arguments) {
