@@ -103,6 +103,10 @@ void exec_query_set_now(struct exec_query *query, int64_t now_us);
 
 /* Starts a run. Any thread; not while it runs. */
 void exec_query_start(struct exec_query *query, enum exec_output output, const struct exec_consumer *consumer);
+/* Runs on the calling thread until the end, on_done included: for a few rows, of a query that never waits (nor do its
+ * sources and its consumer). */
+bool exec_query_never_waits(const struct exec_query *query);
+void exec_query_run_here(struct exec_query *query, enum exec_output output, const struct exec_consumer *consumer);
 /* After EXEC_FULL. Any thread. */
 void exec_query_resume(struct exec_query *query);
 /* Ends the run soon with error class OPERATION_CANCELED. Any thread, any time. */

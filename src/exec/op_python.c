@@ -213,6 +213,7 @@ static void python_explain(const struct operator* operator, struct buffer * out)
 }
 
 static const struct operator_class op_python_class = {
+    .waits = true,
     .name = "ArrowEvalPython",
     .local_size = sizeof(struct python_local),
     .step = python_step,
@@ -370,6 +371,7 @@ static void map_explain(const struct operator* operator, struct buffer * out) {
 }
 
 static const struct operator_class op_python_map_class = {
+    .waits = true,
     .name = "PythonMap",
     .local_size = sizeof(struct python_map_local),
     .local_end = map_reset,

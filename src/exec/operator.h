@@ -66,6 +66,7 @@ struct operator_class {
     bool (*begin_partition)(struct op_run *run);
     enum op_result (*read)(struct op_run *run, struct batch **out);
     void (*end_partition)(struct op_run *run);
+    bool waits; /* for something outside of the engine */
     /* Appends the arguments of the operator's line in EXPLAIN. Optional. */
     void (*explain)(const struct operator* operator, struct buffer * out);
 };

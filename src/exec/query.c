@@ -351,6 +351,27 @@ void exec_query_start(struct exec_query *query, enum exec_output output, const s
     run_start(run_create(query, output, consumer, false));
 }
 
+bool exec_query_never_waits(const struct exec_query *query) {
+    bool waits = false;
+    for (size_t i = 0; i < query->operator_count; i++) {
+        waits = waits || query->operators[i]->class->waits;
+    }
+    return !waits;
+}
+
+static void run_tasks(struct exec_run *run) {
+    run_start(run);
+    for (size_t i = 0; !run->done; i++) {
+        ASSERT(i < run->tasks.count); /* a source that blocks has no one to wake it here */
+        struct inline_task task = run->tasks.items[i];
+        task.function(task.argument);
+    }
+}
+
+void exec_query_run_here(struct exec_query *query, enum exec_output output, const struct exec_consumer *consumer) {
+    run_tasks(run_create(query, output, consumer, true));
+}
+
 void exec_query_resume(struct exec_query *query) {
     struct exec_run *run = query->run;
     const struct operator* result = query->operators[0];
@@ -371,7 +392,7 @@ void exec_query_cancel(struct exec_query *query) {
 struct collected {
     VECTOR(struct batch *) batches;
     struct sql_error *error;
-    bool done, failed;
+    bool failed;
 };
 
 static enum exec_demand collect_batch(void *argument, struct batch *batch, size_t partition) {
@@ -382,7 +403,6 @@ static enum exec_demand collect_batch(void *argument, struct batch *batch, size_
 
 static void collect_done(void *argument, const struct sql_error *error) {
     struct collected *collected = argument;
-    collected->done = true;
     if (error != NULL) {
         collected->failed = true;
         sql_error_copy(collected->error, error);
@@ -392,13 +412,7 @@ static void collect_done(void *argument, const struct sql_error *error) {
 bool exec_query_run(struct exec_query *query, struct batch ***batches, size_t *batch_count, struct sql_error *error) {
     struct collected collected = {.error = error};
     struct exec_consumer consumer = {.argument = &collected, .on_batch = collect_batch, .on_done = collect_done};
-    struct exec_run *run = run_create(query, EXEC_OUTPUT_ORDERED, &consumer, true);
-    run_start(run);
-    for (size_t i = 0; !collected.done; i++) {
-        ASSERT(i < run->tasks.count); /* a source that blocks has no one to wake it here */
-        struct inline_task task = run->tasks.items[i];
-        task.function(task.argument);
-    }
+    run_tasks(run_create(query, EXEC_OUTPUT_ORDERED, &consumer, true));
     if (collected.failed) {
         for (size_t i = 0; i < collected.batches.count; i++) {
             batch_release(collected.batches.items[i]);

@@ -79,8 +79,10 @@ enum query_state {
 struct query_source {
     struct stream_reading *reading;
     void *subscription;
-    struct buffer start; /* where the batch at hand begins: the end of the last one */
-    struct buffer end;   /* where it ends */
+    struct buffer start;      /* where the batch at hand begins: the end of the last one */
+    struct buffer long_start; /* the same of a long batch; start is then that of its piece */
+    int64_t long_rows;
+    struct buffer end; /* where it ends */
     struct buffer latest;
     struct buffer syncing, safe; /* up to here the outputs are being synced, are on the disk */
     struct buffer to_clean;      /* the source may clear away what is before this; of the disk pool while planning */
@@ -122,6 +124,13 @@ struct stream_query {
     int64_t batch_interval_ms; /* raudal.stream.minBatchInterval, of a default trigger into files; 0: none */
     int64_t batch_started_ns;
 
+    /* trigger realTime (real_time.c): a batch that lasts long, run in pieces */
+    int64_t real_time_ms; /* how long; 0: another trigger */
+    bool long_batch;      /* pieces of the batch at hand have run */
+    bool long_ends;       /* it is being written to the checkpoint */
+    int64_t long_start_ns, long_start_ms, long_output_rows;
+    int64_t long_before_ms; /* start of the long batch before, 0: none */
+
     /* event time and state */
     enum exec_mode mode;
     struct state_files state_files;
@@ -133,9 +142,13 @@ struct stream_query {
     bool ran_batch;    /* this run has executed a batch */
     bool without_data; /* the batch at hand runs because the watermark moved */
     int64_t state_partitions, state_commit_ms;
+    struct state_save *state_save; /* while the state is being written */
+    int state_savers;              /* atomic: threads that write it */
+    int64_t state_save_ns;         /* when that began */
 
     /* the batch at hand */
     int64_t batch_id;
+    int64_t purged_until;                 /* of the checkpoint; 0: nobody has looked */
     int64_t committed_until;              /* commits that were there when this run began */
     int64_t recover_until;                /* the last batch that offsets were written for before this run */
     bool has_batch, recovering, finished; /* finished: once and availableNow have nothing left */
@@ -190,6 +203,14 @@ void query_end(struct stream_query *query);
 void query_fail(struct stream_query *query);
 void query_set_status(struct stream_query *query, const char *message, bool data, bool active);
 void query_woken(void *argument); /* any thread */
+/* real_time.c */
+/* false with the error when the plan, the sink, the output mode or the duration is none that the trigger takes. */
+bool real_time_check(struct stream_query *query, struct sql_error *error);
+bool real_time_is_piece(const struct stream_query *query);   /* what is planned next is a piece of a long batch */
+int64_t real_time_left_ms(const struct stream_query *query); /* until the long batch ends; INT64_MAX: there is none */
+void real_time_end_piece(struct stream_query *query);        /* its rows are visible */
+/* Before the long batch is written to the checkpoint: from now on the batch at hand is all of it. */
+void real_time_end_batch(struct stream_query *query);
 /* query_start.c */
 void query_release_plan(struct stream_query *query);
 bool query_check_plan(struct stream_query *query, struct sql_error *error);

@@ -547,6 +547,22 @@ static struct source *make_batch(
     return &source->base;
 }
 
+static int64_t range_size(struct stream_reading *base, struct bytes start_text, struct bytes end_text) {
+    struct kafka_offsets start = {0}, end = {0};
+    struct error ignored;
+    int64_t rows = INT64_MAX;
+    if (kafka_offsets_parse(start_text, &start, &ignored) && kafka_offsets_parse(end_text, &end, &ignored)) {
+        rows = 0;
+        for (size_t i = 0; i < end.count; i++) {
+            int64_t from = kafka_offsets_get(&start, end.items[i].topic, end.items[i].partition);
+            rows += end.items[i].offset - (from < 0 ? 0 : from);
+        }
+    }
+    kafka_offsets_free(&start);
+    kafka_offsets_free(&end);
+    return rows;
+}
+
 static void describe(struct stream_reading *base, struct buffer *out) {
     static const char *const names[] = {"Assign", "Subscribe", "SubscribePattern"};
     struct kafka_reading *reading = (struct kafka_reading *)base;
@@ -680,5 +696,6 @@ const struct stream_source_class kafka_stream_class = {.class = &kafka_source_cl
     .reasons = reasons,
     .lag = add_lag,
     .show = show,
+    .size = range_size,
     .equal_offsets_are_text = true,
     .sync = sync_offsets};

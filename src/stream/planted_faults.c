@@ -205,14 +205,14 @@ WRAP(bool, checkpoint_write_commit, const struct checkpoint *checkpoint, int64_t
     return __real_checkpoint_write_commit(checkpoint, batch_id, next_watermark_ms, error);
 }
 
-WRAP(bool, state_files_save, struct state_files *files, struct exec_query *query, int64_t version,
+WRAP(struct state_save *, state_files_save_begin, struct state_files *files, struct exec_query *query, int64_t version,
     struct sql_error *error) {
     if (planted_fault == FAULT_COMMIT_BEFORE_OUTPUT) {
         struct checkpoint checkpoint = {files->store, (char *)(uintptr_t)files->checkpoint};
         struct sql_error ignored = {.arena = error->arena};
         (void)__real_checkpoint_write_commit(&checkpoint, version - 1, 0, &ignored);
     }
-    return __real_state_files_save(files, query, version, error);
+    return __real_state_files_save_begin(files, query, version, error);
 }
 
 WRAP(bool, state_files_load, struct state_files *files, struct exec_query *query, int64_t version,

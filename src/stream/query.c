@@ -7,6 +7,8 @@
 #include "base/assert.h"
 #include "stream/internal.h"
 
+enum { SMALL_BATCH_ROWS = 1000 };
+
 static void schedule_sync(struct stream_query *query);
 
 static int64_t now_ns(const struct stream_query *query) {
@@ -92,7 +94,7 @@ static void handle_wake(void *argument) {
     struct stream_query *query = argument;
     __atomic_store_n(&query->woken, 0, __ATOMIC_RELEASE);
     if (query->state == QUERY_WAITING) {
-        if (query->start.trigger == STREAM_TRIGGER_DEFAULT) {
+        if (query->start.trigger == STREAM_TRIGGER_DEFAULT || query->start.trigger == STREAM_TRIGGER_REAL_TIME) {
             run_next(query);
         }
     } else {
@@ -144,7 +146,7 @@ static bool choose_ends(struct stream_query *query, bool *new_data, struct sql_e
     for (size_t i = 0; i < query->source_count; i++) {
         anything |= !bytes_equal(buffer_view(&query->sources[i].end), BYTES("{}"));
     }
-    *new_data = *new_data || (query->first_batch && anything);
+    *new_data = *new_data || (query->first_batch && anything && !query->long_batch);
     return good;
 }
 
@@ -211,7 +213,7 @@ static void plan_batch(void *argument) {
             copy_buffer(&query->sources[i].end, &query->sources[i].start);
         }
         query->batch_watermark_ms = new_data || query->without_data ? query->watermark_ms : query->batch_watermark_ms;
-        if ((!new_data && !query->without_data) || !write_offsets(query, error)) {
+        if ((!new_data && !query->without_data) || (!real_time_is_piece(query) && !write_offsets(query, error))) {
             return;
         }
     } else {
@@ -275,7 +277,7 @@ static void write_commit(void *argument) {
                 (query->batch_id <= query->committed_until ||
                     checkpoint_write_commit(&query->checkpoint, query->batch_id, query->watermark_ms, &query->error));
     if (good && query->batch_id % 10 == 0) {
-        checkpoint_purge(&query->checkpoint, query->batch_id - query->state_files.versions_kept);
+        checkpoint_purge(&query->checkpoint, &query->purged_until, query->batch_id - query->state_files.versions_kept);
     }
     query->durations.commit_offsets = since_ms(query, start);
     world_loop_post(query->manager->options.loop, batch_committed, query);
@@ -286,26 +288,79 @@ static void sink_committed(void *argument, const struct error *error) {
     if (error != NULL) {
         note_problem(query, error);
     }
-    world_pool_submit(query->manager->options.disk_pool, write_commit, query);
-}
-
-static void commit_sink(void *argument) {
-    struct stream_query *query = argument;
-    int64_t start = now_ns(query);
-    if (!state_files_save(&query->state_files, query->exec, query->batch_id + 1, &query->error)) {
-        if (query->sink_class->abort != NULL) {
-            query->sink_class->abort(query->sink);
-        }
+    if (real_time_is_piece(query)) {
         world_loop_post(query->manager->options.loop, batch_committed, query);
         return;
     }
-    query->state_commit_ms = since_ms(query, start);
+    world_pool_submit(query->manager->options.disk_pool, write_commit, query);
+}
+
+static void state_unsaved(struct stream_query *query) {
+    if (query->sink_class->abort != NULL) {
+        query->sink_class->abort(query->sink);
+    }
+    world_loop_post(query->manager->options.loop, batch_committed, query);
+}
+
+static void commit_sink(struct stream_query *query) {
     for (size_t i = 0; i < query->source_count && query->sink_class->stand != NULL; i++) {
         if (query->sources[i].reading->class == &kafka_stream_class) {
             query->sink_class->stand(query->sink, buffer_view(&query->sources[i].end));
         }
     }
     query->sink_class->commit(query->sink, query->batch_id, sink_committed, query);
+}
+
+/* One of the threads that write the state; the last one goes on. */
+static void save_state(void *argument) {
+    struct stream_query *query = argument;
+    state_files_save_some(query->state_save);
+    if (__atomic_sub_fetch(&query->state_savers, 1, __ATOMIC_ACQ_REL) > 0) {
+        return;
+    }
+    bool good = state_files_save_end(query->state_save);
+    query->state_save = NULL;
+    query->state_commit_ms = since_ms(query, query->state_save_ns);
+    if (good) {
+        commit_sink(query);
+    } else {
+        state_unsaved(query);
+    }
+}
+
+/* State first, then the sink. */
+static void commit_batch(void *argument) {
+    struct stream_query *query = argument;
+    if (exec_query_state_count(query->exec) == 0) {
+        query->state_commit_ms = 0;
+        commit_sink(query);
+        return;
+    }
+    query->state_save_ns = now_ns(query);
+    query->state_save = state_files_save_begin(&query->state_files, query->exec, query->batch_id + 1, &query->error);
+    if (query->state_save == NULL) {
+        state_unsaved(query);
+        return;
+    }
+    struct world_pool *pool = query->manager->options.disk_pool;
+    size_t most = (size_t)world_pool_thread_count(pool) / 2, count = state_files_save_count(query->state_save);
+    count = count > most ? most : count;
+    count = count < 1 ? 1 : count;
+    query->state_savers = (int)count;
+    for (size_t i = 1; i < count; i++) {
+        world_pool_submit(pool, save_state, query);
+    }
+    save_state(query);
+}
+
+/* What a long batch read. */
+static void write_long_batch(void *argument) {
+    struct stream_query *query = argument;
+    if (write_offsets(query, &query->error)) {
+        write_commit(query);
+    } else {
+        world_loop_post(query->manager->options.loop, batch_committed, query);
+    }
 }
 
 /* ---- the loop's steps ---- */
@@ -355,6 +410,7 @@ static void wait_for_more(struct stream_query *query) {
             poll = limited < poll ? limited : poll;
         }
         query_set_status(query, "Waiting for data to arrive", false, false);
+        poll = real_time_left_ms(query) < poll ? real_time_left_ms(query) : poll;
         if (poll != INT64_MAX) {
             run_after(query, poll);
         }
@@ -363,6 +419,22 @@ static void wait_for_more(struct stream_query *query) {
         query->idle_timer = world_timer_create(query->manager->options.loop, idle_fired, query);
         world_timer_start(query->idle_timer, IDLE_EVENT_MS, IDLE_EVENT_MS);
     }
+}
+
+/* A few rows that go from memory into memory: the way to another thread and back would take longer than the work. */
+static bool is_small(struct stream_query *query) {
+    int64_t rows = 0;
+    if (!query->sink_class->is_quick || !exec_query_never_waits(query->exec)) {
+        return false;
+    }
+    for (size_t i = 0; i < query->source_count && rows <= SMALL_BATCH_ROWS; i++) {
+        struct query_source *source = &query->sources[i];
+        if (source->reading->class->size == NULL) {
+            return false;
+        }
+        rows += source->reading->class->size(source->reading, buffer_view(&source->start), buffer_view(&source->end));
+    }
+    return rows <= SMALL_BATCH_ROWS;
 }
 
 static void batch_planned(void *argument) {
@@ -405,7 +477,11 @@ static void batch_planned(void *argument) {
     query->failed = false;
     exec_query_set_now(query->exec, query->batch_timestamp_ms * 1000);
     event_time_begin_batch(query);
-    exec_query_start(query->exec, EXEC_OUTPUT_PARTITIONED, &mine);
+    if (is_small(query)) {
+        exec_query_run_here(query->exec, EXEC_OUTPUT_PARTITIONED, &mine);
+    } else {
+        exec_query_start(query->exec, EXEC_OUTPUT_PARTITIONED, &mine);
+    }
 }
 
 static void batch_ran(void *argument) {
@@ -430,7 +506,32 @@ static void batch_ran(void *argument) {
     }
     event_time_end_batch(query);
     query->state = QUERY_COMMITTING;
-    world_pool_submit(query->manager->options.disk_pool, commit_sink, query);
+    if (query->sink_class->is_quick && exec_query_state_count(query->exec) == 0) {
+        commit_batch(query);
+    } else {
+        world_pool_submit(query->manager->options.disk_pool, commit_batch, query);
+    }
+}
+
+/* A long batch ends: it is written to the checkpoint. */
+static void end_long_batch(struct stream_query *query) {
+    query->state = QUERY_COMMITTING;
+    query->long_ends = true;
+    real_time_end_batch(query);
+    world_pool_submit(query->manager->options.disk_pool, write_long_batch, query);
+}
+
+static void piece_committed(struct stream_query *query) {
+    lag_end_batch(query);
+    query_note_bad_record(query);
+    real_time_end_piece(query);
+    lag_show(query);
+    query->state = QUERY_WAITING;
+    if (query->stopping) {
+        end_long_batch(query);
+    } else {
+        query_run(query);
+    }
 }
 
 static void batch_committed(void *argument) {
@@ -440,6 +541,11 @@ static void batch_committed(void *argument) {
         query_fail(query);
         return;
     }
+    if (real_time_is_piece(query) && !query->long_ends) {
+        piece_committed(query);
+        return;
+    }
+    query->long_ends = false;
     query->durations.trigger_execution = since_ms(query, query->trigger_start_ns);
     query->durations.add_batch = query->durations.trigger_execution - query->durations.latest_offset -
                                  query->durations.query_planning - query->durations.wal_commit -
@@ -513,6 +619,10 @@ void query_run(struct stream_query *query) {
         query->rerun = true;
         return;
     }
+    if (real_time_left_ms(query) == 0 || (query->long_batch && query->stopping)) {
+        end_long_batch(query);
+        return;
+    }
     if (query->stopping) {
         query_end(query);
         return;
@@ -536,6 +646,11 @@ void query_run(struct stream_query *query) {
     }
     LIST_FOR_EACH(node, &query->waiting) {
         CONTAINER_OF(node, struct waiting, node)->planned = true;
+    }
+    if (query->long_batch) { /* the first piece has found what may need the disk */
+        plan_work(query);
+        batch_planned(query);
+        return;
     }
     world_pool_run(query->manager->options.disk_pool, query->manager->options.loop, plan_work, batch_planned, query);
 }
@@ -601,7 +716,7 @@ static void free_sources(struct stream_query *query) {
             source->reading->class->close(source->reading);
         }
         struct buffer *buffers[] = {&source->start, &source->end, &source->latest, &source->available,
-            &source->description, &source->syncing, &source->safe, &source->to_clean};
+            &source->description, &source->syncing, &source->safe, &source->to_clean, &source->long_start};
         for (size_t j = 0; j < ARRAY_COUNT(buffers); j++) {
             buffer_free(buffers[j]);
         }
@@ -664,7 +779,7 @@ void query_end(struct stream_query *query) {
 static void stop_posted(void *argument) {
     struct stream_query *query = argument;
     if (query->state == QUERY_WAITING) {
-        query_end(query);
+        query_run(query); /* sees that it is to end */
     } else if (query->state == QUERY_ENDED && !query->syncing) {
         waiting_end_all(&query->waiting, query->has_exception ? &query->exception : NULL);
     }
@@ -773,6 +888,11 @@ static void schedule_sync(struct stream_query *query) {
             VECTOR_PUSH(&query->unsynced, states[i]);
         }
         free(states);
+    }
+    bool newest_counts = query->sink_class != &file_sink_class && exec_query_state_count(query->exec) == 0;
+    while (newest_counts && query->unsynced.count > ARRAY_COUNT(folders)) {
+        free(query->unsynced.items[0]);
+        VECTOR_REMOVE(&query->unsynced, 0);
     }
     for (size_t i = 0; i < ARRAY_COUNT(folders) && !query->temporary_checkpoint && query->has_batch; i++) {
         char path[8192];

@@ -64,6 +64,7 @@ struct sink_class {
     void (*abort)(struct sink *sink); /* of a batch that began; may be NULL */
     void (*describe)(struct sink *sink, struct buffer *out);
     bool counts_rows; /* numOutputRows is said in the progress */
+    bool is_quick;    /* write and commit take no time worth a thread: a loop may call them */
 };
 
 struct sink {

@@ -503,4 +503,5 @@ const struct sink_class kafka_sink_class = {.name = "kafka",
     .commit = kafka_commit,
     .abort = kafka_abort,
     .describe = kafka_describe,
-    .counts_rows = true};
+    .counts_rows = true,
+    .is_quick = true};

@@ -323,21 +323,25 @@ bool checkpoint_read_commit(
     return good;
 }
 
-void checkpoint_purge(const struct checkpoint *checkpoint, int64_t batch_id) {
+void checkpoint_purge(const struct checkpoint *checkpoint, int64_t *purged_until, int64_t batch_id) {
     static const char *const folders[] = {"offsets", "commits"};
-    for (size_t i = 0; i < ARRAY_COUNT(folders); i++) {
+    for (size_t i = 0; i < ARRAY_COUNT(folders) && batch_id > *purged_until; i++) {
         struct arena arena = {0};
         struct error ignored;
         struct log_batches batches = {0};
         char *folder = store_path_join(&arena, checkpoint->location, folders[i]);
-        (void)list_batches(checkpoint->store, folder, &batches, &ignored);
-        for (size_t j = 0; j < batches.count && batches.items[j].batch_id < batch_id; j++) {
-            (void)store_delete(checkpoint->store,
-                arena_printf(&arena, "%s/%lld", folder, (long long)batches.items[j].batch_id), false, &ignored);
+        if (*purged_until == 0) {
+            (void)list_batches(checkpoint->store, folder, &batches, &ignored);
+        }
+        int64_t first = batches.count > 0 ? batches.items[0].batch_id : *purged_until;
+        for (int64_t number = first; number < batch_id; number++) {
+            (void)store_delete(
+                checkpoint->store, arena_printf(&arena, "%s/%lld", folder, (long long)number), false, &ignored);
         }
         VECTOR_FREE(&batches);
         arena_destroy(&arena);
     }
+    *purged_until = batch_id > *purged_until ? batch_id : *purged_until;
 }
 
 /* ---- the file sink's log ---- */

@@ -48,8 +48,9 @@ bool checkpoint_read_commit(
 /* Only what offsets/<batch> says besides offsets, when the number of sources is not known yet. */
 bool checkpoint_read_settings(
     const struct checkpoint *checkpoint, int64_t batch_id, struct offset_entry *entry, struct sql_error *error);
-/* Deletes offsets and commits of batches before `batch_id`. */
-void checkpoint_purge(const struct checkpoint *checkpoint, int64_t batch_id);
+/* Deletes offsets and commits of batches before `batch_id`, from *purged_until on, which then is batch_id; 0: from the
+ * oldest that there are. */
+void checkpoint_purge(const struct checkpoint *checkpoint, int64_t *purged_until, int64_t batch_id);
 
 struct sink_entry {
     struct bytes uri; /* of the file, escaped */

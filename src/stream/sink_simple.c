@@ -364,7 +364,8 @@ const struct sink_class memory_sink_class = {.name = "memory",
     .write = memory_write,
     .commit = memory_commit,
     .describe = memory_describe,
-    .counts_rows = true};
+    .counts_rows = true,
+    .is_quick = true};
 
 /* ---- noop ---- */
 
@@ -406,4 +407,5 @@ const struct sink_class noop_sink_class = {.name = "noop",
     .write = noop_write,
     .commit = noop_commit,
     .describe = noop_describe,
-    .counts_rows = true};
+    .counts_rows = true,
+    .is_quick = true};

@@ -72,6 +72,8 @@ struct stream_source_class {
      * availableNow (what is there now, in batches by the limits; latest() then goes up to its end step by step). NULL:
      * the query sees to it. */
     void (*prepare)(struct stream_reading *reading, bool once);
+    /* How many rows lie between two offsets, at most. NULL: that is not known. */
+    int64_t (*size)(struct stream_reading *reading, struct bytes start, struct bytes end);
     bool hides_latest;           /* the progress says null for latestOffset */
     bool equal_offsets_are_text; /* offsets are equal when their texts are */
     int64_t poll_ms;

@@ -9,86 +9,16 @@
 #include <xxhash.h>
 
 #include "base/assert.h"
+#include "stream/state_blocks.h"
 
 enum {
-    BLOCK_SIZE = 32 << 10,
     BLOCK_SIZE_LIMIT = 32 << 20,
     HEADER_SIZE = 21,
     METHOD_RAW = 0x10,
-    METHOD_LZ4 = 0x20,
-    LEVEL = 5, /* log2(BLOCK_SIZE) - 10 */
     EMPTY_FILE_SIZE = 46,
     FILE_SIZE_MAX = 2000 << 20,
 };
 static const uint32_t CHECKSUM_SEED = 0x9747b28c;
-
-/* ---- lz4-java's block stream ---- */
-
-struct block_writer {
-    struct store_writer *file;
-    uint8_t block[BLOCK_SIZE];
-    size_t used;
-    struct error *error;
-    bool failed;
-};
-
-static void put_header(uint8_t *header, uint8_t method, uint32_t stored, uint32_t raw, uint32_t checksum) {
-    memcpy(header, "LZ4Block", 8);
-    header[8] = method | LEVEL;
-    store_le32(header + 9, stored);
-    store_le32(header + 13, raw);
-    store_le32(header + 17, checksum);
-}
-
-static void flush_block(struct block_writer *writer) {
-    uint8_t out[HEADER_SIZE + LZ4_COMPRESSBOUND(BLOCK_SIZE)];
-    if (writer->used == 0 || writer->failed) {
-        return;
-    }
-    int raw = (int)writer->used;
-    int stored = LZ4_compress_default(
-        (const char *)writer->block, (char *)out + HEADER_SIZE, raw, LZ4_COMPRESSBOUND(BLOCK_SIZE));
-    bool compressed = stored > 0 && stored < raw;
-    if (!compressed) {
-        memcpy(out + HEADER_SIZE, writer->block, (size_t)raw);
-        stored = raw;
-    }
-    put_header(out, compressed ? METHOD_LZ4 : METHOD_RAW, (uint32_t)stored, (uint32_t)raw,
-        XXH32(writer->block, (size_t)raw, CHECKSUM_SEED) & 0x0fffffff);
-    writer->failed = !store_writer_write(writer->file, out, HEADER_SIZE + (size_t)stored, writer->error);
-    writer->used = 0;
-}
-
-static void put_bytes(struct block_writer *writer, const void *data, size_t size) {
-    const uint8_t *from = data;
-    while (size > 0) {
-        size_t room = BLOCK_SIZE - writer->used, part = size < room ? size : room;
-        memcpy(writer->block + writer->used, from, part);
-        writer->used += part;
-        from += part;
-        size -= part;
-        if (writer->used == BLOCK_SIZE) {
-            flush_block(writer);
-        }
-    }
-}
-
-static void put_length(struct block_writer *writer, int32_t length) {
-    uint8_t bytes[4];
-    store_be32(bytes, (uint32_t)length);
-    put_bytes(writer, bytes, 4);
-}
-
-static void put_record(struct block_writer *writer, const struct state_entry *entry) {
-    put_length(writer, (int32_t)entry->key_size);
-    put_bytes(writer, entry->data, entry->key_size);
-    if (entry->present) {
-        put_length(writer, (int32_t)entry->value_size);
-        put_bytes(writer, entry->data + entry->key_size, entry->value_size);
-    } else {
-        put_length(writer, -1);
-    }
-}
 
 /* Everything in a file as it was before compression. */
 static bool read_blocks(struct bytes file, struct buffer *out) {
@@ -303,50 +233,58 @@ static void drop_checksums(struct state_files *files, const char *folder, const 
     }
 }
 
+static void put_entry(struct state_blocks *blocks, const struct state_entry *entry) {
+    state_blocks_put(blocks, state_entry_key(entry), entry->present ? state_entry_value(entry) : BYTES_NULL);
+}
+
+static void put_changes(struct state_blocks *blocks, const struct state_table *table) {
+    enum { AHEAD = 8 };
+    size_t count = table->changed.count;
+    const uint32_t *changed = table->changed.items;
+    for (size_t i = 0; i < count && !blocks->failed; i++) {
+        if (i + 2 * AHEAD < count) {
+            __builtin_prefetch(&table->entries[changed[i + 2 * AHEAD]]);
+        }
+        if (i + AHEAD < count) {
+            __builtin_prefetch(table->entries[changed[i + AHEAD]].data);
+        }
+        put_entry(blocks, &table->entries[changed[i]]);
+    }
+}
+
+static void put_everything(struct state_blocks *blocks, const struct state_table *table) {
+    for (size_t i = 0; i < table->entry_count && !blocks->failed; i++) {
+        if (table->entries[i].data != NULL && table->entries[i].present) {
+            put_entry(blocks, &table->entries[i]);
+        }
+    }
+}
+
 static bool write_table_file(struct place *place, const char *suffix, bool everything) {
     struct error problem = {0};
-    const struct state_table *table = place->table;
     const char *name = arena_printf(place->arena, "%lld.%s", (long long)place->version, suffix);
     const char *path = arena_printf(place->arena, "%s/%s", place->folder, name);
     drop_checksums(place->files, place->folder, name, place->arena);
-    struct block_writer *writer = calloc(1, sizeof *writer);
-    ASSERT(writer != NULL);
-    writer->error = &problem;
-    writer->file = store_writer_open(place->files->store, path, STORE_WRITE_REPLACE, &problem);
-    if (writer->file == NULL) {
-        free(writer);
+    struct store_writer *file = store_writer_open(place->files->store, path, STORE_WRITE_REPLACE, &problem);
+    if (file == NULL) {
         return sql_error_from(place->error, &problem);
     }
-    for (size_t i = 0; i < table->changed.count && !everything && !writer->failed; i++) {
-        put_record(writer, &table->entries[table->changed.items[i]]);
-    }
-    for (size_t i = 0; i < table->entry_count && everything && !writer->failed; i++) {
-        if (table->entries[i].data != NULL && table->entries[i].present) {
-            put_record(writer, &table->entries[i]);
-        }
-    }
-    put_length(writer, -1);
-    flush_block(writer);
-    uint8_t end[HEADER_SIZE];
-    put_header(end, METHOD_RAW, 0, 0, 0);
-    bool good = !writer->failed && store_writer_write(writer->file, end, HEADER_SIZE, &problem);
-    if (good) {
-        good = store_writer_commit(writer->file, &problem);
+    struct state_blocks *blocks = malloc(sizeof *blocks);
+    ASSERT(blocks != NULL);
+    state_blocks_begin(blocks, file, &problem);
+    if (everything) {
+        put_everything(blocks, place->table);
     } else {
-        store_writer_abort(writer->file);
+        put_changes(blocks, place->table);
     }
-    free(writer);
+    bool good = state_blocks_end(blocks);
+    free(blocks);
+    if (good) {
+        good = store_writer_commit(file, &problem);
+    } else {
+        store_writer_abort(file);
+    }
     return good || sql_error_from(place->error, &problem);
-}
-
-static bool save_table(struct place *place) {
-    bool good = write_table_file(place, "delta", false);
-    state_table_end_batch(place->table);
-    return good;
-}
-
-static bool save_snapshot(struct place *place) {
-    return write_table_file(place, "snapshot", true);
 }
 
 /* Files that the oldest version to keep does not need. */
@@ -443,18 +381,93 @@ static bool write_descriptions(struct state_files *files, struct exec_query *que
     return good;
 }
 
-bool state_files_save(struct state_files *files, struct exec_query *query, int64_t version, struct sql_error *error) {
-    struct place place = {.files = files, .query = query, .version = version, .error = error};
-    if (exec_query_state_count(query) == 0) {
-        return true;
+/* The delta of one table; when it is time the snapshot, after which older files may go. */
+static bool save_table(struct place *place) {
+    const struct state_files *files = place->files;
+    bool good = write_table_file(place, "delta", false);
+    state_table_end_batch(place->table);
+    if (good && place->version - files->snapshot_version >= files->deltas_per_snapshot) {
+        good = write_table_file(place, "snapshot", true);
+        place->version -= files->versions_kept;
+        good = good && (place->version <= 0 || delete_old(place));
     }
-    bool good = write_descriptions(files, query, error) && each_table(&place, save_table);
-    if (good && version - files->snapshot_version >= files->deltas_per_snapshot) {
-        good = each_table(&place, save_snapshot);
-        files->snapshot_version = version;
-        place.version = version - files->versions_kept;
-        good = good && (place.version <= 0 || each_table(&place, delete_old));
+    return good;
+}
+
+struct state_save {
+    struct state_files *files;
+    struct exec_query *query;
+    int64_t version;
+    size_t table_count, next; /* next: atomic */
+    struct world_mutex lock;
+    struct sql_error *error; /* under lock, filled by the first that fails */
+    int failed;              /* atomic */
+};
+
+/* Makes place the table number `index` of all that are in use; false behind the last one. */
+static bool place_table(struct place *place, size_t index) {
+    for (size_t o = 0; o < exec_query_state_count(place->query); o++) {
+        struct exec_state *state = exec_query_state(place->query, o);
+        size_t count = state->in_use ? state->used_partitions * state->store_count : 0;
+        if (index < count) {
+            size_t partition = index / state->store_count, store = index % state->store_count;
+            place->table = &state->stores[store].tables[partition];
+            place->folder = store_folder(place->arena, place->files, place->query, o, partition, store);
+            return true;
+        }
+        index -= count;
     }
+    return false;
+}
+
+struct state_save *state_files_save_begin(
+    struct state_files *files, struct exec_query *query, int64_t version, struct sql_error *error) {
+    if (!write_descriptions(files, query, error)) {
+        return NULL;
+    }
+    struct state_save *save = calloc(1, sizeof *save);
+    ASSERT(save != NULL);
+    *save = (struct state_save){.files = files, .query = query, .version = version, .error = error};
+    for (size_t o = 0; o < exec_query_state_count(query); o++) {
+        const struct exec_state *state = exec_query_state(query, o);
+        save->table_count += state->in_use ? state->used_partitions * state->store_count : 0;
+    }
+    world_mutex_init(&save->lock);
+    return save;
+}
+
+size_t state_files_save_count(const struct state_save *save) {
+    return save->table_count;
+}
+
+void state_files_save_some(struct state_save *save) {
+    size_t index;
+    while ((index = __atomic_fetch_add(&save->next, 1, __ATOMIC_RELAXED)) < save->table_count &&
+           !__atomic_load_n(&save->failed, __ATOMIC_RELAXED)) {
+        struct arena arena = {0};
+        struct sql_error error = {.arena = &arena};
+        struct place place = {
+            .files = save->files, .query = save->query, .version = save->version, .arena = &arena, .error = &error};
+        if (place_table(&place, index) && !save_table(&place)) {
+            world_mutex_lock(&save->lock);
+            if (!save->failed) {
+                sql_error_copy(save->error, &error);
+            }
+            __atomic_store_n(&save->failed, 1, __ATOMIC_RELAXED);
+            world_mutex_unlock(&save->lock);
+        }
+        arena_destroy(&arena);
+    }
+}
+
+bool state_files_save_end(struct state_save *save) {
+    struct state_files *files = save->files;
+    bool good = !save->failed;
+    if (good && save->table_count > 0 && save->version - files->snapshot_version >= files->deltas_per_snapshot) {
+        files->snapshot_version = save->version;
+    }
+    world_mutex_destroy(&save->lock);
+    free(save);
     return good;
 }
 

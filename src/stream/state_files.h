@@ -7,8 +7,7 @@
  *
  * Version N + 1 is the state after batch N. A delta holds what the batch changed, a snapshot everything: records of a
  * four-byte length and a key, a four-byte length and a value (length -1: removed), all big-endian; -1 ends the file.
- * All of it is written through lz4-java's block stream: blocks of 32 KiB, each with a header of 21 bytes ("LZ4Block",
- * method and level, sizes and a checksum, little-endian), the last one empty. */
+ * All of it goes through lz4-java's block stream (state_blocks.h). */
 #ifndef STREAM_STATE_FILES_H
 #define STREAM_STATE_FILES_H
 
@@ -29,8 +28,14 @@ bool state_files_load(struct state_files *files, struct exec_query *query, int64
 /* Applies one more delta to what is loaded. */
 bool state_files_advance(struct state_files *files, struct exec_query *query, int64_t version, struct sql_error *error);
 /* Writes what the batch changed as that version (and a snapshot when it is time), forgets the changes, and deletes
- * versions that nobody can need. Metadata and schemas are written with the first version; later they are compared. */
-bool state_files_save(struct state_files *files, struct exec_query *query, int64_t version, struct sql_error *error);
+ * versions that nobody can need. Metadata and schemas are written with the first version; later they are compared.
+ * Between begin and end any number of threads call `some` at once: each takes tables until none is left, so at most
+ * `count` of them find work. begin: NULL with the error; end, after the last `some`: false with the error of begin. */
+struct state_save *state_files_save_begin(
+    struct state_files *files, struct exec_query *query, int64_t version, struct sql_error *error);
+size_t state_files_save_count(const struct state_save *save);
+void state_files_save_some(struct state_save *save);
+bool state_files_save_end(struct state_save *save);
 /* Refuses to go on with operators or schemas other than the checkpoint's. */
 bool state_files_check(const struct state_files *files, struct exec_query *query, struct sql_error *error);
 /* Paths of a version's files, for syncing: free each and the array. */
