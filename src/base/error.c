@@ -67,11 +67,11 @@ static enum error_code code_of_system(int system) {
         return ERROR_BUSY;
     case ENOSPC:
     case EDQUOT:
+    case EFBIG: /* a limit on the size of files */
         return ERROR_NO_SPACE;
     case ENAMETOOLONG:
     case EMFILE:
     case ENFILE:
-    case EFBIG:
     case ENOMEM:
         return ERROR_LIMIT;
     case EINVAL:

@@ -32,6 +32,19 @@ static void print_queries(json_t *queries) {
     }
 }
 
+static void print_partitions(json_t *partitions) {
+    size_t index, place;
+    json_t *partition, *corrupt;
+    json_array_foreach(partitions, index, partition) {
+        const char *name = text_of(partition, "partition");
+        if (text_of(partition, "failure")[0] != 0)
+            message_print(MESSAGE_STATUS_OFFLINE, name, text_of(partition, "failure"));
+        json_array_foreach(json_object_get(partition, "corrupt"), place, corrupt) message_print(MESSAGE_STATUS_CORRUPT,
+            name, (long long)json_integer_value(json_object_get(corrupt, "first")),
+            (long long)json_integer_value(json_object_get(corrupt, "last")));
+    }
+}
+
 static bool is_stopped(json_t *services, const char *name) {
     size_t index;
     json_t *service;
@@ -56,6 +69,7 @@ static void print_human(const struct instance *instance, json_t *status) {
         buffer_clear(&url);
     }
     buffer_free(&url);
+    print_partitions(json_object_get(status, "partitions"));
     print_queries(json_object_get(status, "queries"));
 }
 

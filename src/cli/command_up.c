@@ -201,6 +201,7 @@ static void block_signals(sigset_t *signals) {
     sigaddset(signals, SIGHUP);
     sigprocmask(SIG_BLOCK, signals, NULL);
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* a limit on the size of files is an error, as a full disk is */
 }
 
 static bool write_stack(const struct stack *stack, const char *data) {

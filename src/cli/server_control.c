@@ -105,7 +105,9 @@ static void handle_status(struct http_request *request, void *context) {
     buffer_append_json_string(&answer->out, bytes_from_text(advertised == NULL ? "" : advertised));
     buffer_append_text(&answer->out, ", ");
     append_services(server, &answer->out);
-    buffer_append_text(&answer->out, ", \"queries\": [");
+    buffer_append_text(&answer->out, ", \"partitions\": [");
+    server_append_partitions(server, &answer->out);
+    buffer_append_text(&answer->out, "], \"queries\": [");
     struct world_loop *spark_loop = server->loops[SERVER_LOOP_SPARK];
     if (spark_loop != NULL)
         world_loop_post(spark_loop, append_queries, answer);

@@ -70,6 +70,8 @@ struct exec_engine *server_spark_engine(struct server *server);
 /* Appends the queries' JSON objects, comma separated: id, runId, name, state, message, exception, firstBadRecord. Spark
  * loop, where there is one. */
 void server_append_queries(struct server *server, struct buffer *out);
+/* JSON objects of the partitions that are offline or hold corrupt batches. Any thread. */
+void server_append_partitions(struct server *server, struct buffer *out);
 
 /* Fills server->addresses and host_names from the stack. */
 void server_collect_addresses(struct server *server);

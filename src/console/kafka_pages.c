@@ -139,6 +139,15 @@ static void draw_messages(struct page *page, struct buffer *out) {
     page_table_end(out);
 }
 
+static void draw_corrupt(struct page *page, struct buffer *out, json_t *partition) {
+    size_t i;
+    json_t *corrupt;
+    json_array_foreach(json_object_get(partition, "corrupt"), i, corrupt)
+        buffer_printf(out, "<p class=\"bad\">%s %lld: %s %lld – %lld</p>\n", page_word(page, "kafka.partition"),
+            (long long)page_number(partition, "partition"), page_word(page, "kafka.corrupt"),
+            (long long)page_number(corrupt, "first"), (long long)page_number(corrupt, "last"));
+}
+
 static void draw_topic(struct page *page, struct buffer *out) {
     char size[32];
     size_t i;
@@ -161,6 +170,7 @@ static void draw_topic(struct page *page, struct buffer *out) {
         buffer_printf(out, "<td class=\"number\">%s</td></tr>\n", size);
     }
     page_table_end(out);
+    json_array_foreach(json_object_get(topic, "partitions"), i, partition) draw_corrupt(page, out, partition);
     draw_messages(page, out);
     page_end(out);
 }

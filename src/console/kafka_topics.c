@@ -168,6 +168,19 @@ void kafka_handle_topics(struct http_request *request, void *context) {
 
 /* ---- one topic ---- */
 
+/* The offsets of corrupt batches that readers step over. */
+static json_t *describe_corrupt(struct partition_log *log) {
+    struct log_quarantine_list list = {0};
+    json_t *array = json_array();
+    log_quarantined(log, &list);
+    for (size_t i = 0; i < list.count; i++)
+        json_array_append_new(array, json_pack("{s:I, s:I, s:I, s:I}", "first", (json_int_t)list.items[i].first_offset,
+                                         "last", (json_int_t)list.items[i].last_offset, "position",
+                                         (json_int_t)list.items[i].position, "size", (json_int_t)list.items[i].size));
+    VECTOR_FREE(&list);
+    return array;
+}
+
 static json_t *describe_partition(struct kafka_client *client, const char *topic, int32_t number) {
     struct partition_log *log = kafka_client_partition(client, topic, number);
     if (log == NULL)
@@ -177,6 +190,8 @@ static json_t *describe_partition(struct kafka_client *client, const char *topic
         (json_int_t)log_size(log), "segments", (int)log_segment_count(log));
     if (log_failure(log) != NULL)
         json_object_set_new(object, "failure", json_string(log_failure(log)));
+    if (log_quarantined_count(log) > 0)
+        json_object_set_new(object, "corrupt", describe_corrupt(log));
     log_release(log);
     return object;
 }

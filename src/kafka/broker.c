@@ -12,6 +12,7 @@
 
 struct start_call {
     struct broker *broker;
+    const struct broker_options *options;
     struct error *error;
     bool ok;
 };
@@ -51,7 +52,7 @@ static void on_advance(void *argument, struct partition_log *log) {
     client_wake_subscribers(broker->client);
 }
 
-static bool open_all(struct broker *broker, struct error *error) {
+static bool open_all(struct broker *broker, const struct broker_options *given, struct error *error) {
     struct log_manager_options options = {
         .world = broker->world,
         .loop = broker->loop,
@@ -63,6 +64,9 @@ static bool open_all(struct broker *broker, struct error *error) {
         .producer_expiration_ms = config_integer(&broker->config, "producer.id.expiration.ms"),
         .retention_check_ms = config_integer(&broker->config, "log.retention.check.interval.ms"),
         .cleaner_backoff_ms = config_integer(&broker->config, "log.cleaner.backoff.ms"),
+        .stops_at_corruption = given->stops_at_corruption,
+        .scrub_bytes_per_s = given->scrub_bytes_per_s,
+        .scrub_interval_ms = given->scrub_interval_ms,
     };
     broker->logs = log_manager_open(&options, error);
     if (!broker->logs || !topics_open(broker, error))
@@ -80,7 +84,7 @@ static bool open_all(struct broker *broker, struct error *error) {
 
 static void open_on_loop(void *argument) {
     struct start_call *call = argument;
-    call->ok = open_all(call->broker, call->error);
+    call->ok = open_all(call->broker, call->options, call->error);
 }
 
 static void register_on_loop(void *argument) {
@@ -231,7 +235,7 @@ struct broker *broker_start(const struct broker_options *options, struct error *
         return NULL;
     service_log_write(broker->service_log, LOG_INFO, "kafka.server.BrokerServer",
         "[BrokerServer id=%d] Transition from SHUTDOWN to STARTING", broker->node_id);
-    struct start_call call = {.broker = broker, .error = error ? error : &ignored};
+    struct start_call call = {.broker = broker, .options = options, .error = error ? error : &ignored};
     world_loop_call(broker->loop, open_on_loop, &call);
     if (!call.ok || !listen_and_register(broker, options, call.error)) {
         service_log_write(broker->service_log, LOG_ERROR, "kafka.server.BrokerServer",

@@ -42,6 +42,8 @@ struct broker_options {
     enum net_peer_rule peer_rule;
     struct service_log *service_log; /* may be NULL */
     struct metrics *metrics;         /* may be NULL */
+    bool stops_at_corruption;        /* these three as in log/log.h */
+    int64_t scrub_bytes_per_s, scrub_interval_ms;
 };
 
 /* Opens the data folder, recovers, loads the groups, listens. Not from a loop or pool thread. NULL: nothing is left

@@ -144,9 +144,14 @@ static bool send_copied(struct api_request *request) {
         struct error error = {0};
         buffer_append(&whole, request->out.data + from, gap->position - from);
         from = gap->position;
+        if (range->file == NULL) {
+            buffer_append(&whole, range->filler, range->size);
+            continue;
+        }
         ssize_t size =
             world_file_read(range->file, buffer_extend(&whole, range->size), range->size, range->position, &error);
         if (size != (ssize_t)range->size) {
+            log_range_distrust(range);
             buffer_free(&whole);
             return false;
         }
@@ -163,6 +168,10 @@ static void send_ranges(struct api_request *request) {
         const struct wire_gap *gap = &request->gaps.items[i];
         net_send_copy(net, bytes_make(request->out.data + from, gap->position - from));
         from = gap->position;
+        if (((const struct log_range *)gap->records.data)->file == NULL) {
+            net_send_copy(net, bytes_make(((const struct log_range *)gap->records.data)->filler, gap->records.size));
+            continue;
+        }
         /* The range leaves the request's arena: it is released when it was sent. */
         struct log_range *range = malloc(sizeof *range);
         ASSERT(range);

@@ -73,6 +73,7 @@ int16_t kafka_error_from_error(const struct error *error) {
         return KAFKA_CORRUPT_MESSAGE;
     case ERROR_IO:
     case ERROR_NO_SPACE:
+    case ERROR_DENIED: /* a read-only disk */
         return KAFKA_KAFKA_STORAGE_ERROR;
     case ERROR_TIMEOUT:
         return KAFKA_REQUEST_TIMED_OUT;

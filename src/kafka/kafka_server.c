@@ -38,6 +38,7 @@ int main(int count, char **words) {
     sigaddset(&signals, SIGINT);
     sigprocmask(SIG_BLOCK, &signals, NULL);
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN);
     setting_words = words + 4;
     setting_count = count - 4;
     struct error error = {0};

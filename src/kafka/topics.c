@@ -183,6 +183,12 @@ struct topic **topics_sorted(struct broker *broker, struct arena *arena, size_t 
 
 /* ---- changes ---- */
 
+/* The metadata may hold a topic whose partitions the disk refused to make, and refused to forget: once more. */
+static bool forget_unopened(struct broker *broker, struct bytes name, struct error *error) {
+    struct metadata_topic *meta = topic_find(broker, name) ? NULL : metadata_find(broker->metadata, name);
+    return !meta || metadata_delete_topic(broker->metadata, meta, error);
+}
+
 struct topic *topic_create(struct broker *broker, struct bytes name, int32_t partition_count, const struct map *configs,
     int16_t *code, struct error *error) {
     VECTOR(struct metadata_setting) settings = {0};
@@ -195,7 +201,7 @@ struct topic *topic_create(struct broker *broker, struct bytes name, int32_t par
     const char *other = colliding_topic(broker, name);
     if (other)
         error_set(error, ERROR_INVALID, "Topic '%s' collides with existing topic: %s", text, other);
-    else
+    else if (forget_unopened(broker, name, error))
         meta = metadata_create_topic(broker->metadata, text, partition_count, settings.items, settings.count, error);
     if (meta && !(topic = topic_open(broker, meta, error)))
         metadata_delete_topic(broker->metadata, meta, NULL);
@@ -243,7 +249,9 @@ bool topic_delete(struct broker *broker, struct topic *topic, struct error *erro
 }
 
 bool topic_grow(struct broker *broker, struct topic *topic, int32_t partition_count, struct error *error) {
-    if (!metadata_add_partitions(broker->metadata, topic->meta, partition_count, error) ||
+    /* The metadata knows them already when the disk refused them the last time. */
+    bool is_known = topic->meta->partition_count == partition_count;
+    if ((!is_known && !metadata_add_partitions(broker->metadata, topic->meta, partition_count, error)) ||
         !open_partitions(broker, topic, error))
         return false;
     client_wake_subscribers(broker->client);

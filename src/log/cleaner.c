@@ -118,6 +118,8 @@ static bool each_batch(
                  ? log_verify(job->log, segment, &position, segment->size, 1, &good_end, error)
                  : error_set(error, ERROR_CANCELLED, "the broker stops");
         struct open_batch open = {.position = position};
+        if (ok && job->log->manager->options.stops_at_corruption && segment->quarantine.count > 0)
+            ok = error_set(error, ERROR_CORRUPT, "a corrupt batch would be left out (raudal.corruption=stop)");
         if (!ok || position >= good_end)
             break;
         ok = record_batch_parse(bytes_slice(data, (size_t)position, data.size - (size_t)position), &open.batch) ==
@@ -442,6 +444,9 @@ struct clean_job *clean_plan(struct partition_log *log) {
     size_t count = cleanable(log);
     if (count == 0 || log->segments.items[count - 1]->next_offset <= log->clean_offset)
         return NULL;
+    for (size_t i = 0; i < count; i++)
+        if (log->segments.items[i]->unwritten_transactions.count > 0)
+            return NULL; /* aborted records would be taken for committed ones */
     struct clean_job *job = calloc(1, sizeof *job);
     ASSERT(job);
     job->log = log_retain(log);
@@ -529,6 +534,7 @@ void clean_swap(struct clean_job *job) {
     } else {
         for (size_t g = 0; g < job->groups.count; g++)
             if (!exchange(log, &job->groups.items[g], &job->error)) {
+                log->failure_is_final = true; /* the next start finishes the exchange */
                 log_set_failure(log, job->error.message);
                 break;
             }

@@ -59,12 +59,19 @@ struct open_file *segment_file(struct segment *segment, enum segment_file_kind k
     bool deleted = __atomic_load_n(&segment->deleted, __ATOMIC_ACQUIRE);
     snprintf(suffix, sizeof suffix, "%s%s", suffixes[kind], deleted ? ".deleted" : "");
     segment_path(segment->log, segment->base_offset, suffix, path);
-    struct world_file *opened = world_file_open(manager->world, path, WORLD_OPEN_READ | WORLD_OPEN_WRITE, 0, error);
-    if (!opened)
+    struct error denied = {0};
+    struct world_file *opened = world_file_open(manager->world, path, WORLD_OPEN_READ | WORLD_OPEN_WRITE, 0, &denied);
+    bool read_only = !opened && denied.code == ERROR_DENIED;
+    if (read_only) /* what a read-only disk has can be read */
+        opened = world_file_open(manager->world, path, WORLD_OPEN_READ, 0, &denied);
+    if (!opened) {
+        *error = denied;
         return NULL;
+    }
     file = calloc(1, sizeof *file);
     ASSERT(file);
-    *file = (struct open_file){.file = opened, .segment = segment, .kind = kind, .references = 2};
+    *file =
+        (struct open_file){.file = opened, .segment = segment, .kind = kind, .read_only = read_only, .references = 2};
     world_mutex_lock(&manager->files_mutex);
     struct open_file *other = segment->files[kind], *idle = NULL;
     if (other) {
@@ -83,6 +90,36 @@ struct open_file *segment_file(struct segment *segment, enum segment_file_kind k
     if (idle)
         free_file(idle);
     return file;
+}
+
+/* Takes the segment's open file of this kind off the table; others may still hold it. */
+static void give_up(struct segment *segment, enum segment_file_kind kind) {
+    world_mutex_lock(&segment->manager->files_mutex);
+    struct open_file *file = segment->files[kind];
+    if (file) {
+        list_remove(&file->node);
+        file->segment = NULL;
+        segment->files[kind] = NULL;
+        segment->manager->file_count--;
+    }
+    world_mutex_unlock(&segment->manager->files_mutex);
+    file_release(segment->manager, file);
+}
+
+struct open_file *segment_file_to_write(struct segment *segment, enum segment_file_kind kind, struct error *error) {
+    struct open_file *file = segment_file(segment, kind, error);
+    if (!file || !file->read_only)
+        return file;
+    file_release(segment->manager, file);
+    give_up(segment, kind);
+    file = segment_file(segment, kind, error);
+    if (!file || !file->read_only)
+        return file;
+    file_release(segment->manager, file);
+    char path[LOG_PATH_SIZE];
+    segment_path(segment->log, segment->base_offset, suffixes[kind], path);
+    error_set(error, ERROR_DENIED, "%s: the disk is read-only", path);
+    return NULL;
 }
 
 void file_retain(struct log_manager *manager, struct open_file *file) {
@@ -120,18 +157,8 @@ struct segment *segment_retain(struct segment *segment) {
 
 /* Closes what the segment has open, except what others still hold. */
 void segment_close_files(struct segment *segment) {
-    for (int kind = 0; kind < SEGMENT_FILE_COUNT; kind++) {
-        world_mutex_lock(&segment->manager->files_mutex);
-        struct open_file *file = segment->files[kind];
-        if (file) {
-            list_remove(&file->node);
-            file->segment = NULL;
-            segment->files[kind] = NULL;
-            segment->manager->file_count--;
-        }
-        world_mutex_unlock(&segment->manager->files_mutex);
-        file_release(segment->manager, file);
-    }
+    for (int kind = 0; kind < SEGMENT_FILE_COUNT; kind++)
+        give_up(segment, (enum segment_file_kind)kind);
 }
 
 void segment_release(struct segment *segment) {
@@ -142,6 +169,7 @@ void segment_release(struct segment *segment) {
     VECTOR_FREE(&segment->time_index);
     VECTOR_FREE(&segment->verified);
     VECTOR_FREE(&segment->quarantine);
+    VECTOR_FREE(&segment->unwritten_transactions);
     manager_release(segment->manager);
     log_release(segment->log);
     free(segment);

@@ -27,6 +27,7 @@ struct open_file {
     struct world_file *file;
     struct segment *segment; /* NULL when given up */
     enum segment_file_kind kind;
+    bool read_only; /* the disk allowed no more when it was opened */
     int references;
 };
 
@@ -42,6 +43,10 @@ struct time_entry {
 };
 struct position_range {
     int64_t from, to;
+};
+struct completed_transaction {
+    int64_t producer_id, first_offset, last_offset, last_stable_offset;
+    bool aborted, any;
 };
 struct segment {
     int references; /* atomic */
@@ -64,6 +69,10 @@ struct segment {
     /* Its .txnindex, atomics: whether there is one (enum), and whether it has entries that are not on the disk. */
     int transactions;
     bool transactions_dirty;
+    /* What the disk refused; tried again until it takes it. Readers know it already. */
+    VECTOR(struct completed_transaction) unwritten_transactions; /* [mutex] */
+    size_t index_unwritten_from, time_unwritten_from;            /* [owner] */
+    bool index_unwritten;                                        /* [owner] */
     int64_t bytes_since_index;
     VECTOR(struct position_range) verified;      /* sorted, disjoint [mutex] */
     VECTOR(struct log_quarantine) quarantine;    /* sorted [mutex] */
@@ -77,6 +86,8 @@ void segment_release(struct segment *segment);
 void segment_close_files(struct segment *segment); /* except what others still hold */
 /* The open file, to be given back with file_release; NULL on error. Any thread. */
 struct open_file *segment_file(struct segment *segment, enum segment_file_kind kind, struct error *error);
+/* The same, and it can be written to: what was opened while the disk was read-only is opened again. */
+struct open_file *segment_file_to_write(struct segment *segment, enum segment_file_kind kind, struct error *error);
 void file_retain(struct log_manager *manager, struct open_file *file);
 void file_release(struct log_manager *manager, struct open_file *file);
 /* Makes the empty files of a new active segment, preallocated. [owner] */
@@ -102,6 +113,8 @@ bool segment_load_indexes(
 bool segment_lookup(struct segment *segment, int64_t offset, int64_t *position, struct error *error);
 /* The batch start after `position` that the index knows, or -1. */
 bool segment_resync(struct segment *segment, int64_t position, int64_t *next, struct error *error);
+/* The last position at or below this one where the index knows a batch to start; 0 when it knows none. */
+bool segment_floor(struct segment *segment, int64_t position, int64_t *start, struct error *error);
 /* Reads first and largest timestamps of a closed segment if they are not known. */
 bool segment_know_timestamps(struct segment *segment, struct error *error);
 /* Finds where to start for a timestamp: position of the last batch known to come before. */
@@ -127,7 +140,8 @@ void header_walk_end(struct header_walk *walk);
 
 /* Is [from, to) verified? Under mutex. */
 bool segment_is_verified(const struct segment *segment, int64_t from, int64_t to);
-void segment_mark_verified(struct segment *segment, int64_t from, int64_t to); /* under mutex */
+void segment_mark_verified(struct segment *segment, int64_t from, int64_t to);   /* under mutex */
+void segment_forget_verified(struct segment *segment, int64_t from, int64_t to); /* under mutex */
 
 /* ---- leader epochs ---- */
 
@@ -172,10 +186,6 @@ struct producer_state {
     int64_t map_offset;                           /* everything below is included */
     int64_t snapshot_offset;                      /* of the newest snapshot file, -1 none */
 };
-struct completed_transaction {
-    int64_t producer_id, first_offset, last_offset, last_stable_offset;
-    bool aborted, any;
-};
 struct producer_entry *producer_find(struct producer_state *state, int64_t producer_id);
 /* Checks a client's batch against the state. LOG_STATUS_OK with *duplicate filled (last_offset >= 0) when it is a
  * repetition. */
@@ -212,9 +222,15 @@ struct partition_log {
     int64_t start_offset, end_offset, high_watermark, stable_offset, recovery_point; /* atomics, written by the owner */
     int64_t total_size;                                                              /* atomic */
     bool closed;                                                                     /* atomic */
-    char *failure;                                                                   /* set once [mutex] */
-    struct epochs epochs;                                                            /* [mutex] */
-    struct producer_state producers;                                                 /* owner */
+    const char *failure;                                                             /* one of `failures` [mutex] */
+    VECTOR(char *) failures; /* what others may still hold [mutex] */
+    bool failure_is_final;   /* only a start mends it */
+    bool sync_failed;        /* what was written since the recovery point must be written again */
+    bool epochs_unwritten;
+    bool healing;
+    int64_t next_heal_ms;            /* monotonic */
+    struct epochs epochs;            /* [mutex] */
+    struct producer_state producers; /* owner */
     struct list waiters;
     bool wake_posted;
     /* last appends: where a consumer at the tail finds its batch without the index [mutex] */
@@ -266,6 +282,21 @@ bool log_verify(struct partition_log *log, struct segment *segment, int64_t *pos
     int64_t *good_end, struct error *error);
 void log_quarantine_add(struct partition_log *log, struct segment *segment, struct log_quarantine bad);
 void log_set_failure(struct partition_log *log, const char *text); /* owner */
+/* Verifies from `from` on, also what was verified before, up to about `wanted` bytes; what is bad is quarantined.
+ * *reached: where to go on. */
+bool log_verify_again(struct partition_log *log, struct segment *segment, int64_t from, int64_t wanted,
+    int64_t *reached, struct error *error);
+
+/* heal.c */
+#define HEAL_INTERVAL_MS 1000
+void log_heal_tick(struct partition_log *log, int64_t now_ms); /* owner: tries to bring an offline partition back */
+bool log_write_unwritten(struct partition_log *log, struct error *error); /* owner: what the disk refused before */
+
+/* scrub.c */
+struct scrub;
+void scrub_tick(struct log_manager *manager, int64_t now_ms);
+void scrub_free(struct log_manager *manager);
+
 void log_publish(struct partition_log *log); /* owner: recomputes high watermark and stable offset, wakes */
 void log_schedule_sync(struct partition_log *log, int64_t offset);                  /* owner */
 void log_remove_segments(struct partition_log *log, size_t count, const char *why); /* owner: the first `count` */
@@ -335,7 +366,9 @@ struct log_manager {
     struct world_mutex job_mutex; /* checkpoint writing */
     struct world_mutex clean_mutex;
     VECTOR(struct removal) removals;
-    struct metric *appended_bytes, *appended_batches, *quarantined_batches;
+    struct metric *appended_bytes, *appended_batches, *quarantined_batches, *scrubbed_bytes, *scrub_passes;
+    int64_t quarantine_series; /* atomic: series of single batches in the metrics */
+    struct scrub *scrub;
     void (*on_advance)(void *argument, struct partition_log *log);
     void *on_advance_argument;
 };

@@ -84,6 +84,9 @@ struct log_manager_options {
     int64_t checkpoint_ms;           /* recovery and start offsets; 0: 1 minute */
     int64_t cleaner_backoff_ms;      /* 0: 15 s */
     int32_t open_files_max;          /* of closed segments and idle partitions; 0: 512 */
+    bool stops_at_corruption;        /* a reader of a quarantined batch gets LOG_STATUS_CORRUPT; else it steps over */
+    int64_t scrub_bytes_per_s;       /* how fast the background verification reads; 0: there is none */
+    int64_t scrub_interval_ms;       /* between the starts of two passes over all partitions */
 };
 
 /* Locks the directory, reads or makes meta.properties, reads the checkpoints. Opens no partition. ERROR_BUSY when
@@ -139,7 +142,8 @@ int64_t log_last_stable_offset(struct partition_log *log); /* everything below i
 int64_t log_recovery_point(struct partition_log *log);     /* everything below is synced */
 int64_t log_size(struct partition_log *log);               /* bytes of all .log files */
 int32_t log_segment_count(struct partition_log *log);
-/* Why the partition is offline after a failed write or sync; NULL when it is well. */
+/* Why the partition is offline after a failed write or sync; NULL when it is well. It is tried again every second and
+ * goes online by itself when the disk takes what it refused. Valid as long as the partition. */
 const char *log_failure(struct partition_log *log);
 
 /* ---- append [owner] ---- */
@@ -193,23 +197,30 @@ void log_sync(struct partition_log *log, void (*done)(void *argument, bool ok), 
 
 enum log_isolation { LOG_READ_UNCOMMITTED, LOG_READ_COMMITTED, LOG_READ_TO_END /* the broker's own loading */ };
 
+#define LOG_FILLER_SIZE 61
 /* A piece of a segment file for sending without a copy. It starts at the batch that holds the offset and may end within
  * a batch (as Kafka's answers do), never within the first. Release it in any case, also when size is 0. */
 struct log_range {
-    struct world_file *file;
+    struct world_file *file; /* NULL with a size: the bytes are `filler` */
     int64_t position;
     size_t size;                                                  /* 0: nothing at this offset yet */
     int64_t high_watermark, last_stable_offset, log_start_offset; /* as of this read */
     struct log_hold *hold;
+    /* An empty batch over the offsets of quarantined ones behind which nothing stands: a consumer that reads it goes on
+     * behind them. */
+    uint8_t filler[LOG_FILLER_SIZE];
 };
-/* The first batch is given even when it is over bytes_max. A quarantined batch is stepped over. */
+/* The first batch is given even when it is over bytes_max. A quarantined batch is stepped over, or, with
+ * stops_at_corruption, answered with LOG_STATUS_CORRUPT and an error that names its offsets. */
 enum log_status log_read(struct partition_log *log, int64_t offset, size_t bytes_max, enum log_isolation isolation,
     struct log_range *range, struct error *error);
 void log_range_release(struct log_range *range);
+/* The bytes of the range could not be read: they are verified again before they are served again. */
+void log_range_distrust(const struct log_range *range);
 
 /* Whole batches, mapped. */
 struct log_view {
-    struct log_map *map; /* one reference, the caller's; NULL when there is nothing */
+    struct log_map *map; /* one reference, the caller's; NULL when there is nothing, or only what is skipped */
     struct bytes
         batches; /* inside the map: starts at the batch that holds the offset; records before it must be skipped */
     int64_t next_offset; /* where to go on: one above the last offset of the last batch (the asked offset when empty) */
@@ -269,6 +280,8 @@ struct log_quarantine_list { /* VECTOR_FREE */
     size_t count, capacity;
 };
 void log_quarantined(struct partition_log *log, struct log_quarantine_list *list);
+/* How many there are: cheap. */
+int64_t log_quarantined_count(struct partition_log *log);
 
 /* ---- changes other than appends [owner] ---- */
 
@@ -280,6 +293,8 @@ enum log_status log_roll(struct partition_log *log, struct error *error);
 /* What the timers do, at once: retention, compaction, checkpoints. For tests and for clean hand-over. */
 bool log_manager_run_retention(struct log_manager *manager, struct error *error);
 bool log_manager_run_cleaner(struct log_manager *manager, struct error *error);
+/* Verifies every batch of every partition once more, whether or not it was verified before. */
+bool log_manager_run_scrub(struct log_manager *manager, struct error *error);
 bool log_manager_write_checkpoints(struct log_manager *manager, struct error *error);
 
 /* ---- producers [owner] ---- */

@@ -205,6 +205,10 @@ static void take_options(struct log_manager *manager, const struct log_manager_o
             "Record batches appended to partitions", "");
         manager->quarantined_batches = metrics_get(options->metrics, METRIC_COUNTER,
             "kafka_log_quarantined_batches_total", "Record batches whose checksum was wrong when they were read", "");
+        manager->scrubbed_bytes = metrics_get(options->metrics, METRIC_COUNTER, "kafka_log_scrubbed_bytes_total",
+            "Bytes of record batches that the background verification has read", "");
+        manager->scrub_passes = metrics_get(options->metrics, METRIC_COUNTER, "kafka_log_scrub_passes_total",
+            "Passes of the background verification over all partitions", "");
     }
 }
 
@@ -261,6 +265,7 @@ void manager_release(struct log_manager *manager) {
     for (size_t i = 0; i < manager->removals.count; i++)
         free(manager->removals.items[i].path);
     VECTOR_FREE(&manager->removals);
+    scrub_free(manager);
     world_names_free(&manager->found);
     map_free(&manager->logs);
     map_free(&manager->opened);
@@ -368,7 +373,9 @@ void log_release(struct partition_log *log) {
     world_mutex_destroy(&log->mutex);
     world_mutex_destroy(&log->job_mutex);
     manager_release(log->manager);
-    free(log->failure);
+    for (size_t i = 0; i < log->failures.count; i++)
+        free(log->failures.items[i]);
+    VECTOR_FREE(&log->failures);
     free(log->topic);
     free(log->name);
     free(log->directory);
@@ -691,6 +698,7 @@ static void tick(void *argument) {
     size_t cursor = 0;
     for (struct partition_log *log; (log = log_next(manager, &cursor));)
         log_tick(log, now_ms);
+    scrub_tick(manager, now_ms);
     run_removals(manager, now_ms);
     if (now_ms >= manager->next_retention_ms) {
         struct error error;

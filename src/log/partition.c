@@ -113,13 +113,21 @@ void log_wait_cancel(struct log_waiter *waiter) {
 }
 
 void log_set_failure(struct partition_log *log, const char *text) {
+    enum { FAILURES_KEPT = 16 };
+    if (log->failure)
+        return;
     world_mutex_lock(&log->mutex);
-    if (!log->failure)
-        log->failure = strdup(text);
+    size_t at = 0;
+    while (at < log->failures.count && strcmp(log->failures.items[at], text) != 0)
+        at++;
+    if (at == log->failures.count && at < FAILURES_KEPT)
+        VECTOR_PUSH(&log->failures, strdup(text));
+    log->failure = log->failures.items[at < log->failures.count ? at : at - 1];
     world_mutex_unlock(&log->mutex);
+    log->next_heal_ms = manager_now_ms(log->manager) + HEAL_INTERVAL_MS;
     service_log_write(log->manager->service_log, LOG_ERROR, "kafka.server.LogDirFailureChannel",
-        "Partition %s is offline: %s. Raudal goes on without it; free the disk or repair it, then start again",
-        log->name, text);
+        "Partition %s is offline: %s. Raudal goes on without it%s", log->name, text,
+        log->failure_is_final ? "; repair the disk, then start again" : " and tries again every second");
     post_wake(log);
 }
 
@@ -129,12 +137,17 @@ struct sync_job {
     struct partition_log *log;
     int64_t offset; /* log end at the start of the job */
     VECTOR(struct segment *) segments;
+    struct partition_log *metadata; /* counted; NULL: not part of it */
     bool ok;
     struct error error;
 };
 
 static void sync_work(void *argument) {
     struct sync_job *job = argument;
+    if (job->metadata && job->metadata->failure) {
+        error_set(&job->error, ERROR_IO, "the cluster's metadata cannot be synced");
+        return;
+    }
     world_mutex_lock(&job->log->job_mutex);
     job->ok = true;
     for (size_t i = 0; job->ok && i < job->segments.count && !log_is_closed(job->log); i++)
@@ -164,8 +177,14 @@ static void sync_done(void *argument) {
     if (log_is_closed(log)) {
         answer_sync_waiters(log, true);
     } else if (!job->ok) {
-        /* After a failed sync the kernel may drop the pages it could not write, so nothing later can be believed. */
+        /* After a failed sync the kernel may drop the pages it could not write, so nothing later can be believed before
+         * it was written once more (heal.c). */
+        log->sync_failed = true;
         log_set_failure(log, job->error.message);
+        if (job->metadata && !log_is_closed(job->metadata)) { /* nobody knows which of the two it was */
+            job->metadata->sync_failed = true;
+            log_set_failure(job->metadata, job->error.message);
+        }
         answer_sync_waiters(log, true);
     } else {
         if (job->offset > log->recovery_point)
@@ -180,6 +199,7 @@ static void sync_done(void *argument) {
     for (size_t i = 0; i < job->segments.count; i++)
         segment_release(job->segments.items[i]);
     VECTOR_FREE(&job->segments);
+    log_release(job->metadata);
     free(job);
     log_release(log);
 }
@@ -201,8 +221,10 @@ static void sync_start(struct partition_log *log) {
     job->offset = log->end_offset;
     /* A record must not be more durable than the topic that it is in. */
     struct partition_log *metadata = log_find(log->manager, "__cluster_metadata", 0);
-    if (metadata && metadata != log && metadata->recovery_point < metadata->end_offset)
+    if (metadata && metadata != log && metadata->recovery_point < metadata->end_offset) {
+        job->metadata = log_retain(metadata);
         add_unsynced(job, metadata);
+    }
     add_unsynced(job, log);
     manager_run(log->manager, sync_work, sync_done, job);
 }
@@ -224,6 +246,8 @@ void log_sync(struct partition_log *log, void (*done)(void *argument, bool ok), 
 }
 
 void log_tick(struct partition_log *log, int64_t now_ms) {
+    if (log->failure)
+        log_heal_tick(log, now_ms);
     if (log->dirty_since_ms >= 0 && log->config.flush_ms != INT64_MAX &&
         now_ms - log->dirty_since_ms >= log->config.flush_ms)
         log_schedule_sync(log, log->end_offset);
@@ -234,7 +258,7 @@ void log_tick(struct partition_log *log, int64_t now_ms) {
 /* Ends the active segment and starts one at the log end. */
 static bool roll(struct partition_log *log, struct error *error) {
     struct segment *ended = log_active(log);
-    if (!segment_finish_indexes(ended, error))
+    if (!log_write_unwritten(log, error) || !segment_finish_indexes(ended, error))
         return false;
     if (log->producers.map_offset == log->end_offset && !producer_snapshot_write(&log->producers, log, error))
         return false;
@@ -411,9 +435,9 @@ static void stamp(struct partition_log *log, uint8_t *batches, size_t size, int3
 static enum log_status write_batches(
     struct partition_log *log, const uint8_t *batches, size_t size, struct error *error) {
     struct segment *active = log_active(log);
-    if (!active->index_preallocated && !segment_preallocate(active, error))
+    if (!log_write_unwritten(log, error) || (!active->index_preallocated && !segment_preallocate(active, error)))
         return LOG_STATUS_STORAGE;
-    struct open_file *file = segment_file(active, SEGMENT_LOG, error);
+    struct open_file *file = segment_file_to_write(active, SEGMENT_LOG, error);
     if (!file)
         return LOG_STATUS_STORAGE;
     bool ok = world_file_write(file->file, batches, size, active->size, error);
@@ -443,8 +467,12 @@ static void take_in(struct partition_log *log, struct bytes written, int64_t las
     active->next_offset = last_offset + 1;
     world_mutex_unlock(&log->mutex);
     struct error error = {0};
-    if (active->index.count > index_from && !segment_write_indexes(active, index_from, time_from, &error))
+    if (active->index.count > index_from && !segment_write_indexes(active, index_from, time_from, &error)) {
+        active->index_unwritten = true;
+        active->index_unwritten_from = index_from;
+        active->time_unwritten_from = time_from;
         log_set_failure(log, error.message);
+    }
     for (struct bytes rest = written; rest.size > 0;) {
         struct record_batch batch;
         ASSERT(record_batch_parse(rest, &batch) == RECORD_BATCH_OK);
@@ -475,7 +503,8 @@ static bool note_epoch(struct partition_log *log, int32_t epoch, struct error *e
     world_mutex_lock(&log->mutex);
     epochs_assign(&log->epochs, epoch, log->end_offset);
     world_mutex_unlock(&log->mutex);
-    return epochs_store(&log->epochs, log->world, log->directory, error);
+    log->epochs_unwritten = !epochs_store(&log->epochs, log->world, log->directory, error);
+    return !log->epochs_unwritten;
 }
 
 enum log_status log_append(struct partition_log *log, uint8_t *batches, size_t size,
@@ -539,9 +568,13 @@ void log_apply_producer(
     marker_of(batch, &marker_type, &coordinator_epoch);
     producer_apply(&log->producers, batch, marker_type, coordinator_epoch, &completed);
     struct error error = {0};
-    if (segment && completed.any && completed.aborted && !log_append_transaction_index(segment, &completed, &error) &&
-        live)
-        log_set_failure(log, error.message);
+    if (segment && completed.any && completed.aborted && !log_append_transaction_index(segment, &completed, &error)) {
+        world_mutex_lock(&log->mutex);
+        VECTOR_PUSH(&segment->unwritten_transactions, completed);
+        world_mutex_unlock(&log->mutex);
+        if (live)
+            log_set_failure(log, error.message);
+    }
 }
 
 static struct log_producer producer_of(const struct producer_entry *producer) {

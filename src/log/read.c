@@ -1,9 +1,6 @@
 /* read.c: reads from any thread. A read looks up its segment under the partition's mutex, holds it by a reference, and
- * works on files whose bytes below the published size never change.
- *
- * A batch is verified once in a process life: appended and recovered ones are marked at once, older ones when they are
- * first read. A bad one is quarantined alone: its extent is remembered, readers step over it, its partition and offsets
- * are named in the log. */
+ * works on files whose bytes below the published size never change. What it gives is verified (verify.c); quarantined
+ * batches are stepped over. */
 #include "log/internal.h"
 
 #include <stdio.h>
@@ -13,8 +10,6 @@
 #include "wire/compress.h"
 
 #define PAGE_SIZE 4096
-#define VERIFY_AHEAD_BYTES (256 * 1024)
-#define VERIFIED_RANGES_MAX 512
 
 /* ---- finding ---- */
 
@@ -78,172 +73,16 @@ bool log_locate(struct partition_log *log, struct segment *segment, int64_t offs
         found = record_batch_last_offset(&walk.batch) >= offset;
     *position = found ? walk.batch_position : walk.position;
     header_walk_end(&walk);
-    if (walk_error.code != ERROR_NONE && walk_error.code != ERROR_CORRUPT) {
+    if (walk_error.code == ERROR_CORRUPT || walk_error.code == ERROR_IO) {
+        world_mutex_lock(&log->mutex);
+        segment_forget_verified(segment, *position, end);
+        world_mutex_unlock(&log->mutex);
+    }
+    if (walk_error.code != ERROR_NONE && walk_error.code != ERROR_CORRUPT && walk_error.code != ERROR_IO) {
         *error = walk_error;
         return false;
     }
     return true; /* where no header can be read, log_verify quarantines and goes on */
-}
-
-/* ---- verifying ---- */
-
-void log_quarantine_add(struct partition_log *log, struct segment *segment, struct log_quarantine bad) {
-    world_mutex_lock(&log->mutex);
-    size_t at = 0;
-    bool known = false;
-    for (; at < segment->quarantine.count && segment->quarantine.items[at].position <= bad.position; at++)
-        known = known || segment->quarantine.items[at].position == bad.position;
-    if (!known) {
-        VECTOR_PUSH(&segment->quarantine, bad);
-        for (size_t i = segment->quarantine.count - 1; i > at; i--)
-            segment->quarantine.items[i] = segment->quarantine.items[i - 1];
-        segment->quarantine.items[at] = bad;
-    }
-    world_mutex_unlock(&log->mutex);
-    if (known)
-        return;
-    __atomic_fetch_add(&log->quarantine_count, 1, __ATOMIC_RELAXED);
-    if (log->manager->quarantined_batches)
-        metric_add(log->manager->quarantined_batches, 1);
-    service_log_write(log->manager->service_log, LOG_ERROR, "org.apache.kafka.storage.internals.log.UnifiedLog",
-        "Record batch of %s with offsets %lld to %lld is corrupt (file %s/%020lld.log, %lld bytes at position %lld): "
-        "it is set aside and "
-        "readers step over it; the file is left as it is",
-        log->name, (long long)bad.first_offset, (long long)bad.last_offset, log->directory,
-        (long long)segment->base_offset, (long long)bad.size, (long long)bad.position);
-}
-
-static int64_t verified_to(struct partition_log *log, const struct segment *segment, int64_t position) {
-    int64_t to = position;
-    world_mutex_lock(&log->mutex);
-    for (size_t i = 0; i < segment->verified.count; i++)
-        if (segment->verified.items[i].from <= position && position < segment->verified.items[i].to)
-            to = segment->verified.items[i].to;
-    world_mutex_unlock(&log->mutex);
-    return to;
-}
-
-/* If a quarantined piece starts at or covers *position, moves behind it. Else *next_bad is where the next one starts.
- */
-static bool skip_quarantine(
-    struct partition_log *log, const struct segment *segment, int64_t *position, int64_t *next_bad) {
-    bool moved = false;
-    *next_bad = INT64_MAX;
-    world_mutex_lock(&log->mutex);
-    for (size_t i = 0; i < segment->quarantine.count; i++) {
-        const struct log_quarantine *bad = &segment->quarantine.items[i];
-        if (*position >= bad->position && *position < bad->position + bad->size) {
-            *position = bad->position + bad->size;
-            moved = true;
-        } else if (bad->position > *position && bad->position < *next_bad) {
-            *next_bad = bad->position;
-        }
-    }
-    world_mutex_unlock(&log->mutex);
-    return moved;
-}
-
-/* Sets the batch at `position` aside; `data` are the segment's bytes from there. */
-static bool quarantine_at(
-    struct partition_log *log, struct segment *segment, struct bytes data, int64_t position, struct error *error) {
-    struct record_batch batch, next;
-    struct log_quarantine bad = {
-        .position = position, .segment_base = segment->base_offset, .size = (int64_t)data.size};
-    bool header_ok = record_batch_parse(data, &batch) == RECORD_BATCH_OK && batch.base_offset >= segment->base_offset;
-    if (header_ok && batch.whole.size < data.size) {
-        struct bytes rest = bytes_slice(data, batch.whole.size, data.size - batch.whole.size);
-        header_ok =
-            record_batch_parse(rest, &next) == RECORD_BATCH_OK && next.base_offset > record_batch_last_offset(&batch);
-    }
-    if (header_ok) {
-        bad.first_offset = batch.base_offset;
-        bad.last_offset = record_batch_last_offset(&batch);
-        bad.size = (int64_t)batch.whole.size;
-    } else {
-        int64_t next_position;
-        if (!segment_resync(segment, position, &next_position, error))
-            return false;
-        bool resynced = next_position > position && next_position < position + (int64_t)data.size;
-        if (resynced)
-            bad.size = next_position - position;
-        bad.first_offset = data.size >= 8 ? (int64_t)load_be64(data.data) : -1;
-        bad.last_offset = resynced && bad.size + 8 <= (int64_t)data.size ? (int64_t)load_be64(data.data + bad.size) - 1
-                                                                         : segment->next_offset - 1;
-    }
-    log_quarantine_add(log, segment, bad);
-    return true;
-}
-
-/* Checks batches of `data` (the segment's bytes from `from` on) up to about `wanted` bytes; stops at a bad one. Gives
- * how many are good. */
-static int64_t check_batches(struct bytes data, int64_t wanted, bool *bad) {
-    int64_t good = 0;
-    *bad = false;
-    while (good < wanted && (size_t)good < data.size) {
-        struct record_batch batch;
-        struct bytes rest = bytes_slice(data, (size_t)good, data.size - (size_t)good);
-        if (record_batch_parse(rest, &batch) != RECORD_BATCH_OK || !record_batch_checksum_ok(&batch)) {
-            *bad = true;
-            return good;
-        }
-        good += (int64_t)batch.whole.size;
-    }
-    return good;
-}
-
-/* Verifies from `from` on; *reached is where good batches end, above `from` unless the batch there is bad (*bad). */
-static bool verify_some(struct partition_log *log, struct segment *segment, int64_t from, int64_t end, int64_t wanted,
-    int64_t *reached, bool *bad, struct error *error) {
-    struct open_file *file = segment_file(segment, SEGMENT_LOG, error);
-    if (!file)
-        return false;
-    int64_t map_from = from / PAGE_SIZE * PAGE_SIZE;
-    struct world_map *map = world_file_map(file->file, map_from, (size_t)(end - map_from), error);
-    file_release(log->manager, file);
-    if (!map)
-        return false;
-    struct bytes view = world_map_view(map);
-    struct bytes data = bytes_slice(view, (size_t)(from - map_from), (size_t)(end - from));
-    int64_t good = check_batches(data, wanted, bad);
-    bool ok = true;
-    if (good == 0 && *bad)
-        ok = quarantine_at(log, segment, data, from, error);
-    world_map_close(map);
-    world_mutex_lock(&log->mutex);
-    if (segment->verified.count >= VERIFIED_RANGES_MAX)
-        segment->verified.count = 0; /* rather verify again than grow */
-    segment_mark_verified(segment, from, from + good);
-    world_mutex_unlock(&log->mutex);
-    *reached = from + good;
-    return ok;
-}
-
-bool log_verify(struct partition_log *log, struct segment *segment, int64_t *position, int64_t end, int64_t wanted,
-    int64_t *good_end, struct error *error) {
-    *good_end = *position;
-    while (*position < end) {
-        int64_t next_bad;
-        if (skip_quarantine(log, segment, position, &next_bad)) {
-            *good_end = *position;
-            continue;
-        }
-        int64_t limit = end < next_bad ? end : next_bad;
-        int64_t to = verified_to(log, segment, *position);
-        *good_end = to < limit ? to : limit;
-        bool enough = *good_end > *position && *good_end - *position >= wanted;
-        if (enough || *good_end == limit)
-            return true;
-        bool bad;
-        int64_t reached, ahead = wanted > VERIFY_AHEAD_BYTES ? wanted : VERIFY_AHEAD_BYTES;
-        if (!verify_some(log, segment, *good_end, limit, ahead, &reached, &bad, error))
-            return false;
-        if (reached > *position) {
-            *good_end = reached;
-            return true;
-        }
-        ASSERT(bad); /* the batch at *position is in quarantine now: round again */
-    }
-    return true;
 }
 
 /* ---- a read ---- */
@@ -252,6 +91,8 @@ struct found {
     struct segment *segment; /* retained; NULL when there is nothing to read */
     int64_t position, end;   /* good bytes */
     bool stepped_over;
+    int64_t limit; /* offsets at or above it were not looked at */
+    bool has_bad;  /* a quarantined batch holds offsets that were asked for */
 };
 
 static int64_t isolation_limit(struct partition_log *log, enum log_isolation isolation) {
@@ -270,33 +111,57 @@ static bool segment_limit(
     return limit >= next_offset || log_locate(log, segment, limit, *end, end, error);
 }
 
-/* Is a quarantined batch with offsets at or above `offset` in this segment? */
-static bool quarantined_behind(struct partition_log *log, const struct segment *segment, int64_t offset) {
+/* Does a quarantined batch of this segment hold offsets in [offset, limit)? */
+static bool has_quarantined(struct partition_log *log, const struct segment *segment, int64_t offset, int64_t limit) {
     bool found = false;
     world_mutex_lock(&log->mutex);
     for (size_t i = 0; i < segment->quarantine.count; i++)
-        found = found || segment->quarantine.items[i].last_offset >= offset;
+        found = found || (segment->quarantine.items[i].last_offset >= offset &&
+                             segment->quarantine.items[i].first_offset < limit);
     world_mutex_unlock(&log->mutex);
     return found;
 }
 
+/* Damage that was met on the way is looked around: with it in quarantine the search finds the batch behind it. */
 static bool find_in_segment(struct partition_log *log, int64_t offset, int64_t limit, size_t bytes_max,
     struct found *found, struct error *error) {
     int64_t end, position;
-    if (!segment_limit(log, found->segment, limit, &end, error) ||
-        !log_locate(log, found->segment, offset, end, &position, error))
-        return false;
-    found->position = position;
-    if (!log_verify(log, found->segment, &found->position, end, (int64_t)bytes_max, &found->end, error))
-        return false;
-    found->stepped_over =
-        found->stepped_over || found->position > position || quarantined_behind(log, found->segment, offset);
+    for (bool again = true; again;) {
+        int64_t known = __atomic_load_n(&log->quarantine_count, __ATOMIC_RELAXED);
+        if (!segment_limit(log, found->segment, limit, &end, error) ||
+            !log_locate(log, found->segment, offset, end, &position, error))
+            return false;
+        found->position = position;
+        if (!log_verify(log, found->segment, &found->position, end, (int64_t)bytes_max, &found->end, error))
+            return false;
+        again = known != __atomic_load_n(&log->quarantine_count, __ATOMIC_RELAXED);
+    }
+    if (__atomic_load_n(&log->quarantine_count, __ATOMIC_RELAXED) == 0)
+        return true;
+    bool has_bad = has_quarantined(log, found->segment, offset, limit);
+    found->stepped_over = found->stepped_over || found->position > position || has_bad;
+    found->has_bad = found->has_bad || has_bad;
     return true;
+}
+
+/* The quarantined batch that holds the offset, or that is the next thing behind it. */
+static bool quarantine_holds(
+    struct partition_log *log, int64_t offset, int64_t next_good, struct log_quarantine *holds) {
+    struct log_quarantine_list list = {0};
+    bool found = false;
+    log_quarantined(log, &list);
+    for (size_t i = 0; i < list.count && !found; i++)
+        if (list.items[i].last_offset >= offset && list.items[i].first_offset < next_good) {
+            *holds = list.items[i];
+            found = true;
+        }
+    VECTOR_FREE(&list);
+    return found;
 }
 
 static bool find(struct partition_log *log, int64_t offset, int64_t limit, size_t bytes_max, struct found *found,
     struct error *error) {
-    *found = (struct found){.segment = log_segment_for(log, offset)};
+    *found = (struct found){.segment = log_segment_for(log, offset), .limit = limit};
     while (found->segment) {
         if (!find_in_segment(log, offset, limit, bytes_max, found, error)) {
             segment_release(found->segment);
@@ -314,6 +179,43 @@ static bool find(struct partition_log *log, int64_t offset, int64_t limit, size_
         }
     }
     return true;
+}
+
+/* With raudal.corruption=stop: refuses when what was found lies behind a quarantined batch that was asked for. */
+static bool may_pass(
+    struct partition_log *log, int64_t offset, int64_t limit, const struct found *found, struct error *error) {
+    uint8_t base[8];
+    struct log_quarantine holds;
+    int64_t next_good = limit;
+    if (!log->manager->options.stops_at_corruption || !found->stepped_over)
+        return true;
+    if (found->segment) {
+        struct open_file *file = segment_file(found->segment, SEGMENT_LOG, error);
+        if (file && world_file_read(file->file, base, sizeof base, found->position, error) == (ssize_t)sizeof base)
+            next_good = (int64_t)load_be64(base);
+        file_release(log->manager, file);
+    }
+    if (next_good <= offset || !quarantine_holds(log, offset, next_good, &holds))
+        return true;
+    return error_set(error, ERROR_CORRUPT,
+        "offsets %lld to %lld of %s are corrupt (raudal.corruption=stop; seek behind them to go on)",
+        (long long)holds.first_offset, (long long)holds.last_offset, log->name);
+}
+
+/* Somebody cut the file: what is missing is verified anew, and found to be bad. */
+static bool is_there(struct partition_log *log, const struct found *found, struct error *error) {
+    struct open_file *file = segment_file(found->segment, SEGMENT_LOG, error);
+    int64_t size = file ? world_file_size(file->file, error) : -1;
+    file_release(log->manager, file);
+    if (size >= found->end)
+        return true;
+    if (size >= 0) {
+        world_mutex_lock(&log->mutex);
+        segment_forget_verified(found->segment, found->position, found->end);
+        world_mutex_unlock(&log->mutex);
+        error_set(error, ERROR_NOT_FOUND, "%s is shorter than it was", log->name);
+    }
+    return false;
 }
 
 /* The common part of both reads: limits, range check, search. A segment that retention or compaction took away between
@@ -340,8 +242,16 @@ static enum log_status begin_read(struct partition_log *log, int64_t offset, siz
         }
         if (offset >= limit)
             return LOG_STATUS_OK;
-        if (find(log, offset, limit, bytes_max, found, error))
-            return LOG_STATUS_OK;
+        bool is_found = find(log, offset, limit, bytes_max, found, error);
+        if (is_found && (!found->segment || is_there(log, found, error))) {
+            if (isolation == LOG_READ_TO_END || may_pass(log, offset, limit, found, error))
+                return LOG_STATUS_OK;
+            segment_release(found->segment);
+            *found = (struct found){0};
+            return LOG_STATUS_CORRUPT;
+        }
+        segment_release(found->segment);
+        *found = (struct found){0};
         if (error->code != ERROR_NOT_FOUND || attempt >= 3)
             return LOG_STATUS_STORAGE;
     }
@@ -352,6 +262,20 @@ struct log_hold {
     struct segment *segment;
 };
 
+/* A batch without a record over [from, to), as compaction leaves them. */
+static void fill(struct log_range *range, int64_t from, int64_t to, int32_t leader_epoch) {
+    struct buffer bytes = {0};
+    struct record_builder builder;
+    int64_t count = to - from < INT32_MAX ? to - from : INT32_MAX;
+    record_builder_begin(&builder, &bytes, from, 0);
+    builder.last_offset_delta = (int32_t)count - 1;
+    record_builder_end(&builder, -1, -1, -1, leader_epoch);
+    ASSERT(bytes.size == sizeof range->filler);
+    memcpy(range->filler, bytes.data, bytes.size);
+    range->size = bytes.size;
+    buffer_free(&bytes);
+}
+
 enum log_status log_read(struct partition_log *log, int64_t offset, size_t bytes_max, enum log_isolation isolation,
     struct log_range *range, struct error *error) {
     *range = (struct log_range){0};
@@ -361,6 +285,8 @@ enum log_status log_read(struct partition_log *log, int64_t offset, size_t bytes
     range->high_watermark = offsets[0];
     range->last_stable_offset = offsets[1];
     range->log_start_offset = offsets[2];
+    if (status == LOG_STATUS_OK && !found.segment && found.has_bad)
+        fill(range, offset, found.limit, log_latest_epoch(log));
     if (status != LOG_STATUS_OK || !found.segment)
         return status;
     struct open_file *file = segment_file(found.segment, SEGMENT_LOG, error);
@@ -393,6 +319,15 @@ void log_range_release(struct log_range *range) {
         free(range->hold);
     }
     *range = (struct log_range){0};
+}
+
+void log_range_distrust(const struct log_range *range) {
+    if (!range->hold)
+        return;
+    struct segment *segment = range->hold->segment;
+    world_mutex_lock(&segment->log->mutex);
+    segment_forget_verified(segment, range->position, range->position + (int64_t)range->size);
+    world_mutex_unlock(&segment->log->mutex);
 }
 
 struct log_map {
@@ -471,6 +406,10 @@ enum log_status log_read_map(struct partition_log *log, int64_t offset, size_t b
     view->high_watermark = offsets[0];
     view->last_stable_offset = offsets[1];
     view->log_start_offset = offsets[2];
+    if (status == LOG_STATUS_OK && !found.segment && found.has_bad) {
+        view->skipped_from = offset;
+        view->skipped_to = view->next_offset = found.limit;
+    }
     if (status != LOG_STATUS_OK || !found.segment)
         return status;
     bool ok = map_found(&found, bytes_max, view, error);
@@ -531,6 +470,17 @@ void log_quarantined(struct partition_log *log, struct log_quarantine_list *list
         for (size_t k = 0; k < log->segments.items[i]->quarantine.count; k++)
             VECTOR_PUSH(list, log->segments.items[i]->quarantine.items[k]);
     world_mutex_unlock(&log->mutex);
+}
+
+int64_t log_quarantined_count(struct partition_log *log) {
+    int64_t count = 0;
+    if (__atomic_load_n(&log->quarantine_count, __ATOMIC_RELAXED) == 0)
+        return 0;
+    world_mutex_lock(&log->mutex);
+    for (size_t i = 0; i < log->segments.count; i++)
+        count += (int64_t)log->segments.items[i]->quarantine.count;
+    world_mutex_unlock(&log->mutex);
+    return count;
 }
 
 int32_t log_latest_epoch(struct partition_log *log) {
@@ -642,6 +592,13 @@ static bool add_aborted(
             *done = true;
     }
     buffer_free(&bytes);
+    world_mutex_lock(&segment->log->mutex);
+    for (size_t i = 0; i < segment->unwritten_transactions.count; i++) {
+        const struct completed_transaction *each = &segment->unwritten_transactions.items[i];
+        if (each->last_offset >= from && each->first_offset < to)
+            VECTOR_PUSH(list, ((struct log_aborted){each->producer_id, each->first_offset, each->last_offset}));
+    }
+    world_mutex_unlock(&segment->log->mutex);
     return ok;
 }
 
@@ -668,7 +625,7 @@ bool log_aborted_in_range(struct partition_log *log, int64_t from, const struct 
         next = any ? NULL : log_segment_after(log, segment);
         segment_release(segment);
     }
-    if (!any || range->size == 0)
+    if (!any || range->size == 0 || !range->hold)
         return true;
     if (!segment_offset_bound(range->hold->segment, range->position + (int64_t)range->size - 1, &bound, error))
         return false;
@@ -736,16 +693,26 @@ static bool search_segment(struct partition_log *log, struct segment *segment, i
     if (!segment_limit(log, segment, limit, &end, error) || !segment_time_lookup(segment, timestamp, &position, error))
         return false;
     struct header_walk walk;
-    if (!header_walk_begin(&walk, segment, position, end, error))
-        return false;
-    struct error walk_error = {0};
-    int64_t start = atomic_get(&log->start_offset);
+    struct error walk_error = {.code = ERROR_CORRUPT};
+    int64_t start = atomic_get(&log->start_offset), good_end;
     bool hit = false;
-    while (!hit && header_walk_next(&walk, &walk_error))
-        if (walk.batch.max_timestamp >= timestamp && record_batch_last_offset(&walk.batch) >= start &&
-            !(walk.batch.attributes & RECORD_BATCH_CONTROL))
-            hit = search_batch(&walk, timestamp, found, &walk_error);
-    header_walk_end(&walk);
+    while (!hit && walk_error.code == ERROR_CORRUPT && position < end) {
+        if (!header_walk_begin(&walk, segment, position, end, error))
+            return false;
+        walk_error.code = ERROR_NONE;
+        while (!hit && header_walk_next(&walk, &walk_error))
+            if (walk.batch.max_timestamp >= timestamp && record_batch_last_offset(&walk.batch) >= start &&
+                !(walk.batch.attributes & RECORD_BATCH_CONTROL))
+                hit = search_batch(&walk, timestamp, found, &walk_error);
+        int64_t damaged = walk.position;
+        header_walk_end(&walk);
+        position = damaged;
+        /* Goes on behind the damage, which is quarantined. */
+        if (walk_error.code == ERROR_CORRUPT && !log_verify(log, segment, &position, end, 1, &good_end, error))
+            return false;
+        if (walk_error.code == ERROR_CORRUPT && position == damaged)
+            break;
+    }
     if (hit || walk_error.code == ERROR_NONE || walk_error.code == ERROR_CORRUPT)
         return true;
     *error = walk_error;

@@ -165,6 +165,7 @@ struct scan {
     struct bytes data;        /* the whole .log */
     int64_t offset_end;       /* base of the next segment, INT64_MAX for the last */
     int64_t verify_from;      /* offsets from here on must have the right checksum */
+    int64_t clean_end;        /* where a clean stop left the log, all of it synced; 0 unknown */
     int64_t position, offset; /* where the next batch begins, the least offset it may have */
 };
 
@@ -225,24 +226,25 @@ static bool is_lost_write(const struct scan *scan, int64_t from, int64_t to) {
     return false;
 }
 
-/* Steps over damage. False: the log ends here. */
+/* Steps over damage. False: the log ends here. After a clean stop no write can have been lost. */
 static bool step_over(struct scan *scan) {
     int64_t size = (int64_t)scan->data.size, next = find_good(scan, scan->position + 1);
     int64_t damage_end = next < 0 ? size : next;
-    bool is_tail = next < 0 && scan->offset_end == INT64_MAX;
-    if (is_tail || is_lost_write(scan, scan->position, damage_end))
+    bool is_tail = next < 0 && scan->offset_end == INT64_MAX, was_synced = scan->offset < scan->clean_end;
+    if (!was_synced && (is_tail || is_lost_write(scan, scan->position, damage_end)))
         return false;
+    int64_t offset_end = is_tail ? scan->clean_end : scan->offset_end;
     log_quarantine_add(scan->log, scan->segment,
         (struct log_quarantine){
             .first_offset = scan->offset,
-            .last_offset = (next < 0 ? scan->offset_end : (int64_t)load_be64(scan->data.data + next)) - 1,
+            .last_offset = (next < 0 ? offset_end : (int64_t)load_be64(scan->data.data + next)) - 1,
             .position = scan->position,
             .size = damage_end - scan->position,
             .segment_base = scan->segment->base_offset,
         });
     scan->position = damage_end;
     if (next < 0)
-        scan->offset = scan->offset_end;
+        scan->offset = offset_end;
     return true;
 }
 
@@ -304,6 +306,7 @@ static bool recover_segment(
         .segment = segment,
         .offset_end = offset_end,
         .verify_from = verify_from,
+        .clean_end = load->clean ? log->recovery_point : 0,
         .offset = segment->base_offset};
     struct open_file *file = segment_file(segment, SEGMENT_LOG, error);
     struct world_map *map = NULL;
@@ -352,6 +355,26 @@ static bool index_files_fit(struct segment *segment) {
     return true;
 }
 
+/* After a clean stop the recovery point is the log's end. When the last batch tells another one and its checksum is
+ * wrong, the batch is not to be believed. */
+static void correct_end(struct segment *segment, int64_t position, size_t size) {
+    struct partition_log *log = segment->log;
+    struct error error;
+    struct record_batch batch;
+    if (segment->next_offset == log->recovery_point || log->recovery_point <= segment->base_offset || size == 0)
+        return;
+    struct open_file *file = segment_file(segment, SEGMENT_LOG, &error);
+    if (!file)
+        return;
+    struct buffer bytes = {0};
+    bool ok = world_file_read(file->file, buffer_extend(&bytes, size), size, position, &error) == (ssize_t)size &&
+              record_batch_parse(buffer_view(&bytes), &batch) == RECORD_BATCH_OK;
+    if (ok && !record_batch_checksum_ok(&batch) && log->recovery_point > batch.base_offset)
+        segment->next_offset = log->recovery_point;
+    buffer_free(&bytes);
+    file_release(log->manager, file);
+}
+
 /* Learns the active segment's end from its last index entry on. False with ERROR_CORRUPT: it must be scanned. */
 static bool walk_tail(struct segment *segment, struct error *error) {
     if (!segment_load_indexes(segment, error))
@@ -372,6 +395,8 @@ static bool walk_tail(struct segment *segment, struct error *error) {
         segment_note_batch(segment, &walk.batch, walk.batch_position);
     }
     header_walk_end(&walk);
+    if (walk_error.code == ERROR_NONE && !first)
+        correct_end(segment, walk.batch_position, walk.batch_size);
     segment->index.count = index_count; /* batches of the tail get no entries after the fact, as in Kafka */
     segment->time_index.count = time_count;
     if (walk_error.code != ERROR_NONE) {
@@ -629,6 +654,9 @@ bool log_load(struct partition_log *log, bool clean, bool create, struct error *
     if (!exists && !create)
         return error_set(error, ERROR_NOT_FOUND, "there is no directory %s", log->directory);
     bool ok = exists ? load_existing(&load, error) : make_directory(log, error);
+    struct error ignored;
+    if (!ok && !exists) /* half of it, with an id that the next attempt will not have */
+        world_remove_tree(log->world, log->directory, &ignored);
     VECTOR_FREE(&load.snapshots);
     if (!ok)
         return error_prefix(error, "partition %s", log->name);

@@ -38,8 +38,10 @@ static void set_start_offset(struct partition_log *log, int64_t offset) {
     world_mutex_unlock(&log->mutex);
     atomic_put(&log->start_offset, offset);
     struct error error;
-    if (changed && !epochs_store(&log->epochs, log->world, log->directory, &error))
+    if (changed && !epochs_store(&log->epochs, log->world, log->directory, &error)) {
+        log->epochs_unwritten = true;
         log_set_failure(log, error.message);
+    }
 }
 
 void log_remove_segments(struct partition_log *log, size_t count, const char *why) {

@@ -76,7 +76,7 @@ bool segment_sync(struct segment *segment, struct error *error) {
 }
 
 static bool set_size(struct segment *segment, enum segment_file_kind kind, int64_t size, struct error *error) {
-    struct open_file *file = segment_file(segment, kind, error);
+    struct open_file *file = segment_file_to_write(segment, kind, error);
     if (!file)
         return false;
     bool ok = world_file_truncate(file->file, size, error);
@@ -137,7 +137,7 @@ static bool write_at(struct segment *segment, enum segment_file_kind kind, const
     struct error *error) {
     if (bytes->size == 0)
         return true;
-    struct open_file *file = segment_file(segment, kind, error);
+    struct open_file *file = segment_file_to_write(segment, kind, error);
     if (!file)
         return false;
     bool ok = world_file_write(file->file, bytes->data, bytes->size, position, error);
@@ -358,6 +358,26 @@ bool segment_resync(struct segment *segment, int64_t position, int64_t *next, st
     return true;
 }
 
+bool segment_floor(struct segment *segment, int64_t position, int64_t *start, struct error *error) {
+    *start = 0;
+    world_mutex_lock(&segment->log->mutex);
+    bool in_memory = segment->index_in_memory;
+    size_t above = in_memory ? search_memory(segment, (uint32_t)position, true) : 0;
+    if (above > 0)
+        *start = segment->index.items[above - 1].position;
+    world_mutex_unlock(&segment->log->mutex);
+    if (in_memory)
+        return true;
+    int64_t found;
+    struct index_entry entry = {0}, after;
+    bool has_after;
+    if (!search_file(segment, (uint32_t)position, true, &found, &entry, &after, &has_after, error))
+        return false;
+    if (found >= 0)
+        *start = entry.position;
+    return true;
+}
+
 bool segment_offset_bound(struct segment *segment, int64_t position, int64_t *bound, struct error *error) {
     *bound = INT64_MAX;
     world_mutex_lock(&segment->log->mutex);
@@ -528,4 +548,18 @@ void segment_mark_verified(struct segment *segment, int64_t from, int64_t to) {
     for (size_t i = segment->verified.count - 1; i > at; i--)
         segment->verified.items[i] = segment->verified.items[i - 1];
     segment->verified.items[at] = (struct position_range){from, to};
+}
+
+void segment_forget_verified(struct segment *segment, int64_t from, int64_t to) {
+    for (size_t i = 0; i < segment->verified.count;) {
+        struct position_range range = segment->verified.items[i];
+        if (range.to <= from || range.from >= to) {
+            i++;
+            continue;
+        }
+        VECTOR_REMOVE(&segment->verified, i);
+        segment_mark_verified(segment, range.from, from);
+        segment_mark_verified(segment, to, range.to);
+        i = 0;
+    }
 }

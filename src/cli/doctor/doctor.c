@@ -161,6 +161,7 @@ static void look(struct doctor *doctor) {
         {MESSAGE_DOCTOR_AREA_SPACE, doctor_space},
         {MESSAGE_DOCTOR_AREA_PYTHON, doctor_python},
         {MESSAGE_DOCTOR_AREA_CLOCK, doctor_clock},
+        {MESSAGE_DOCTOR_AREA_RECORDS, doctor_records},
         {MESSAGE_DOCTOR_AREA_QUERIES, doctor_queries},
     };
     doctor->area = areas[0].area;

@@ -52,5 +52,6 @@ void doctor_space(struct doctor *doctor);
 void doctor_python(struct doctor *doctor);
 void doctor_clock(struct doctor *doctor);
 void doctor_queries(struct doctor *doctor);
+void doctor_records(struct doctor *doctor);
 
 #endif

@@ -339,7 +339,10 @@ static bool wait_for_appends(struct fetch_state *state) {
         *waiter = (struct log_waiter){.wake = on_append, .argument = state};
         /* Behind an open transaction the watermark may be far ahead: wait until it moves. */
         bool behind = offset < readable_end(log, isolation) || end > offset;
-        if (log_wait(log, behind ? end : offset, waiter) != LOG_WAIT_WAITS)
+        enum log_wait_result waits = log_wait(log, behind ? end : offset, waiter);
+        if (waits == LOG_WAIT_OFFLINE && log_failure(log)) /* it may come back: the consumer's time goes by */
+            continue;
+        if (waits != LOG_WAIT_WAITS)
             return false;
     }
     return true;

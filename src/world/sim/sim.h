@@ -62,6 +62,7 @@ struct world *sim_crash(struct world *world, enum sim_crash_kind kind, uint64_t 
  * happens at exactly that point, also in the middle of an event. 0: never. */
 void sim_stop_disk_after(struct world *world, uint64_t change_count);
 bool sim_disk_has_stopped(const struct world *world);
+void sim_repair_disk(struct world *world); /* it takes changes again */
 /* Someone sets the clock: wall time moves by so much, forward or back; monotonic time does not. */
 void sim_jump_wall_clock(struct world *world, int64_t by_ms);
 

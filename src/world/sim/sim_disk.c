@@ -179,6 +179,11 @@ void sim_stop_disk_after(struct world *world, uint64_t change_count) {
     sim_of(world)->changes_left = change_count;
 }
 
+void sim_repair_disk(struct world *world) {
+    sim_of(world)->changes_left = 0;
+    sim_of(world)->disk_stopped = false;
+}
+
 bool sim_disk_has_stopped(const struct world *world) {
     return sim_of_const(world)->disk_stopped;
 }

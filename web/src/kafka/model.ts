@@ -27,6 +27,7 @@ export interface Partition {
   size: number;
   segments: number;
   failure?: string;
+  corrupt?: { first: number; last: number }[];
 }
 export interface Topic extends TopicRow {
   partitions: Partition[];

@@ -81,7 +81,13 @@ function Partitions({ partitions }: { partitions: Partition[] }) {
     { name: 'segments', label: t('segments'), number: true, narrow: 'hide', cell: (one) => one.segments },
     { name: 'size', label: t('size'), number: true, cell: (one) => one.failure ? <span class="badge bad">{one.failure}</span> : size(one.size) },
   ];
-  return <Table label={t('partitions')} columns={columns} rows={partitions} rowKey={(one) => one.partition} />;
+  return (
+    <>
+      {partitions.flatMap((one) => (one.corrupt ?? []).map((bad) => (
+        <p key={`${one.partition}-${bad.first}`}><span class="badge bad">{t('partition')} {one.partition}</span> {t('corrupt')} {bad.first} – {bad.last}</p>)))}
+      <Table label={t('partitions')} columns={columns} rows={partitions} rowKey={(one) => one.partition} />
+    </>
+  );
 }
 
 function Consumers({ name }: { name: string }) {
