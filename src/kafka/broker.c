@@ -176,6 +176,7 @@ static struct broker *broker_make(const struct broker_options *options, struct e
     broker->port = options->port;
     copy_addresses(broker, options);
     list_init(&broker->ready_requests);
+    broker->topics_version = 1;
     world_mutex_init(&broker->topics_mutex);
     broker->client = client_create(broker);
     api_make_metrics(broker);

@@ -537,7 +537,7 @@ void kafka_group_list_free(struct kafka_group_list *list) {
 
 void client_describe_group(struct broker *broker, struct group *group, struct kafka_group_info *info) {
     *info = (struct kafka_group_info){.group_id = strdup(group->id),
-        .state = strdup(group_state_name(group->state)),
+        .state = strdup(group_state_text(group)),
         .protocol_type = strdup(group->protocol_type ? group->protocol_type : ""),
         .protocol = strdup(group->protocol_name ? group->protocol_name : ""),
         .generation = group->generation};

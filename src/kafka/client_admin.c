@@ -166,7 +166,7 @@ void kafka_client_group(struct kafka_client *client, const char *group, kafka_gr
 }
 
 static bool check_no_members(const struct group *group, struct error *error) {
-    if (group->member_count > 0 || group->pending.count > 0)
+    if (group_has_members(group))
         return error_set(error, ERROR_BUSY,
             "The group %s has %zu member(s): stop its consumers first, then its offsets can be changed.", group->id,
             group->member_count);
@@ -224,7 +224,7 @@ void kafka_client_set_group_offsets(struct kafka_client *client, const char *gro
 static bool show_group(struct order *order, struct error *error) {
     struct bytes id = bytes_from_text(order->name);
     struct group *group = group_find(order->broker->groups, id);
-    if (group && group->member_count > 0)
+    if (group && group_has_members(group))
         group->shown = false; /* real consumers have taken it */
     if (!group_id_valid(id) || (group && !group->shown) || (!group && order->targets.count == 0))
         return true;

@@ -14,13 +14,18 @@
 #include <stdlib.h>
 
 #include "base/assert.h"
+#include "kafka/consumer_group.h"
 
 #define LOGGER "kafka.coordinator.group.GroupCoordinator"
 
 static const char *const state_names[] = {"Empty", "PreparingRebalance", "CompletingRebalance", "Stable", "Dead"};
 
-const char *group_state_name(enum group_state state) {
-    return state_names[state];
+const char *group_state_text(const struct group *group) {
+    return group->consumer ? consumer_group_state(group->consumer) : state_names[group->state];
+}
+
+bool group_has_members(const struct group *group) {
+    return group->consumer ? group->consumer->member_count > 0 : group->member_count > 0 || group->pending.count > 0;
 }
 
 static int64_t now_ms(const struct groups *groups) {
@@ -89,7 +94,16 @@ static void member_free(struct member *member) {
     free(member);
 }
 
+static void forget_pending(struct group *group) {
+    for (size_t i = 0; i < group->pending.count; i++)
+        free(group->pending.items[i].id);
+    VECTOR_FREE(&group->pending);
+}
+
 void group_free(struct groups *groups, struct group *group) {
+    consumer_group_free(group);
+    buffer_free(&group->unstored.bytes);
+    VECTOR_FREE(&group->unstored.list);
     LIST_FOR_EACH(node, &group->members)
     member_free(CONTAINER_OF(node, struct member, node));
     size_t cursor = 0;
@@ -98,9 +112,7 @@ void group_free(struct groups *groups, struct group *group) {
     map_free(&group->offsets);
     group_drop_unsettled(group, BYTES_NULL, 0);
     VECTOR_FREE(&group->unsettled);
-    for (size_t i = 0; i < group->pending.count; i++)
-        free(group->pending.items[i].id);
-    VECTOR_FREE(&group->pending);
+    forget_pending(group);
     map_remove(&groups->by_id, bytes_from_text(group->id));
     free(group->protocol_type);
     free(group->protocol_name);
@@ -223,6 +235,10 @@ static void expire_sync(struct groups *groups, struct group *group) {
 }
 
 static void expire_group(struct groups *groups, struct group *group, int64_t now) {
+    if (group->consumer) {
+        consumer_group_expire(groups, group, now);
+        return;
+    }
     expire_pending(group, now);
     for (bool again = true; again;) {
         again = false;
@@ -247,6 +263,8 @@ static void expire_group(struct groups *groups, struct group *group, int64_t now
 
 static int64_t nearest_deadline(const struct group *group) {
     int64_t nearest = INT64_MAX;
+    if (group->consumer)
+        return consumer_group_nearest_deadline(group->consumer);
     if (group->deadline_ms && (group->state == GROUP_PREPARING || group->state == GROUP_COMPLETING))
         nearest = group->deadline_ms;
     for (size_t i = 0; i < group->pending.count; i++)
@@ -438,8 +456,7 @@ void group_try_complete_join(struct groups *groups, struct group *group) {
         complete_join(groups, group);
 }
 
-/* The protocol that most members prefer among those all have. */
-static void choose_protocol(struct group *group) {
+void group_choose_protocol(struct group *group) {
     struct map votes = {0};
     const char *best = NULL;
     intptr_t best_votes = 0;
@@ -497,7 +514,7 @@ static void complete_join(struct groups *groups, struct group *group) {
         return;
     }
     group->generation++;
-    choose_protocol(group);
+    group_choose_protocol(group);
     if (!group->leader || !group->leader->join)
         LIST_FOR_EACH(node, &group->members) {
             struct member *member = CONTAINER_OF(node, struct member, node);
@@ -543,4 +560,23 @@ void group_remove_member(
         else
             group_try_complete_join(groups, group);
     }
+}
+
+void group_dissolve(struct group *group, int16_t code) {
+    LIST_FOR_EACH(node, &group->members) {
+        struct member *member = CONTAINER_OF(node, struct member, node);
+        if (member->join)
+            answer_join_error(member, code);
+        if (member->sync)
+            group_answer_sync(member, code);
+        member_free(member);
+    }
+    forget_pending(group);
+    free(group->protocol_type);
+    free(group->protocol_name);
+    group->protocol_type = group->protocol_name = NULL;
+    group->generation = 0;
+    group->deadline_ms = 0;
+    group->initial_delay = false;
+    group->state = GROUP_EMPTY;
 }

@@ -1,6 +1,6 @@
-/* groups.h: the group coordinator: classic consumer groups and their committed offsets. All of it is stored in
- * __consumer_offsets and nowhere else (groups_store.c); the states are those of Kafka's classic protocol (groups.c).
- * Broker's loop. */
+/* groups.h: the group coordinator: consumer groups and their committed offsets. All of it is stored in
+ * __consumer_offsets and nowhere else (groups_store.c); the states here are those of Kafka's classic protocol
+ * (groups.c), those of the newer one stand in consumer_group.h. Broker's loop. */
 #ifndef KAFKA_GROUPS_H
 #define KAFKA_GROUPS_H
 
@@ -41,8 +41,20 @@ struct unsettled_offset { /* committed in a transaction that is still open */
     int64_t producer_id;
     struct committed_offset offset;
 };
+struct consumer_group;
+/* A record in the bytes of the list that it is in. */
+struct group_record {
+    size_t key_at, key_size, value_at, value_size;
+    bool tombstone;
+};
+struct group_records {
+    struct buffer bytes;
+    VECTOR(struct group_record) list;
+};
 struct group {
     char *id;
+    struct consumer_group *consumer; /* NULL: a classic group, or offsets alone */
+    struct group_records unstored;   /* could not be stored; the next batch takes them along */
     enum group_state state;
     int32_t generation;
     char *protocol_type, *protocol_name; /* or NULL */
@@ -75,7 +87,13 @@ struct group *group_find(struct groups *groups, struct bytes id);
 struct group *group_make(struct groups *groups, struct bytes id); /* finds or creates, empty */
 /* Frees a group without members. */
 void group_free(struct groups *groups, struct group *group);
-const char *group_state_name(enum group_state state);
+/* As tools print it, of either protocol. */
+const char *group_state_text(const struct group *group);
+bool group_has_members(const struct group *group);
+/* All members are gone, and those that wait are answered with the code: an empty group without a protocol. */
+void group_dissolve(struct group *group, int16_t code);
+/* The protocol that most members prefer among those all have. */
+void group_choose_protocol(struct group *group);
 /* Not empty, UTF-8, no control characters: what can be stored, shown and logged. */
 bool group_id_valid(struct bytes id);
 struct member *group_member_find(struct group *group, struct bytes id);
@@ -110,19 +128,18 @@ bool groups_load(struct groups *groups, struct error *error);
 int32_t group_partition(struct bytes group_id, int32_t partition_count);
 
 /* Records for one group, gathered and then appended as one batch. */
-struct group_record {
-    size_t key_at, key_size, value_at, value_size; /* in batch->records */
-    bool tombstone;
-};
 struct group_batch {
     struct groups *groups;
     struct group *group;
-    struct buffer records;
-    VECTOR(struct group_record) list;
+    struct group_records records;
+    bool is_kept;        /* false after group_batch_begin; true: what cannot be stored is kept for the next batch */
     int64_t producer_id; /* of the transaction that it belongs to; -1 none, which it is after group_batch_begin */
     int16_t producer_epoch;
 };
 void group_batch_begin(struct group_batch *batch, struct groups *groups, struct group *group);
+/* The key and the value with their numbers in front; value NULL deletes. */
+void group_batch_record(struct group_batch *batch, int16_t kind, const struct wire_message *key_message,
+    const void *key, const struct wire_message *value_message, int16_t value_version, const void *value);
 void group_batch_offset(struct group_batch *batch, const struct committed_offset *offset, bool tombstone);
 /* Membership as it is now. */
 void group_batch_metadata(struct group_batch *batch, bool tombstone);

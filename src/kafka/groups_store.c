@@ -3,14 +3,15 @@
  *
  * A key is int16 kind (1 offset of a group, topic and partition; 2 membership of a group), then the key's fields; a
  * value is int16 version, then the value's fields; no value deletes. Both kinds of one group lie in partition
- * abs(javaHash(group)) mod partitions. Other kinds belong to group types that are not served here and are left
- * as they are. */
+ * abs(javaHash(group)) mod partitions. The kinds of the newer protocol are in consumer_group_store.c; other kinds
+ * belong to group types that are not served here and are left as they are. */
 #include "kafka/groups.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "base/assert.h"
+#include "kafka/consumer_group.h"
 #include "kafka/replay.h"
 #include "wire/record_batch.h"
 
@@ -102,6 +103,19 @@ static void encode(
     ASSERT(ok);
 }
 
+void group_batch_record(struct group_batch *batch, int16_t kind, const struct wire_message *key_message,
+    const void *key, const struct wire_message *value_message, int16_t value_version, const void *value) {
+    struct buffer *bytes = &batch->records.bytes;
+    struct group_record *record = VECTOR_ADD(&batch->records.list);
+    *record = (struct group_record){.key_at = bytes->size, .tombstone = !value};
+    encode(bytes, kind, key_message, 0, key);
+    record->key_size = bytes->size - record->key_at;
+    record->value_at = bytes->size;
+    if (value)
+        encode(bytes, value_version, value_message, value_version, value);
+    record->value_size = bytes->size - record->value_at;
+}
+
 void group_batch_offset(struct group_batch *batch, const struct committed_offset *offset, bool tombstone) {
     struct kafka_offset_commit_key key = {
         bytes_from_text(batch->group->id), bytes_from_text(offset->topic), offset->partition};
@@ -111,14 +125,8 @@ void group_batch_offset(struct group_batch *batch, const struct committed_offset
     value.leader_epoch = offset->leader_epoch;
     value.metadata = bytes_from_text(offset->metadata);
     value.commit_timestamp = offset->commit_ms;
-    struct group_record *record = VECTOR_ADD(&batch->list);
-    *record = (struct group_record){.key_at = batch->records.size, .tombstone = tombstone};
-    encode(&batch->records, KIND_OFFSET, &kafka_offset_commit_key_message, 0, &key);
-    record->key_size = batch->records.size - record->key_at;
-    record->value_at = batch->records.size;
-    if (!tombstone)
-        encode(&batch->records, OFFSET_VALUE_VERSION, &kafka_offset_commit_value_message, OFFSET_VALUE_VERSION, &value);
-    record->value_size = batch->records.size - record->value_at;
+    group_batch_record(batch, KIND_OFFSET, &kafka_offset_commit_key_message, &key, &kafka_offset_commit_value_message,
+        OFFSET_VALUE_VERSION, tombstone ? NULL : &value);
 }
 
 static void fill_members(struct group *group, struct arena *arena, struct kafka_group_metadata_value *value) {
@@ -151,34 +159,63 @@ void group_batch_metadata(struct group_batch *batch, bool tombstone) {
     value.leader = group->leader ? bytes_from_text(group->leader->id) : BYTES_NULL;
     value.state_timestamp = group->state_wall_ms;
     fill_members(group, &arena, &value);
-    struct group_record *record = VECTOR_ADD(&batch->list);
-    *record = (struct group_record){.key_at = batch->records.size, .tombstone = tombstone};
-    encode(&batch->records, KIND_GROUP, &kafka_group_metadata_key_message, 0, &key);
-    record->key_size = batch->records.size - record->key_at;
-    record->value_at = batch->records.size;
-    if (!tombstone)
-        encode(&batch->records, GROUP_VALUE_VERSION, &kafka_group_metadata_value_message, GROUP_VALUE_VERSION, &value);
-    record->value_size = batch->records.size - record->value_at;
+    group_batch_record(batch, KIND_GROUP, &kafka_group_metadata_key_message, &key, &kafka_group_metadata_value_message,
+        GROUP_VALUE_VERSION, tombstone ? NULL : &value);
     arena_destroy(&arena);
+}
+
+static void add_records(
+    struct record_builder *builder, const struct group_records *records, int64_t time_ms, int64_t *offset) {
+    for (size_t i = 0; i < records->list.count; i++) {
+        const struct group_record *record = &records->list.items[i];
+        struct bytes key = bytes_make(records->bytes.data + record->key_at, record->key_size);
+        struct bytes value = bytes_make(records->bytes.data + record->value_at, record->value_size);
+        record_builder_add(builder, (*offset)++, time_ms, key, record->tombstone ? BYTES_NULL : value, BYTES_NULL, 0);
+    }
+}
+
+static bool takes_unstored(const struct group_batch *batch) {
+    return batch->group && batch->producer_id < 0 && batch->group->unstored.list.count > 0;
 }
 
 static void build_batch(const struct group_batch *batch, int64_t time_ms, int32_t leader_epoch, struct buffer *out) {
     struct record_builder builder;
+    int64_t offset = 0;
     record_builder_begin(&builder, out, 0, batch->producer_id >= 0 ? RECORD_BATCH_TRANSACTIONAL : 0);
-    for (size_t i = 0; i < batch->list.count; i++) {
-        const struct group_record *record = &batch->list.items[i];
-        struct bytes key = bytes_make(batch->records.data + record->key_at, record->key_size);
-        struct bytes value = bytes_make(batch->records.data + record->value_at, record->value_size);
-        record_builder_add(&builder, (int64_t)i, time_ms, key, record->tombstone ? BYTES_NULL : value, BYTES_NULL, 0);
-    }
+    if (takes_unstored(batch))
+        add_records(&builder, &batch->group->unstored, time_ms, &offset);
+    add_records(&builder, &batch->records, time_ms, &offset);
     record_builder_end(&builder, batch->producer_id, batch->producer_epoch, -1, leader_epoch);
+}
+
+static void free_records(struct group_records *records) {
+    buffer_free(&records->bytes);
+    VECTOR_FREE(&records->list);
+}
+
+/* After a batch: what was kept before is stored with it now, or what is in it is kept. */
+static void settle_unstored(struct group_batch *batch, bool stored) {
+    struct group_records *unstored = batch->group ? &batch->group->unstored : NULL;
+    if (stored && takes_unstored(batch)) {
+        free_records(unstored);
+    } else if (!stored && batch->is_kept) {
+        size_t base = unstored->bytes.size;
+        for (size_t i = 0; i < batch->records.list.count; i++) {
+            struct group_record record = batch->records.list.items[i];
+            record.key_at += base;
+            record.value_at += base;
+            VECTOR_PUSH(&unstored->list, record);
+        }
+        buffer_append_bytes(&unstored->bytes, buffer_view(&batch->records.bytes));
+    }
+    free_records(&batch->records);
 }
 
 int16_t group_batch_commit(struct group_batch *batch, struct partition_log **log, int64_t *last_offset) {
     struct broker *broker = batch->groups->broker;
     struct error error = {0};
     int16_t code = KAFKA_NONE;
-    if (batch->list.count > 0) {
+    if (batch->records.list.count > 0 || takes_unstored(batch)) {
         struct topic *topic = topic_offsets(broker, &error);
         int32_t index = topic ? group_partition(bytes_from_text(batch->group->id), topic->partition_count) : -1;
         struct partition_log *target = topic ? topic_log(topic, index) : NULL;
@@ -203,8 +240,7 @@ int16_t group_batch_commit(struct group_batch *batch, struct partition_log **log
                 "[GroupMetadataManager brokerId=%d] Storing group %s failed: %s", broker->node_id, batch->group->id,
                 error.message);
     }
-    buffer_free(&batch->records);
-    VECTOR_FREE(&batch->list);
+    settle_unstored(batch, code == KAFKA_NONE);
     return code;
 }
 
@@ -225,7 +261,10 @@ int16_t group_delete(struct groups *groups, struct group *group) {
         group_batch_offset(&batch, entry->value, true);
     for (size_t i = 0; i < group->unsettled.count; i++)
         group_batch_offset(&batch, &group->unsettled.items[i].offset, true);
-    group_batch_metadata(&batch, true);
+    if (group->consumer)
+        consumer_record_nothing_left(&batch);
+    else
+        group_batch_metadata(&batch, true);
     int16_t code = group_batch_commit(&batch, NULL, NULL);
     if (code == KAFKA_NONE)
         group_free(groups, group);
@@ -265,7 +304,7 @@ void groups_expire(struct groups *groups) {
     size_t cursor = 0;
     for (struct map_entry *entry; (entry = map_next(&groups->by_id, &cursor));) {
         struct group *group = entry->value;
-        if (group->state != GROUP_EMPTY)
+        if (group->state != GROUP_EMPTY || group_has_members(group))
             continue;
         struct group_batch batch;
         group_batch_begin(&batch, groups, group);
@@ -283,7 +322,9 @@ void groups_expire(struct groups *groups) {
         }
         bool gone = group->offsets.count == 0 && group->unsettled.count == 0 && group->member_count == 0 &&
                     group->pending.count == 0 && now - group->state_wall_ms >= retention_ms;
-        if (gone)
+        if (gone && group->consumer)
+            consumer_record_nothing_left(&batch);
+        else if (gone)
             group_batch_metadata(&batch, true);
         group_batch_commit(&batch, NULL, NULL);
         if (gone)
@@ -380,7 +421,7 @@ static void load_group(struct groups *groups, struct bytes key, struct bytes val
     if (!wire_decode(&kafka_group_metadata_key_message, 0, &key, arena, &where, &error))
         return;
     struct group *group = group_find(groups, where.group);
-    if (!value.data && !group)
+    if (!value.data && (!group || group->consumer))
         return;
     if (group)
         clear_group(groups, group);
@@ -416,6 +457,8 @@ static void load_record(void *argument, const struct record *record) {
         load_offset(loader, key, record->value, record->offset);
     else if (kind == KIND_GROUP)
         load_group(loader->groups, key, record->value, &loader->arena);
+    else
+        consumer_load_record(loader->groups, kind, key, record->value, &loader->arena);
 }
 
 static void load_batch(void *argument, const struct record_batch *batch) {
@@ -452,6 +495,10 @@ bool groups_load(struct groups *groups, struct error *error) {
         if (topic->logs[i] && log_end_offset(topic->logs[i]) > log_start_offset(topic->logs[i]) &&
             !load_partition(groups, i, topic->logs[i], error))
             return false;
+    size_t cursor = 0;
+    for (struct map_entry *entry; (entry = map_next(&groups->by_id, &cursor));)
+        if (((struct group *)entry->value)->consumer)
+            consumer_group_loaded(groups, entry->value);
     service_log_write(broker->service_log, LOG_INFO, LOGGER,
         "[GroupMetadataManager brokerId=%d] Finished loading offsets and group metadata of %zu groups from "
         "__consumer_offsets in %lld "

@@ -79,6 +79,7 @@ struct broker {
     struct world_mutex topics_mutex;
     struct map topics; /* name -> struct topic */
     struct map topics_by_id;
+    uint64_t topics_version; /* grows whenever a topic comes, goes or gets partitions; starts at 1 */
 
     char unknown_topic[256];  /* the last one that a client asked for and that is not there; named in the log, */
     int64_t unknown_topic_ms; /* and when */

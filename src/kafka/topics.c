@@ -112,6 +112,7 @@ static bool open_partitions(struct broker *broker, struct topic *topic, struct e
     topic->logs = logs;
     topic->leader_epochs = epochs;
     topic->partition_count = to;
+    broker->topics_version++;
     world_mutex_unlock(&broker->topics_mutex);
     return true;
 }
@@ -232,6 +233,7 @@ bool topic_delete(struct broker *broker, struct topic *topic, struct error *erro
     world_mutex_lock(&broker->topics_mutex);
     map_remove(&broker->topics, bytes_from_text(topic->name));
     map_remove(&broker->topics_by_id, bytes_make(topic->id.bytes, sizeof topic->id.bytes));
+    broker->topics_version++;
     world_mutex_unlock(&broker->topics_mutex);
     for (int32_t i = 0; i < topic->partition_count; i++) {
         struct error failed = {0};

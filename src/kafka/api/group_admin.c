@@ -1,4 +1,4 @@
-/* group_admin.c: DescribeGroups, ListGroups, DeleteGroups, ConsumerGroupDescribe: what tools ask about groups. */
+/* group_admin.c: DescribeGroups, ListGroups, DeleteGroups: what tools ask about groups. */
 #include "kafka/groups.h"
 
 #include <stdlib.h>
@@ -23,15 +23,16 @@ static void describe_group(
     struct group *group = group_find(request->broker->groups, id);
     reply->group_id = id;
     reply->operations = OPERATIONS_IF(body->group_operations, OPERATIONS_GROUP);
-    if (!group) {
+    if (!group || group->consumer) {
         reply->state = BYTES("Dead");
         if (request->version >= 6) {
             reply->error_code = KAFKA_GROUP_ID_NOT_FOUND;
-            reply->error_message = api_text(request, "Group %.*s not found.", BYTES_ARGS(id));
+            reply->error_message = group ? api_text(request, "Group %.*s is not a classic group.", BYTES_ARGS(id))
+                                         : api_text(request, "Group %.*s not found.", BYTES_ARGS(id));
         }
         return;
     }
-    reply->state = bytes_from_text(group_state_name(group->state));
+    reply->state = bytes_from_text(group_state_text(group));
     reply->protocol_type = bytes_from_text(group->protocol_type ? group->protocol_type : "");
     if (group->state == GROUP_STABLE && group->protocol_name)
         reply->protocol_name = bytes_from_text(group->protocol_name);
@@ -71,15 +72,17 @@ void handle_list_groups(struct api_request *request) {
     size_t cursor = 0;
     for (struct map_entry *entry; (entry = map_next(groups, &cursor));) {
         const struct group *group = entry->value;
-        const char *state = group_state_name(group->state);
+        const char *state = group_state_text(group), *type = group->consumer ? "Consumer" : "Classic";
         if (!in_filter(body->states.items, body->states.count, state) ||
-            !in_filter(body->types.items, body->types.count, "Classic"))
+            !in_filter(body->types.items, body->types.count, type))
             continue;
         struct kafka_list_groups_reply_group *out = &reply->groups.items[reply->groups.count++];
         out->group_id = bytes_from_text(group->id);
-        out->protocol_type = bytes_from_text(group->protocol_type ? group->protocol_type : "");
+        out->protocol_type = bytes_from_text(group->consumer        ? "consumer"
+                                             : group->protocol_type ? group->protocol_type
+                                                                    : "");
         out->state = bytes_from_text(state);
-        out->type = BYTES("Classic");
+        out->type = bytes_from_text(type);
     }
     api_reply(request);
 }
@@ -97,29 +100,10 @@ void handle_delete_groups(struct api_request *request) {
         result->group_id = body->groups.items[i];
         if (!group)
             result->error_code = KAFKA_GROUP_ID_NOT_FOUND;
-        else if (group->member_count > 0 || group->pending.count > 0)
+        else if (group_has_members(group))
             result->error_code = KAFKA_NON_EMPTY_GROUP;
         else
             result->error_code = group_delete(groups, group);
-    }
-    api_reply(request);
-}
-
-/* ---- ConsumerGroupDescribe ---- */
-
-/* There are no groups of the newer protocol. Kafka's words; its tools then ask DescribeGroups. */
-void handle_consumer_group_describe(struct api_request *request) {
-    const struct kafka_consumer_group_describe_request *body = request->body;
-    struct kafka_consumer_group_describe_reply *reply = request->reply;
-    WIRE_ARRAY(&request->arena, &reply->groups, &kafka_consumer_group_describe_reply_group_struct, body->groups.count);
-    for (int32_t i = 0; i < body->groups.count; i++) {
-        struct kafka_consumer_group_describe_reply_group *group = &reply->groups.items[i];
-        bool classic = group_find(request->broker->groups, body->groups.items[i]);
-        group->group_id = body->groups.items[i];
-        group->error_code = KAFKA_GROUP_ID_NOT_FOUND;
-        group->error_message =
-            classic ? api_text(request, "Group %.*s is not a consumer group.", BYTES_ARGS(body->groups.items[i]))
-                    : api_text(request, "Group %.*s not found.", BYTES_ARGS(body->groups.items[i]));
     }
     api_reply(request);
 }

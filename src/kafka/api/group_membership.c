@@ -1,5 +1,5 @@
 /* group_membership.c: FindCoordinator, JoinGroup, SyncGroup, Heartbeat, LeaveGroup. */
-#include "kafka/groups.h"
+#include "kafka/consumer_group.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -224,7 +224,7 @@ static void require_member_id(struct groups *groups, struct group *group, struct
         "[GroupCoordinator %d]: Dynamic member with unknown member id joins group %s in %s state. Created a new member "
         "id %s and requesting "
         "the member to rejoin with this id.",
-        groups->broker->node_id, group->id, group_state_name(group->state), id);
+        groups->broker->node_id, group->id, group_state_text(group), id);
     answer_join(request, KAFKA_MEMBER_ID_REQUIRED, bytes_from_text(arena_strdup(&request->arena, id)));
 }
 
@@ -300,6 +300,17 @@ static int16_t check_join(const struct broker *broker, const struct kafka_join_g
     return KAFKA_NONE;
 }
 
+/* A group of the newer protocol without members becomes a classic one. */
+static bool become_classic(struct groups *groups, struct group *group) {
+    struct group_batch batch;
+    group_batch_begin(&batch, groups, group);
+    consumer_record_nothing_left(&batch);
+    if (group_batch_commit(&batch, NULL, NULL) != KAFKA_NONE)
+        return false;
+    consumer_group_free(group);
+    return true;
+}
+
 void handle_join_group(struct api_request *request) {
     const struct kafka_join_group_request *body = request->body;
     struct groups *groups = request->broker->groups;
@@ -313,6 +324,14 @@ void handle_join_group(struct api_request *request) {
     }
     if (!group)
         group = group_make(groups, body->group_id);
+    if (group->consumer && group_has_members(group)) {
+        consumer_classic_join(request, group);
+        return;
+    }
+    if (group->consumer && !become_classic(groups, group)) {
+        answer_join(request, KAFKA_COORDINATOR_NOT_AVAILABLE, body->member_id);
+        return;
+    }
     struct member *member = body->member_id.size > 0 ? group_member_find(group, body->member_id) : NULL;
     if (body->instance_id.data && body->member_id.size > 0) {
         struct member *by_instance = group_static_member(group, body->instance_id);
@@ -406,6 +425,10 @@ void handle_sync_group(struct api_request *request) {
     struct group *group = group_find(groups, body->group_id);
     struct member *member = NULL;
     int16_t code = KAFKA_UNKNOWN_MEMBER_ID;
+    if (group && group->consumer) {
+        consumer_classic_sync(request, group);
+        return;
+    }
     if (body->group_id.size == 0)
         code = KAFKA_INVALID_GROUP_ID;
     else if (group && group->state != GROUP_EMPTY)
@@ -438,6 +461,10 @@ void handle_heartbeat(struct api_request *request) {
     struct groups *groups = request->broker->groups;
     struct group *group = group_find(groups, body->group_id);
     struct member *member = NULL;
+    if (group && group->consumer) {
+        consumer_classic_heartbeat(request, group);
+        return;
+    }
     reply->error_code = KAFKA_UNKNOWN_MEMBER_ID;
     if (body->group_id.size == 0)
         reply->error_code = KAFKA_INVALID_GROUP_ID;
@@ -454,6 +481,8 @@ void handle_heartbeat(struct api_request *request) {
 /* ---- LeaveGroup ---- */
 
 static int16_t leave(struct groups *groups, struct group *group, struct bytes member_id, struct bytes instance_id) {
+    if (group->consumer)
+        return consumer_classic_leave(groups, group, member_id, instance_id);
     struct member *member = group_member_find(group, member_id);
     if (instance_id.data) {
         struct member *by_instance = group_static_member(group, instance_id);

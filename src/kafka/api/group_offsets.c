@@ -1,5 +1,5 @@
 /* group_offsets.c: OffsetCommit, OffsetFetch, OffsetDelete. */
-#include "kafka/groups.h"
+#include "kafka/consumer_group.h"
 
 #include <stdlib.h>
 
@@ -9,8 +9,36 @@
 
 typedef struct kafka_offset_commit_reply_partition commit_answer;
 
-static int16_t check_commit(
-    struct groups *groups, const struct kafka_offset_commit_request *body, struct group **group) {
+static const struct topic *commit_topic(
+    struct api_request *request, const struct kafka_offset_commit_request_topic *wanted) {
+    return request->version >= 10 ? topic_find_id(request->broker, wanted->topic_id)
+                                  : topic_find(request->broker, wanted->name);
+}
+
+/* A member of a group of the newer protocol: with its present epoch, or an older one if it had every partition then. */
+static int16_t check_consumer_commit(struct api_request *request, const struct consumer_group *consumer) {
+    const struct kafka_offset_commit_request *body = request->body;
+    if (body->generation < 0 && consumer->member_count == 0)
+        return KAFKA_NONE;
+    const struct consumer_member *member = consumer_member_find(consumer, body->member_id);
+    if (!member)
+        return KAFKA_UNKNOWN_MEMBER_ID;
+    if (!member->classic && request->version < 9)
+        return KAFKA_UNSUPPORTED_VERSION;
+    int16_t code = consumer_member_check_epoch(member, body->generation);
+    for (int32_t i = 0; code == KAFKA_NONE && i < body->topics.count; i++) {
+        const struct topic *topic = commit_topic(request, &body->topics.items[i]);
+        for (int32_t j = 0; topic && j < body->topics.items[i].partitions.count; j++)
+            if (!consumer_member_had(
+                    member, body->generation, topic->id, body->topics.items[i].partitions.items[j].index))
+                code = member->classic ? KAFKA_ILLEGAL_GENERATION : KAFKA_STALE_MEMBER_EPOCH;
+    }
+    return code;
+}
+
+static int16_t check_commit(struct api_request *request, struct group **group) {
+    const struct kafka_offset_commit_request *body = request->body;
+    struct groups *groups = request->broker->groups;
     struct member *member = NULL;
     if (!group_id_valid(body->group_id))
         return KAFKA_INVALID_GROUP_ID;
@@ -18,10 +46,12 @@ static int16_t check_commit(
     if (!*group) {
         /* A consumer that assigns partitions itself commits without membership; the group then comes to be. */
         if (body->generation >= 0)
-            return KAFKA_ILLEGAL_GENERATION;
+            return request->version >= 9 ? KAFKA_GROUP_ID_NOT_FOUND : KAFKA_ILLEGAL_GENERATION;
         *group = group_make(groups, body->group_id);
         return KAFKA_NONE;
     }
+    if ((*group)->consumer)
+        return check_consumer_commit(request, (*group)->consumer);
     if (body->generation < 0 && body->member_id.size == 0 && (*group)->state == GROUP_EMPTY)
         return KAFKA_NONE;
     int16_t code = group_check_member(*group, body->member_id, body->instance_id, body->generation, &member);
@@ -29,12 +59,6 @@ static int16_t check_commit(
         return code;
     member_touch(groups, member);
     return (*group)->state == GROUP_COMPLETING ? KAFKA_REBALANCE_IN_PROGRESS : KAFKA_NONE;
-}
-
-static const struct topic *commit_topic(
-    struct api_request *request, const struct kafka_offset_commit_request_topic *wanted) {
-    return request->version >= 10 ? topic_find_id(request->broker, wanted->topic_id)
-                                  : topic_find(request->broker, wanted->name);
 }
 
 static int16_t check_partition(struct api_request *request, const struct topic *topic,
@@ -126,7 +150,7 @@ void handle_offset_commit(struct api_request *request) {
     struct partition_log *log = NULL;
     int64_t last_offset = -1;
     int64_t now = world_wall_ms(request->broker->world);
-    int16_t code = check_commit(groups, request->body, &group);
+    int16_t code = check_commit(request, &group);
     group_batch_begin(&batch, groups, group);
     commit_all(request, code, now, &batch);
     code = group_batch_commit(&batch, &log, &last_offset);
@@ -232,10 +256,15 @@ static void fetch_topic(struct api_request *request, struct group *group, struct
 }
 
 static int16_t check_fetch(struct group *group, const struct kafka_offset_fetch_request_group *wanted) {
-    if (!wanted->member_id.data || wanted->member_epoch < 0 || !group)
+    /* Members of classic groups are not asked who they are, as in Kafka. */
+    if (!group || !group->consumer || (!wanted->member_id.data && wanted->member_epoch < 0))
         return KAFKA_NONE;
-    struct member *member;
-    return group_check_member(group, wanted->member_id, BYTES_NULL, wanted->member_epoch, &member);
+    const struct consumer_member *member = consumer_member_find(group->consumer, wanted->member_id);
+    if (!member)
+        return KAFKA_UNKNOWN_MEMBER_ID;
+    if (wanted->member_epoch == member->epoch)
+        return KAFKA_NONE;
+    return member->classic ? KAFKA_ILLEGAL_GENERATION : KAFKA_STALE_MEMBER_EPOCH;
 }
 
 static void fetch_group(
@@ -310,7 +339,7 @@ void handle_offset_fetch(struct api_request *request) {
 
 /* Whether a member of the group reads the topic, as far as consumers say in their metadata. */
 static bool subscribed(const struct group *group, struct bytes topic) {
-    bool found = false;
+    bool found = group->consumer && consumer_group_subscribes(group->consumer, topic);
     LIST_FOR_EACH(node, &group->members) {
         const struct member *member = CONTAINER_OF(node, struct member, node);
         const struct member_protocol *protocol = member_protocol(member, group->protocol_name);

@@ -9,12 +9,13 @@
 /* ---- ApiVersions ---- */
 
 /* Features of the cluster that this broker understands; those that announce APIs which are not served here (groups of
- * the newer protocol, share groups, streams groups) are left out whatever the metadata log says of them. */
+ * share and streams protocols) are left out whatever the metadata log says of them. */
 static const struct feature {
     const char *name;
     int16_t supported_min, supported_max;
 } features[] = {
     {"eligible.leader.replicas.version", 0, 1},
+    {"group.version", 0, 1},
     {"kraft.version", 0, 1},
     {"metadata.version", 7, 33},
     {"transaction.version", 0, 2},

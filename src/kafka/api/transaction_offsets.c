@@ -1,5 +1,5 @@
 /* transaction_offsets.c: TxnOffsetCommit: offsets that come into force with a transaction's commit. */
-#include "kafka/groups.h"
+#include "kafka/consumer_group.h"
 #include "kafka/transactions.h"
 
 typedef struct kafka_txn_offset_commit_request txn_commit;
@@ -42,8 +42,14 @@ static int16_t check_group(struct api_request *request, struct group **group) {
         return KAFKA_ILLEGAL_GENERATION;
     if (!*group)
         *group = group_make(groups, body->group_id);
-    if (!member_told || (body->generation < 0 && (*group)->state == GROUP_EMPTY))
+    if (!member_told || (body->generation < 0 && !group_has_members(*group)))
         return KAFKA_NONE;
+    if ((*group)->consumer) {
+        const struct consumer_member *known = consumer_member_find((*group)->consumer, body->member_id);
+        int16_t code = known ? consumer_member_check_epoch(known, body->generation) : KAFKA_UNKNOWN_MEMBER_ID;
+        /* The protocol of transactions has one word for this. */
+        return code == KAFKA_STALE_MEMBER_EPOCH ? KAFKA_ILLEGAL_GENERATION : code;
+    }
     return group_check_member(*group, body->member_id, body->instance_id, body->generation, &member);
 }
 
