@@ -90,6 +90,7 @@ static struct group_member *take_member(struct group_description *description, s
     member->instance_id = instance_id.data == NULL ? NULL : tool_text(instance_id);
     member->client_id = tool_text(client_id);
     member->host = tool_text(host);
+    member->epoch = -1;
     return member;
 }
 
@@ -123,6 +124,13 @@ static bool describe_classic(struct remote *remote, const char *group, struct gr
     return ok;
 }
 
+static void add_places(struct group_places *places, struct bytes topic, const int32_t *partitions, int32_t count) {
+    char *name = tool_text(topic);
+    for (int32_t i = 0; i < count; i++)
+        group_place_add(places, name, partitions[i]);
+    free(name);
+}
+
 /* A group of the newer protocol. *code 69: it is not one. */
 static bool describe_consumer(struct remote *remote, const char *group, struct group_description *description,
     int16_t *code, struct error *error) {
@@ -146,16 +154,24 @@ static bool describe_consumer(struct remote *remote, const char *group, struct g
         description->state = tool_text(from->state);
         description->protocol = tool_text(from->assignor);
         description->protocol_type = strdup("consumer");
+        description->is_consumer = true;
+        description->epoch = from->epoch;
+        description->assignment_epoch = from->assignment_epoch;
         make_members(description, from->members.count);
         for (int32_t i = 0; i < from->members.count; i++) {
             struct group_member *member =
                 take_member(description, from->members.items[i].member_id, from->members.items[i].instance_id,
                     from->members.items[i].client_id, from->members.items[i].client_host);
+            if (from->members.items[i].type != 0)
+                member->epoch = from->members.items[i].epoch;
             for (int32_t t = 0; t < from->members.items[i].assignment.partitions.count; t++)
-                for (int32_t p = 0; p < from->members.items[i].assignment.partitions.items[t].partitions.count; p++)
-                    group_place_add(&member->assigned,
-                        arena_text(&arena, from->members.items[i].assignment.partitions.items[t].topic_name),
-                        from->members.items[i].assignment.partitions.items[t].partitions.items[p]);
+                add_places(&member->assigned, from->members.items[i].assignment.partitions.items[t].topic_name,
+                    from->members.items[i].assignment.partitions.items[t].partitions.items,
+                    from->members.items[i].assignment.partitions.items[t].partitions.count);
+            for (int32_t t = 0; t < from->members.items[i].target.partitions.count; t++)
+                add_places(&member->target, from->members.items[i].target.partitions.items[t].topic_name,
+                    from->members.items[i].target.partitions.items[t].partitions.items,
+                    from->members.items[i].target.partitions.items[t].partitions.count);
         }
     }
     arena_destroy(&arena);
@@ -176,7 +192,7 @@ static void name_coordinator(struct remote *remote, struct group_description *de
 
 bool group_describe(struct remote *remote, const char *group, struct group_description *description, int16_t *code,
     struct error *error) {
-    *description = (struct group_description){.id = strdup(group)};
+    *description = (struct group_description){.id = strdup(group), .epoch = -1, .assignment_epoch = -1};
     if (!remote_coordinator(remote, group, &description->coordinator, error))
         return false;
     name_coordinator(remote, description);
@@ -193,6 +209,7 @@ void group_description_free(struct group_description *description) {
         free(member->client_id);
         free(member->host);
         group_places_free(&member->assigned);
+        group_places_free(&member->target);
     }
     free(description->members);
     free(description->id);

@@ -17,11 +17,14 @@ struct group_places {
 };
 struct group_member {
     char *id, *instance_id /* or NULL */, *client_id, *host;
-    struct group_places assigned;
+    struct group_places assigned, target;
+    int32_t epoch; /* of members of the newer protocol; else -1 */
 };
 struct group_description {
-    char *id, *state, *protocol; /* state: Stable, Empty, PreparingRebalance, CompletingRebalance, Dead */
+    char *id, *state, *protocol; /* state: Stable, Empty, Reconciling … */
     char *protocol_type;
+    bool is_consumer;                /* of the newer protocol: */
+    int32_t epoch, assignment_epoch; /* else -1 */
     int32_t coordinator;
     char coordinator_address[300];
     struct group_member *members;

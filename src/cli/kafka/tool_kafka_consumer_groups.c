@@ -267,12 +267,11 @@ static bool describe_offsets(struct tool *tool, struct group_description *descri
 }
 
 /* "events:0,1,2;other:0" */
-static char *assignment_text(const struct group_member *member) {
+static char *assignment_text(const struct group_places *places) {
     struct buffer text = {0};
     struct rows rows = {0};
-    for (size_t i = 0; i < member->assigned.count; i++)
-        VECTOR_PUSH(&rows,
-            ((struct row){member->assigned.items[i].topic, member->assigned.items[i].partition, NULL, NULL, -1}));
+    for (size_t i = 0; i < places->count; i++)
+        VECTOR_PUSH(&rows, ((struct row){places->items[i].topic, places->items[i].partition, NULL, NULL, -1}));
     if (rows.count > 0)
         qsort(rows.items, rows.count, sizeof rows.items[0], compare_rows);
     for (size_t i = 0; i < rows.count; i++) {
@@ -291,52 +290,66 @@ static char *assignment_text(const struct group_member *member) {
 static void describe_members(struct tool *tool, const struct group_description *description) {
     bool verbose = tool_has(tool, "verbose"), instances = false;
     int group_width = width(15, strlen(description->id)), id_width = 15, instance_width = 17, host_width = 15,
-        client_width = 15, assignment_width = 20;
+        client_width = 15, assignment_width = 20, target_width = 20;
     say_state(description);
     if (description->member_count == 0)
         return;
     for (size_t i = 0; i < description->member_count; i++) {
         const struct group_member *member = &description->members[i];
-        char *text = assignment_text(member);
+        char *text = assignment_text(&member->assigned), *target = assignment_text(&member->target);
         id_width = width(id_width, strlen(member->id));
         instance_width = width(instance_width, member->instance_id ? strlen(member->instance_id) : 0);
         instances = instances || member->instance_id;
         host_width = width(host_width, strlen(member->host));
         client_width = width(client_width, strlen(member->client_id));
         assignment_width = width(assignment_width, strlen(text));
+        target_width = width(target_width, strlen(target));
         free(text);
+        free(target);
     }
     printf("\n%-*s %-*s ", group_width, "GROUP", id_width, "CONSUMER-ID");
     if (instances)
         printf("%-*s ", instance_width, "GROUP-INSTANCE-ID");
     printf("%-*s %-*s %-15s ", host_width, "HOST", client_width, "CLIENT-ID", "#PARTITIONS");
     if (verbose)
-        printf("%-15s %-*s %-15s %-20s", "CURRENT-EPOCH", assignment_width, "CURRENT-ASSIGNMENT", "TARGET-EPOCH",
-            "TARGET-ASSIGNMENT");
+        printf("%-15s %-*s %-15s %-*s", "CURRENT-EPOCH", assignment_width, "CURRENT-ASSIGNMENT", "TARGET-EPOCH",
+            target_width, "TARGET-ASSIGNMENT");
     printf("\n");
     for (size_t i = 0; i < description->member_count; i++) {
         const struct group_member *member = &description->members[i];
-        char *text = assignment_text(member);
+        char *text = assignment_text(&member->assigned), *target = assignment_text(&member->target);
+        char epoch[24], target_epoch[24];
+        number_or_dash(epoch, member->epoch);
+        number_or_dash(target_epoch, description->is_consumer ? description->assignment_epoch : -1);
         printf("%-*s %-*s ", group_width, description->id, id_width, member->id);
         if (instances)
             printf("%-*s ", instance_width, member->instance_id ? member->instance_id : "");
         printf("%-*s %-*s %-15zu ", host_width, member->host, client_width, member->client_id, member->assigned.count);
         if (verbose)
-            printf("%-15s %-*s %-15s %-20s", "-", assignment_width, text, "-", "-");
+            printf("%-15s %-*s %-15s %-*s", epoch, assignment_width, text, target_epoch, target_width, target);
         printf("\n");
         free(text);
+        free(target);
     }
 }
 
-static void describe_state(const struct group_description *description) {
+static void describe_state(const struct group_description *description, bool verbose) {
+    char epoch[24], assignment_epoch[24];
     say_state(description);
+    number_or_dash(epoch, description->epoch);
+    number_or_dash(assignment_epoch, description->assignment_epoch);
     char coordinator[360];
     snprintf(coordinator, sizeof coordinator, "%s  (%d)", description->coordinator_address, description->coordinator);
     int group_width = width(15, strlen(description->id)), coordinator_width = width(25, strlen(coordinator));
-    printf("\n%-*s %-*s %-20s %-20s %s\n", group_width, "GROUP", coordinator_width, "COORDINATOR (ID)",
-        "ASSIGNMENT-STRATEGY", "STATE", "#MEMBERS");
-    printf("%-*s %-*s %-20s %-20s %zu\n", group_width, description->id, coordinator_width, coordinator,
-        description->protocol[0] ? description->protocol : "-", description->state, description->member_count);
+    printf("\n%-*s %-*s %-20s %-20s ", group_width, "GROUP", coordinator_width, "COORDINATOR (ID)",
+        "ASSIGNMENT-STRATEGY", "STATE");
+    if (verbose)
+        printf("%-15s %-25s ", "GROUP-EPOCH", "TARGET-ASSIGNMENT-EPOCH");
+    printf("#MEMBERS\n%-*s %-*s %-20s %-20s ", group_width, description->id, coordinator_width, coordinator,
+        description->protocol[0] ? description->protocol : "-", description->state);
+    if (verbose)
+        printf("%-15s %-25s ", epoch, assignment_epoch);
+    printf("%zu\n", description->member_count);
 }
 
 static int describe_one(struct tool *tool, const char *group) {
@@ -353,7 +366,7 @@ static int describe_one(struct tool *tool, const char *group) {
     } else if (tool_has(tool, "members")) {
         describe_members(tool, &description);
     } else if (tool_has(tool, "state")) {
-        describe_state(&description);
+        describe_state(&description, tool_has(tool, "verbose"));
     } else if (!describe_offsets(tool, &description, &error)) {
         status = fail(error.message);
     }
