@@ -45,14 +45,12 @@ static enum op_result watermark_step(struct op_run *run, struct batch *in, struc
     const struct column *times = in->columns[operator->column];
     int64_t count = 0, minimum = INT64_MAX, maximum = INT64_MIN;
     double sum = 0;
-    for (size_t row = 0; row < in->row_count; row++) {
-        if (!column_is_null(times, row)) {
-            int64_t time = COLUMN_AT(times, int64_t, row);
-            count++;
-            minimum = time < minimum ? time : minimum;
-            maximum = time > maximum ? time : maximum;
-            sum += (double)floor_ms(time);
-        }
+    for (size_t row = 0; row < in->row_count; row++) { /* a NULL counts as the time 0, as in Spark */
+        int64_t time = column_is_null(times, row) ? 0 : COLUMN_AT(times, int64_t, row);
+        count++;
+        minimum = time < minimum ? time : minimum;
+        maximum = time > maximum ? time : maximum;
+        sum += (double)floor_ms(time);
     }
     if (count > 0) {
         world_mutex_lock(&shared->lock);

@@ -45,15 +45,18 @@ void test_machine_start(struct test_machine *machine) {
 }
 
 void test_machine_create(struct test_machine *machine, uint64_t seed, bool power) {
-    *machine = (struct test_machine){
-        .seed = seed, .random_state = seed * 0x9e3779b97f4a7c15u | 1, .power = power, .world = world_sim_create(seed)};
+    *machine = (struct test_machine){.seed = seed,
+        .random_state = seed * 0x9e3779b97f4a7c15u | 1,
+        .power = power,
+        .cuts_power = power,
+        .world = world_sim_create(seed)};
     sim_faults(machine->world)->ordered_metadata = true;
     test_machine_start(machine);
 }
 
 void test_machine_crash(struct test_machine *machine, uint64_t seed, struct test_machine *former) {
     *former = *machine;
-    machine->world = sim_crash(former->world, machine->power ? SIM_CRASH_POWER : SIM_CRASH_PROCESS, seed);
+    machine->world = sim_crash(former->world, machine->cuts_power ? SIM_CRASH_POWER : SIM_CRASH_PROCESS, seed);
     machine->life++;
 }
 

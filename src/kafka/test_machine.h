@@ -8,7 +8,8 @@
 
 struct test_machine {
     uint64_t seed, random_state;
-    bool power; /* crashes are power cuts, and every message is synced before it is acknowledged */
+    bool power;      /* every message is synced before it is acknowledged */
+    bool cuts_power; /* crashes are power cuts; as `power` unless changed */
     struct world *world;
     struct world_loop *loop;
     struct world_pool *disk_pool;

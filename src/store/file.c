@@ -304,3 +304,9 @@ bool store_sync_files(struct store *store, const char *const *paths, size_t coun
     arena_destroy(&arena);
     return ok;
 }
+
+bool store_sync_everything(struct store *store, const char *directory, struct error *error) {
+    struct store_place place;
+    return store_locate(store, directory, &place, error) &&
+           (!world_exists(store->world, place.machine) || world_sync_everything(store->world, place.machine, error));
+}

@@ -210,5 +210,7 @@ bool store_write_file(struct store *store, const char *path, struct bytes data, 
  * synced only after all before it are. The background writer of a query calls it with outputs, then state, then offsets
  * or commits. A path that is gone is skipped. */
 bool store_sync_files(struct store *store, const char *const *paths, size_t count, struct error *error);
+/* Everything that was written so far to the file system that holds a directory; one that is absent is skipped. */
+bool store_sync_everything(struct store *store, const char *directory, struct error *error);
 
 #endif

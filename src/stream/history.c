@@ -95,7 +95,7 @@ size_t stream_query_history(const struct stream_query *query, const struct strea
 }
 
 const char *stream_query_checkpoint(const struct stream_query *query) {
-    return query->temporary_checkpoint || query->checkpoint.location == NULL ? "" : query->checkpoint.location;
+    return query->checkpoint.temporary || query->checkpoint.location == NULL ? "" : query->checkpoint.location;
 }
 
 static void add_averages(const struct stream_query *query, struct stream_summary *summary) {

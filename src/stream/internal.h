@@ -93,6 +93,12 @@ struct query_source {
     struct buffer description;
 };
 
+/* Batches that the machine lost with its power (recovery.c). */
+struct loss {
+    bool happened;
+    int64_t whole_until, written_until; /* newest batches: on the disk with all before it; of offsets/N, whole or not */
+};
+
 /* Milliseconds of the parts of a trigger, as in durationMs. */
 struct durations {
     int64_t add_batch, commit_offsets, get_batch, latest_offset, query_planning, trigger_execution, wal_commit;
@@ -113,13 +119,13 @@ struct stream_query {
     void *started_argument;
 
     struct checkpoint checkpoint;
-    bool temporary_checkpoint;
     struct exec_query *exec;
     struct sink *sink;
     const struct sink_class *sink_class;
     struct sink_request sink_request;
     struct query_source *sources;
     size_t source_count;
+    bool exactly_once; /* raudal.stream.kafka.exactlyOnce */
     int64_t interval_ms;
     int64_t batch_interval_ms; /* raudal.stream.minBatchInterval, of a default trigger into files; 0: none */
     int64_t batch_started_ns;
@@ -195,6 +201,8 @@ struct stream_query {
     VECTOR(char *) unsynced;
     struct buffer synced_end;
     bool syncing, sync_failed;
+    bool sync_everything; /* not only `unsynced`: what an earlier run, or a sync that failed, left */
+    struct loss loss;
 };
 
 /* query.c */
@@ -214,6 +222,12 @@ void real_time_end_batch(struct stream_query *query);
 /* query_start.c */
 void query_release_plan(struct stream_query *query);
 bool query_check_plan(struct stream_query *query, struct sql_error *error);
+/* recovery.c */
+/* Before anything else is read of the checkpoint, and when its sink is open: takes back what was lost. Disk pool. */
+bool recovery_begin(struct stream_query *query, struct sql_error *error);
+bool recovery_end(struct stream_query *query, struct sql_error *error);
+/* Everything up to that batch is on the disk. Disk pool. */
+bool recovery_mark_synced(const struct checkpoint *checkpoint, int64_t batch_id, struct error *error);
 /* why.c */
 /* After a batch, before its ends become the next one's starts: the first record that did not fit is looked for. */
 void query_note_bad_record(struct stream_query *query);

@@ -85,7 +85,7 @@ void lag_show(struct stream_query *query) {
 
 /* Without a checkpoint to go on from, and without a name, nobody can come back to this place. */
 void lag_end(struct stream_query *query) {
-    bool gone = query->temporary_checkpoint && query->start.name.size == 0;
+    bool gone = query->checkpoint.temporary && query->start.name.size == 0;
     if (query->lag_shown_ms > 0 && (gone || query->lag_waits)) {
         show(query, gone);
     }

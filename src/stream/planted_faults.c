@@ -17,7 +17,7 @@ const char *planted_fault_name(enum planted_fault fault) {
     static const char *const names[FAULT_COUNT] = {"none", "ack before append", "duplicate sequence accepted",
         "sync skipped", "high watermark past the synced offset", "aborted data visible", "marker before offsets",
         "decision ignored", "commit before output", "offsets written after the batch", "rename before write",
-        "sink log without files", "state one batch behind", "watermark goes back"};
+        "sink log without files", "state one batch behind", "watermark goes back", "batches not synced"};
     return names[fault];
 }
 
@@ -36,6 +36,10 @@ WRAP(enum log_status, producer_check, struct producer_state *state, const struct
 
 WRAP(bool, world_file_sync, struct world_file *file, struct error *error) {
     return planted_fault == FAULT_SYNC_SKIPPED || __real_world_file_sync(file, error);
+}
+
+WRAP(bool, store_sync_files, struct store *store, const char *const *paths, size_t count, struct error *error) {
+    return planted_fault == FAULT_BATCHES_NOT_SYNCED || __real_store_sync_files(store, paths, count, error);
 }
 
 WRAP(int64_t, log_high_watermark, struct partition_log *log) {

@@ -57,7 +57,7 @@ static void put_source(
     buffer_printf(out, ",\"numInputRows\":%lld", (long long)source->rows);
     put_rate("inputRowsPerSecond", source->rows, input_seconds, out);
     put_rate("processedRowsPerSecond", source->rows, work_seconds, out);
-    if (source->reading->class->metrics != NULL) {
+    if (source->reading->class->metrics != NULL && source->latest.size > 0) {
         source->reading->class->metrics(
             source->reading, buffer_view(&source->end), buffer_view(&source->latest), &metrics);
     }

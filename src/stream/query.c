@@ -159,7 +159,8 @@ static bool write_offsets(struct stream_query *query, struct sql_error *error) {
         .source_count = query->source_count,
         .shuffle_partitions = query->state_partitions,
         .watermark_is_maximum = query->watermark_is_maximum,
-        .exactly_once = query->sink_class == &kafka_sink_class && query->sink_request.exactly_once};
+        .exactly_once = query->sink_class == &kafka_sink_class && query->sink_request.exactly_once,
+        .boot_id = query->checkpoint.temporary ? 0 : world_boot_id(query->manager->options.world)};
     ASSERT(entry.offsets != NULL);
     for (size_t i = 0; i < query->source_count; i++) {
         copy_buffer(&entry.offsets[i], &query->sources[i].end);
@@ -218,7 +219,7 @@ static void plan_batch(void *argument) {
         }
     } else {
         for (size_t i = 0; i < query->source_count; i++) {
-            copy_buffer(&query->sources[i].latest, &query->sources[i].end);
+            buffer_clear(&query->sources[i].latest); /* nobody asks for it, and the progress says so, as in Spark */
         }
     }
     query->has_batch = make_batches(query, error) && begin_sink(query, error);
@@ -556,7 +557,7 @@ static void batch_committed(void *argument) {
     query_note_bad_record(query);
     for (size_t i = 0; i < query->source_count; i++) {
         copy_buffer(&query->sources[i].start, &query->sources[i].end);
-        if (query->temporary_checkpoint) { /* nobody goes on from it: there is nothing to wait for */
+        if (query->checkpoint.temporary) { /* nobody goes on from it: there is nothing to wait for */
             copy_buffer(&query->sources[i].safe, &query->sources[i].end);
         }
     }
@@ -685,7 +686,7 @@ void query_fail(struct stream_query *query) {
 static void drop_temporary(void *argument) {
     struct stream_query *query = argument;
     struct error ignored;
-    if (query->temporary_checkpoint && query->checkpoint.location != NULL) {
+    if (query->checkpoint.temporary && query->checkpoint.location != NULL) {
         (void)store_delete(query->manager->options.store, query->checkpoint.location, true, &ignored);
     }
 }
@@ -804,7 +805,7 @@ struct sync_job {
     char **paths;
     size_t count;
     int left;
-    struct buffer *ends;
+    int64_t batch_id; /* the newest whose files are among them */
 };
 
 static void sync_ended(void *argument) {
@@ -821,14 +822,29 @@ static void sync_ended(void *argument) {
     stream_query_release(query);
 }
 
+/* Those of the checkpoint and of the outputs. */
+static bool sync_file_systems(const struct sync_job *job, struct error *error) {
+    struct arena arena = {0};
+    struct store *store = job->query->manager->options.store;
+    const char *output = store_path_parent(&arena, job->paths[0]);
+    bool good = store_sync_everything(store, job->query->checkpoint.location, error) &&
+                (output == NULL || store_sync_everything(store, output, error));
+    arena_destroy(&arena);
+    return good;
+}
+
 static void sync_files(void *argument) {
     struct sync_job *job = argument;
+    struct stream_query *query = job->query;
+    struct store *store = query->manager->options.store;
     struct error problem = {0};
-    job->query->sync_failed =
-        !store_sync_files(job->query->manager->options.store, (const char *const *)job->paths, job->count, &problem);
-    if (job->query->sync_failed) {
-        service_log_write(job->query->manager->options.service_log, LOG_WARN, "MicroBatchExecution",
-            "Syncing failed: %s", problem.message);
+    bool good = (!query->sync_everything || sync_file_systems(job, &problem)) &&
+                store_sync_files(store, (const char *const *)job->paths, job->count, &problem) &&
+                recovery_mark_synced(&query->checkpoint, job->batch_id, &problem);
+    query->sync_failed = query->sync_everything = !good;
+    if (!good) {
+        service_log_write(query->manager->options.service_log, LOG_WARN, "MicroBatchExecution", "Syncing failed: %s",
+            problem.message);
     }
     for (size_t i = 0; i < job->count; i++) {
         free(job->paths[i]);
@@ -852,8 +868,8 @@ static void sync_fired(void *argument) {
     }
     struct sync_job *job = calloc(1, sizeof *job);
     ASSERT(job != NULL);
-    *job = (struct sync_job){
-        stream_query_retain(query), query->unsynced.items, query->unsynced.count, (int)query->source_count + 1, NULL};
+    *job = (struct sync_job){stream_query_retain(query), query->unsynced.items, query->unsynced.count,
+        (int)query->source_count + 1, query->batch_id - 1};
     query->unsynced.items = NULL;
     query->unsynced.count = query->unsynced.capacity = 0;
     query->syncing = true;
@@ -873,7 +889,7 @@ static void schedule_sync(struct stream_query *query) {
     char **paths;
     size_t count = file_sink_take_paths(query->sink, &paths);
     static const char *const folders[] = {"offsets", "commits"};
-    if (query->temporary_checkpoint) {
+    if (query->checkpoint.temporary) {
         count = 0;
     }
     query->files_written += count > 1 ? (int64_t)count - 1 : 0; /* the last one is the sink's log */
@@ -881,7 +897,7 @@ static void schedule_sync(struct stream_query *query) {
         VECTOR_PUSH(&query->unsynced, paths[i]);
     }
     free(paths);
-    if (!query->temporary_checkpoint && query->has_batch) {
+    if (!query->checkpoint.temporary && query->has_batch) {
         char **states;
         size_t state_count = state_files_paths(&query->state_files, query->exec, query->batch_id + 1, &states);
         for (size_t i = 0; i < state_count; i++) {
@@ -894,7 +910,7 @@ static void schedule_sync(struct stream_query *query) {
         free(query->unsynced.items[0]);
         VECTOR_REMOVE(&query->unsynced, 0);
     }
-    for (size_t i = 0; i < ARRAY_COUNT(folders) && !query->temporary_checkpoint && query->has_batch; i++) {
+    for (size_t i = 0; i < ARRAY_COUNT(folders) && !query->checkpoint.temporary && query->has_batch; i++) {
         char path[8192];
         snprintf(path, sizeof path, "%s/%s/%lld", query->checkpoint.location, folders[i], (long long)query->batch_id);
         VECTOR_PUSH(&query->unsynced, strdup(path));

@@ -189,7 +189,7 @@ static bool find_location(struct stream_query *query, struct sql_error *error) {
             "SparkSession.conf.set(\"spark.sql.streaming.checkpointLocation\", ...)");
     } else {
         path = arena_printf(&query->arena, "%s/temporary-%s", manager->temporary_directory, run);
-        query->temporary_checkpoint = true;
+        query->checkpoint.temporary = true;
     }
     query->checkpoint.store = manager->options.store;
     query->checkpoint.location = store_resolve(manager->options.store, &query->arena, path,
@@ -200,8 +200,12 @@ static bool find_location(struct stream_query *query, struct sql_error *error) {
 static void open_checkpoint(void *argument) {
     struct stream_query *query = argument;
     bool is_new;
-    (void)(find_location(query, &query->error) &&
-           checkpoint_open(&query->checkpoint, &query->id, &is_new, &query->error));
+    struct error problem = {0};
+    bool good =
+        find_location(query, &query->error) && checkpoint_open(&query->checkpoint, &query->id, &is_new, &query->error);
+    if (good && is_new && !query->checkpoint.temporary && !recovery_mark_synced(&query->checkpoint, -1, &problem)) {
+        (void)sql_error_from(&query->error, &problem);
+    }
 }
 
 /* ---- step three: plan, sources, sink, place (disk pool) ---- */
@@ -254,7 +258,7 @@ static bool open_sink(struct stream_query *query, struct sql_error *error) {
         .name = query->start.name,
         .query_id = query->id,
         .streaming = true,
-        .exactly_once = is_exactly_once(query),
+        .exactly_once = query->exactly_once,
         .complete = query->mode == EXEC_COMPLETE,
         .console = query->start.console,
         .callback_argument = query->start.callback_argument,
@@ -410,6 +414,7 @@ static bool read_settings(struct stream_query *query, struct sql_error *error) {
                 whole_setting(query, "spark.sql.streaming.minBatchesToRetain", BATCHES_RETAINED,
                     &query->state_files.versions_kept, error) &&
                 checkpoint_latest(&query->checkpoint, &offsets, &commits, error);
+    offsets = query->loss.happened && query->loss.whole_until < offsets ? query->loss.whole_until : offsets;
     if (good && offsets >= 0) {
         good = checkpoint_read_settings(&query->checkpoint, offsets, &entry, error);
         query->state_partitions = entry.shuffle_partitions > 0 ? entry.shuffle_partitions : query->state_partitions;
@@ -440,8 +445,8 @@ static void query_opened(void *argument);
 static void place_query(void *argument) {
     struct stream_query *query = argument;
     struct sql_error *error = &query->error;
-    (void)(error->condition == 0 && find_place(query, error) && find_starts(query, error) &&
-           state_files_load(&query->state_files, query->exec, query->batch_id, error));
+    (void)(error->condition == 0 && recovery_end(query, error) && find_place(query, error) &&
+           find_starts(query, error) && state_files_load(&query->state_files, query->exec, query->batch_id, error));
     world_loop_post(query->manager->options.loop, query_opened, query);
 }
 
@@ -456,8 +461,9 @@ static void sink_opened(void *argument, const struct error *error) {
 static void open_query(void *argument) {
     struct stream_query *query = argument;
     struct sql_error *error = &query->error;
-    bool good = read_settings(query, error) && compile_query(query, error) && open_sources(query, error) &&
-                open_sink(query, error);
+    query->exactly_once = is_exactly_once(query);
+    bool good = recovery_begin(query, error) && read_settings(query, error) && compile_query(query, error) &&
+                open_sources(query, error) && open_sink(query, error);
     if (good && query->sink_class->open != NULL) {
         query->sink_class->open(query->sink, sink_opened, query);
     } else {

@@ -64,11 +64,9 @@ void waiting_cancel(struct list *list, void *argument) {
 
 static const struct source_class *const source_classes[] = {&parquet_source_class, &json_source_class,
     &csv_source_class, &text_source_class, &kafka_source_class, &rate_source_class, &rate_batch_source_class,
-    &socket_source_class,
-    &noop_source_class};
+    &socket_source_class, &noop_source_class};
 static const struct stream_source_class *const stream_classes[] = {
-    &kafka_stream_class, &rate_stream_class, &rate_batch_stream_class,
-    &socket_stream_class, &file_stream_class};
+    &kafka_stream_class, &rate_stream_class, &rate_batch_stream_class, &socket_stream_class, &file_stream_class};
 
 const struct stream_source_class *stream_source_find(const struct source *source) {
     for (size_t i = 0; i < ARRAY_COUNT(stream_classes); i++) {

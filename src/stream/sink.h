@@ -49,6 +49,9 @@ struct sink_class {
     /* Newest batch that the sink itself has whole; -1: none that it knows of; INT64_MAX: it does not
      * know any. Disk pool. May be NULL. */
     bool (*latest)(struct sink *sink, int64_t *batch_id, struct sql_error *error);
+    /* Removes what the batches behind `whole_until`, up to the one behind `written_until`, left: the power failed. Disk
+     * pool. May be NULL. */
+    bool (*take_back)(struct sink *sink, int64_t whole_until, int64_t written_until, struct sql_error *error);
     /* Disk pool. *done: nothing is to be run (batch writes with mode ignore). */
     bool (*begin)(struct sink *sink, int64_t batch_id, bool *done, struct sql_error *error);
     /* Compute threads, a partition at a time. */

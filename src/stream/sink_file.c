@@ -107,6 +107,16 @@ static void file_destroy(struct sink *base) {
     free(sink);
 }
 
+/* In the names of a batch's files: the same for every run of this batch of this query. */
+static void batch_uuid(const struct sink_request *request, int64_t batch_id, char *text) {
+    uint8_t from[24], seed[16];
+    memcpy(from, request->query_id.bytes, 16);
+    memcpy(from + 16, &batch_id, 8);
+    uint64_t halves[2] = {hash_bytes(bytes_make(from, sizeof from), 1), hash_bytes(bytes_make(from, sizeof from), 2)};
+    memcpy(seed, halves, 16);
+    uuid_format(uuid_from_random(seed), text);
+}
+
 static bool make_set(struct file_sink *sink, int64_t batch_id, struct error *error) {
     const struct sink_request *request = &sink->request;
     struct part_options options = {.store = request->context->store,
@@ -117,18 +127,13 @@ static bool make_set(struct file_sink *sink, int64_t batch_id, struct error *err
         .schema = request->schema,
         .partition_columns = sink->partition_columns,
         .partition_column_count = request->partition_column_count};
-    uint8_t seed[16];
-    if (request->streaming) { /* the same for every run of this batch of this query */
-        uint8_t from[24];
-        memcpy(from, request->query_id.bytes, 16);
-        memcpy(from + 16, &batch_id, 8);
-        uint64_t halves[2] = {
-            hash_bytes(bytes_make(from, sizeof from), 1), hash_bytes(bytes_make(from, sizeof from), 2)};
-        memcpy(seed, halves, 16);
+    if (request->streaming) {
+        batch_uuid(request, batch_id, options.uuid);
     } else {
+        uint8_t seed[16];
         world_random(request->context->world, seed, sizeof seed);
+        uuid_format(uuid_from_random(seed), options.uuid);
     }
-    uuid_format(uuid_from_random(seed), options.uuid);
     sink->set = part_set_create(&options, error);
     return sink->set != NULL;
 }
@@ -161,6 +166,42 @@ static bool file_latest(struct sink *base, int64_t *batch_id, struct sql_error *
     struct error problem = {0};
     return sink_log_latest(sink->request.context->store, sink->directory, batch_id, &problem) ||
            sql_error_from(error, &problem);
+}
+
+/* Files whose names hold one of the batches' identifiers, `depth` folders of partition columns down. */
+static bool remove_files(struct file_sink *sink, struct arena *arena, const char *folder, size_t depth,
+    const struct map *uuids, struct error *error) {
+    struct store *store = sink->request.context->store;
+    struct store_entries entries = {0};
+    bool good = !store_exists(store, folder) || store_list(store, arena, folder, NULL, 0, &entries, error);
+    for (size_t i = 0; i < entries.count && good; i++) {
+        const char *name = entries.items[i].name, *path = store_path_join(arena, folder, name);
+        bool ours = strncmp(name, "part-", 5) == 0 && strlen(name) > 11 + UUID_TEXT_SIZE - 1 && /* part-00000-<uuid> */
+                    map_get(uuids, bytes_make(name + 11, UUID_TEXT_SIZE - 1)) != NULL;
+        if (entries.items[i].stat.is_directory) {
+            good = depth == 0 || remove_files(sink, arena, path, depth - 1, uuids, error);
+        } else if (ours) {
+            good = store_delete(store, path, false, error) || error->code == ERROR_NOT_FOUND;
+        }
+    }
+    return good;
+}
+
+static bool file_take_back(struct sink *base, int64_t whole_until, int64_t written_until, struct sql_error *error) {
+    struct file_sink *sink = (struct file_sink *)base;
+    struct error problem = {0};
+    struct arena arena = {0};
+    struct map uuids = {0};
+    for (int64_t batch_id = whole_until + 1; batch_id <= written_until + 1; batch_id++) {
+        char text[UUID_TEXT_SIZE];
+        batch_uuid(&sink->request, batch_id, text);
+        map_set_text(&uuids, text, sink);
+    }
+    bool good = remove_files(sink, &arena, sink->directory, sink->request.partition_column_count, &uuids, &problem) &&
+                sink_log_take_back(sink->request.context->store, sink->directory, whole_until, &problem);
+    map_free(&uuids);
+    arena_destroy(&arena);
+    return good || sql_error_from(error, &problem);
 }
 
 /* Batch writes: what is there already. */
@@ -278,6 +319,7 @@ const struct sink_class file_sink_class = {.name = "file",
     .create = file_create,
     .destroy = file_destroy,
     .latest = file_latest,
+    .take_back = file_take_back,
     .begin = file_begin,
     .write = file_write,
     .end_partition = file_end_partition,

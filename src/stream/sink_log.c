@@ -110,13 +110,16 @@ bool checkpoint_open(const struct checkpoint *checkpoint, struct uuid *id, bool 
                 "the file metadata is missing while there are offsets or commits; restore it, or start with another "
                 "checkpoint");
         }
+        struct store_stat stat;
+        bool empty = store_stat(checkpoint->store, path, &stat, NULL) && stat.size == 0;
+        int flags = (empty ? STORE_WRITE_REPLACE : 0) | (checkpoint->temporary ? 0 : STORE_WRITE_SYNC);
         world_random(store_world(checkpoint->store), random, sizeof random);
         *id = uuid_from_random(random);
         uuid_format(*id, name);
         buffer_clear(&text);
         buffer_printf(&text, "{\"id\":\"%s\"}", name);
-        good = good &&
-               (write_new(checkpoint->store, path, buffer_view(&text), &problem) || sql_error_from(error, &problem));
+        good = good && (store_write_file(checkpoint->store, path, buffer_view(&text), flags, &problem) ||
+                           sql_error_from(error, &problem));
     }
     buffer_free(&text);
     arena_destroy(&arena);
@@ -182,6 +185,8 @@ static bool parse_metadata(struct bytes metadata, struct offset_entry *entry, co
     const char *partitions = json_string_value(json_object_get(settings, "spark.sql.shuffle.partitions"));
     const char *policy = json_string_value(json_object_get(settings, "spark.sql.streaming.multipleWatermarkPolicy"));
     entry->exactly_once = json_object_get(settings, "raudal.stream.kafka.exactlyOnce") != NULL;
+    const char *boot = json_string_value(json_object_get(settings, "raudal.stream.boot"));
+    entry->boot_id = boot == NULL ? 0 : strtoull(boot, NULL, 16);
     entry->watermark_is_maximum = policy != NULL && strcmp(policy, "max") == 0;
     if (partitions == NULL || !bytes_to_int64(bytes_from_text(partitions), &entry->shuffle_partitions)) {
         entry->shuffle_partitions = 0;
@@ -274,10 +279,14 @@ bool checkpoint_write_offsets(
     struct buffer text = {0};
     buffer_printf(&text,
         "v1\n{\"batchWatermarkMs\":%lld,\"batchTimestampMs\":%lld,\"conf\":{%s,"
-        "\"spark.sql.streaming.multipleWatermarkPolicy\":\"%s\",\"spark.sql.shuffle.partitions\":\"%lld\"%s}}",
+        "\"spark.sql.streaming.multipleWatermarkPolicy\":\"%s\",\"spark.sql.shuffle.partitions\":\"%lld\"%s",
         (long long)entry->watermark_ms, (long long)entry->timestamp_ms, settings,
         entry->watermark_is_maximum ? "max" : "min", (long long)entry->shuffle_partitions,
         entry->exactly_once ? ",\"raudal.stream.kafka.exactlyOnce\":\"true\"" : "");
+    if (entry->boot_id != 0) {
+        buffer_printf(&text, ",\"raudal.stream.boot\":\"%llx\"", (unsigned long long)entry->boot_id);
+    }
+    buffer_append_text(&text, "}}");
     for (size_t i = 0; i < entry->source_count; i++) {
         buffer_append_byte(&text, '\n');
         if (entry->offsets[i].size == 0) {
@@ -354,6 +363,19 @@ static char *log_path(struct arena *arena, const char *directory, int64_t batch_
 bool sink_log_latest(struct store *store, const char *directory, int64_t *batch_id, struct error *error) {
     struct arena arena = {0};
     bool good = latest_batch(store, store_path_join(&arena, directory, "_spark_metadata"), batch_id, error);
+    arena_destroy(&arena);
+    return good;
+}
+
+bool sink_log_take_back(struct store *store, const char *directory, int64_t batch_id, struct error *error) {
+    struct arena arena = {0};
+    struct log_batches batches = {0};
+    bool good = list_batches(store, store_path_join(&arena, directory, "_spark_metadata"), &batches, error);
+    for (size_t i = batches.count; i-- > 0 && good && batches.items[i].batch_id > batch_id;) {
+        const char *path = log_path(&arena, directory, batches.items[i].batch_id, batches.items[i].compact);
+        good = store_delete(store, path, false, error) || error->code == ERROR_NOT_FOUND;
+    }
+    VECTOR_FREE(&batches);
     arena_destroy(&arena);
     return good;
 }

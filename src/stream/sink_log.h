@@ -19,6 +19,7 @@
 struct checkpoint {
     struct store *store;
     char *location; /* canonical */
+    bool temporary; /* nobody goes on from it */
 };
 
 /* The query's id: read, or made and written. Fails when there are offsets or commits without it. */
@@ -32,6 +33,7 @@ struct offset_entry { /* offset_entry_free */
     int64_t shuffle_partitions; /* 0: not said */
     bool watermark_is_maximum;  /* multipleWatermarkPolicy */
     bool exactly_once;          /* the sink keeps the number of the batch: raudal.stream.kafka.exactlyOnce */
+    uint64_t boot_id;           /* of the machine that wrote it; 0: another program, or not said */
 };
 void offset_entry_free(struct offset_entry *entry);
 /* Newest whole batches; -1 when there are none. */
@@ -63,6 +65,8 @@ struct sink_entries { /* in an arena */
 };
 /* The newest whole batch of the log of an output directory, -1 without one. */
 bool sink_log_latest(struct store *store, const char *directory, int64_t *batch_id, struct error *error);
+/* Removes its batches behind that one, the newest first. */
+bool sink_log_take_back(struct store *store, const char *directory, int64_t batch_id, struct error *error);
 /* All files that the log names up to its newest batch. */
 bool sink_log_read(
     struct store *store, struct arena *arena, const char *directory, struct sink_entries *entries, struct error *error);

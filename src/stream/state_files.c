@@ -598,9 +598,12 @@ struct path_list {
 };
 
 static bool list_path(struct place *place) {
+    static const char *const suffixes[] = {"delta", "snapshot"}; /* the second one seldom is there */
     struct path_list *list = place->context;
-    VECTOR_PUSH(
-        &list->items, strdup(arena_printf(place->arena, "%s/%lld.delta", place->folder, (long long)place->version)));
+    for (size_t i = 0; i < ARRAY_COUNT(suffixes); i++) {
+        VECTOR_PUSH(&list->items,
+            strdup(arena_printf(place->arena, "%s/%lld.%s", place->folder, (long long)place->version, suffixes[i])));
+    }
     return true;
 }
 

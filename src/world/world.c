@@ -31,6 +31,9 @@ uint64_t world_random_u64(struct world *world) {
 int64_t world_user_id(struct world *world) {
     return world->operations->user_id(world);
 }
+uint64_t world_boot_id(struct world *world) {
+    return world->operations->boot_id(world);
+}
 
 /* ---- files ---- */
 
@@ -224,6 +227,9 @@ bool world_remove_tree(struct world *world, const char *path, struct error *erro
 
 bool world_sync_directory(struct world *world, const char *path, struct error *error) {
     return world->operations->sync_directory(world, path, error);
+}
+bool world_sync_everything(struct world *world, const char *path, struct error *error) {
+    return world->operations->sync_everything(world, path, error);
 }
 bool world_set_times(
     struct world *world, const char *path, int64_t modified_ms, int64_t accessed_ms, struct error *error) {

@@ -49,6 +49,9 @@ void world_random(struct world *world, void *out, size_t size);
 uint64_t world_random_u64(struct world *world);
 /* uid of this process; compare with world_socket_peer_uid. */
 int64_t world_user_id(struct world *world);
+/* Another one after each start of the machine: what was not synced under another id may be lost. 0: the machine does
+ * not say. */
+uint64_t world_boot_id(struct world *world);
 
 /* ---- disk: blocking, any thread (loops: only what stays in the page cache and at start-up) ----
  * Paths are absolute C strings. Errors carry the path. */
@@ -122,6 +125,8 @@ bool world_list(struct world *world, const char *path, struct world_names *names
     struct error *error); /* sorted, without . and .. */
 void world_names_free(struct world_names *names);
 bool world_sync_directory(struct world *world, const char *path, struct error *error);
+/* Whatever was written before to the file system that holds `path`, an existing directory. */
+bool world_sync_everything(struct world *world, const char *path, struct error *error);
 bool world_set_times(struct world *world, const char *path, int64_t modified_ms, int64_t accessed_ms,
     struct error *error); /* -1 keeps */
 bool world_set_mode(struct world *world, const char *path, uint32_t mode, struct error *error);

@@ -14,6 +14,7 @@ struct world_operations {
     int64_t (*monotonic_ns)(struct world *world);
     void (*random)(struct world *world, void *out, size_t size);
     int64_t (*user_id)(struct world *world);
+    uint64_t (*boot_id)(struct world *world);
 
     struct world_file *(*file_open)(
         struct world *world, const char *path, int flags, uint32_t mode, struct error *error);
@@ -38,6 +39,7 @@ struct world_operations {
     bool (*rmdir)(struct world *world, const char *path, struct error *error);
     bool (*list)(struct world *world, const char *path, struct world_names *names, struct error *error); /* unsorted */
     bool (*sync_directory)(struct world *world, const char *path, struct error *error);
+    bool (*sync_everything)(struct world *world, const char *path, struct error *error);
     bool (*set_times)(
         struct world *world, const char *path, int64_t modified_ms, int64_t accessed_ms, struct error *error);
     bool (*set_mode)(struct world *world, const char *path, uint32_t mode, struct error *error);

@@ -139,6 +139,14 @@ static bool sync_directory(struct world *world, const char *path, struct error *
     return result == 0 || error_system(error, failure, "cannot sync directory %s", path);
 }
 
+static bool sync_everything(struct world *world, const char *path, struct error *error) {
+    int descriptor = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int result = descriptor < 0 ? -1 : syncfs(descriptor), failure = errno;
+    if (descriptor >= 0)
+        close(descriptor);
+    return result == 0 || error_system(error, failure, "cannot sync the file system of %s", path);
+}
+
 static struct timespec time_or_keep(int64_t ms) {
     if (ms < 0)
         return (struct timespec){.tv_nsec = UTIME_OMIT};
@@ -217,6 +225,7 @@ void posix_path_operations(struct world_operations *operations) {
     operations->rmdir = remove_directory;
     operations->list = list_path;
     operations->sync_directory = sync_directory;
+    operations->sync_everything = sync_everything;
     operations->set_times = set_times;
     operations->set_mode = set_mode;
     operations->xattr_get = xattr_get;

@@ -1,7 +1,10 @@
 /* posix.c: the real machine: clock, randomness, the table of operations. */
 #include "world/posix/posix.h"
 
+#include "base/map.h"
+
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/random.h>
 #include <time.h>
@@ -41,6 +44,15 @@ static int64_t posix_user_id(struct world *world) {
     return geteuid();
 }
 
+static uint64_t posix_boot_id(struct world *world) {
+    char text[37] = "";
+    int descriptor = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+    ssize_t size = descriptor < 0 ? -1 : read(descriptor, text, sizeof text - 1);
+    if (descriptor >= 0)
+        close(descriptor);
+    return size == (ssize_t)sizeof text - 1 ? hash_bytes(bytes_make(text, (size_t)size), 0) : 0;
+}
+
 struct world *world_posix_create(void) {
     struct world_operations *operations = world_allocate(sizeof *operations);
     operations->destroy = posix_destroy;
@@ -48,6 +60,7 @@ struct world *world_posix_create(void) {
     operations->monotonic_ns = posix_monotonic_ns;
     operations->random = posix_random;
     operations->user_id = posix_user_id;
+    operations->boot_id = posix_boot_id;
     posix_file_operations(operations);
     posix_path_operations(operations);
     posix_map_operations(operations);

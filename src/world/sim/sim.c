@@ -51,6 +51,10 @@ static int64_t wall_us(struct world *base) {
 static int64_t monotonic_ns(struct world *base) {
     return sim_of(base)->now_ns;
 }
+static uint64_t boot_id(struct world *base) {
+    return sim_of(base)->boot_id;
+}
+
 static int64_t user_id(struct world *base) {
     return 1000;
 }
@@ -350,6 +354,7 @@ struct world *world_sim_create(uint64_t seed) {
         .monotonic_ns = monotonic_ns,
         .random = fill_random,
         .user_id = user_id,
+        .boot_id = boot_id,
         .loop_create = loop_create,
         .loop_destroy = loop_destroy,
         .loop_post = loop_post,
@@ -371,6 +376,7 @@ struct world *world_sim_create(uint64_t seed) {
     world->base.operations = operations;
     world->base.is_simulated = true;
     world->random_state = seed;
+    world->boot_id = 1;
     world->now_ns = 1000000000;
     world->wall_offset_us = (int64_t)START_WALL_S * 1000000;
     world->faults =
@@ -391,6 +397,7 @@ struct world *sim_crash(struct world *base, enum sim_crash_kind kind, uint64_t s
     to->now_ns = from->now_ns;
     to->wall_offset_us = from->wall_offset_us;
     to->faults = from->faults;
+    to->boot_id = from->boot_id + (kind == SIM_CRASH_POWER);
     sim_disk_survive(from, to, kind);
     return &to->base;
 }

@@ -84,7 +84,7 @@ struct sim_pool {
 
 struct sim_world {
     struct world base;
-    uint64_t random_state;
+    uint64_t random_state, boot_id;
     int64_t now_ns; /* monotonic */
     int64_t wall_offset_us;
     uint64_t fingerprint;

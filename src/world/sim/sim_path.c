@@ -263,9 +263,19 @@ static bool sync_directory(struct world *base, const char *path, struct error *e
         return error_prefix(error, "cannot sync directory");
     if (inode->kind != WORLD_FILE_DIRECTORY)
         return error_set(error, ERROR_NOT_DIRECTORY, "cannot sync directory %s: Not a directory", path);
-    if (sim_chance(world, world->faults.sync_error_ppm))
+    if (world->disk_stopped || sim_chance(world, world->faults.sync_error_ppm))
         return error_set(error, ERROR_IO, "cannot sync directory %s: Input/output error", path);
     sim_sync_names(world, world->faults.ordered_metadata ? NULL : inode);
+    return true;
+}
+
+static bool sync_everything(struct world *base, const char *path, struct error *error) {
+    struct sim_world *world = sim_of(base);
+    if (world->disk_stopped || sim_chance(world, world->faults.sync_error_ppm))
+        return error_set(error, ERROR_IO, "cannot sync the file system of %s: Input/output error", path);
+    LIST_FOR_EACH(node, &world->inodes)
+    sim_inode_sync(CONTAINER_OF(node, struct sim_inode, node));
+    sim_sync_names(world, NULL);
     return true;
 }
 
@@ -344,6 +354,7 @@ void sim_path_operations(struct world_operations *operations) {
     operations->rmdir = remove_directory;
     operations->list = list_path;
     operations->sync_directory = sync_directory;
+    operations->sync_everything = sync_everything;
     operations->set_times = set_times;
     operations->set_mode = set_mode;
     operations->xattr_get = xattr_get;
