@@ -238,8 +238,11 @@ static bool set_kafka_pair(struct settings *settings, struct bytes name, struct 
     }
     char full[NAME_SIZE_MAX + 8];
     snprintf(full, sizeof full, "kafka.%.*s", BYTES_ARGS(name));
-    if (set_pair(settings, bytes_from_text(full), value, error))
+    if (set_pair(settings, bytes_from_text(full), value, error)) {
+        if (!broker_setting_has_effect(full + 6))
+            map_set(&settings->notes, name, NULL);
         return true;
+    }
     if (error->code == ERROR_INVALID && strstr(error->message, "there is no setting") == NULL)
         return false;
     map_set(&settings->notes, name, NULL); /* without effect here: said once by up */

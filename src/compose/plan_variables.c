@@ -195,8 +195,13 @@ static const struct variable_row *find_variable(enum compose_kind kind, const ch
 static bool take_broker_setting(struct model *model, const struct model_service *service,
     const struct model_variable *variable, const char *property) {
     struct error error;
-    if (broker_setting_check(property, variable->value, &error)) {
+    bool fits = broker_setting_check(property, variable->value, &error);
+    if (fits && broker_setting_has_effect(property)) {
         take_setting(model, service, variable, arena_printf(model->arena, "kafka.%s", property));
+        return true;
+    }
+    if (fits || error.code == ERROR_UNSUPPORTED) {
+        model_note(model, NOTE_NO_EFFECT, service->name, variable->name);
         return true;
     }
     if (error.code != ERROR_NOT_FOUND)

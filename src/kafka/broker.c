@@ -52,6 +52,14 @@ static void on_advance(void *argument, struct partition_log *log) {
     client_wake_subscribers(broker->client);
 }
 
+/* Recovery points and start offsets are written together. */
+static int64_t checkpoint_interval_ms(const struct config *config) {
+    int64_t synced_ms = config_integer(config, "log.flush.offset.checkpoint.interval.ms");
+    int64_t start_ms = config_integer(config, "log.flush.start.offset.checkpoint.interval.ms");
+    int64_t least_ms = synced_ms < start_ms ? synced_ms : start_ms;
+    return least_ms > 0 ? least_ms : 1;
+}
+
 static bool open_all(struct broker *broker, const struct broker_options *given, struct error *error) {
     struct log_manager_options options = {
         .world = broker->world,
@@ -67,6 +75,7 @@ static bool open_all(struct broker *broker, const struct broker_options *given, 
         .stops_at_corruption = given->stops_at_corruption,
         .scrub_bytes_per_s = given->scrub_bytes_per_s,
         .scrub_interval_ms = given->scrub_interval_ms,
+        .checkpoint_ms = checkpoint_interval_ms(&broker->config),
     };
     broker->logs = log_manager_open(&options, error);
     if (!broker->logs || !topics_open(broker, error))
@@ -159,6 +168,30 @@ static void copy_addresses(struct broker *broker, const struct broker_options *o
         VECTOR_PUSH(&broker->own_names, copy_text(options->own_names[i]));
 }
 
+/* broker.id is its older name. */
+static int32_t given_node_id(const struct config *config) {
+    bool older = !config_given(config, "node.id") && config_integer(config, "broker.id") >= 0;
+    return (int32_t)config_integer(config, older ? "broker.id" : "node.id");
+}
+
+/* Facts of this process that clients see as its settings. */
+static void give_facts(struct broker *broker) {
+    struct buffer listeners = {0};
+    char id[16];
+    snprintf(id, sizeof id, "%d", broker->node_id);
+    for (size_t i = 0; i < broker->endpoints.count; i++) {
+        const struct net_endpoint *at = &broker->endpoints.items[i];
+        bool is_six = strchr(at->address, ':') != NULL;
+        buffer_printf(&listeners, "%sPLAINTEXT://%s%s%s:%u", i ? "," : "", is_six ? "[" : "", at->address,
+            is_six ? "]" : "", at->port);
+    }
+    config_give(&broker->config, "node.id", id);
+    config_give(&broker->config, "broker.id", id);
+    config_give(&broker->config, "log.dirs", broker->directory);
+    config_give(&broker->config, "listeners", buffer_text(&listeners));
+    buffer_free(&listeners);
+}
+
 static struct broker *broker_make(const struct broker_options *options, struct error *error) {
     struct config config;
     if (!config_load(&config, options->setting, options->setting_context, error))
@@ -171,10 +204,11 @@ static struct broker *broker_make(const struct broker_options *options, struct e
     broker->disk_pool = options->disk_pool;
     broker->service_log = options->service_log;
     broker->metrics = options->metrics;
-    broker->node_id = options->node_id ? options->node_id : (int32_t)config_integer(&broker->config, "node.id");
+    broker->node_id = options->node_id ? options->node_id : given_node_id(&broker->config);
     broker->directory = strdup(options->directory);
     broker->port = options->port;
     copy_addresses(broker, options);
+    give_facts(broker);
     list_init(&broker->ready_requests);
     broker->topics_version = 1;
     world_mutex_init(&broker->topics_mutex);
@@ -197,9 +231,7 @@ static bool listen_and_register(struct broker *broker, const struct broker_optio
         .port = options->port,
         .protocol = &kafka_protocol,
         .context = broker,
-        .limits = {.connection_count_max = (size_t)config_integer(&broker->config, "max.connections"),
-            .frame_size_max = (size_t)config_integer(&broker->config, "socket.request.max.bytes"),
-            .idle_timeout_ms = config_integer(&broker->config, "connections.max.idle.ms")},
+        .limits = broker_net_limits(broker),
         .peer_rule = options->peer_rule,
         .log = broker->service_log,
         .metrics = broker->metrics,

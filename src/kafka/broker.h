@@ -66,6 +66,8 @@ size_t broker_connection_count(const struct broker *broker);
 /* Whether the broker knows a setting of this name (without the "kafka." prefix), and whether the value has its type and
  * range; the error says what is wrong. ERROR_NOT_FOUND for an unknown name. Any thread. */
 bool broker_setting_check(const char *name, const char *value, struct error *error);
+/* Whether a setting of this name does something here; the others are accepted and are to be said to do nothing. */
+bool broker_setting_has_effect(const char *name);
 /* The index-th setting the broker knows, with its default and a line of documentation; false behind the last. */
 bool broker_setting_describe(size_t index, const char **name, const char **standard, const char **documentation);
 

@@ -185,7 +185,7 @@ static void run_configs(void *argument) {
     for (size_t i = 0; topic && i < topic_config_count; i++) {
         const char *name = topic_config_rows[i].name;
         const char *set = map_get_text(&topic->meta->configs, name);
-        if (set || !call->overrides_only)
+        if (set || (!call->overrides_only && topic_config_rows[i].importance != CONFIG_INTERNAL))
             VECTOR_PUSH(&list, ((struct kafka_config_info){strdup(name),
                                    strdup(set ? set : config_topic_value(&broker->config, &topic->meta->configs, name)),
                                    set != NULL}));
@@ -220,7 +220,8 @@ static struct topic *create_topic(
     struct broker *broker, const struct call *call, int32_t partition_count, struct error *error) {
     int16_t code;
     struct bytes name = bytes_from_text(call->topic);
-    if (!topic_name_check(name, error) || !check_settings(&call->settings, error))
+    if (!topic_name_check(name, error) || !check_settings(&call->settings, error) ||
+        !config_check_together(&broker->config, &call->settings, error))
         return NULL;
     if (topic_find(broker, name)) {
         error_set(error, ERROR_EXISTS, "Topic '%s' already exists.", call->topic);

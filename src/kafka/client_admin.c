@@ -272,11 +272,16 @@ void kafka_client_delete_group(struct kafka_client *client, const char *group, k
 void kafka_client_broker_configs(struct kafka_client *client, struct kafka_config_list *list) {
     struct broker *broker = client_broker(client);
     *list = (struct kafka_config_list){0};
+    world_mutex_lock(&broker->topics_mutex);
     for (size_t i = 0; i < broker_config_count; i++) {
-        const char *name = broker_config_rows[i].name, *value = config_text(&broker->config, name);
-        VECTOR_PUSH(list, ((struct kafka_config_info){strdup(name), strdup(value ? value : ""),
-                              map_get_text(&broker->config.given, name) != NULL}));
+        const struct config_row *row = &broker_config_rows[i];
+        const char *given = config_given(&broker->config, row->name);
+        const char *value = row->type == CONFIG_PASSWORD ? NULL : config_text(&broker->config, row->name);
+        if (row->importance != CONFIG_INTERNAL || given)
+            VECTOR_PUSH(
+                list, ((struct kafka_config_info){strdup(row->name), strdup(value ? value : ""), given != NULL}));
     }
+    world_mutex_unlock(&broker->topics_mutex);
 }
 
 const char *kafka_client_config_help(const char *name) {

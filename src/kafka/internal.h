@@ -75,7 +75,7 @@ struct broker {
     VECTOR(struct told) told;
     VECTOR(char *) own_names;
 
-    /* Written on the loop under the mutex; read elsewhere under it. */
+    /* Written on the loop under the mutex; read elsewhere under it. The layers of `config` too. */
     struct world_mutex topics_mutex;
     struct map topics; /* name -> struct topic */
     struct map topics_by_id;
@@ -88,7 +88,23 @@ struct broker {
     struct metric **request_counts;            /* by place in api_table */
     int dispatch_depth;
     bool drain_posted;
+    bool logs_requests;
+    const char *request_log_level; /* NULL: as at the start */
 };
+
+/* ---- settings that change while the broker runs (broker_config.c) ---- */
+
+#define BROKER_ROOT_LOGGER "root"
+#define BROKER_REQUEST_LOGGER "kafka.request.logger"
+/* Takes what the metadata log says; before topics are opened. */
+void broker_read_configs(struct broker *broker);
+/* Sets or removes settings of this broker (name: its number) or of all ("") in the metadata log and in force. The
+ * values were checked. */
+bool broker_set_configs(struct broker *broker, const char *name, const struct metadata_setting *settings, size_t count,
+    struct error *error);
+struct net_limits broker_net_limits(const struct broker *broker);
+const char *broker_request_log_level(const struct broker *broker);
+void broker_set_request_log_level(struct broker *broker, const char *level); /* level: constant */
 
 #define KAFKA_OFFSETS_TOPIC "__consumer_offsets"
 #define KAFKA_TRANSACTIONS_TOPIC "__transaction_state"
@@ -110,6 +126,8 @@ bool topic_grow(struct broker *broker, struct topic *topic, int32_t partition_co
 /* Sets or removes own settings, in the metadata log and in force. The values were checked. */
 bool topic_set_configs(struct broker *broker, struct topic *topic, const struct metadata_setting *settings,
     size_t count, struct error *error);
+/* Puts settings in force that follow from the broker's, on every topic. */
+void topics_apply_configs(struct broker *broker);
 /* Made on first use, with 50 partitions (offsets.topic.num.partitions). */
 struct topic *topic_offsets(struct broker *broker, struct error *error);
 /* Reads the metadata log and opens every partition. */

@@ -75,6 +75,17 @@ static void apply_configs(struct broker *broker, struct topic *topic) {
     topic->min_insync_replicas = (int32_t)replicas;
 }
 
+/* A directory of another Kafka may hold settings that are not served here. */
+static void tell_unserved(struct broker *broker, const struct topic *topic) {
+    size_t cursor = 0;
+    for (struct map_entry *entry; (entry = map_next(&topic->meta->configs, &cursor));) {
+        const struct config_row *row = config_find_topic(entry->key);
+        struct error error = {0};
+        if (row && !config_check(row, bytes_from_text(entry->value), &error))
+            service_log_write(broker->service_log, LOG_WARN, LOGGER, "Topic %s: %s", topic->name, error.message);
+    }
+}
+
 static void make_metrics(struct broker *broker, struct topic *topic) {
     char labels[KAFKA_TOPIC_NAME_MAX + 20];
     if (!broker->metrics)
@@ -133,6 +144,7 @@ static struct topic *topic_open(struct broker *broker, struct metadata_topic *me
     topic->internal = topic_is_internal(meta->name);
     make_metrics(broker, topic);
     apply_configs(broker, topic);
+    tell_unserved(broker, topic);
     if (!open_partitions(broker, topic, error)) {
         topic_free(topic);
         return NULL;
@@ -148,6 +160,7 @@ bool topics_open(struct broker *broker, struct error *error) {
     broker->metadata = metadata_open(broker->logs, error);
     if (!broker->metadata)
         return false;
+    broker_read_configs(broker);
     size_t cursor = 0;
     for (struct metadata_topic *meta; (meta = metadata_next(broker->metadata, &cursor));)
         if (!topic_open(broker, meta, error))
@@ -268,6 +281,16 @@ bool topic_set_configs(struct broker *broker, struct topic *topic, const struct 
     for (int32_t i = 0; i < topic->partition_count; i++)
         log_configure(topic->logs[i], &topic->log_config);
     return true;
+}
+
+void topics_apply_configs(struct broker *broker) {
+    size_t cursor = 0;
+    for (struct map_entry *entry; (entry = map_next(&broker->topics, &cursor));) {
+        struct topic *topic = entry->value;
+        apply_configs(broker, topic);
+        for (int32_t i = 0; i < topic->partition_count; i++)
+            log_configure(topic->logs[i], &topic->log_config);
+    }
 }
 
 struct topic *topic_offsets(struct broker *broker, struct error *error) {

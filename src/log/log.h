@@ -102,6 +102,8 @@ int32_t log_manager_node_id(const struct log_manager *manager);          /* [any
 /* What .kafka_cleanshutdown will say: the epoch of the broker's registration, -1 unknown. [owner] */
 void log_manager_set_broker_epoch(struct log_manager *manager, int64_t broker_epoch);
 bool log_manager_was_clean(const struct log_manager *manager); /* the last stop was a clean one [any] */
+/* Changes options while partitions are open. [owner] */
+void log_manager_configure(struct log_manager *manager, int64_t producer_expiration_ms, int64_t cleaner_backoff_ms);
 struct world *log_manager_world(const struct log_manager *manager);
 struct world_loop *log_manager_loop(const struct log_manager *manager);
 

@@ -179,6 +179,11 @@ static bool list_directory(struct log_manager *manager, struct error *error) {
 
 static void tick(void *argument);
 
+void log_manager_configure(struct log_manager *manager, int64_t producer_expiration_ms, int64_t cleaner_backoff_ms) {
+    manager->options.producer_expiration_ms = producer_expiration_ms;
+    manager->options.cleaner_backoff_ms = cleaner_backoff_ms > 0 ? cleaner_backoff_ms : 1;
+}
+
 static void take_options(struct log_manager *manager, const struct log_manager_options *options) {
     manager->options = *options;
     manager->world = options->world;

@@ -119,6 +119,10 @@ void net_server_stop(struct net_server *server) {
     free_server(server);
 }
 
+void net_server_set_limits(struct net_server *server, const struct net_limits *limits) {
+    server->gate.limits = net_limits_with_defaults(limits);
+}
+
 uint16_t net_server_port(const struct net_server *server) {
     return server->port;
 }

@@ -89,6 +89,8 @@ void net_server_stop(struct net_server *server);
  * clients. Threads as for start. Resume fails with ERROR_BUSY when another program took the port meanwhile. */
 void net_server_suspend(struct net_server *server);
 bool net_server_resume(struct net_server *server, struct error *error);
+/* Loop thread. Limits of connections that come from now on; those that are there stay. */
+void net_server_set_limits(struct net_server *server, const struct net_limits *limits);
 uint16_t net_server_port(const struct net_server *server);
 /* Loop thread. Calls visit for each open connection of the server. */
 void net_server_each(

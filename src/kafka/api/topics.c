@@ -110,13 +110,16 @@ static void free_values(struct map *map) {
 
 static void tell_configs(struct api_request *request, const struct map *set, topic_answer *reply) {
     WIRE_ARRAY(&request->arena, &reply->configs, &kafka_create_topics_reply_config_struct, topic_config_count);
+    reply->configs.count = 0;
     for (size_t i = 0; i < topic_config_count; i++) {
         struct config_synonym synonyms[CONFIG_SYNONYM_MAX];
         const char *value;
         enum config_source source;
+        if (topic_config_rows[i].importance == CONFIG_INTERNAL)
+            continue;
         config_topic_synonyms(&request->broker->config, &topic_config_rows[i],
             map_get_text(set, topic_config_rows[i].name), synonyms, &value, &source);
-        struct kafka_create_topics_reply_config *out = &reply->configs.items[i];
+        struct kafka_create_topics_reply_config *out = &reply->configs.items[reply->configs.count++];
         out->name = bytes_from_text(topic_config_rows[i].name);
         out->value = bytes_from_text(arena_strdup(&request->arena, value));
         out->source = (int8_t)source;
@@ -139,7 +142,10 @@ static void create_one(struct api_request *request, int32_t position, topic_answ
         free(map_set(&set, wanted->configs.items[i].name, strndup((const char *)value.data, value.size)));
     }
     struct topic *topic = NULL;
-    if (!body->validate_only && !(topic = topic_create(request->broker, wanted->name, count, &set, &code, &error))) {
+    if (!config_check_together(&request->broker->config, &set, &error)) {
+        refuse(request, reply, KAFKA_INVALID_CONFIG, api_text(request, "%s", error.message));
+    } else if (!body->validate_only &&
+               !(topic = topic_create(request->broker, wanted->name, count, &set, &code, &error))) {
         refuse(request, reply, code, api_text(request, "%s", error.message));
     } else {
         reply->topic_id = topic ? topic->id : (struct uuid){{0}};

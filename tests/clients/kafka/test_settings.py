@@ -1,0 +1,92 @@
+"""Settings of the broker and of topics: what clients are told about them, and what changes while the broker runs."""
+import pathlib
+
+import pytest
+
+TOP = pathlib.Path(__file__).resolve().parents[3]
+
+ADMIN = """
+import json, sys
+from confluent_kafka import Producer, KafkaException
+from confluent_kafka.admin import (AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ConfigSource, NewTopic,
+                                   ResourceType)
+
+admin = AdminClient({"bootstrap.servers": sys.argv[1]})
+
+def describe(kind, name):
+    resource = ConfigResource(kind, name)
+    return {name: entry for name, entry in admin.describe_configs([resource])[resource].result(20).items()}
+
+def alter(kind, name, **changes):
+    entries = [ConfigEntry(key.replace("_", "."), value, incremental_operation=AlterConfigOpType.SET if value is not None
+                           else AlterConfigOpType.DELETE) for key, value in changes.items()]
+    resource = ConfigResource(kind, name, incremental_configs=entries)
+    try:
+        admin.incremental_alter_configs([resource])[resource].result(20)
+        return "done"
+    except KafkaException as error:
+        return f"{error.args[0].name()}: {error.args[0].str()}"
+
+def produce(size):
+    failed = []
+    producer = Producer({"bootstrap.servers": sys.argv[1], "linger.ms": 0})
+    producer.produce("events", b"x" * size, partition=0, on_delivery=lambda error, message: failed.append(error))
+    producer.flush(20)
+    return failed[0].name() if failed[0] else "stored"
+"""
+
+
+@pytest.mark.raudal("--only", "kafka")
+def test_settings_change_while_the_broker_runs_and_last(fresh_raudal, environment):
+    clients = environment("clients")
+
+    def program(text):
+        lines = ADMIN + "\n".join(line[8:] for line in text.splitlines())
+        return clients.python(lines, fresh_raudal.at("kafka")).ok().stdout.splitlines()
+
+    def alter_all(*words):
+        return fresh_raudal.shell(["kafka-configs.sh", "--bootstrap-server", "kafka:9092", "--alter", "--entity-type", "brokers",
+                                   "--entity-default", *words])
+
+    assert program("""
+        admin.create_topics([NewTopic("events", 1)])["events"].result(20)
+        broker = describe(ResourceType.BROKER, "1")
+        print(len(broker), broker["node.id"].value, broker["node.id"].is_read_only, broker["log.retention.ms"].is_read_only)
+        print(broker["ssl.keystore.password"].is_sensitive, broker["num.io.threads"].value)
+        print(len(describe(ResourceType.TOPIC, "events")))
+        print(alter(ResourceType.BROKER, "1", log_retention_ms="777000"))
+        """) == ["350 1 True False", "True 8", "37", "done"]
+    alter_all("--add-config", "log.retention.ms=888000,message.max.bytes=2000").ok()
+    refused = alter_all("--add-config", "ssl.keystore.type=PEM")
+    assert "dynamically updated only per-listener using the listener prefix: [ssl.keystore.type]" in refused.out, refused
+    assert program("""
+        topic = describe(ResourceType.TOPIC, "events")
+        print(topic["retention.ms"].value, ConfigSource(topic["retention.ms"].source).name)
+        print(topic["max.message.bytes"].value, ConfigSource(topic["max.message.bytes"].source).name)
+        print([(entry.value, ConfigSource(entry.source).name) for entry in describe(ResourceType.BROKER, "1")[
+            "log.retention.ms"].synonyms.values()])
+        print(produce(100), produce(5000))
+        """) == ["777000 DYNAMIC_BROKER_CONFIG", "2000 DYNAMIC_DEFAULT_BROKER_CONFIG",
+                 "[('888000', 'DYNAMIC_DEFAULT_BROKER_CONFIG'), ('168', 'DEFAULT_CONFIG')]", "stored MSG_SIZE_TOO_LARGE"]
+    fresh_raudal.kill9()
+    fresh_raudal.start()
+    assert program("""
+        topic = describe(ResourceType.TOPIC, "events")
+        print(topic["retention.ms"].value, topic["max.message.bytes"].value, produce(5000))
+        print(alter(ResourceType.BROKER, "1", log_retention_ms=None))
+        """) == ["777000 2000 MSG_SIZE_TOO_LARGE", "done"]
+    alter_all("--delete-config", "message.max.bytes").ok()
+    assert program("""
+        topic = describe(ResourceType.TOPIC, "events")
+        print(topic["retention.ms"].value, topic["max.message.bytes"].value, produce(5000))
+        print(alter(ResourceType.BROKER, "1", num_partitions="3"))
+        print(alter(ResourceType.BROKER, "1", num_io_threads="many"))
+        print(alter(ResourceType.BROKER, "1", log_preallocate="true"))
+        print(alter(ResourceType.TOPIC, "events", min_compaction_lag_ms="10", max_compaction_lag_ms="5"))
+        """) == [
+        "888000 1048588 stored",
+        "INVALID_REQUEST: Cannot update these configs dynamically: [num.partitions]",
+        "INVALID_REQUEST: Invalid value many for configuration num.io.threads: Not a number of type INT",
+        "INVALID_REQUEST: Invalid value true for configuration log.preallocate: this broker serves only its default, false. "
+        "(Whether segment files are created at full size.)",
+        "INVALID_CONFIG: conflict topic config setting min.compaction.lag.ms (10) > max.compaction.lag.ms (5)"]
