@@ -51,7 +51,8 @@ POM = """<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0<
 <groupId>raudal</groupId><artifactId>{name}</artifactId><version>1</version><packaging>pom</packaging>
 <dependencies>{dependencies}</dependencies></project>
 """
-DEPENDENCY = "<dependency><groupId>{}</groupId><artifactId>{}</artifactId><version>{}</version></dependency>"
+DEPENDENCY = "<dependency><groupId>{}</groupId><artifactId>{}</artifactId><version>{}</version>{}</dependency>"
+ALONE = "<exclusions><exclusion><groupId>*</groupId><artifactId>*</artifactId></exclusion></exclusions>"
 
 
 def cache():
@@ -87,7 +88,11 @@ def make_python(name, spec, path, log):
 
 
 def make_java(name, spec, path, log):
-    dependencies = "".join(DEPENDENCY.format(*artifact.split(":")) for artifact in spec["artifacts"])
+    dependencies = ""
+    for artifact in spec["artifacts"]:
+        group, artifact_id, version, *classifier = artifact.split(":")
+        more = "".join(f"<classifier>{one}</classifier>" for one in classifier) + (ALONE if spec.get("alone") else "")
+        dependencies += DEPENDENCY.format(group, artifact_id, version, more)
     (path / "pom.xml").write_text(POM.format(name=name, dependencies=dependencies))
     run(["mvn", "-q", "-B", "-f", path / "pom.xml", f"-Dmaven.repo.local={cache() / 'maven'}",
          "dependency:copy-dependencies", f"-DoutputDirectory={path / 'jars'}", "-DincludeScope=runtime"], log)

@@ -96,7 +96,24 @@ struct exec_state *exec_query_state(const struct exec_query *query, size_t index
 void exec_query_set_watermarks(struct exec_query *query, int64_t late_ms, int64_t eviction_ms);
 size_t exec_query_watermark_count(const struct exec_query *query);
 struct exec_watermark *exec_query_watermark(const struct exec_query *query, size_t index);
-/* Tells the memory budget what the state holds now; false with OUT_OF_MEMORY_BUDGET when that is too much. */
+/* Who reads and writes single partitions of the state when not all of it is in memory; on compute threads, for several
+ * partitions at the same time. The tables of all stores of the operator's partition are meant. */
+struct exec_state_files {
+    void *argument;
+    /* Reads what the last batch left into the empty tables. */
+    bool (*load)(void *argument, size_t state, size_t partition, struct sql_error *error);
+    /* Writes what this batch changed: the tables are freed then. */
+    bool (*save)(void *argument, size_t state, size_t partition, struct sql_error *error);
+};
+/* Without it all state stays in memory. */
+void exec_query_set_state_files(struct exec_query *query, const struct exec_state_files *files);
+/* Reads a partition of the state through these, before the first run; one that the budget has no room for is given
+ * back. Any thread, one per partition. */
+bool exec_query_load_state(struct exec_query *query, size_t state, size_t partition, struct sql_error *error);
+/* The batch's changes are on the disk: what was changed is as good as what was not. */
+void exec_query_note_saved(struct exec_query *query);
+/* Tells the memory budget what the state holds now, and gives back what is too much; false with OUT_OF_MEMORY_BUDGET
+ * when that cannot be. */
 bool exec_query_account_state(struct exec_query *query, struct sql_error *error);
 /* Changes what current_timestamp() gives from the next start on. */
 void exec_query_set_now(struct exec_query *query, int64_t now_us);
@@ -115,6 +132,9 @@ void exec_query_cancel(struct exec_query *query);
 /* Runs on the calling thread until the end and gives all result batches (each the caller's reference, in an array to
  * free()). For tests, small commands and the simulated world; sources must not answer BLOCKED. */
 bool exec_query_run(struct exec_query *query, struct batch ***batches, size_t *batch_count, struct sql_error *error);
+
+/* Runs a short task on the compute pool. */
+void exec_submit(struct exec_engine *engine, world_function *function, void *argument);
 
 /* ---- progress: any thread, also while it runs ---- */
 

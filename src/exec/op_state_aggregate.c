@@ -461,5 +461,6 @@ struct operator*
     aggregate->groups.state->key_count = aggregate->groups.base.key_count;
     aggregate->groups.state->time_is_window = aggregate->time_key != SIZE_MAX && aggregate->time_window;
     aggregate->groups.state->runs_without_data = aggregate->groups.mode != EXEC_COMPLETE;
+    operator_keeps_state(&aggregate->groups.base.base, aggregate->groups.state);
     return operator_init(compile, &aggregate->groups.base.base, &op_state_aggregate_class, relation);
 }

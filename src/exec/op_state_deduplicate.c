@@ -214,5 +214,6 @@ struct operator* op_state_deduplicate_create(struct compile *compile, const stru
     query_add_store(compile->query, operator->state, "default", type_struct(arena, fields, node->keys.count),
         type_struct(arena, &value, 1), 0);
     operator->state->runs_without_data = true;
+    operator_keeps_state(&operator->base, operator->state);
     return operator_init(compile, &operator->base, &op_deduplicate_class, relation);
 }

@@ -881,6 +881,7 @@ struct operator* op_state_join_create(struct compile *compile, const struct rela
     }
     join->pair_schema = type_struct(arena, fields, width);
     add_stores(compile, join, parts);
+    operator_keeps_state(&join->base, join->state);
     return operator_init(compile, &join->base, &op_state_join_class, relation);
 }
 

@@ -150,5 +150,6 @@ struct operator* op_state_limit_create(struct compile *compile, const struct rel
     limit->state->used_partitions = 1;
     query_add_store(compile->query, limit->state, "default", type_struct(compile->arena, &key, 1),
         type_struct(compile->arena, &value, 1), 0);
+    operator_keeps_state(&limit->base, limit->state);
     return operator_init(compile, &limit->base, &op_state_limit_class, relation);
 }

@@ -441,5 +441,6 @@ struct operator* op_state_session_create(struct compile *compile, const struct r
     session->groups.state->has_event_time = attribute_event_time(&relation->output[session->window], &delay);
     session->groups.state->hides_instances = session->groups.mode == EXEC_COMPLETE;
     session->groups.state->runs_without_data = session->groups.mode != EXEC_COMPLETE;
+    operator_keeps_state(&session->groups.base.base, session->groups.state);
     return operator_init(compile, &session->groups.base.base, &op_state_session_class, relation);
 }

@@ -23,6 +23,7 @@ enum op_result {
 };
 
 struct exec_run;
+struct exec_state;
 struct operator;
 
 /* One operator in the hands of one worker. */
@@ -84,6 +85,9 @@ struct operator{
     size_t index;       /* in the query: of its shared state and counters */
     int depth;          /* in EXPLAIN's tree */
     bool single_worker; /* sinks that want all rows in order */
+    /* Of a source whose partitions are those of its state: they are in memory from begin_partition to end_partition.
+     * NULL: none. */
+    struct exec_state *state;
 };
 
 /* ---- memory ---- */

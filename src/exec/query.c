@@ -57,6 +57,10 @@ void exec_slot_leave(struct exec_engine *engine, int64_t entered_ns) {
     __atomic_fetch_add(&engine->busy_ns, world_monotonic_ns(engine->world) - entered_ns, __ATOMIC_RELAXED);
 }
 
+void exec_submit(struct exec_engine *engine, world_function *function, void *argument) {
+    world_pool_submit(engine->pool, function, argument);
+}
+
 static int64_t slots_used(struct exec_engine *engine) {
     int64_t behind =
         world_monotonic_ns(engine->world) / 1000000000 - __atomic_load_n(&engine->slot_second, __ATOMIC_RELAXED);
@@ -141,6 +145,7 @@ static void free_states(struct exec_query *query) {
     }
     VECTOR_FREE(&query->states);
     VECTOR_FREE(&query->watermarks);
+    world_mutex_destroy(&query->state_lock);
 }
 
 struct exec_state *query_add_state(struct exec_query *query, const char *operator_name) {
@@ -149,6 +154,7 @@ struct exec_state *query_add_state(struct exec_query *query, const char *operato
     state->above = query->state_above;
     state->partition_count = state->used_partitions = query->state_partitions;
     state->in_use = true;
+    state->parts = ARENA_ARRAY(&query->arena, struct state_part, state->partition_count);
     state->counts[0] = true;
     VECTOR_PUSH(&query->states, state);
     return state;
@@ -219,28 +225,13 @@ struct exec_watermark *exec_query_watermark(const struct exec_query *query, size
     return query->watermarks.items[index];
 }
 
-bool exec_query_account_state(struct exec_query *query, struct sql_error *error) {
-    struct exec_engine *engine = query->engine;
-    for (size_t i = 0; i < query->states.count; i++) {
-        struct exec_state *state = query->states.items[i];
-        int64_t size = exec_state_memory_size(state), change = size - state->memory_counted;
-        int64_t all = __atomic_add_fetch(&engine->memory_used, change, __ATOMIC_RELAXED);
-        state->memory_counted = size;
-        if (all > engine->memory_limit && change > 0) {
-            return raise_out_of_memory_budget(error,
-                arena_printf(error->arena, "%lld MiB", (long long)(engine->memory_limit >> 20)), state->operator_name,
-                arena_printf(error->arena, "%lld MiB", (long long)(size >> 20)));
-        }
-    }
-    return true;
-}
-
 static struct exec_query *query_create(struct exec_engine *engine, const struct relation *plan,
     const struct exec_settings *settings, const struct exec_query *streaming, struct sql_error *error) {
     struct exec_query *query = calloc(1, sizeof *query);
     ASSERT(query != NULL);
     *query = *streaming;
     query->state_above = EXEC_NO_STATE;
+    world_mutex_init(&query->state_lock);
     query->engine = engine;
     query->settings = *settings;
     query->plan = plan;
@@ -354,7 +345,8 @@ void exec_query_start(struct exec_query *query, enum exec_output output, const s
 bool exec_query_never_waits(const struct exec_query *query) {
     bool waits = false;
     for (size_t i = 0; i < query->operator_count; i++) {
-        waits = waits || query->operators[i]->class->waits;
+        waits = waits || query->operators[i]->class->waits ||
+                (query->operators[i]->state != NULL && state_memory_is_short(query));
     }
     return !waits;
 }

@@ -55,6 +55,8 @@ struct exec_query {
     enum exec_mode mode;
     size_t state_partitions;
     VECTOR(struct exec_state *) states;
+    struct world_mutex state_lock; /* over where the partitions of the states are */
+    struct exec_state_files state_files;
     size_t state_above; /* while it is built: the stateful operator whose input is built */
     VECTOR(struct exec_watermark *) watermarks;
     struct exec_run *run; /* the current or last one */
@@ -73,5 +75,17 @@ struct exec_state *query_add_state(struct exec_query *query, const char *operato
 void query_add_store(struct exec_query *query, struct exec_state *state, const char *name, const struct type *key,
     const struct type *value, int prefix_columns);
 struct exec_watermark *query_add_watermark(struct exec_query *query, int64_t delay_ms);
+
+/* ---- memory of states (state_memory.c) ---- */
+
+/* The partitions of the operator as a source are those of the state. */
+void operator_keeps_state(struct operator* operator, struct exec_state * state);
+/* Before and after a worker works on run->source_partition of a state. */
+bool state_memory_enter(struct op_run *run, struct exec_state *state);
+bool state_memory_leave(struct op_run *run, struct exec_state *state);
+/* Gives partitions back that no worker has, until no more than `size` bytes are used. */
+void state_memory_shrink(struct exec_query *query, int64_t size);
+/* Whether a worker that enters or leaves a partition may have to read or write files. */
+bool state_memory_is_short(const struct exec_query *query);
 
 #endif

@@ -77,6 +77,10 @@ bool exec_memory_add(struct op_run *op, int64_t size, struct sql_error *error) {
     if (all <= run->engine->memory_limit || size <= 0) {
         return true;
     }
+    state_memory_shrink(run->query, run->engine->memory_limit);
+    if (__atomic_load_n(&run->engine->memory_used, __ATOMIC_RELAXED) <= run->engine->memory_limit) {
+        return true;
+    }
     if (error != NULL) {
         raise_out_of_memory_budget(error,
             arena_printf(error->arena, "%lld MiB", (long long)(run->engine->memory_limit >> 20)),
@@ -281,6 +285,9 @@ static bool take_partition(struct worker *worker) {
             sink->read == NULL && !sink->begin_partition(&worker->sink))) {
         return false;
     }
+    if (pipeline->source->state != NULL && !state_memory_enter(&worker->source, pipeline->source->state)) {
+        return false;
+    }
     return pipeline->source->class->begin_partition == NULL ||
            pipeline->source->class->begin_partition(&worker->source);
 }
@@ -296,6 +303,10 @@ static void end_partition(struct worker *worker) {
     }
     for (size_t i = 0; i < pipeline->transform_count; i++) {
         worker->more[i] = false;
+    }
+    if (pipeline->source->state != NULL && !exec_run_is_cancelled(run) &&
+        !state_memory_leave(&worker->source, pipeline->source->state)) {
+        run_fail(run, &worker->error);
     }
     __atomic_fetch_add(&run->partitions_done, 1, __ATOMIC_RELAXED);
 }

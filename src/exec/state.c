@@ -33,6 +33,12 @@ void state_table_free(struct state_table *table) {
     *table = (struct state_table){0};
 }
 
+void state_table_give_back(struct state_table *table) {
+    size_t live_count = table->live_count;
+    state_table_free(table);
+    table->live_count = live_count;
+}
+
 size_t state_table_memory_size(const struct state_table *table) {
     return table->slot_count * sizeof *table->slots + table->entry_capacity * sizeof *table->entries +
            table->block_size + (table->changed.capacity + table->unused.capacity) * sizeof(uint32_t);
@@ -243,7 +249,7 @@ static void note_change(struct state_table *table, uint32_t number) {
     }
 }
 
-void state_table_put(struct state_table *table, uint32_t number, struct bytes value) {
+static void set_value(struct state_table *table, uint32_t number, struct bytes value) {
     struct state_entry *entry = &table->entries[number];
     table->value_room = value.size > ROOM_MAX ? ROOM_MAX : (uint32_t)value.size;
     if (value.size > entry->room) {
@@ -259,6 +265,10 @@ void state_table_put(struct state_table *table, uint32_t number, struct bytes va
     entry->value_size = (uint32_t)value.size;
     table->live_count += !entry->present;
     entry->present = true;
+}
+
+void state_table_put(struct state_table *table, uint32_t number, struct bytes value) {
+    set_value(table, number, value);
     note_change(table, number);
 }
 
@@ -318,6 +328,14 @@ static void free_slot_of(struct state_table *table, uint32_t number) {
     free_slot(table, at);
 }
 
+/* The entry's bytes and number are for others. */
+static void release_entry(struct state_table *table, uint32_t number) {
+    struct state_entry *entry = &table->entries[number];
+    table->dead_size += entry->key_size + entry->room;
+    *entry = (struct state_entry){0};
+    VECTOR_PUSH(&table->unused, number);
+}
+
 static void prefetch_removed(const struct state_table *table, size_t from) {
     enum { AHEAD = 16 };
     if (from + AHEAD < table->changed.count) {
@@ -338,9 +356,7 @@ void state_table_end_batch(struct state_table *table) {
                 prefetch_removed(table, i);
                 free_slot_of(table, number);
             }
-            table->dead_size += entry->key_size + entry->room;
-            *entry = (struct state_entry){0};
-            VECTOR_PUSH(&table->unused, number);
+            release_entry(table, number);
         }
     }
     table->changed.count = 0;
@@ -349,6 +365,32 @@ void state_table_end_batch(struct state_table *table) {
     }
     if (table->dead_size > BLOCK_SIZE_MIN && table->dead_size * 2 > table->block_size) {
         pack(table);
+    }
+}
+
+void state_table_apply(
+    struct state_table *table, const struct bytes *keys, const struct bytes *values, size_t count) {
+    uint32_t hashes[PREFETCHED];
+    size_t slot;
+    for (size_t from = 0; from < count; from += PREFETCHED) {
+        size_t part = count - from < PREFETCHED ? count - from : PREFETCHED;
+        reserve_slot(table);
+        for (size_t i = 0; i < part; i++) {
+            hashes[i] = hash_key(keys[from + i]);
+        }
+        prefetch(table, hashes, part);
+        for (size_t i = 0; i < part; i++) {
+            if (values[from + i].data != NULL) {
+                set_value(table, add_hashed(table, keys[from + i], hashes[i]), values[from + i]);
+                continue;
+            }
+            uint32_t number = find_slot(table, keys[from + i], hashes[i], &slot);
+            if (number != UINT32_MAX) {
+                table->live_count -= table->entries[number].present;
+                free_slot(table, slot);
+                release_entry(table, number);
+            }
+        }
     }
 }
 
@@ -391,6 +433,9 @@ bool exec_state_next_window(
         return false;
     }
     for (size_t i = 0; i < state->partition_count; i++) {
+        if (state->parts[i].place == STATE_AWAY) {
+            return false;
+        }
         found |= next_window_of(state, &state->stores[0].tables[i], watermark_ms, start, end);
     }
     return found;

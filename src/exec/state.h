@@ -8,6 +8,9 @@
  *
  * A table notes what a batch changed until state_table_end_batch; stream/ writes that as the batch's delta.
  *
+ * What does not fit into the memory budget is given back partition by partition (state_memory.c): its tables are freed,
+ * for what was in them is in the checkpoint's files, and read again when a batch comes to the partition.
+ *
  * Rows belong to the partition that Spark gives them: Murmur 3 of the key columns from seed 42, modulo the number of
  * partitions.
  *
@@ -56,9 +59,15 @@ void state_table_add_all(struct state_table *table, const struct row_images *key
 void state_table_put(struct state_table *table, uint32_t entry, struct bytes value);
 /* Takes the entry away; it stays until the batch ends, so that numbers do not change. */
 void state_table_remove(struct state_table *table, uint32_t entry);
+/* Puts values, or takes keys away (values[i].data is NULL), without noting that: for what is on the disk already. Not
+ * within a batch. */
+void state_table_apply(
+    struct state_table *table, const struct bytes *keys, const struct bytes *values, size_t count);
 /* Forgets what changed, and the entries that were removed. */
 void state_table_end_batch(struct state_table *table);
 size_t state_table_memory_size(const struct state_table *table);
+/* Frees everything but the number of rows. */
+void state_table_give_back(struct state_table *table);
 
 static inline struct bytes state_entry_key(const struct state_entry *entry) {
     return bytes_make(entry->data, entry->key_size);
@@ -75,6 +84,19 @@ struct exec_store {
     struct state_table *tables;     /* per partition */
 };
 
+/* Where a partition of an operator's state is. */
+enum state_place {
+    STATE_RESIDENT, /* in memory, and the same in the files of the last batch */
+    STATE_AWAY,     /* only there */
+    STATE_USED,     /* a worker has it */
+    STATE_CHANGED,  /* in memory, with this batch's changes */
+    STATE_SAVED,    /* only in the files, this batch's changes too */
+};
+struct state_part {
+    enum state_place place;
+    int64_t memory_counted; /* bytes told to the budget */
+};
+
 enum { EXEC_STORES_MAX = 4 };
 #define EXEC_NO_STATE SIZE_MAX
 
@@ -86,6 +108,9 @@ struct exec_state {
     int64_t output_offset_ms;  /* by what its rows may be older than its watermark: 0 or less */
     struct exec_store stores[EXEC_STORES_MAX];
     size_t store_count, partition_count;
+    struct state_part *parts; /* per partition */
+    bool spills;              /* its operator enters and leaves its partitions: they may be given back */
+    int64_t loads;            /* partitions that were read back since the start; atomic */
     size_t used_partitions;       /* 1 for an aggregation without keys, else partition_count */
     bool counts[EXEC_STORES_MAX]; /* stores whose rows are the rows of the state */
     bool hides_instances;         /* Spark's progress says 0 instances of its stores */
@@ -97,12 +122,12 @@ struct exec_state {
     bool runs_without_data;     /* a watermark that moved is reason enough for a batch */
     int64_t rows_updated, rows_removed, rows_dropped, updates_ns, removals_ns; /* of the last run; atomics */
     int64_t rows_duplicate;                                                    /* of a deduplication */
-    int64_t memory_counted;                                                    /* bytes told to the budget */
+    int64_t memory_counted; /* bytes told to the budget; atomic */
 };
 int64_t exec_state_row_count(const struct exec_state *state);
 int64_t exec_state_memory_size(const struct exec_state *state);
 /* Of the windows that the watermark has not passed the one that ends first, in microseconds; false when there is none,
- * or more than rows_max rows would have to be looked at. Not while the query runs. */
+ * more than rows_max rows would have to be looked at, or not all of them are in memory. Not while the query runs. */
 bool exec_state_next_window(
     const struct exec_state *state, int64_t watermark_ms, size_t rows_max, int64_t *start, int64_t *end);
 

@@ -69,20 +69,22 @@ void event_time_put_progress(const struct stream_query *query, struct buffer *ou
 
 enum { INSTANCES_TOLD = 5 }; /* spark.sql.streaming.stateStore.numStateStoreInstanceMetricsToReport */
 
-/* By name, as Spark sorts them. A table is always in memory: an operator finds each of its stores there as often as it
- * opens it, which for an aggregation is twice per batch. */
+/* By name, as Spark sorts them. An operator opens each of its stores in every batch, an aggregation twice, and finds it
+ * in memory, but for those that were given back. */
 static void put_custom(const struct stream_query *query, const struct exec_state *state, struct buffer *out) {
     bool aggregates = strcmp(state->operator_name, "stateStoreSave") == 0;
     bool deduplicates = bytes_starts_with(bytes_from_text(state->operator_name), "dedupe");
     size_t instances = state->used_partitions * state->store_count;
-    long long hits = (long long)(query->batch_id * (int64_t)instances) * (aggregates ? 2 : 1);
+    long long misses = (long long)(state->loads * (int64_t)state->store_count);
+    long long hits = (long long)(query->batch_id * (int64_t)instances) * (aggregates ? 2 : 1) - misses;
     long long snapshot = query->state_files.snapshot_version;
     buffer_append_text(out, "{");
     for (size_t i = 0;
          i < state->used_partitions && i < INSTANCES_TOLD && state->store_count == 1 && !state->hides_instances; i++) {
         buffer_printf(out, "\"SnapshotLastUploaded.partition_%zu_default\":%lld,", i, snapshot > 0 ? snapshot : -1LL);
     }
-    buffer_printf(out, "\"forceSnapshotCount\":0,\"loadedMapCacheHitCount\":%lld,\"loadedMapCacheMissCount\":0", hits);
+    buffer_printf(out, "\"forceSnapshotCount\":0,\"loadedMapCacheHitCount\":%lld,\"loadedMapCacheMissCount\":%lld",
+        hits < 0 ? 0 : hits, misses);
     if (deduplicates) {
         buffer_printf(out,
             ",\"numDroppedDuplicateRows\":%lld,\"numRowsIncrementallyRemoved\":0,\"numRowsReadDuringEviction\":%lld",

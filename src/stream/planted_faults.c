@@ -219,10 +219,11 @@ WRAP(struct state_save *, state_files_save_begin, struct state_files *files, str
     return __real_state_files_save_begin(files, query, version, error);
 }
 
-WRAP(bool, state_files_load, struct state_files *files, struct exec_query *query, int64_t version,
-    struct sql_error *error) {
+WRAP(bool, state_files_load_partition, struct state_files *files, struct exec_query *query, size_t operator,
+    size_t partition, int64_t version, struct sql_error *error) {
     bool behind = planted_fault == FAULT_STATE_BEHIND && version > 1;
-    return __real_state_files_load(files, query, behind ? version - 1 : version, error);
+    return __real_state_files_load_partition(
+        files, query, operator, partition, behind ? version - 1 : version, error);
 }
 
 WRAP(bool, checkpoint_read_commit, const struct checkpoint *checkpoint, int64_t batch_id, int64_t *next_watermark_ms,

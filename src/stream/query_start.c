@@ -424,6 +424,16 @@ static bool read_settings(struct stream_query *query, struct sql_error *error) {
     return good;
 }
 
+static bool load_state(void *argument, size_t state, size_t partition, struct sql_error *error) {
+    struct stream_query *query = argument;
+    return state_files_load_partition(&query->state_files, query->exec, state, partition, query->batch_id, error);
+}
+
+static bool save_state(void *argument, size_t state, size_t partition, struct sql_error *error) {
+    struct stream_query *query = argument;
+    return state_files_save_partition(&query->state_files, query->exec, state, partition, query->batch_id + 1, error);
+}
+
 static bool compile_query(struct stream_query *query, struct sql_error *error) {
     query->exec = exec_query_create_streaming(query->manager->options.engine, query->start.plan, &query->start.settings,
         query->mode, (size_t)query->state_partitions, error);
@@ -437,17 +447,75 @@ static bool compile_query(struct stream_query *query, struct sql_error *error) {
     for (size_t i = 0; i < count; i++) {
         query->watermarks[i] = INT64_MIN;
     }
+    exec_query_set_state_files(query->exec, &(struct exec_state_files){query, load_state, save_state});
     return state_files_check(&query->state_files, query->exec, error);
 }
 
 static void query_opened(void *argument);
 
+/* The partitions of the state are read side by side on the compute pool, one by each task at a time. */
+struct loading {
+    struct stream_query *query;
+    size_t next, total; /* next: atomic */
+    int left;           /* tasks; atomic */
+};
+
+static size_t partitions_of(const struct exec_state *state) {
+    return state->in_use ? state->used_partitions : 0;
+}
+
+static bool load_nth(struct stream_query *query, size_t number, struct sql_error *error) {
+    size_t operator= 0;
+    while (number >= partitions_of(exec_query_state(query->exec, operator))) {
+        number -= partitions_of(exec_query_state(query->exec, operator++));
+    }
+    return exec_query_load_state(query->exec, operator, number, error);
+}
+
+static void load_next(void *argument) {
+    struct loading *loading = argument;
+    struct stream_query *query = loading->query;
+    size_t number = __atomic_fetch_add(&loading->next, 1, __ATOMIC_RELAXED);
+    if (number < loading->total && !query->stopping) {
+        struct arena arena = {0};
+        struct sql_error error = {.arena = &arena};
+        if (!load_nth(query, number, &error)) {
+            world_mutex_lock(&query->mutex);
+            if (query->error.condition == 0) {
+                sql_error_copy(&query->error, &error);
+            }
+            world_mutex_unlock(&query->mutex);
+            __atomic_store_n(&loading->next, loading->total, __ATOMIC_RELAXED);
+        }
+        arena_destroy(&arena);
+        exec_submit(query->manager->options.engine, load_next, loading);
+    } else if (__atomic_sub_fetch(&loading->left, 1, __ATOMIC_ACQ_REL) == 0) {
+        free(loading);
+        world_loop_post(query->manager->options.loop, query_opened, query);
+    }
+}
+
 static void place_query(void *argument) {
     struct stream_query *query = argument;
     struct sql_error *error = &query->error;
-    (void)(error->condition == 0 && recovery_end(query, error) && find_place(query, error) &&
-           find_starts(query, error) && state_files_load(&query->state_files, query->exec, query->batch_id, error));
-    world_loop_post(query->manager->options.loop, query_opened, query);
+    bool good = error->condition == 0 && recovery_end(query, error) && find_place(query, error) &&
+                find_starts(query, error);
+    size_t total = 0, slots = exec_slot_count(query->manager->options.engine);
+    for (size_t i = 0; good && query->batch_id > 0 && i < exec_query_state_count(query->exec); i++) {
+        total += partitions_of(exec_query_state(query->exec, i));
+    }
+    if (total == 0) {
+        world_loop_post(query->manager->options.loop, query_opened, query);
+        return;
+    }
+    struct loading *loading = calloc(1, sizeof *loading);
+    ASSERT(loading != NULL);
+    int tasks = (int)(slots < total ? slots : total);
+    *loading = (struct loading){query, 0, total, tasks};
+    query->state_files.snapshot_version = query->batch_id;
+    for (int i = 0; i < tasks; i++) {
+        exec_submit(query->manager->options.engine, load_next, loading);
+    }
 }
 
 static void sink_opened(void *argument, const struct error *error) {

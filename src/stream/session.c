@@ -64,7 +64,7 @@ void waiting_cancel(struct list *list, void *argument) {
 
 static const struct source_class *const source_classes[] = {&parquet_source_class, &json_source_class,
     &csv_source_class, &text_source_class, &kafka_source_class, &rate_source_class, &rate_batch_source_class,
-    &socket_source_class, &noop_source_class};
+    &socket_source_class, &noop_source_class, &state_store_source_class, &state_metadata_source_class};
 static const struct stream_source_class *const stream_classes[] = {
     &kafka_stream_class, &rate_stream_class, &rate_batch_stream_class, &socket_stream_class, &file_stream_class};
 

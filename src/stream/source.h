@@ -94,6 +94,7 @@ extern const struct source_class rate_batch_source_class;
 extern const struct stream_source_class rate_batch_stream_class;
 extern const struct source_class kafka_source_class, rate_source_class, socket_source_class, noop_source_class;
 extern const struct source_class parquet_source_class, json_source_class, csv_source_class, text_source_class;
+extern const struct source_class state_store_source_class, state_metadata_source_class;
 extern const struct stream_source_class kafka_stream_class, rate_stream_class, socket_stream_class, file_stream_class;
 
 #endif

@@ -1,51 +1,15 @@
 /* state_files.c: see state_files.h. */
 #include "stream/state_files.h"
 
-#define XXH_INLINE_ALL
 #include <jansson.h>
-#include <lz4.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <xxhash.h>
 
 #include "base/assert.h"
 #include "stream/state_blocks.h"
+#include "stream/state_read.h"
 
-enum {
-    BLOCK_SIZE_LIMIT = 32 << 20,
-    HEADER_SIZE = 21,
-    METHOD_RAW = 0x10,
-    EMPTY_FILE_SIZE = 46,
-    FILE_SIZE_MAX = 2000 << 20,
-};
-static const uint32_t CHECKSUM_SEED = 0x9747b28c;
-
-/* Everything in a file as it was before compression. */
-static bool read_blocks(struct bytes file, struct buffer *out) {
-    while (file.size >= HEADER_SIZE && memcmp(file.data, "LZ4Block", 8) == 0) {
-        uint8_t method = file.data[8] & 0xf0;
-        uint32_t stored = load_le32(file.data + 9), raw = load_le32(file.data + 13);
-        uint32_t checksum = load_le32(file.data + 17);
-        file = bytes_slice(file, HEADER_SIZE, file.size - HEADER_SIZE);
-        if (raw == 0) {
-            return stored == 0;
-        }
-        if (stored > file.size || raw > BLOCK_SIZE_LIMIT || (method == METHOD_RAW && stored != raw)) {
-            return false;
-        }
-        uint8_t *to = buffer_extend(out, raw);
-        if (method == METHOD_RAW) {
-            memcpy(to, file.data, raw);
-        } else if (LZ4_decompress_safe((const char *)file.data, (char *)to, (int)stored, (int)raw) != (int)raw) {
-            return false;
-        }
-        if ((XXH32(to, raw, CHECKSUM_SEED) & 0x0fffffff) != checksum) {
-            return false;
-        }
-        file = bytes_slice(file, stored, file.size - stored);
-    }
-    return false; /* without an end */
-}
+enum { EMPTY_FILE_SIZE = 46 };
 
 /* ---- names ---- */
 
@@ -57,31 +21,42 @@ static const char *store_folder(struct arena *arena, const struct state_files *f
         standard ? "" : name);
 }
 
-/* Calls visit for each table; false as soon as visit says so. */
 struct place {
     struct state_files *files;
     struct exec_query *query;
     struct state_table *table;
+    struct state_part *part; /* where the table's partition is */
     const char *folder;
     int64_t version;
     struct arena *arena;
     struct sql_error *error;
     void *context;
 };
+typedef bool visit_table(struct place *place);
 
-static bool each_table(struct place *place, bool (*visit)(struct place *place)) {
+/* Calls visit for the table of each store of a partition; false as soon as visit says so. */
+static bool each_store(struct place *place, size_t operator, size_t partition, visit_table *visit) {
+    struct exec_state *state = exec_query_state(place->query, operator);
+    bool good = true;
+    for (size_t s = 0; s < state->store_count && good; s++) {
+        struct arena arena = {0};
+        place->table = &state->stores[s].tables[partition];
+        place->part = &state->parts[partition];
+        place->arena = &arena;
+        place->folder = store_folder(&arena, place->files, place->query, operator, partition, s);
+        good = visit(place);
+        arena_destroy(&arena);
+    }
+    return good;
+}
+
+/* The same for all tables. */
+static bool each_table(struct place *place, visit_table *visit) {
     bool good = true;
     for (size_t o = 0; o < exec_query_state_count(place->query) && good; o++) {
         struct exec_state *state = exec_query_state(place->query, o);
         for (size_t p = 0; p < state->used_partitions && good && state->in_use; p++) {
-            for (size_t s = 0; s < state->store_count && good; s++) {
-                struct arena arena = {0};
-                place->table = &state->stores[s].tables[p];
-                place->arena = &arena;
-                place->folder = store_folder(&arena, place->files, place->query, o, p, s);
-                good = visit(place);
-                arena_destroy(&arena);
-            }
+            good = each_store(place, o, p, visit);
         }
     }
     return good;
@@ -89,110 +64,49 @@ static bool each_table(struct place *place, bool (*visit)(struct place *place)) 
 
 /* ---- reading ---- */
 
-static bool broken(struct place *place, const char *path, const char *reason) {
+static bool broken(struct place *place, const struct state_fault *fault) {
     return raise_streaming_checkpoint_invalid(place->error, place->files->checkpoint,
-        arena_printf(place->error->arena, "the state file %s %s", path, reason));
+        arena_printf(place->error->arena, "the state file %s %s", fault->path, fault->reason));
 }
 
-static bool take_length(struct bytes *rest, int32_t *length) {
-    if (rest->size < 4) {
-        return false;
-    }
-    *length = (int32_t)load_be32(rest->data);
-    *rest = bytes_slice(*rest, 4, rest->size - 4);
-    return true;
-}
-
-static bool take_bytes(struct bytes *rest, int32_t length, struct bytes *part) {
-    if (length < 0 || (size_t)length > rest->size) {
-        return false;
-    }
-    *part = bytes_slice(*rest, 0, (size_t)length);
-    *rest = bytes_slice(*rest, (size_t)length, rest->size - (size_t)length);
-    return true;
-}
-
-static bool apply_records(struct state_table *table, struct bytes rest) {
-    for (;;) {
-        int32_t length;
-        struct bytes key, value;
-        if (!take_length(&rest, &length)) {
-            return false;
-        }
-        if (length == -1) {
-            return true;
-        }
-        if (!take_bytes(&rest, length, &key) || !take_length(&rest, &length)) {
-            return false;
-        }
-        uint32_t entry = length == -1 ? state_table_find(table, key) : state_table_add(table, key);
-        if (length == -1) {
-            if (entry != UINT32_MAX) {
-                state_table_remove(table, entry);
-            }
-        } else if (take_bytes(&rest, length, &value)) {
-            value.size &= ~(size_t)7; /* some versions of Spark wrote more than the row */
-            state_table_put(table, entry, value);
-        } else {
-            return false;
-        }
-    }
-}
-
-static bool apply_file(struct place *place, int64_t version, const char *suffix) {
-    struct buffer file = {0}, records = {0};
-    struct error problem = {0};
-    const char *path = arena_printf(place->arena, "%s/%lld.%s", place->folder, (long long)version, suffix);
-    bool good = store_read_file(place->files->store, path, FILE_SIZE_MAX, &file, &problem);
-    if (!good) {
-        broken(place, path, arena_printf(place->error->arena, "cannot be read: %s", problem.message));
-    } else if (!read_blocks(buffer_view(&file), &records) || !apply_records(place->table, buffer_view(&records))) {
-        good = broken(place, path, "is not whole, or not compressed with lz4");
-    }
-    buffer_free(&file);
-    buffer_free(&records);
-    return good;
-}
-
-/* The newest snapshot of a folder at or before a version; 0 without one. */
 static int64_t find_snapshot(const struct place *place, int64_t version) {
-    struct store_entries entries = {0};
-    struct error ignored;
-    int64_t found = 0, number;
-    if (!store_list(place->files->store, place->arena, place->folder, NULL, 0, &entries, &ignored)) {
-        return 0;
+    return state_folder_snapshot(place->files->store, place->arena, place->folder, version);
+}
+
+/* The oldest of the partitions' newest snapshots. */
+static void note_snapshot(struct state_files *files, int64_t snapshot) {
+    int64_t known = __atomic_load_n(&files->snapshot_version, __ATOMIC_RELAXED);
+    while (snapshot < known && !__atomic_compare_exchange_n(&files->snapshot_version, &known, snapshot, false,
+                                   __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {
     }
-    for (size_t i = 0; i < entries.count; i++) {
-        struct bytes name = bytes_from_text(entries.items[i].name);
-        if (bytes_ends_with(name, ".snapshot") && entries.items[i].stat.size >= EMPTY_FILE_SIZE &&
-            bytes_to_int64(bytes_slice(name, 0, name.size - 9), &number) && number <= version && number > found) {
-            found = number;
-        }
-    }
-    return found;
 }
 
 static bool load_table(struct place *place) {
+    struct state_fault fault;
     int64_t snapshot = find_snapshot(place, place->version);
-    bool good = snapshot == 0 || apply_file(place, snapshot, "snapshot");
-    for (int64_t version = snapshot + 1; version <= place->version && good; version++) {
-        good = apply_file(place, version, "delta");
-    }
-    place->files->snapshot_version =
-        snapshot < place->files->snapshot_version ? snapshot : place->files->snapshot_version;
+    state_table_init(place->table);
+    bool good = state_folder_load(
+                    place->files->store, place->arena, place->folder, snapshot, place->version, place->table, &fault) ||
+                broken(place, &fault);
+    note_snapshot(place->files, snapshot);
     state_table_end_batch(place->table);
     return good;
 }
 
-bool state_files_load(struct state_files *files, struct exec_query *query, int64_t version, struct sql_error *error) {
+bool state_files_load_partition(struct state_files *files, struct exec_query *query, size_t operator, size_t partition,
+    int64_t version, struct sql_error *error) {
     struct place place = {.files = files, .query = query, .version = version, .error = error};
-    files->snapshot_version = version;
-    bool good = version == 0 || each_table(&place, load_table);
-    return good && exec_query_account_state(query, error);
+    return each_store(&place, operator, partition, load_table);
 }
 
 static bool advance_table(struct place *place) {
-    bool good = apply_file(place, place->version, "delta");
+    struct state_fault fault;
+    if (place->part->place == STATE_AWAY) {
+        return true; /* it is read as of the newest version when it is needed */
+    }
+    const char *path = arena_printf(place->arena, "%s/%lld.delta", place->folder, (long long)place->version);
+    bool good =
+        state_records_apply(place->files->store, place->arena, path, place->table, &fault) || broken(place, &fault);
     state_table_end_batch(place->table);
     return good;
 }
@@ -381,17 +295,52 @@ static bool write_descriptions(struct state_files *files, struct exec_query *que
     return good;
 }
 
-/* The delta of one table; when it is time the snapshot, after which older files may go. */
+static bool snapshot_is_due(const struct state_files *files, int64_t version) {
+    return version - files->snapshot_version >= files->deltas_per_snapshot;
+}
+
+/* Of a table that is not in memory, and that this batch has not changed, after it was read for that. */
+static bool write_snapshot(struct place *place) {
+    bool away = place->part->place == STATE_AWAY, good = true;
+    if (away) {
+        place->version--;
+        good = load_table(place);
+        place->version++;
+    }
+    good = good && write_table_file(place, "snapshot", true);
+    if (away) {
+        state_table_give_back(place->table);
+    }
+    return good;
+}
+
+/* The delta of one table; when it is time the snapshot, after which older files may go. What was written when a worker
+ * left the partition is not written again. */
 static bool save_table(struct place *place) {
     const struct state_files *files = place->files;
-    bool good = write_table_file(place, "delta", false);
+    bool saved = place->part->place == STATE_SAVED, good = saved || write_table_file(place, "delta", false);
     state_table_end_batch(place->table);
-    if (good && place->version - files->snapshot_version >= files->deltas_per_snapshot) {
-        good = write_table_file(place, "snapshot", true);
+    if (good && snapshot_is_due(files, place->version)) {
+        good = saved || write_snapshot(place);
         place->version -= files->versions_kept;
         good = good && (place->version <= 0 || delete_old(place));
     }
     return good;
+}
+
+static bool save_changes(struct place *place) {
+    return write_table_file(place, "delta", false);
+}
+
+static bool save_everything(struct place *place) {
+    return write_table_file(place, "snapshot", true);
+}
+
+bool state_files_save_partition(struct state_files *files, struct exec_query *query, size_t operator, size_t partition,
+    int64_t version, struct sql_error *error) {
+    struct place place = {.files = files, .query = query, .version = version, .error = error};
+    return each_store(&place, operator, partition, save_changes) &&
+           (!snapshot_is_due(files, version) || each_store(&place, operator, partition, save_everything));
 }
 
 struct state_save {
@@ -412,6 +361,7 @@ static bool place_table(struct place *place, size_t index) {
         if (index < count) {
             size_t partition = index / state->store_count, store = index % state->store_count;
             place->table = &state->stores[store].tables[partition];
+            place->part = &state->parts[partition];
             place->folder = store_folder(place->arena, place->files, place->query, o, partition, store);
             return true;
         }
@@ -463,36 +413,17 @@ void state_files_save_some(struct state_save *save) {
 bool state_files_save_end(struct state_save *save) {
     struct state_files *files = save->files;
     bool good = !save->failed;
-    if (good && save->table_count > 0 && save->version - files->snapshot_version >= files->deltas_per_snapshot) {
+    if (good && save->table_count > 0 && snapshot_is_due(files, save->version)) {
         files->snapshot_version = save->version;
     }
+    exec_query_note_saved(save->query);
+    good = good && exec_query_account_state(save->query, save->error);
     world_mutex_destroy(&save->lock);
     free(save);
     return good;
 }
 
 /* ---- what the checkpoint was made by ---- */
-
-static const struct type *take_schema(struct arena *arena, struct bytes *rest) {
-    struct buffer json = {0};
-    struct error ignored;
-    int32_t count;
-    if (!take_length(rest, &count)) {
-        return NULL;
-    }
-    for (int32_t i = 0; i < count && rest->size >= 2; i++) {
-        struct bytes part;
-        size_t size = load_be16(rest->data);
-        *rest = bytes_slice(*rest, 2, rest->size - 2);
-        if (!take_bytes(rest, (int32_t)size, &part)) {
-            break;
-        }
-        buffer_append_bytes(&json, part);
-    }
-    const struct type *type = type_parse_json(arena, arena_copy(arena, buffer_view(&json)), &ignored);
-    buffer_free(&json);
-    return type;
-}
 
 /* The same kinds of fields in the same order; names and nullability do not count. */
 static bool same_fields(const struct type *left, const struct type *right) {
@@ -520,28 +451,20 @@ static const char *json_of(struct arena *arena, const struct type *type) {
 
 static bool check_schema(const struct state_files *files, const struct exec_store *store, const char *folder,
     struct arena *arena, struct sql_error *error) {
-    struct buffer text = {0};
-    struct error ignored;
+    const struct type *key, *value;
     const char *path = arena_printf(arena, "%s/_metadata/schema", folder);
-    if (!store_exists(files->store, path) || !store_read_file(files->store, path, 16 << 20, &text, &ignored)) {
-        buffer_free(&text);
+    if (!store_exists(files->store, path) || !state_schema_read(files->store, arena, path, &key, &value)) {
         return true;
     }
-    struct bytes rest = buffer_view(&text);
-    bool good = true;
-    if (rest.size > 4 && memcmp(rest.data, "\0\2v2", 4) == 0) {
-        rest = bytes_slice(rest, 4, rest.size - 4);
-        const struct type *key = take_schema(arena, &rest), *value = take_schema(arena, &rest);
-        if (key != NULL && !same_fields(key, store->key)) {
-            good = raise_state_store_key_schema_not_compatible(
-                error, json_of(error->arena, key), json_of(error->arena, store->key));
-        } else if (value != NULL && !same_fields(value, store->value)) {
-            good = raise_state_store_value_schema_not_compatible(
-                error, json_of(error->arena, value), json_of(error->arena, store->value));
-        }
+    if (!same_fields(key, store->key)) {
+        return raise_state_store_key_schema_not_compatible(
+            error, json_of(error->arena, key), json_of(error->arena, store->key));
     }
-    buffer_free(&text);
-    return good;
+    /* Rows of a deduplication are one null, whatever earlier versions of Spark wrote here. */
+    bool nothing = store->value->field_count == 1 && store->value->fields[0].type->kind == TYPE_NULL;
+    return nothing || same_fields(value, store->value) ||
+           raise_state_store_value_schema_not_compatible(
+               error, json_of(error->arena, value), json_of(error->arena, store->value));
 }
 
 /* "(OperatorId: 0 -> OperatorName: stateStoreSave)" for each; the checkpoint's own are read from its metadata. */

@@ -18,14 +18,19 @@ struct state_files {
     struct store *store;
     const char *checkpoint; /* canonical path */
     int64_t deltas_per_snapshot, versions_kept;
-    int64_t snapshot_version; /* of the newest snapshot; 0: none */
+    int64_t snapshot_version; /* of the newest snapshot; 0: none. Atomic while partitions are read */
 };
 
 /* Whether the state of that version can be read: all its files are there, and whole as far as their size tells. */
 bool state_files_are_there(const struct state_files *files, const struct exec_query *query, int64_t version);
-/* Reads a version into the tables of the query. */
-bool state_files_load(struct state_files *files, struct exec_query *query, int64_t version, struct sql_error *error);
-/* Applies one more delta to what is loaded. */
+/* Reads a version of a partition into the tables of an operator's stores. Different partitions on several threads. */
+bool state_files_load_partition(struct state_files *files, struct exec_query *query, size_t operator, size_t partition,
+    int64_t version, struct sql_error *error);
+/* Writes what the batch changed in a partition, and the snapshot when it is time for one, before the others: its tables
+ * will be freed, and state_files_save leaves it out. Different partitions on several threads. */
+bool state_files_save_partition(struct state_files *files, struct exec_query *query, size_t operator, size_t partition,
+    int64_t version, struct sql_error *error);
+/* Applies one more delta to what is in memory. */
 bool state_files_advance(struct state_files *files, struct exec_query *query, int64_t version, struct sql_error *error);
 /* Writes what the batch changed as that version (and a snapshot when it is time), forgets the changes, and deletes
  * versions that nobody can need. Metadata and schemas are written with the first version; later they are compared.

@@ -6,6 +6,7 @@ import json
 import os
 import pathlib
 import random
+import zipfile
 
 import pytest
 
@@ -128,3 +129,89 @@ def test_checkpoints_move_between_spark_and_raudal(raudal, environment, tmp_path
         found, progress = run_parts(environment, pipeline, tmp_path / way, parts, files)
         assert found == expected, f"{way}: missing {expected - found}, too many {found - expected}"
         assert [each["batchId"] for each in progress] == list(range(len(progress))), way
+
+
+# ---- the state itself, read with statestore and state-metadata ----
+
+def readers(environment, engine, *folders, timeout_s=120):
+    interpreter = environment("spark-4_3").interpreter
+    result = run([interpreter, HERE / "state_readers.py", engine, *folders], timeout_s=timeout_s).ok()
+    return json.loads(result.stdout[result.stdout.index("{"):])
+
+
+def test_the_state_of_a_query_can_be_read(raudal, environment, tmp_path):
+    engine = f"sc://{raudal.at('spark-connect')}"
+    _, progress = run_parts(environment, "session", tmp_path / "q", [(engine, 5)], make_files("read", 5))
+    read = readers(environment, engine, tmp_path)
+    state = read["q/checkpoint"]
+    assert state["metadata"][1] == [f"0 sessionWindowStateStoreSaveExec default 3 0 {progress[-1]['batchId']} -"]
+    assert len(state["0"][1]) == progress[-1]["stateOperators"][0]["numRowsTotal"] > 2
+    assert state["0"][0].startswith("struct<key:struct<k:string,sessionStartTime:timestamp>,value:struct<session_window:struct<")
+    assert state["0"] == state["state"] and len(state["0 changes"][1]) > len(state["0"][1])
+    from_snapshot = set(state["0 from snapshot 4"][1])
+    assert from_snapshot == {row for row in state["0"][1] if row.endswith(" 0")}
+    mistakes = collections.Counter(found for found in read["mistakes"].values() if isinstance(found, str))
+    assert mistakes == {
+        "STDS_INVALID_OPTION_VALUE.IS_NEGATIVE": 4, "STDS_INVALID_OPTION_VALUE.IS_EMPTY": 1, "STDS_INVALID_OPTION_VALUE.WITH_MESSAGE": 9,
+        "STDS_REQUIRED_OPTION_UNSPECIFIED": 5, "STDS_CONFLICT_OPTIONS": 4, "STDS_COMMITTED_BATCH_UNAVAILABLE": 2,
+        "STDS_FAILED_TO_READ_STATE_SCHEMA": 2, "CANNOT_LOAD_STATE_STORE.SNAPSHOT_PARTITION_ID_NOT_FOUND": 1,
+        "CANNOT_LOAD_STATE_STORE.CANNOT_READ_MISSING_SNAPSHOT_FILE": 1, "_LEGACY_ERROR_TEMP_2242": 1, "DATA_SOURCE_NOT_FOUND": 1}
+
+
+def fixtures(environment, folder):
+    """The checkpoints of earlier versions in Spark's own test jar."""
+    jar, = (environment("spark-checkpoints").path / "jars").glob("*.jar")
+    with zipfile.ZipFile(jar) as archive:
+        archive.extractall(folder, [name for name in archive.namelist() if name.startswith("structured-streaming/")])
+    return folder / "structured-streaming"
+
+
+# Rows of these are shorter than the schema beside them. Spark refuses them like us, but not in a change feed, where it shows the
+# bytes that follow in its memory.
+SHORT_ROWS = {"checkpoint-version-3.2.0-deduplication-with-repartition", "checkpoint-version-3.3.0-streaming-deduplication"}
+
+
+def reader_differences(spark, ours):
+    for name, ways in spark.items():
+        for way, theirs in ways.items():
+            mine = ours[name][way]
+            foreign = way != "metadata" and ("rocksdb" in name or "tws" in name)
+            if foreign and mine in ("UNSUPPORTED_FEATURE.NOT_IN_THIS_PROGRAM", "STDS_REQUIRED_OPTION_UNSPECIFIED"):
+                continue
+            # an exception without condition; a path with % in it is another one in Spark's second look at it
+            both_fail = isinstance(mine, str) and isinstance(theirs, str) and ("_" not in theirs or "escaped" in name)
+            if mine != theirs and not both_fail and not (name in SHORT_ROWS and mine == "STREAMING_CHECKPOINT_INVALID"):
+                yield f"{name}: {way}\n  Spark  {theirs}\n  Raudal {mine}"
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1800)
+def test_states_are_read_as_spark_reads_them(raudal, environment, tmp_path):
+    """Those of queries that ran here, and every checkpoint in Spark's test jar."""
+    engine = f"sc://{raudal.at('spark-connect')}"
+    for pipeline in ("session", "tumbling", "join_left"):
+        run_parts(environment, pipeline, tmp_path / "own" / pipeline, [(engine, 14)], make_files(pipeline))
+    folders = tmp_path / "own", fixtures(environment, tmp_path / "jar")
+    spark = readers(environment, "local", *folders, timeout_s=1500)
+    ours = readers(environment, engine, *folders)
+    assert len(spark) > 30 and not list(reader_differences(spark, ours)), "\n".join(reader_differences(spark, ours))
+
+
+# ---- state beyond the budget ----
+
+def test_state_beyond_the_memory_budget_is_given_back(start_raudal, environment, tmp_path):
+    found = {}
+    for memory in ("16m", "1g"):
+        server = start_raudal("--only", "spark", set={"spark.worker.memory": memory, "spark.worker.instances": 1})
+        (tmp_path / memory).mkdir()
+        program = HERE / "state_spill.py"
+        result = run([environment("spark-4_3").interpreter, program, f"sc://{server.at('spark-connect')}", tmp_path / memory], timeout_s=200)
+        found[memory] = json.loads(result.ok().stdout)
+        server.close()
+    small, large = found["16m"], found["1g"]
+    assert small["digest"] == large["digest"] and small["digest"][0] == 210000
+    counts = ["numRowsTotal", "numRowsUpdated"]
+    assert [[each[one] for one in counts] for each in small["states"]] == [[each[one] for one in counts] for each in large["states"]]
+    assert all(each["memoryUsedBytes"] <= 8 << 20 for each in small["states"]) and large["states"][-1]["memoryUsedBytes"] > 16 << 20
+    assert small["states"][-1]["customMetrics"]["loadedMapCacheMissCount"] > 10
+    assert large["states"][-1]["customMetrics"]["loadedMapCacheMissCount"] == 0
