@@ -14,6 +14,7 @@
 #include "base/assert.h"
 #include "cli/commands.h"
 #include "cli/default_fs.h"
+#include "cli/kafka_properties.h"
 #include "cli/lab/python.h"
 #include "cli/messages.h"
 #include "cli/options.h"
@@ -85,9 +86,10 @@ static bool load_settings(
     if (good && size > 8 && strcmp(data + size - 8, "/.raudal") == 0 && access(beside, R_OK) == 0)
         good = settings_load(settings, beside, &error);
     if (good && options->kafka_properties != NULL)
-        good = settings_load_kafka(settings, options->kafka_properties, &error);
+        good = kafka_properties_load(settings, options->kafka_properties, &error);
     for (size_t i = 0; good && i < options->set.count; i++)
         good = settings_set(settings, bytes_from_text(options->set.items[i]), &error);
+    good = good && kafka_listeners_apply(settings, &error);
     if (!good)
         message_error(MESSAGE_BAD_SETTING, error.message);
     return good;
@@ -136,6 +138,22 @@ static bool take_folder(const char *data, const uint16_t ports[SERVICE_COUNT]) {
     return false;
 }
 
+/* Where the listeners of a real broker's settings are here. */
+static void print_listeners(const struct instance *instance, const struct settings *settings) {
+    const char *listeners = settings_kafka(settings, "listeners");
+    const char *controllers = settings_kafka(settings, "controller.listener.names");
+    struct kafka_listener parsed[KAFKA_LISTENERS_MAX];
+    struct error error;
+    size_t count = listeners == NULL || instance->ports[SERVICE_KAFKA] == 0
+                       ? 0
+                       : kafka_listeners_parse(listeners, settings_kafka(settings, "listener.security.protocol.map"),
+                             controllers == NULL ? "CONTROLLER" : controllers, parsed, &error);
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(parsed[i].host, instance->address) != 0)
+            message_print(MESSAGE_UP_LISTENER, instance->address, parsed[i].port,
+                parsed[i].host[0] == 0 ? "0.0.0.0" : parsed[i].host);
+}
+
 static void print_ready(const struct instance *instance, const struct up_plan *plan) {
     const struct settings *settings = &plan->settings;
     bool machine_decides;
@@ -157,6 +175,7 @@ static void print_ready(const struct instance *instance, const struct up_plan *p
             message_print(MESSAGE_UP_NO_EFFECT, BYTES_ARGS(entry->key));
         else
             message_print(MESSAGE_UP_ONE_BROKER, BYTES_ARGS(entry->key), (const char *)entry->value);
+    print_listeners(instance, settings);
     up_compose_print_notes(&plan->compose);
     fflush(stdout);
 }

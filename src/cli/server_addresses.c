@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/assert.h"
+#include "cli/kafka_properties.h"
 #include "cli/server_internal.h"
 
 static void add_address(struct server *server, enum service service, const char *address, uint16_t port) {
@@ -31,11 +32,26 @@ static void add_ports(struct server *server, const struct stack_service *service
     }
 }
 
+/* Further listeners of the broker, which kafka.listeners names. */
+static void add_listeners(struct server *server) {
+    const char *listeners = settings_kafka(server->settings, "listeners");
+    const char *controllers = settings_kafka(server->settings, "controller.listener.names");
+    struct kafka_listener parsed[KAFKA_LISTENERS_MAX];
+    struct error error;
+    size_t count = listeners == NULL ? 0
+                                     : kafka_listeners_parse(listeners,
+                                           settings_kafka(server->settings, "listener.security.protocol.map"),
+                                           controllers == NULL ? "CONTROLLER" : controllers, parsed, &error);
+    for (size_t i = 0; i < count; i++)
+        add_address(server, SERVICE_KAFKA, server->options.address, parsed[i].port);
+}
+
 void server_collect_addresses(struct server *server) {
     const struct stack *stack = server->options.stack;
     size_t datanode_count = 0;
     for (int i = 0; i < SERVICE_COUNT; i++)
         VECTOR_PUSH(&server->addresses[i], server->options.address);
+    add_listeners(server);
     for (size_t i = 0; stack != NULL && i < stack->services.count; i++) {
         const struct stack_service *service = &stack->services.items[i];
         add_ports(server, service);

@@ -38,7 +38,13 @@ bool server_start_kafka(struct server *server, struct server_failure *failure) {
     if (server_loop(server, SERVER_LOOP_KAFKA, &failure->error) == NULL ||
         server_disk_pool(server, &failure->error) == NULL)
         return false;
-    snprintf(folder, sizeof folder, "%s/kafka", server->options.data);
+    const char *elsewhere = settings_kafka(server->settings, "log.dirs");
+    if (elsewhere == NULL)
+        elsewhere = settings_kafka(server->settings, "log.dir");
+    if (elsewhere != NULL)
+        snprintf(folder, sizeof folder, "%s", elsewhere);
+    else
+        snprintf(folder, sizeof folder, "%s/kafka", server->options.data);
     const char *corruption = settings_text(server->settings, "raudal.corruption");
     if (strcmp(corruption, "skip") != 0 && strcmp(corruption, "stop") != 0)
         return error_set(&failure->error, ERROR_INVALID, "raudal.corruption is skip or stop, not \"%s\"", corruption);

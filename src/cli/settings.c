@@ -157,6 +157,10 @@ static bool set_pair(struct settings *settings, struct bytes name, struct bytes 
     const struct setting_row *row = find_row(name);
     if (row == NULL && check_kafka(name, value, error)) {
         put(settings, name, value);
+        char text[NAME_SIZE_MAX + 8];
+        snprintf(text, sizeof text, "%.*s", BYTES_ARGS(name));
+        if (!broker_setting_has_effect(text + 6))
+            map_set(&settings->notes, name, NULL);
         return true;
     }
     if (row == NULL && error->code != ERROR_NOT_FOUND)
@@ -218,39 +222,13 @@ bool settings_load(struct settings *settings, const char *path, struct error *er
     return load_lines(settings, path, set_pair, error);
 }
 
-/* Numbers of copies, which a file written for three brokers has as 3 or 2. */
-static bool counts_copies(struct bytes name) {
-    static const char *const names[] = {"default.replication.factor", "offsets.topic.replication.factor",
-        "transaction.state.log.replication.factor", "transaction.state.log.min.isr", "min.insync.replicas"};
-    for (size_t i = 0; i < ARRAY_COUNT(names); i++)
-        if (bytes_equal_text(name, names[i]))
-            return true;
-    return false;
-}
-
-static bool set_kafka_pair(struct settings *settings, struct bytes name, struct bytes value, struct error *error) {
-    int64_t copies;
-    if (counts_copies(name) && bytes_to_int64(value, &copies) && copies > 1) {
-        char *given = strndup((const char *)value.data, value.size);
-        ASSERT(given != NULL);
-        free(map_set(&settings->notes, name, given));
-        return true;
-    }
+bool settings_put_kafka(struct settings *settings, const char *name, const char *value, struct error *error) {
     char full[NAME_SIZE_MAX + 8];
-    snprintf(full, sizeof full, "kafka.%.*s", BYTES_ARGS(name));
-    if (set_pair(settings, bytes_from_text(full), value, error)) {
-        if (!broker_setting_has_effect(full + 6))
-            map_set(&settings->notes, name, NULL);
-        return true;
-    }
-    if (error->code == ERROR_INVALID && strstr(error->message, "there is no setting") == NULL)
+    if (!broker_setting_check(name, value, error))
         return false;
-    map_set(&settings->notes, name, NULL); /* without effect here: said once by up */
+    snprintf(full, sizeof full, "kafka.%s", name);
+    put(settings, bytes_from_text(full), bytes_from_text(value));
     return true;
-}
-
-bool settings_load_kafka(struct settings *settings, const char *path, struct error *error) {
-    return load_lines(settings, path, set_kafka_pair, error);
 }
 
 /* ---- reading ---- */

@@ -19,8 +19,9 @@ void settings_free(struct settings *settings);
 bool settings_set(struct settings *settings, struct bytes assignment, struct error *error);
 /* A raudal.properties; the error names file and line. */
 bool settings_load(struct settings *settings, const char *path, struct error *error);
-/* A Kafka server.properties: names without the prefix; unknown or ineffective ones become notes. */
-bool settings_load_kafka(struct settings *settings, const char *path, struct error *error);
+/* A setting of the broker by its own name, without "kafka."; ERROR_NOT_FOUND when it has none of this name. A real
+ * server.properties comes through kafka_properties.h. */
+bool settings_put_kafka(struct settings *settings, const char *name, const char *value, struct error *error);
 /* Whether a value was given, by a file or --set. */
 bool settings_is_given(const struct settings *settings, const char *name);
 /* The given value or the default; NULL for a name that does not exist. */

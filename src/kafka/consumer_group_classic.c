@@ -7,6 +7,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <strings.h>
 
 #include "base/assert.h"
 
@@ -15,7 +16,7 @@
 
 static bool policy_allows(const struct groups *groups, const char *direction) {
     const char *policy = config_text(&groups->broker->config, "group.consumer.migration.policy");
-    return strcmp(policy, "bidirectional") == 0 || strcmp(policy, direction) == 0;
+    return strcasecmp(policy, "bidirectional") == 0 || strcasecmp(policy, direction) == 0;
 }
 
 /* ---- what classic members send ---- */

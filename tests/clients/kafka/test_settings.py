@@ -1,7 +1,10 @@
 """Settings of the broker and of topics: what clients are told about them, and what changes while the broker runs."""
 import pathlib
+import sys
 
 import pytest
+
+from harness import run
 
 TOP = pathlib.Path(__file__).resolve().parents[3]
 
@@ -90,3 +93,29 @@ def test_settings_change_while_the_broker_runs_and_last(fresh_raudal, environmen
         "INVALID_REQUEST: Invalid value true for configuration log.preallocate: this broker serves only its default, false. "
         "(Whether segment files are created at full size.)",
         "INVALID_CONFIG: conflict topic config setting min.compaction.lag.ms (10) > max.compaction.lag.ms (5)"]
+
+
+def test_the_documentation_is_the_table(tmp_path):
+    run([sys.executable, TOP / "tools" / "generate_settings.py", tmp_path / "settings.md"]).ok()
+    assert (tmp_path / "settings.md").read_text() == (TOP / "docs" / "kafka-settings.md").read_text(), \
+        "tools/generate_settings.py makes docs/kafka-settings.md anew"
+
+
+def test_a_real_brokers_settings_file(start_raudal, tmp_path):
+    """Kafka's own file, with its folder and listeners: the folder is used, the port opened, and what has no effect said."""
+    properties = tmp_path / "server.properties"
+    properties.write_text(f"process.roles=broker,controller\nnode.id=7\ncontroller.listener.names=CONTROLLER\n"
+                          f"listeners=PLAINTEXT://:19092,CONTROLLER://:9093\nnum.partitions=\\\n  4\nnum.io.threads=16\n"
+                          f"log.dirs={tmp_path}/kraft-logs\nssl.keystore.password=hush\n")
+    raudal = start_raudal("--only", "kafka", "--kafka-properties", properties)
+    assert "note: num.io.threads has no effect here" in raudal.up_output
+    assert f"listeners: Raudal listens at {raudal.address}:19092 for 0.0.0.0" in raudal.up_output
+    assert "hush" not in raudal.up_output
+    created = raudal.shell("kafka-topics.sh --bootstrap-server kafka:19092 --create --topic moved && "
+                           "kafka-topics.sh --bootstrap-server kafka:19092 --describe --topic moved")
+    assert "PartitionCount: 4" in created.ok().stdout and "Leader: 7" in created.stdout
+    assert (tmp_path / "kraft-logs" / "moved-3").is_dir() and not (raudal.data / "kafka").exists()
+    properties.write_text("num.partitions=4\n\nauthorizer.class.name=org.example.Mine\n")
+    refused = start_raudal("--only", "kafka", "--kafka-properties", properties, up=False).command(
+        "up", "-d", "--only", "kafka", "--kafka-properties", properties)
+    assert refused.returncode != 0 and f"{properties} line 3: Invalid value org.example.Mine" in refused.out, refused
