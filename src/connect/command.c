@@ -215,6 +215,8 @@ static bool write_is_served(const Connect__WriteOperation *message, struct lower
 static void write_ran(void *argument, const struct exec_query *query) {
     struct writing *writing = argument;
     execution_set_operators(writing->operation, query);
+    if (!writing->operation->complete)
+        connect_operation_send_observed(writing->operation, query);
 }
 
 static void run_write(void *argument) {

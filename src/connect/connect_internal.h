@@ -92,6 +92,7 @@ struct session {
     struct map functions;            /* spark.udf.register: name in small letters -> struct registered_function */
     struct exec_externals externals; /* the engine's way to the workers */
     struct list evaluations;         /* batches on their way: struct python_evaluation */
+    struct list listeners;           /* that run here: struct server_listener */
     VECTOR(struct stream_command *) stream_commands; /* under settings_mutex; freed with the session */
 };
 
@@ -151,6 +152,8 @@ void execution_begin(struct operation *operation, const char *description);
 /* Its plan; takes the buffer's memory. */
 void execution_set_plan(struct operation *operation, struct buffer *plan);
 /* What its operators did, before the query is destroyed. */
+/* What observe() saw in the query's last run, if it has any. Loop. */
+void connect_operation_send_observed(struct operation *operation, const struct exec_query *query);
 void execution_set_operators(struct operation *operation, const struct exec_query *query);
 /* By connect_operation_finish and _fail. Harmless when it is none. */
 void execution_end(struct operation *operation);
@@ -176,6 +179,11 @@ void session_register_function(struct session *session, const struct expression_
 void session_copy_functions(struct session *to, struct session *from);
 const struct expression_python_udf *session_find_function(void *context, struct arena *arena, struct bytes name);
 void session_free_functions(struct session *session);
+/* Query listeners that run in the server, as clients before 4.0 have them; by the ids that clients give. */
+void session_add_listener(struct session *session, const char *id, const Connect__PythonUDF *function);
+void session_remove_listener(struct session *session, const char *id);
+char **session_listener_ids(struct session *session, struct arena *arena, size_t *count);
+void session_free_listeners(struct session *session);
 
 /* ---- errors.c ---- */
 /* Ends the call with the error: status INTERNAL, ErrorInfo in the details, the whole kept for FetchErrorDetails.

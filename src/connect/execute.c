@@ -188,6 +188,8 @@ static void run_ended(void *argument) {
     operation->cancel = NULL;
     operation->drained = NULL;
     operation->progress = NULL;
+    if (operation->error.condition == 0)
+        connect_operation_send_observed(operation, execution->query);
     if (operation->error.condition != 0)
         connect_operation_fail(operation);
     else

@@ -68,7 +68,7 @@ struct python_session *session_python(struct session *session) {
 struct python_evaluation {
     struct list_node node;
     struct session *session;
-    const struct relation *relation; /* python_eval or python_map */
+    const struct relation *relation; /* python_eval, python_map or groups_with_state */
     struct buffer input;
     external_done *done;
     void *argument;
@@ -130,6 +130,15 @@ static bool casts_safely(struct session *session) {
     return answer;
 }
 
+/* The most rows of one batch that an iterator gives. */
+static json_int_t rows_per_batch(struct session *session) {
+    struct arena arena = {0};
+    const char *rows = session_setting(session, &arena, "spark.sql.execution.arrow.maxRecordsPerBatch");
+    json_int_t count = rows == NULL ? 10000 : strtoll(rows, NULL, 10);
+    arena_destroy(&arena);
+    return count;
+}
+
 static void call_columns(
     struct python_evaluation *evaluation, struct python_session *python, const struct relation_python_eval *relation) {
     int64_t *numbers = calloc(relation->functions.count, sizeof *numbers);
@@ -151,13 +160,11 @@ static void call_columns(
 static void call_rows(
     struct python_evaluation *evaluation, struct python_session *python, const struct relation_python_map *relation) {
     const struct expression_python_udf *function = expression_python_udf_of(relation->function);
-    struct arena arena = {0};
-    const char *rows = session_setting(evaluation->session, &arena, "spark.sql.execution.arrow.maxRecordsPerBatch");
     int64_t number = define(python, function);
     struct python_request request = {
         .head = json_pack("{s:s, s:b, s:I, s:i, s:i, s:I}", "do", "map", "safe", casts_safely(evaluation->session),
             "function", (json_int_t)number, "kind", (int)function->eval_type, "keys", (int)relation->key_count, "rows",
-            (json_int_t)(rows == NULL ? 10000 : strtoll(rows, NULL, 10))),
+            rows_per_batch(evaluation->session)),
         .payload = evaluation->input,
         .functions = &number,
         .function_count = 1,
@@ -166,7 +173,31 @@ static void call_rows(
     };
     evaluation->input = (struct buffer){0};
     python_call(python, &request);
-    arena_destroy(&arena);
+}
+
+static const char *const timeout_names[] = {[TIMEOUT_NONE] = "NoTimeout",
+    [TIMEOUT_PROCESSING_TIME] = "ProcessingTimeTimeout",
+    [TIMEOUT_EVENT_TIME] = "EventTimeTimeout"};
+
+static void call_groups(struct python_evaluation *evaluation, struct python_session *python,
+    const struct relation_groups_with_state *relation) {
+    int64_t number = define(python, expression_python_udf_of(relation->function)), delay;
+    bool watermarked = false;
+    for (size_t i = 0; i < relation->input->output_count; i++)
+        watermarked = watermarked || attribute_event_time(&relation->input->output[i], &delay);
+    struct python_request request = {
+        .head = json_pack("{s:s, s:b, s:I, s:i, s:s, s:b, s:I}", "do", "state", "safe",
+            casts_safely(evaluation->session), "function", (json_int_t)number, "keys", (int)relation->keys.count,
+            "timeout", timeout_names[relation->timeout], "watermarked", watermarked, "rows",
+            rows_per_batch(evaluation->session)),
+        .payload = evaluation->input,
+        .functions = &number,
+        .function_count = 1,
+        .done = evaluation_answered,
+        .argument = evaluation,
+    };
+    evaluation->input = (struct buffer){0};
+    python_call(python, &request);
 }
 
 static void begin_evaluation(void *argument) {
@@ -179,6 +210,8 @@ static void begin_evaluation(void *argument) {
     }
     if (evaluation->relation->node.tag == RELATION_PYTHON_MAP)
         call_rows(evaluation, python, relation_python_map_of(evaluation->relation));
+    else if (evaluation->relation->node.tag == RELATION_GROUPS_WITH_STATE)
+        call_groups(evaluation, python, relation_groups_with_state_of(evaluation->relation));
     else
         call_columns(evaluation, python, relation_python_eval_of(evaluation->relation));
 }
@@ -224,6 +257,7 @@ static void cancel_evaluation(void *context, void *argument) {
 void session_init_functions(struct session *session) {
     session->externals = (struct exec_externals){session, evaluate, cancel_evaluation};
     list_init(&session->evaluations);
+    list_init(&session->listeners);
 }
 
 /* ---- functions by name ---- */
@@ -457,6 +491,7 @@ void session_stop_function(struct session *session, struct uuid run_id) {
 
 void session_free_functions(struct session *session) {
     size_t cursor = 0;
+    session_free_listeners(session);
     for (struct map_entry *entry; (entry = map_next(&session->functions, &cursor)) != NULL;)
         free_registered(entry->value);
     map_free(&session->functions);

@@ -21,7 +21,13 @@ struct lower_context {
 const struct relation *lower_relation(struct lower_context *context, const Connect__Relation *relation);
 const struct expression *lower_expression(struct lower_context *context, const Connect__Expression *expression);
 /* A call of a Python function of the program, of a kind that this place takes. */
-enum lower_python_place { PYTHON_OVER_COLUMNS, PYTHON_OVER_ROWS, PYTHON_OVER_GROUPS, PYTHON_OVER_COGROUPS };
+enum lower_python_place {
+    PYTHON_OVER_COLUMNS,
+    PYTHON_OVER_ROWS,
+    PYTHON_OVER_GROUPS,
+    PYTHON_OVER_COGROUPS,
+    PYTHON_WITH_STATE
+};
 const struct expression *lower_python(struct lower_context *context,
     const Connect__CommonInlineUserDefinedFunction *message, enum lower_python_place place);
 /* A constant as a literal node. */

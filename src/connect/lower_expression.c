@@ -295,8 +295,7 @@ static const struct {
     {PYTHON_OVER_GROUPS, 209},  /* applyInArrow */
     {PYTHON_OVER_GROUPS, 215},  /* applyInArrow with iterators */
     {PYTHON_OVER_GROUPS, 216},  /* applyInPandas with iterators */
-    {PYTHON_OVER_COGROUPS, 206},
-    {PYTHON_OVER_COGROUPS, 210},
+    {PYTHON_OVER_COGROUPS, 206}, {PYTHON_OVER_COGROUPS, 210}, {PYTHON_WITH_STATE, 208}, /* applyInPandasWithState */
 };
 
 const struct expression *lower_python(struct lower_context *context,
@@ -310,11 +309,15 @@ const struct expression *lower_python(struct lower_context *context,
     bool known = false;
     for (size_t i = 0; function != NULL && i < ARRAY_COUNT(python_kinds); i++)
         known |= function->eval_type == python_kinds[i].eval_type && place == python_kinds[i].place;
+    if (function != NULL && function->eval_type >= 211 && function->eval_type <= 214) { /* transformWithState */
+        raise_unsupported_feature_store_backend_not_supported_for_tws(
+            context->error, "org.apache.spark.sql.execution.streaming.state.HDFSBackedStateStoreProvider");
+        return NULL;
+    }
     if (!known)
         return lower_refuse(context,
-            function == NULL ? "a user-defined function that is not written in Python"
-            : function->eval_type >= 211 && function->eval_type <= 214
-                ? "transformWithState"
+            function == NULL
+                ? "a user-defined function that is not written in Python"
                 : arena_printf(context->arena, "Python functions of kind %d in this place", function->eval_type),
             NULL);
     struct expression_python_udf *node = expression_python_udf_new(context->arena);

@@ -520,6 +520,13 @@ static const struct relation *lower_watermark(struct lower_context *context, con
     return &watermark->base;
 }
 
+static const struct relation *lower_observe(struct lower_context *context, const Connect__CollectMetrics *message) {
+    struct relation_collect_metrics *metrics = relation_collect_metrics_new(context->arena);
+    LOWER_INPUT(metrics, message);
+    metrics->name = lower_text(context, message->name);
+    return lower_expressions(context, message->metrics, message->n_metrics, &metrics->metrics) ? &metrics->base : NULL;
+}
+
 /* ---- the program's functions over rows ---- */
 
 static const struct relation *lower_map_partitions(
@@ -556,6 +563,36 @@ static const struct relation *lower_cogroup_map(struct lower_context *context, c
                        message->n_other_grouping_expressions, &map->other_groupings)
                ? &map->base
                : NULL;
+}
+
+static bool lower_timeout(struct lower_context *context, const char *name, enum group_timeout *timeout) {
+    static const char *const names[] = {[TIMEOUT_NONE] = "NoTimeout",
+        [TIMEOUT_PROCESSING_TIME] = "ProcessingTimeTimeout",
+        [TIMEOUT_EVENT_TIME] = "EventTimeTimeout"};
+    for (size_t i = 0; i < ARRAY_COUNT(names); i++)
+        if (name != NULL && strcmp(name, names[i]) == 0) {
+            *timeout = (enum group_timeout)i;
+            return true;
+        }
+    return lower_refuse(context, arena_printf(context->arena, "the timeout %s of groups", name == NULL ? "" : name),
+               NULL) != NULL;
+}
+
+static const struct relation *lower_groups_with_state(
+    struct lower_context *context, const Connect__ApplyInPandasWithState *message) {
+    struct relation_groups_with_state *groups = relation_groups_with_state_new(context->arena);
+    struct bytes mode = bytes_from_text(message->output_mode == NULL ? "" : message->output_mode);
+    LOWER_INPUT(groups, message);
+    groups->updates = bytes_equal_ignore_case(mode, BYTES("update"));
+    if (!groups->updates && !bytes_equal_ignore_case(mode, BYTES("append")))
+        return lower_refuse(context,
+            arena_printf(context->arena, "the output mode %.*s of applyInPandasWithState", BYTES_ARGS(mode)), NULL);
+    groups->function = lower_python(context, message->func, PYTHON_WITH_STATE);
+    if (groups->function == NULL || !lower_timeout(context, message->timeout_conf, &groups->timeout) ||
+        !lower_expressions(context, message->grouping_expressions, message->n_grouping_expressions, &groups->keys))
+        return NULL;
+    groups->state = sql_parse_schema(context->arena, lower_text(context, message->state_schema), context->error);
+    return groups->state == NULL ? NULL : &groups->base;
 }
 
 /* ---- missing values and statistics ---- */
@@ -711,8 +748,12 @@ static const struct relation *lower_member(struct lower_context *context, const 
         return lower_unpivot(context, message->unpivot);
     case CONNECT__RELATION__REL_TYPE_MAP_PARTITIONS:
         return lower_map_partitions(context, message->map_partitions);
+    case CONNECT__RELATION__REL_TYPE_COLLECT_METRICS:
+        return lower_observe(context, message->collect_metrics);
     case CONNECT__RELATION__REL_TYPE_GROUP_MAP:
         return lower_group_map(context, message->group_map);
+    case CONNECT__RELATION__REL_TYPE_APPLY_IN_PANDAS_WITH_STATE:
+        return lower_groups_with_state(context, message->apply_in_pandas_with_state);
     case CONNECT__RELATION__REL_TYPE_CO_GROUP_MAP:
         return lower_cogroup_map(context, message->co_group_map);
     case CONNECT__RELATION__REL_TYPE_WITH_WATERMARK:

@@ -321,9 +321,10 @@ void session_end(struct session *session) {
     for (struct map_entry *entry; (entry = map_next(&session->queries, &cursor)) != NULL;)
         stream_query_release(map_remove(&session->queries, entry->key));
     service_forget_session(session);
-    if (session->python != NULL)
-        python_session_destroy(session->python); /* functions that run are ended, so that their queries stop */
+    struct python_session *python = session->python;
     session->python = NULL;
+    if (python != NULL)
+        python_session_destroy(python); /* functions that run are ended, so that their queries stop */
     stream_session_destroy(session->streams, streams_ended, session);
 }
 

@@ -553,6 +553,33 @@ static void awaited_any(void *argument, bool terminated, const struct sql_error 
     end_asking(asking);
 }
 
+/* Listeners of clients before 4.0. */
+static void answer_listeners(struct operation *operation, const Connect__StreamingQueryManagerCommand *command) {
+    struct session *session = operation->session;
+    Connect__StreamingQueryManagerCommandResult result = CONNECT__STREAMING_QUERY_MANAGER_COMMAND_RESULT__INIT;
+    Connect__StreamingQueryManagerCommandResult__ListStreamingQueryListenerResult list =
+        CONNECT__STREAMING_QUERY_MANAGER_COMMAND_RESULT__LIST_STREAMING_QUERY_LISTENER_RESULT__INIT;
+    if (command->command_case == CONNECT__STREAMING_QUERY_MANAGER_COMMAND__COMMAND_LIST_LISTENERS) {
+        list.listener_ids = session_listener_ids(session, &operation->arena, &list.n_listener_ids);
+        result.result_type_case = CONNECT__STREAMING_QUERY_MANAGER_COMMAND_RESULT__RESULT_TYPE_LIST_LISTENERS;
+        result.list_listeners = &list;
+    } else if (command->command_case == CONNECT__STREAMING_QUERY_MANAGER_COMMAND__COMMAND_REMOVE_LISTENER) {
+        session_remove_listener(session, command->remove_listener->id == NULL ? "" : command->remove_listener->id);
+        result.result_type_case = CONNECT__STREAMING_QUERY_MANAGER_COMMAND_RESULT__RESULT_TYPE_REMOVE_LISTENER;
+        result.remove_listener = true;
+    } else if (command->add_listener->python_listener_payload == NULL || command->add_listener->id == NULL) {
+        raise_unsupported_feature_not_in_this_program(
+            &operation->error, "A listener that is not written in Python", "");
+        connect_operation_fail(operation);
+        return;
+    } else {
+        session_add_listener(session, command->add_listener->id, command->add_listener->python_listener_payload);
+        result.result_type_case = CONNECT__STREAMING_QUERY_MANAGER_COMMAND_RESULT__RESULT_TYPE_ADD_LISTENER;
+        result.add_listener = true;
+    }
+    send_manager_result(operation, &result);
+}
+
 void command_manager(struct operation *operation, const Connect__StreamingQueryManagerCommand *command) {
     struct asking *asking;
     Connect__StreamingQueryManagerCommandResult result = CONNECT__STREAMING_QUERY_MANAGER_COMMAND_RESULT__INIT;
@@ -577,9 +604,14 @@ void command_manager(struct operation *operation, const Connect__StreamingQueryM
         result.reset_terminated = true;
         send_manager_result(operation, &result);
         break;
+    case CONNECT__STREAMING_QUERY_MANAGER_COMMAND__COMMAND_ADD_LISTENER:
+    case CONNECT__STREAMING_QUERY_MANAGER_COMMAND__COMMAND_REMOVE_LISTENER:
+    case CONNECT__STREAMING_QUERY_MANAGER_COMMAND__COMMAND_LIST_LISTENERS:
+        answer_listeners(operation, command);
+        break;
     default:
-        raise_unsupported_feature_not_in_this_program(&operation->error, "A listener that runs in the server",
-            "Add it with a client from 4.0 on, where listeners run in the program.");
+        raise_unsupported_feature_not_in_this_program(
+            &operation->error, "This command of the streaming query manager", "");
         connect_operation_fail(operation);
     }
 }

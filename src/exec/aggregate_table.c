@@ -208,6 +208,29 @@ bool aggregate_table_add(struct op_run *run, struct aggregate_table *table, stru
     return done;
 }
 
+void aggregate_table_merge(struct op_run *run, struct aggregate_table *into, struct aggregate_table *from) {
+    const struct aggregate *aggregate = (const struct aggregate *)run->operator;
+    struct arena scratch = {0};
+    struct column **keys = ARENA_ARRAY(&scratch, struct column *, aggregate->key_count);
+    for (size_t i = 0; i < aggregate->key_count; i++) {
+        keys[i] = aggregate_table_key(&scratch, aggregate, from, i);
+    }
+    uint32_t *groups = aggregate_table_groups(aggregate, into, &scratch, keys, from->group_count);
+    for (size_t i = 0; i < aggregate->call_count; i++) {
+        const struct aggregate_slot *slot = &aggregate->calls[i];
+        struct evaluation evaluation = {.arena = &scratch,
+            .row_count = from->group_count,
+            .call = &slot->call,
+            .settings = aggregate->base.settings,
+            .error = run->error};
+        struct aggregate_run source = aggregate_table_run(slot, from, i, &evaluation);
+        struct column *saved = slot->entry->save(&source);
+        struct aggregate_run target = aggregate_table_run(slot, into, i, &evaluation);
+        slot->entry->merge(&target, saved, groups);
+    }
+    arena_destroy(&scratch);
+}
+
 /* ---- creation ---- */
 
 static bool prepare_call(struct compile *compile, struct aggregate_slot *slot,

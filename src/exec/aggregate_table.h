@@ -51,6 +51,8 @@ struct aggregate_run aggregate_table_run(
     const struct aggregate_slot *slot, struct aggregate_table *table, size_t index, struct evaluation *evaluation);
 /* Adds a batch. false with the worker's error. */
 bool aggregate_table_add(struct op_run *run, struct aggregate_table *table, struct batch *in);
+/* Adds the groups of another table. The worker's error is set when that fails. */
+void aggregate_table_merge(struct op_run *run, struct aggregate_table *into, struct aggregate_table *from);
 /* Compiles groupings and calls of an aggregate node into `aggregate`. */
 bool aggregate_prepare(struct compile *compile, struct aggregate *aggregate, const struct relation_aggregate *node);
 

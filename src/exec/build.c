@@ -194,8 +194,7 @@ static enum walk find_streaming_aggregate(const struct node *node, void *context
     if (node_family(node) != NODE_RELATION || !relation_is_streaming((const struct relation *)node)) {
         return WALK_PRUNE;
     }
-    bool found =
-        node->tag == RELATION_AGGREGATE && !relation_aggregate_of((const struct relation *)node)->stateless;
+    bool found = node->tag == RELATION_AGGREGATE && !relation_aggregate_of((const struct relation *)node)->stateless;
     *(bool *)context |= found;
     return found ? WALK_ABORT : WALK_CONTINUE;
 }
@@ -271,6 +270,12 @@ static bool build_node(struct compile *compile, const struct relation *relation,
     case RELATION_PYTHON_MAP:
         return build_transform(
             compile, op_python_map_create(compile, relation), relation_python_map_of(relation)->input, chain, depth);
+    case RELATION_GROUPS_WITH_STATE:
+        if (!compile->query->streaming || !relation_is_streaming(relation)) {
+            return raise__legacy_error_temp_3176(compile->error);
+        }
+        return build_stateful(compile, op_state_python_create(compile, relation),
+            relation_groups_with_state_of(relation)->input, chain, depth);
     case RELATION_SAMPLE:
         return build_transform(
             compile, op_sample_create(compile, relation), relation_sample_of(relation)->input, chain, depth);
@@ -308,7 +313,8 @@ static bool build_node(struct compile *compile, const struct relation *relation,
     case RELATION_UNION:
         return build_union(compile, relation_union_of(relation), chain, depth);
     case RELATION_COLLECT_METRICS:
-        return build(compile, relation_collect_metrics_of(relation)->input, chain, depth);
+        return build_transform(
+            compile, op_observe_create(compile, relation), relation_collect_metrics_of(relation)->input, chain, depth);
     default:
         return raise_unsupported_feature_not_in_this_program(compile->error, node_name(&relation->node), "");
     }

@@ -136,6 +136,17 @@ bool exec_query_run(struct exec_query *query, struct batch ***batches, size_t *b
 /* Runs a short task on the compute pool. */
 void exec_submit(struct exec_engine *engine, world_function *function, void *argument);
 
+/* ---- observe() ---- */
+
+struct exec_observation {
+    struct bytes name;
+    const struct type *schema; /* STRUCT of the metrics */
+    struct batch *row;         /* of the last run: one row; NULL: not run yet, or a metric could not be computed */
+};
+/* From on_done on, until the next start. */
+size_t exec_query_observation_count(const struct exec_query *query);
+const struct exec_observation *exec_query_observation(const struct exec_query *query, size_t index);
+
 /* ---- progress: any thread, also while it runs ---- */
 
 struct exec_progress {

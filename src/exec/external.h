@@ -15,6 +15,7 @@ struct exec_externals {
     /* Evaluates the functions (python_udf) of a python_eval `relation` over the columns of an Arrow stream: one for
      * each argument of each function, one function after the other; the answer has one column per function. Or the
      * function of a python_map over the stream's rows, which are a whole partition; the answer is the function's rows.
+     * Or the function of groups_with_state over groups (op_state_python.c says what is sent and answered).
      * Takes the input's memory; returns at once. Any thread. The relation lives until done. */
     void (*evaluate)(
         void *context, const struct relation *relation, struct buffer *input, external_done *done, void *argument);

@@ -29,29 +29,6 @@ static enum op_result aggregate_step(struct op_run *run, struct batch *in, struc
 
 /* ---- together ---- */
 
-static void merge_tables(struct op_run *run, struct aggregate_table *into, struct aggregate_table *from) {
-    const struct aggregate *aggregate = (const struct aggregate *)run->operator;
-    struct arena scratch = {0};
-    struct column **keys = ARENA_ARRAY(&scratch, struct column *, aggregate->key_count);
-    for (size_t i = 0; i < aggregate->key_count; i++) {
-        keys[i] = aggregate_table_key(&scratch, aggregate, from, i);
-    }
-    uint32_t *groups = aggregate_table_groups(aggregate, into, &scratch, keys, from->group_count);
-    for (size_t i = 0; i < aggregate->call_count; i++) {
-        const struct aggregate_slot *slot = &aggregate->calls[i];
-        struct evaluation evaluation = {.arena = &scratch,
-            .row_count = from->group_count,
-            .call = &slot->call,
-            .settings = aggregate->base.settings,
-            .error = run->error};
-        struct aggregate_run source = aggregate_table_run(slot, from, i, &evaluation);
-        struct column *saved = slot->entry->save(&source);
-        struct aggregate_run target = aggregate_table_run(slot, into, i, &evaluation);
-        slot->entry->merge(&target, saved, groups);
-    }
-    arena_destroy(&scratch);
-}
-
 static bool aggregate_begin(
     const struct operator* operator, struct exec_run * exec, void *state, struct sql_error *error) {
     struct aggregate_shared *shared = state;
@@ -71,7 +48,7 @@ static bool aggregate_combine(struct op_run *run) {
         shared->table = local->table;
         local->table = (struct aggregate_table){0};
     } else {
-        merge_tables(run, &shared->table, &local->table);
+        aggregate_table_merge(run, &shared->table, &local->table);
     }
     world_mutex_unlock(&shared->lock);
     return run->error->condition == 0;

@@ -5,9 +5,7 @@
 
 #include "base/assert.h"
 #include "base/vector.h"
-#include "column/ipc.h"
-#include "exec/external.h"
-#include "exec/operator.h"
+#include "exec/python_call.h"
 
 struct python_eval {
     struct operator base;
@@ -15,16 +13,6 @@ struct python_eval {
     struct program *program;      /* the arguments of all functions */
     const struct type *arguments; /* their columns as a STRUCT */
     size_t input_count, function_count;
-};
-
-/* A batch on its way. Owned by the operator and by whoever evaluates: the last one frees it. */
-struct evaluation_call {
-    int references; /* atomic */
-    struct exec_run *exec;
-    struct exec_waker waker;
-    int is_done; /* atomic; then: */
-    struct buffer output;
-    char *failure;
 };
 
 struct python_local {
@@ -47,31 +35,6 @@ struct python_map_local {
     size_t next; /* batch of the answer */
 };
 
-static void release_call(struct evaluation_call *call) {
-    if (__atomic_sub_fetch(&call->references, 1, __ATOMIC_ACQ_REL) > 0) {
-        return;
-    }
-    buffer_free(&call->output);
-    free(call->failure);
-    free(call);
-}
-
-static void evaluated(void *argument, struct buffer *output, const char *failure) {
-    struct evaluation_call *call = argument;
-    struct exec_run *exec = call->exec;
-    struct exec_waker waker = call->waker;
-    if (failure != NULL) {
-        call->failure = strdup(failure);
-    } else {
-        call->output = *output;
-        *output = (struct buffer){0};
-    }
-    __atomic_store_n(&call->is_done, 1, __ATOMIC_RELEASE);
-    release_call(call);
-    waker.wake(waker.argument); /* the run is held: its worker is still there */
-    exec_run_release(exec);
-}
-
 static struct batch *take_arguments(
     struct op_run *run, const struct program *program, const struct type *schema, struct batch *in) {
     struct batch *arguments = op_run_program(run, program, schema, in);
@@ -79,37 +42,6 @@ static struct batch *take_arguments(
         arguments->columns[i] = column_flatten(&arguments->arena, arguments->columns[i], arguments->row_count);
     }
     return arguments;
-}
-
-/* NULL with the run's error. */
-static struct evaluation_call *begin_call(
-    struct op_run *run, const struct type *schema, struct batch *const *batches, size_t batch_count) {
-    const struct exec_externals *externals = run->operator->settings->externals;
-    struct error error = {0};
-    struct buffer input = {0};
-    if (!ipc_write_stream(schema, batches, batch_count, "UTC", &input, &error)) {
-        buffer_free(&input);
-        sql_error_from(run->error, &error);
-        return NULL;
-    }
-    struct evaluation_call *call = calloc(1, sizeof *call);
-    ASSERT(call != NULL);
-    *call = (struct evaluation_call){.references = 2, .exec = run->exec, .waker = run->waker};
-    exec_run_hold(run->exec);
-    externals->evaluate(externals->context, run->operator->relation, &input, evaluated, call);
-    return call;
-}
-
-/* The run may end while a batch is on its way. */
-static void end_call(struct op_run *run, struct evaluation_call *call) {
-    const struct exec_externals *externals = run->operator->settings->externals;
-    if (call == NULL) {
-        return;
-    }
-    if (!__atomic_load_n(&call->is_done, __ATOMIC_ACQUIRE)) {
-        externals->cancel(externals->context, call);
-    }
-    release_call(call);
 }
 
 /* ---- functions over columns ---- */
@@ -121,7 +53,7 @@ static enum op_result send(struct op_run *run, struct batch *in) {
     if (arguments == NULL) {
         return OP_FAILED;
     }
-    local->call = begin_call(run, eval->arguments, &arguments, 1);
+    local->call = python_call_begin(run, eval->arguments, &arguments, 1);
     batch_release(arguments);
     if (local->call == NULL) {
         return OP_FAILED;
@@ -130,28 +62,18 @@ static enum op_result send(struct op_run *run, struct batch *in) {
     return OP_BLOCKED;
 }
 
-static void free_output(void *argument) {
-    buffer_free(argument);
-    free(argument);
-}
-
 /* The input's columns and the answer's, which stays where it is in memory. */
 static struct batch *receive(struct op_run *run, struct batch *in, struct evaluation_call *call) {
     const struct python_eval *eval = (const struct python_eval *)run->operator;
     struct error error = {0};
     struct ipc_stream stream;
     struct batch *out = batch_create(run->operator->schema);
-    struct buffer *kept = calloc(1, sizeof *kept);
-    ASSERT(kept != NULL);
-    *kept = call->output;
-    call->output = (struct buffer){0};
-    arena_on_destroy(&out->arena, free_output, kept);
     out->row_count = in->row_count;
     batch_keep(out, in);
     for (size_t i = 0; i < eval->input_count; i++) {
         out->columns[i] = in->columns[i];
     }
-    bool good = ipc_read_stream(&out->arena, buffer_view(kept), &stream, &error);
+    bool good = ipc_read_stream(&out->arena, python_call_take_output(call, &out->arena), &stream, &error);
     if (good && (stream.batch_count != 1 || stream.batches[0]->row_count != in->row_count ||
                     stream.batches[0]->column_count != eval->function_count)) {
         good = error_set(&error, ERROR_CORRUPT, "the Python worker answered with other rows than it was asked for");
@@ -184,7 +106,7 @@ static enum op_result python_step(struct op_run *run, struct batch *in, struct b
         return send(run, in);
     }
     struct evaluation_call *call = local->call;
-    if (!__atomic_load_n(&call->is_done, __ATOMIC_ACQUIRE)) {
+    if (!python_call_is_done(call)) {
         return OP_BLOCKED;
     }
     if (call->failure != NULL) {
@@ -192,7 +114,7 @@ static enum op_result python_step(struct op_run *run, struct batch *in, struct b
     } else {
         *out = receive(run, local->in, call);
     }
-    release_call(call);
+    python_call_release(call);
     batch_release(local->in);
     *local = (struct python_local){0};
     return *out == NULL ? OP_FAILED : OP_NEED_INPUT;
@@ -200,7 +122,7 @@ static enum op_result python_step(struct op_run *run, struct batch *in, struct b
 
 static void python_local_end(struct op_run *run) {
     struct python_local *local = run->local;
-    end_call(run, local->call);
+    python_call_end(run, local->call);
     batch_release(local->in);
 }
 
@@ -225,15 +147,9 @@ static const struct expression *argument_value(const struct expression *argument
     return argument->node.tag == EXPRESSION_NAMED_ARGUMENT ? expression_named_argument_of(argument)->value : argument;
 }
 
-static bool has_externals(struct compile *compile) {
-    return compile->settings->externals != NULL ||
-           raise_unsupported_feature_not_in_this_program(
-               compile->error, "A Python function here", "It runs in the sessions of programs.");
-}
-
 struct operator* op_python_create(struct compile *compile, const struct relation *relation) {
     const struct relation_python_eval *node = relation_python_eval_of(relation);
-    if (!has_externals(compile)) {
+    if (!python_is_there(compile)) {
         return NULL;
     }
     size_t count = 0;
@@ -274,7 +190,7 @@ static void map_reset(struct op_run *run) {
     for (size_t i = local->next; i < local->answer.batch_count; i++) {
         batch_release(local->answer.batches[i]);
     }
-    end_call(run, local->call);
+    python_call_end(run, local->call);
     *local = (struct python_map_local){0};
 }
 
@@ -296,50 +212,13 @@ static enum op_result map_step(struct op_run *run, struct batch *in, struct batc
     return exec_memory_add(run, size, run->error) ? OP_NEED_INPUT : OP_FAILED;
 }
 
-/* Its batches, which stay where they are in memory. */
-static bool map_receive(struct op_run *run, struct evaluation_call *call, struct ipc_stream *answer) {
-    struct error error = {0};
-    static const struct type no_columns = {.kind = TYPE_STRUCT};
-    const struct type *wanted = run->operator->schema;
-    struct batch *carrier = batch_create(&no_columns);
-    struct buffer *kept = calloc(1, sizeof *kept);
-    ASSERT(kept != NULL);
-    *kept = call->output;
-    call->output = (struct buffer){0};
-    arena_on_destroy(&carrier->arena, free_output, kept);
-    bool good = ipc_read_stream(&carrier->arena, buffer_view(kept), answer, &error);
-    bool same = good && answer->schema->field_count == wanted->field_count;
-    for (size_t i = 0; same && i < wanted->field_count; i++) {
-        same = type_equal_ignoring_nullability(answer->schema->fields[i].type, wanted->fields[i].type);
-    }
-    for (size_t i = 0; good && i < answer->batch_count; i++) {
-        struct batch *batch = answer->batches[i];
-        batch_keep(batch, carrier);
-        for (size_t j = 0; same && j < wanted->field_count; j++) {
-            batch->columns[j]->type = wanted->fields[j].type;
-        }
-    }
-    if (good && !same) {
-        for (size_t i = 0; i < answer->batch_count; i++) {
-            batch_release(answer->batches[i]);
-        }
-        good = error_set(&error, ERROR_CORRUPT, "the Python worker answered with columns of other types");
-    }
-    if (!good) {
-        *answer = (struct ipc_stream){0};
-        sql_error_from(run->error, &error);
-    }
-    batch_release(carrier);
-    return good;
-}
-
 static enum op_result map_begin_call(struct op_run *run) {
     const struct python_map *map = (const struct python_map *)run->operator;
     struct python_map_local *local = run->local;
     if (map->node->key_count > 0 && local->gathered.count == 0) {
         return OP_NEED_INPUT; /* no groups */
     }
-    local->call = begin_call(run, map->arguments, local->gathered.items, local->gathered.count);
+    local->call = python_call_begin(run, map->arguments, local->gathered.items, local->gathered.count);
     return local->call == NULL ? OP_FAILED : OP_BLOCKED;
 }
 
@@ -348,14 +227,14 @@ static enum op_result map_drain(struct op_run *run, struct batch **out) {
     if (local->call == NULL) {
         return map_begin_call(run);
     }
-    if (!__atomic_load_n(&local->call->is_done, __ATOMIC_ACQUIRE)) {
+    if (!python_call_is_done(local->call)) {
         return OP_BLOCKED;
     }
     if (local->call->failure != NULL) {
         raise_python_function_failed(run->error, local->call->failure);
         return OP_FAILED;
     }
-    if (local->answer.schema == NULL && !map_receive(run, local->call, &local->answer)) {
+    if (local->answer.schema == NULL && !python_call_receive(run, run->operator->schema, local->call, &local->answer)) {
         return OP_FAILED;
     }
     if (local->next == local->answer.batch_count) {
@@ -383,7 +262,7 @@ static const struct operator_class op_python_map_class = {
 
 struct operator* op_python_map_create(struct compile *compile, const struct relation *relation) {
     struct python_map *map = ARENA_NEW(compile->arena, struct python_map);
-    if (!has_externals(compile)) {
+    if (!python_is_there(compile)) {
         return NULL;
     }
     map->node = relation_python_map_of(relation);

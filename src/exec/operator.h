@@ -159,6 +159,7 @@ struct operator* op_state_join_input_create(
 struct operator* op_state_session_create(struct compile *compile, const struct relation *relation);
 struct operator* op_session_create(struct compile *compile, const struct relation *relation);
 struct operator* op_state_limit_create(struct compile *compile, const struct relation *relation);
+struct operator* op_state_python_create(struct compile *compile, const struct relation *relation);
 struct operator* op_state_deduplicate_create(struct compile *compile, const struct relation *relation);
 struct operator* op_watermark_create(struct compile *compile, const struct relation *relation);
 /* limit, offset: rows kept after sorting; limit -1: all. */
@@ -175,6 +176,7 @@ struct operator* op_expand_create(struct compile *compile, const struct relation
 struct operator* op_generate_create(struct compile *compile, const struct relation *relation);
 struct operator* op_python_create(struct compile *compile, const struct relation *relation);
 struct operator* op_python_map_create(struct compile *compile, const struct relation *relation);
+struct operator* op_observe_create(struct compile *compile, const struct relation *relation);
 struct operator* op_sample_create(struct compile *compile, const struct relation *relation);
 struct operator* op_exchange_create(struct compile *compile, const struct relation *relation);
 struct operator* op_window_create(struct compile *compile, const struct relation *relation);

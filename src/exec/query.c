@@ -133,6 +133,7 @@ struct bytes source_option_get(const struct source_request *request, const char 
 
 /* ---- queries ---- */
 
+/* And what else lives as long as the query. */
 static void free_states(struct exec_query *query) {
     for (size_t i = 0; i < query->states.count; i++) {
         struct exec_state *state = query->states.items[i];
@@ -146,6 +147,10 @@ static void free_states(struct exec_query *query) {
     VECTOR_FREE(&query->states);
     VECTOR_FREE(&query->watermarks);
     world_mutex_destroy(&query->state_lock);
+    for (size_t i = 0; i < query->observations.count; i++) {
+        batch_release(query->observations.items[i]->row);
+    }
+    VECTOR_FREE(&query->observations);
 }
 
 struct exec_state *query_add_state(struct exec_query *query, const char *operator_name) {
@@ -201,7 +206,7 @@ static void spread_watermark(struct exec_query *query, int64_t watermark_ms, boo
     for (size_t i = count; i-- > 0;) {
         struct exec_state *state = query->states.items[i];
         int64_t *own = late ? &state->late_watermark_ms : &state->eviction_watermark_ms;
-        *own = *own == INT64_MAX ? watermark_ms : *own;
+        *own = state->watermark_hidden ? 0 : *own == INT64_MAX ? watermark_ms : *own;
         if (state->above != EXEC_NO_STATE) {
             struct exec_state *above = query->states.items[state->above];
             int64_t *theirs = late ? &above->late_watermark_ms : &above->eviction_watermark_ms;
@@ -223,6 +228,15 @@ size_t exec_query_watermark_count(const struct exec_query *query) {
 struct exec_watermark *exec_query_watermark(const struct exec_query *query, size_t index) {
     ASSERT(index < query->watermarks.count);
     return query->watermarks.items[index];
+}
+
+size_t exec_query_observation_count(const struct exec_query *query) {
+    return query->observations.count;
+}
+
+const struct exec_observation *exec_query_observation(const struct exec_query *query, size_t index) {
+    ASSERT(index < query->observations.count);
+    return query->observations.items[index];
 }
 
 static struct exec_query *query_create(struct exec_engine *engine, const struct relation *plan,

@@ -59,6 +59,7 @@ struct exec_query {
     struct exec_state_files state_files;
     size_t state_above; /* while it is built: the stateful operator whose input is built */
     VECTOR(struct exec_watermark *) watermarks;
+    VECTOR(struct exec_observation *) observations;
     struct exec_run *run; /* the current or last one */
 };
 

@@ -105,6 +105,7 @@ struct exec_state {
     const char *operator_name; /* "stateStoreSave" */
     size_t above;              /* the stateful operator that its rows go to, EXEC_NO_STATE: none */
     bool watermark_below;      /* rows come to it that no other stateful operator has held back */
+    bool watermark_hidden;     /* its rows come from an operator that passes on no watermark */
     int64_t output_offset_ms;  /* by what its rows may be older than its watermark: 0 or less */
     struct exec_store stores[EXEC_STORES_MAX];
     size_t store_count, partition_count;
@@ -120,6 +121,8 @@ struct exec_state {
     size_t time_key, key_count; /* of an aggregation with event time: which of its keys is the time */
     bool time_is_window;        /* that key is a window: {start, end} */
     bool runs_without_data;     /* a watermark that moved is reason enough for a batch */
+    bool times_out;             /* so is the time of day, once it has passed: */
+    int64_t next_timeout_ms;    /* the first of its timeouts; INT64_MAX: none, 0: not known */
     int64_t rows_updated, rows_removed, rows_dropped, updates_ns, removals_ns; /* of the last run; atomics */
     int64_t rows_duplicate;                                                    /* of a deduplication */
     int64_t memory_counted; /* bytes told to the budget; atomic */

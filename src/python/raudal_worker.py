@@ -9,8 +9,12 @@ It connects to the address that it is given, says its token, and takes one reque
     map           function, kind, keys, rows: a function over the rows of an Arrow stream, or over groups (a row for each: its key in the
                   first `keys` columns, then a list of its rows; two lists of a cogroup) -> an Arrow stream of what it gives; rows: at
                   most so many in one batch that an iterator gives
+    state         function, keys, timeout, watermarked, rows: a function over groups with state; a row for each group: state, timeout,
+                  timed_out, now, watermark, then its key and the list of its rows -> a row for each: what becomes of its state (0: it
+                  stays, 1: put, 2: removed), timeout, state, and the list of the rows that the function gave
     foreach       function, partition, batch: a foreach writer over the rows of an Arrow stream
     foreachBatch  function, dataframe, batch: the function with a DataFrame of this session
+    listener      function, event, json: a query listener hears of an event, of the kind that pyspark.sql.streaming.listener names
 
 An answer's object is empty, or has "failure": the traceback. What functions print comes as messages with "output".
 pyspark is used as its version in this interpreter has it; nothing of it is changed.
@@ -571,6 +575,120 @@ def map_request(head, payload):
     return stream_of(rows.combine_chunks().to_batches(max_chunksize=BATCH_ROWS), arrow_schema)
 
 
+def plain_series(array):
+    """Like series_of, but with structs as dictionaries."""
+    import pyarrow
+    if not pyarrow.types.is_struct(array.type):
+        return series_of(array)
+    import pandas
+    rows = [row[0] for row in rows_of(pyarrow.Table.from_arrays([array], ["value"]))]
+    return pandas.Series([None if row is None else row.asDict(recursive=True) for row in rows], dtype=object)
+
+
+def frame_with_dictionaries(batch):
+    import pandas
+    columns = [plain_series(column) for column in batch.columns]
+    frame = pandas.concat(columns, axis=1) if columns else pandas.DataFrame(index=range(batch.num_rows))
+    frame.columns = batch.schema.names
+    return frame
+
+
+def state_of(group, value, timeout_kind, watermarked):
+    """The GroupState of a group, as this version of pyspark makes it."""
+    from pyspark.sql.streaming.state import GroupState
+    return GroupState(
+        optionalValue=value, batchProcessingTimeMs=group["now"], eventTimeWatermarkMs=group["watermark"], timeoutConf=timeout_kind,
+        hasTimedOut=group["timed_out"], watermarkPresent=watermarked, defined=value is not None, updated=False, removed=False,
+        timeoutTimestamp=GroupState.NO_TIMESTAMP, keyAsUnsafe=b"", valueSchema=None)
+
+
+def what_becomes_of(state):
+    """As Spark decides it: keep, put or remove; the timeout; the new value. A timeout that was not set again is kept with the
+    state that nobody changed."""
+    timeout = int(state._timeout_timestamp)
+    if state._removed and timeout == state.NO_TIMESTAMP:
+        return 2, timeout, None
+    changed = state._updated or state._removed or timeout != state.NO_TIMESTAMP
+    return int(changed), timeout, tuple(state._value) if state._defined else None
+
+
+def results_with_state(function, schema, key, chunks, state):
+    """What the function gives for one group, checked as Spark does."""
+    import pandas
+    result = function(key, chunks, state)
+    if isinstance(result, pandas.DataFrame):
+        raise spark_error("PySparkTypeError", "UDF_RETURN_TYPE", expected="iterable of pandas.DataFrame", actual=type(result).__name__)
+    try:
+        iter(result)
+    except TypeError:
+        raise spark_error("PySparkTypeError", "UDF_RETURN_TYPE", expected="iterable", actual=type(result).__name__) from None
+    for frame in result:
+        if not isinstance(frame, pandas.DataFrame):
+            raise spark_error("PySparkTypeError", "UDF_RETURN_TYPE", expected="iterator of pandas.DataFrame",
+                              actual="iterator of " + type(frame).__name__)
+        if len(frame.columns) != len(schema) and not (len(frame.columns) == 0 and frame.empty):
+            raise spark_error("PySparkRuntimeError", known("RESULT_COLUMN_SCHEMA_MISMATCH", "RESULT_LENGTH_MISMATCH_FOR_PANDAS_UDF"),
+                              expected=str(len(schema)), actual=str(len(frame.columns)))
+        if len(frame) > 0:
+            yield batch_of_frame(frame, schema)
+
+
+def groups_with_state(head, function, schema, batch):
+    """The answers of one batch of groups: (change, timeout, state, record batches) of each."""
+    import pandas
+    key_count, row_max = head["keys"], head["rows"] if head["rows"] > 0 else None
+    keys, lists = batch.columns[5:5 + key_count], batch.column(5 + key_count)
+    about = batch.select(["timed_out", "now", "watermark"]).to_pylist()
+    values = rows_of(stream_table([batch.column(0)], ["state"]))
+    for index in range(batch.num_rows):
+        group, rows = about[index], rows_of_list(lists, index)
+        key = tuple(plain_series(column.slice(index, 1))[0] for column in keys)
+        state = state_of(group, values[index][0], head["timeout"], head["watermarked"])
+        if group["timed_out"]:
+            chunks = [pandas.DataFrame(columns=rows.schema.names)]
+        else:
+            chunks = (frame_with_dictionaries(chunk) for chunk in stream_table([rows]).to_batches(max_chunksize=row_max))
+        batches = list(results_with_state(function, schema, key, iter(chunks), state))
+        yield (*what_becomes_of(state), batches)
+
+
+def stream_table(parts, names=None):
+    import pyarrow
+    return pyarrow.Table.from_arrays(parts, names) if names else pyarrow.Table.from_batches(parts)
+
+
+def list_of_rows(batches, counts, row_type):
+    """A list for each group, of so many rows of the batches one after the other."""
+    import pyarrow
+    offsets = [0]
+    for count in counts:
+        offsets.append(offsets[-1] + count)
+    table = pyarrow.Table.from_batches(batches) if batches else None
+    fields = [row_type.field(index) for index in range(row_type.num_fields)]
+    columns = [plain(table.column(index)) if batches else pyarrow.array([], field.type) for index, field in enumerate(fields)]
+    rows = pyarrow.StructArray.from_arrays(columns, fields=fields)
+    return pyarrow.ListArray.from_arrays(pyarrow.array(offsets, pyarrow.int32()), rows)
+
+
+def state_request(head, payload):
+    import pyarrow
+    from pyspark.sql.types import StructType
+    function, schema = functions.get(head["function"])
+    table = pyarrow.ipc.open_stream(payload).read_all()
+    state_type = spark_schema(pyarrow.schema([table.schema.field(0)])).fields[0].dataType
+    row_type = arrow_type(StructType(schema.fields))
+    results = []
+    for batch in table.to_batches():
+        groups = list(groups_with_state(head, function, schema, batch))
+        batches = [one for group in groups for one in group[3]]
+        lists = list_of_rows(batches, [sum(one.num_rows for one in group[3]) for group in groups], row_type)
+        states = column_of_values([as_pickled(group[2], state_type) for group in groups], state_type)
+        results.append(pyarrow.RecordBatch.from_arrays(
+            [pyarrow.array([group[0] for group in groups], pyarrow.int64()), pyarrow.array([group[1] for group in groups], pyarrow.int64()),
+             states, lists], names=["change", "timeout", "state", "rows"]))
+    return stream_of(results, results[0].schema)
+
+
 def foreach(head, payload):
     import pyarrow
     from pyspark.taskcontext import TaskContext
@@ -604,7 +722,17 @@ def foreach_batch(head, payload):
     return b""
 
 
-REQUESTS = {"evaluate": evaluate, "map": map_request, "foreach": foreach, "foreachBatch": foreach_batch}
+def listener(head, payload):
+    from pyspark.sql.streaming import listener as events
+    one, event = functions.get(head["function"]), getattr(events, head["event"]).fromJson(json.loads(head["json"]))
+    if one.spark is None:
+        one._set_spark_session(this_session())
+    getattr(one, "on" + head["event"][:-len("Event")])(event)
+    return b""
+
+
+REQUESTS = {
+    "evaluate": evaluate, "map": map_request, "state": state_request, "foreach": foreach, "foreachBatch": foreach_batch, "listener": listener}
 
 
 def describe(failure):

@@ -539,8 +539,7 @@ static const struct relation *analyze_kind(struct analyzer *analyzer, const stru
     case RELATION_HINT:
         return analyze(analyzer, relation_hint_of(relation)->input);
     case RELATION_COLLECT_METRICS:
-        unsupported(analyzer, relation->node.origin, "observe()", "Compute the metrics with a separate aggregate.");
-        return NULL;
+        return analyze_observe(analyzer, relation_collect_metrics_of(relation));
     case RELATION_FILL_NA:
     case RELATION_DROP_NA:
     case RELATION_REPLACE:
@@ -552,6 +551,8 @@ static const struct relation *analyze_kind(struct analyzer *analyzer, const stru
         return analyze_map_partitions(analyzer, relation_map_partitions_of(relation));
     case RELATION_MAP_GROUPS:
         return analyze_map_groups(analyzer, relation_map_groups_of(relation));
+    case RELATION_GROUPS_WITH_STATE:
+        return analyze_groups_with_state(analyzer, relation_groups_with_state_of(relation));
     case RELATION_UNPIVOT:
         return analyze_unpivot(analyzer, relation_unpivot_of(relation));
     default:

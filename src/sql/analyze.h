@@ -120,6 +120,9 @@ const struct relation *extract_python(struct analyzer *analyzer, const struct re
 /* ---- analyze_python_map.c ---- */
 const struct relation *analyze_map_partitions(
     struct analyzer *analyzer, const struct relation_map_partitions *partitions);
+const struct relation *analyze_observe(struct analyzer *analyzer, const struct relation_collect_metrics *metrics);
+const struct relation *analyze_groups_with_state(
+    struct analyzer *analyzer, const struct relation_groups_with_state *groups);
 const struct relation *analyze_map_groups(struct analyzer *analyzer, const struct relation_map_groups *groups);
 /* A call of an aggregate function of the program, with resolved arguments. */
 const struct expression *python_aggregate(

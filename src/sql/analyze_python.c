@@ -100,7 +100,7 @@ static const struct relation *make_python_eval(struct python_extraction *extract
 /* Takes one layer of calls out of the relation's expressions; the same relation when there was none. */
 static const struct relation *extract_layer(struct analyzer *analyzer, const struct relation *relation) {
     struct python_extraction extraction = {.analyzer = analyzer, .relation = relation};
-    if (relation->node.tag == RELATION_PYTHON_MAP)
+    if (relation->node.tag == RELATION_PYTHON_MAP || relation->node.tag == RELATION_GROUPS_WITH_STATE)
         return relation;
     struct relation *changed =
         (struct relation *)(uintptr_t)node_map(analyzer->arena, &relation->node, extract, &extraction);

@@ -87,10 +87,10 @@ const struct expression *python_over_window(
 
 /* ---- partitions ---- */
 
-static const struct relation *make_python_map(struct analyzer *analyzer, const struct relation *input,
-    const struct expression *function, struct expression_list arguments, size_t key_count) {
+/* The function over those arguments, whose schema becomes the output of `relation`; NULL with an error. */
+static const struct expression *call_over_rows(struct analyzer *analyzer, const struct expression *function,
+    struct expression_list arguments, struct relation *relation) {
     struct arena *arena = analyzer->arena;
-    struct relation_python_map *map = relation_python_map_new(arena);
     struct expression_python_udf *call = (struct expression_python_udf *)node_clone(arena, &function->node);
     const struct type *schema = call->result;
     if (schema->kind != TYPE_STRUCT) {
@@ -107,13 +107,19 @@ static const struct relation *make_python_map(struct analyzer *analyzer, const s
             .metadata = schema->fields[i].metadata};
     call->arguments = arguments;
     call->base.type = schema;
+    relation->analyzed = true;
+    relation->output = output;
+    relation->output_count = schema->field_count;
+    return &call->base;
+}
+
+static const struct relation *make_python_map(struct analyzer *analyzer, const struct relation *input,
+    const struct expression *function, struct expression_list arguments, size_t key_count) {
+    struct relation_python_map *map = relation_python_map_new(analyzer->arena);
     map->input = input;
-    map->function = &call->base;
     map->key_count = (int32_t)key_count;
-    map->base.analyzed = true;
-    map->base.output = output;
-    map->base.output_count = schema->field_count;
-    return &map->base;
+    map->function = call_over_rows(analyzer, function, arguments, &map->base);
+    return map->function == NULL ? NULL : &map->base;
 }
 
 /* Without what only qualified names reach. */
@@ -148,27 +154,34 @@ static const struct expression *collect_rows(
     return row == NULL ? NULL : make_call(analyzer, place, "collect_list", 1, row);
 }
 
+static bool resolve_groupings(struct analyzer *analyzer, const struct relation *input, struct expression_list written,
+    struct expression_list *groupings) {
+    struct scope scope;
+    *groupings =
+        (struct expression_list){arena_allocate(analyzer->arena, (written.count + 1) * sizeof *groupings->items), 0};
+    scope_init(analyzer, &scope, input);
+    for (size_t i = 0; i < written.count; i++) {
+        const struct expression *grouping = resolve(analyzer, &scope, written.items[i]);
+        if (grouping == NULL)
+            return false;
+        if (has_aggregate(grouping)) {
+            raise_group_by_aggregate(analyzer->error, quote_expression(analyzer->arena, grouping));
+            fail_at(analyzer, &written.items[i]->node);
+            return false;
+        }
+        groupings->items[groupings->count++] = expression_strip(grouping);
+    }
+    return true;
+}
+
 /* Output: the groupings, then the list of the group's rows. */
 static const struct relation *make_groups(struct analyzer *analyzer, const struct relation *written_input,
     struct expression_list written, const struct node *place) {
     struct arena *arena = analyzer->arena;
     const struct relation *input = analyze(analyzer, written_input);
-    struct scope scope;
-    struct expression_list groupings = {arena_allocate(arena, (written.count + 1) * sizeof *groupings.items), 0};
-    if (input == NULL)
+    struct expression_list groupings;
+    if (input == NULL || !resolve_groupings(analyzer, input, written, &groupings))
         return NULL;
-    scope_init(analyzer, &scope, input);
-    for (size_t i = 0; i < written.count; i++) {
-        const struct expression *grouping = resolve(analyzer, &scope, written.items[i]);
-        if (grouping == NULL)
-            return NULL;
-        if (has_aggregate(grouping)) {
-            raise_group_by_aggregate(analyzer->error, quote_expression(arena, grouping));
-            fail_at(analyzer, &written.items[i]->node);
-            return NULL;
-        }
-        groupings.items[groupings.count++] = expression_strip(grouping);
-    }
     struct expression_list columns = visible_columns(arena, input), *lists[1] = {&groupings};
     const struct expression *rows = collect_rows(analyzer, place, columns);
     if (rows == NULL || !extract_time_windows(analyzer, &input, lists, 1))
@@ -247,4 +260,55 @@ const struct relation *analyze_map_groups(struct analyzer *analyzer, const struc
     }
     return make_python_map(
         analyzer, groups, written->function, columns_of(analyzer->arena, groups), written->groupings.count);
+}
+
+/* ---- groups with state ---- */
+
+/* Groupings that are no columns become columns of a project below. */
+static const struct relation *add_groupings(
+    struct analyzer *analyzer, const struct relation *input, struct expression_list *groupings) {
+    struct arena *arena = analyzer->arena;
+    struct expression_list columns = columns_of(arena, input);
+    const struct expression **items = arena_allocate(arena, (columns.count + groupings->count) * sizeof *items);
+    size_t count = columns.count;
+    memcpy(items, columns.items, columns.count * sizeof *items);
+    for (size_t i = 0; i < groupings->count; i++)
+        if (groupings->items[i]->node.tag != EXPRESSION_COLUMN)
+            items[count++] =
+                make_alias(analyzer, groupings->items[i], bytes_from_text(pretty_name(arena, groupings->items[i])));
+    if (count == columns.count)
+        return input;
+    const struct relation *project = make_project(analyzer, input, (struct expression_list){items, count});
+    if (project == NULL)
+        return NULL;
+    count = columns.count;
+    for (size_t i = 0; i < groupings->count; i++)
+        if (groupings->items[i]->node.tag != EXPRESSION_COLUMN)
+            groupings->items[i] = column_of(arena, &project->output[count++]);
+    return project;
+}
+
+const struct relation *analyze_groups_with_state(
+    struct analyzer *analyzer, const struct relation_groups_with_state *written) {
+    struct relation_groups_with_state *groups =
+        (struct relation_groups_with_state *)node_clone(analyzer->arena, &written->base.node);
+    const struct relation *input = analyze(analyzer, written->input);
+    struct expression_list *lists[1] = {&groups->keys};
+    if (input == NULL || !resolve_groupings(analyzer, input, written->keys, &groups->keys))
+        return NULL;
+    struct expression_list columns = visible_columns(analyzer->arena, input);
+    if (written->state->kind != TYPE_STRUCT || groups->keys.count == 0) {
+        unsupported(analyzer, written->base.node.origin,
+            groups->keys.count == 0 ? "applyInPandasWithState without grouping columns"
+                                    : "A state whose schema is no list of columns",
+            groups->keys.count == 0 ? "Group by a constant." : "Give it as \"name TYPE, …\".");
+        return NULL;
+    }
+    if (!extract_time_windows(analyzer, &input, lists, 1))
+        return NULL;
+    groups->input = add_groupings(analyzer, input, &groups->keys);
+    if (groups->input == NULL)
+        return NULL;
+    groups->function = call_over_rows(analyzer, written->function, columns, &groups->base);
+    return groups->function == NULL ? NULL : &groups->base;
 }

@@ -162,6 +162,15 @@ static void print_functions(struct buffer *out, const struct relation *relation)
     } else if (relation->node.tag == RELATION_WINDOWS) {
         buffer_append_text(out, "Window ");
         expressions(out, relation_windows_of(relation)->functions);
+    } else if (relation->node.tag == RELATION_COLLECT_METRICS) {
+        const struct relation_collect_metrics *metrics = relation_collect_metrics_of(relation);
+        const struct relation_project *results = metrics->results;
+        buffer_printf(out, "CollectMetrics %.*s, ", BYTES_ARGS(metrics->name));
+        expressions(out, results == NULL ? metrics->metrics : results->columns);
+    } else if (relation->node.tag == RELATION_GROUPS_WITH_STATE) {
+        buffer_append_text(out, "FlatMapGroupsInPandasWithState ");
+        pretty_plan(relation_groups_with_state_of(relation)->function, out);
+        attributes(out, relation->output, relation->output_count);
     } else {
         buffer_append_text(out, "PythonMap ");
         pretty_plan(relation_python_map_of(relation)->function, out);
@@ -242,6 +251,8 @@ static void print_relation(struct tree *tree, const struct relation *relation) {
     }
     case RELATION_PYTHON_EVAL:
     case RELATION_PYTHON_MAP:
+    case RELATION_GROUPS_WITH_STATE:
+    case RELATION_COLLECT_METRICS:
     case RELATION_WINDOWS:
         print_functions(out, relation);
         break;

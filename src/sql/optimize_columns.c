@@ -445,6 +445,19 @@ static const struct relation *prune(
         VECTOR_FREE(&below.ids);
         return &copy->base;
     }
+    case RELATION_COLLECT_METRICS:
+        want_same(&below, wanted);
+        want_list(&below, relation_collect_metrics_of(relation)->calls);
+        return prune_same(optimizer, relation, relation_collect_metrics_of(relation)->input,
+            offsetof(struct relation_collect_metrics, input), &below);
+    case RELATION_GROUPS_WITH_STATE: {
+        struct relation_groups_with_state *copy =
+            (struct relation_groups_with_state *)clone_relation(optimizer, relation);
+        want_output(&below, copy->input);
+        copy->input = prune(optimizer, copy->input, &below);
+        VECTOR_FREE(&below.ids);
+        return &copy->base;
+    }
     case RELATION_WINDOWS:
         want_same(&below, wanted);
         want_list(&below, relation_windows_of(relation)->functions);

@@ -322,6 +322,8 @@ static const struct relation *push(
     case RELATION_WINDOWS:
     case RELATION_PYTHON_EVAL:
     case RELATION_PYTHON_MAP:
+    case RELATION_GROUPS_WITH_STATE:
+    case RELATION_COLLECT_METRICS:
     case RELATION_DEDUPLICATE: {
         /* Not through; what is below still gets its own filters moved. */
         static const size_t offsets[NODE_TAG_COUNT] = {[RELATION_LIMIT] = offsetof(struct relation_limit, input),
@@ -332,6 +334,8 @@ static const struct relation *push(
             [RELATION_WINDOWS] = offsetof(struct relation_windows, input),
             [RELATION_PYTHON_EVAL] = offsetof(struct relation_python_eval, input),
             [RELATION_PYTHON_MAP] = offsetof(struct relation_python_map, input),
+            [RELATION_COLLECT_METRICS] = offsetof(struct relation_collect_metrics, input),
+            [RELATION_GROUPS_WITH_STATE] = offsetof(struct relation_groups_with_state, input),
             [RELATION_DEDUPLICATE] = offsetof(struct relation_deduplicate, input)};
         const struct relation *inner = below(optimizer, input, offsets[input->node.tag], (struct expression_list){0});
         return new_filter(optimizer, inner, join_conjuncts(optimizer, conditions));

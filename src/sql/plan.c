@@ -49,6 +49,7 @@ static const char *const subquery_kind_names[] = {"scalar", "exists", "in", "tab
 static const char *const join_type_names[] = {
     "inner", "left", "right", "full", "cross", "left_semi", "left_anti", "left_single", "existence"};
 static const char *const set_kind_names[] = {"union", "intersect", "except"};
+static const char *const group_timeout_names[] = {"none", "processing_time", "event_time"};
 static const char *const group_type_names[] = {"group_by", "rollup", "cube", "sets", "pivot"};
 static const char *const show_kind_names[] = {"tables", "views", "databases", "columns", "functions", "catalogs"};
 static const char *const explain_mode_names[] = {"simple", "extended", "formatted", "codegen", "cost"};

@@ -35,9 +35,20 @@ bool event_time_wants_batch(const struct stream_query *query) {
     bool wanted = false;
     for (size_t i = 0; i < exec_query_state_count(query->exec) && query->ran_batch && query->runs_without_data; i++) {
         const struct exec_state *state = exec_query_state(query->exec, i);
-        wanted |= state->runs_without_data && query->watermark_ms > query->late_watermark_ms;
+        wanted |=
+            state->runs_without_data && !state->watermark_hidden && query->watermark_ms > query->late_watermark_ms;
     }
-    return wanted;
+    return wanted || event_time_next_timeout(query) < query->trigger_start_ms;
+}
+
+int64_t event_time_next_timeout(const struct stream_query *query) {
+    int64_t next = INT64_MAX;
+    for (size_t i = 0; i < exec_query_state_count(query->exec) && query->runs_without_data; i++) {
+        const struct exec_state *state = exec_query_state(query->exec, i);
+        bool some = state->times_out && exec_state_row_count(state) > 0;
+        next = some && state->next_timeout_ms < next ? state->next_timeout_ms : next;
+    }
+    return next;
 }
 
 static void put_time(const char *name, int64_t ms, bool first, struct buffer *out) {

@@ -235,6 +235,8 @@ void query_note_bad_record(struct stream_query *query);
 void event_time_begin_batch(struct stream_query *query);
 void event_time_end_batch(struct stream_query *query);
 bool event_time_wants_batch(const struct stream_query *query); /* although there is no new data */
+/* When the first group times out by the time of day: after this millisecond. INT64_MAX: none does; 0: not known yet. */
+int64_t event_time_next_timeout(const struct stream_query *query);
 void event_time_put_progress(const struct stream_query *query, struct buffer *out);
 void event_time_put_states(const struct stream_query *query, struct buffer *out);
 /* lag.c */

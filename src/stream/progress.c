@@ -2,6 +2,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/assert.h"
 #include "base/calendar.h"
@@ -87,6 +88,70 @@ static void put_sink(const struct stream_query *query, struct buffer *out) {
     buffer_free(&description);
 }
 
+/* A value as Row.json writes it. */
+static void put_value(const struct column *column, size_t row, const struct timezone *zone, struct buffer *out) {
+    const struct type *type = column->type;
+    struct buffer text = {0};
+    row = column->constant ? 0 : row;
+    bool list = type->kind == TYPE_ARRAY;
+    if (column_is_null(column, row) || type->kind == TYPE_NULL) {
+        buffer_append_text(out, "null");
+    } else if (list || type->kind == TYPE_STRUCT) {
+        size_t first = list ? (size_t)column->offsets[row] : 0;
+        size_t count = list ? (size_t)column->offsets[row + 1] - first : type->field_count;
+        buffer_append_byte(out, list ? '[' : '{');
+        for (size_t i = 0; i < count; i++) {
+            buffer_append_text(out, i > 0 ? "," : "");
+            if (!list) {
+                buffer_append_json_string(out, type->fields[i].name);
+                buffer_append_byte(out, ':');
+            }
+            put_value(column->children[list ? 0 : i], list ? first + i : row, zone, out);
+        }
+        buffer_append_byte(out, list ? ']' : '}');
+    } else {
+        value_format(column, row, zone, &text);
+        bool finite = text.size > 0 && strchr("-0123456789", text.data[text.size - 1]) != NULL;
+        if (type->kind == TYPE_BOOLEAN || (type_is_numeric(type) && finite)) {
+            buffer_append_bytes(out, buffer_view(&text));
+        } else {
+            buffer_append_json_string(out, buffer_view(&text));
+        }
+    }
+    buffer_free(&text);
+}
+
+/* ,"observedMetrics":{…}, nothing for a query without observe(). By name, as Spark sorts them. */
+static void put_observed(const struct stream_query *query, struct buffer *out) {
+    size_t count = query->skip_execution ? 0 : exec_query_observation_count(query->exec), shown = 0;
+    const struct exec_observation *last = NULL;
+    for (;;) {
+        const struct exec_observation *next = NULL;
+        for (size_t i = 0; i < count; i++) {
+            const struct exec_observation *one = exec_query_observation(query->exec, i);
+            if (one->row != NULL && (last == NULL || bytes_compare(one->name, last->name) > 0) &&
+                (next == NULL || bytes_compare(one->name, next->name) < 0)) {
+                next = one;
+            }
+        }
+        if (next == NULL) {
+            break;
+        }
+        buffer_append_text(out, shown++ == 0 ? ",\"observedMetrics\":{" : ",");
+        buffer_append_json_string(out, next->name);
+        buffer_append_text(out, ":{");
+        for (size_t i = 0; i < next->schema->field_count; i++) {
+            buffer_append_text(out, i > 0 ? "," : "");
+            buffer_append_json_string(out, next->schema->fields[i].name);
+            buffer_append_byte(out, ':');
+            put_value(next->row->columns[i], 0, query->start.settings.zone, out);
+        }
+        buffer_append_byte(out, '}');
+        last = next;
+    }
+    buffer_append_text(out, shown > 0 ? "}" : "");
+}
+
 static void keep_progress(struct stream_query *query, struct bytes text) {
     if (query->progress.count == PROGRESS_MAX) {
         free((void *)(uintptr_t)query->progress.items[0].data);
@@ -125,6 +190,7 @@ void progress_make(struct stream_query *query) {
     }
     buffer_append_byte(&json, ']');
     put_sink(query, &json);
+    put_observed(query, &json);
     buffer_append_byte(&json, '}');
     query->total_rows += rows;
     query->last_rows_read = rows;

@@ -410,6 +410,9 @@ static void wait_for_more(struct stream_query *query) {
             poll = every < poll ? every : poll;
             poll = limited < poll ? limited : poll;
         }
+        int64_t timeout = event_time_next_timeout(query);
+        int64_t until = timeout == INT64_MAX ? INT64_MAX : timeout < wall ? 0 : timeout + 1 - wall;
+        poll = until < poll ? until : poll;
         query_set_status(query, "Waiting for data to arrive", false, false);
         poll = real_time_left_ms(query) < poll ? real_time_left_ms(query) : poll;
         if (poll != INT64_MAX) {

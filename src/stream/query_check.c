@@ -12,7 +12,7 @@
 struct plan_check {
     struct stream_query *query;
     struct sql_error *error;
-    int aggregates, joins, others;              /* stateful operators */
+    int aggregates, joins, others, with_state;  /* stateful operators */
     const struct relation_aggregate *aggregate; /* the first one from above */
     bool failed;
 };
@@ -52,6 +52,7 @@ static enum walk count_node(const struct node *node, void *context) {
         check->aggregate = relation_aggregate_of((const struct relation *)node);
     }
     check->others += node->tag == RELATION_DEDUPLICATE;
+    check->with_state += node->tag == RELATION_GROUPS_WITH_STATE;
     if (node->tag == RELATION_JOIN) {
         const struct relation_join *join = (const struct relation_join *)node;
         check->joins += is_streaming(join->left) && is_streaming(join->right);
@@ -290,6 +291,35 @@ static bool check_cogroup(struct plan_check *check, const struct relation_python
            not_yet(check, "cogroup() of a stream", "Use a join.");
 }
 
+/* applyInPandasWithState */
+static bool check_groups(struct plan_check *check, const struct relation_groups_with_state *groups) {
+    struct arena *arena = check->error->arena;
+    bool updates = groups->updates;
+    struct plan_check all = count_below(check, check->query->start.plan);
+    if (all.with_state > 1) {
+        return refuse(check, "Multiple applyInPandasWithStates are not supported on a streaming DataFrames/Datasets");
+    }
+    if (all.aggregates == 0 && check->query->mode != (updates ? EXEC_UPDATE : EXEC_APPEND)) {
+        char *mode = arena_strdup(arena, mode_name(check));
+        mode[0] = (char)toupper((unsigned char)mode[0]);
+        return refuse(
+            check, arena_printf(arena,
+                       "applyInPandasWithState in %s mode is not supported with %s output mode on a streaming "
+                       "DataFrame/Dataset",
+                       updates ? "update" : "append", mode));
+    }
+    if (all.aggregates > 0 && (updates || count_below(check, groups->input).aggregates > 0)) {
+        return refuse(check, arena_printf(arena,
+                                 "applyInPandasWithState in %s mode is not supported %s aggregation on a streaming "
+                                 "DataFrame/Dataset",
+                                 updates ? "update" : "append", updates ? "with" : "after"));
+    }
+    return groups->timeout != TIMEOUT_EVENT_TIME || has_event_time(groups->input, groups->input->output_count) ||
+           refuse(check,
+               "Watermark must be specified in the query using '[Dataset/DataFrame].withWatermark()' for using "
+               "event-time timeout in a applyInPandasWithState. Event-time timeout not supported without watermark.");
+}
+
 /* What does not read a stream may be anything. */
 static enum walk enter_node(const struct node *node, void *context) {
     return node_family(node) == NODE_RELATION && is_streaming((const struct relation *)node) ? WALK_CONTINUE
@@ -312,6 +342,9 @@ static void check_node(const struct node *node, void *context) {
         break;
     case RELATION_PYTHON_MAP:
         good = check_cogroup(check, relation_python_map_of(relation));
+        break;
+    case RELATION_GROUPS_WITH_STATE:
+        good = check_groups(check, relation_groups_with_state_of(relation));
         break;
     case RELATION_SORT:
         good = check_sort(check, relation_sort_of(relation));

@@ -454,7 +454,12 @@ def test_what_is_not_served_is_refused_by_name(raudal, environment, tmp_path):
     printed = run(raudal, environment, "course", tmp_path, """
         try:
             stream = spark.readStream.format("rate").load()
-            stream.groupBy("value").applyInPandasWithState(lambda *parts: [], "a int", "b int", "append", "NoTimeout").columns
+            from pyspark.sql.streaming import StatefulProcessor
+            class Processor(StatefulProcessor):
+                def init(self, handle): pass
+                def handleInputRows(self, key, rows, timers): yield from rows
+                def close(self): pass
+            stream.groupBy("value").transformWithStateInPandas(Processor(), "value long", "append", "None").columns
         except Exception as failure:
             print(failure)
         left, right = spark.range(2), spark.range(2).withColumnRenamed("id", "n")
@@ -463,4 +468,5 @@ def test_what_is_not_served_is_refused_by_name(raudal, environment, tmp_path):
         except Exception as failure:
             print(failure)
         """)
-    assert "applyInPandasWithState" in printed and "UNSUPPORTED_FEATURE.PYTHON_UDF_IN_ON_CLAUSE" in printed
+    assert "UNSUPPORTED_FEATURE.STORE_BACKEND_NOT_SUPPORTED_FOR_TWS" in printed and "TransformWithState operator" in printed
+    assert "UNSUPPORTED_FEATURE.PYTHON_UDF_IN_ON_CLAUSE" in printed
