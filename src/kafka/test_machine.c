@@ -1,6 +1,7 @@
 /* test_machine.c: see test_machine.h. */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <cmocka.h>
 
@@ -25,6 +26,14 @@ static const char *setting(void *context, const char *name) {
     return power && strcmp(name, "log.flush.interval.messages") == 0 ? "1" : NULL;
 }
 
+/* With SIM_VERBOSE set, what the broker logs goes to standard error. */
+static void write_line(void *context, const char *line, size_t size) {
+    fwrite(line, 1, size, stderr);
+}
+static int64_t line_time(void *context) {
+    return world_wall_ms(((struct test_machine *)context)->world);
+}
+
 void test_machine_start(struct test_machine *machine) {
     static const char *const addresses[] = {"127.0.0.1"};
     struct error error = {0};
@@ -39,6 +48,9 @@ void test_machine_start(struct test_machine *machine) {
         .port = 9092,
         .setting = setting,
         .setting_context = machine};
+    if (getenv("SIM_VERBOSE"))
+        options.service_log = service_log_create("kafka", LOG_FORM_KAFKA,
+            (struct service_log_target){.context = machine, .write = write_line, .wall_ms = line_time});
     machine->broker = broker_start(&options, &error);
     if (!machine->broker)
         fail_msg("seed %llu: the broker does not start: %s", (unsigned long long)machine->seed, error.message);

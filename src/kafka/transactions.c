@@ -563,9 +563,37 @@ static bool is_claimed(struct transactions *transactions, struct partition_log *
     return false;
 }
 
+struct transaction_list {
+    struct transaction **items;
+    size_t count, capacity;
+};
+
+/* When the producer is still that of a transactional.id, its whole transaction must go, and it must be told: it would
+ * go on, and commit what is left. */
+static bool claim(struct transactions *transactions, struct partition_log *log, const struct log_producer *producer,
+    struct transaction_list *fenced) {
+    size_t cursor = 0;
+    for (struct map_entry *entry; (entry = map_next(&transactions->by_id, &cursor));) {
+        struct transaction *transaction = entry->value;
+        struct transaction_part part = {bytes_from_text(log_topic(log)), log_partition_index(log)};
+        struct transaction_place place;
+        if (transaction->producer_id != producer->producer_id || transaction->epoch != producer->epoch ||
+            transaction->ending ||
+            transaction_add(transactions, transaction, &part, 1, transaction->client_version, &place) != KAFKA_NONE)
+            continue;
+        for (size_t i = 0; i < fenced->count; i++)
+            if (fenced->items[i] == transaction)
+                return true;
+        VECTOR_PUSH(fenced, transaction);
+        return true;
+    }
+    return false;
+}
+
 /* A power loss may keep records and lose the coordinator's word that they belong to a transaction. Nobody will ever end
  * that, and readers of committed data would wait behind it for ever. */
-static void abort_unclaimed(struct transactions *transactions, struct partition_log *log) {
+static void abort_unclaimed(
+    struct transactions *transactions, struct partition_log *log, struct transaction_list *fenced) {
     struct broker *broker = transactions->broker;
     struct log_producer_list list = {0};
     const struct topic *topic = topic_find(broker, bytes_from_text(log_topic(log)));
@@ -573,7 +601,8 @@ static void abort_unclaimed(struct transactions *transactions, struct partition_
     for (size_t i = 0; topic && i < list.count; i++) {
         const struct log_producer *producer = &list.items[i];
         int64_t offset;
-        if (producer->transaction_start < 0 || is_claimed(transactions, log, producer->producer_id))
+        if (producer->transaction_start < 0 || is_claimed(transactions, log, producer->producer_id) ||
+            claim(transactions, log, producer, fenced))
             continue;
         service_log_write(broker->service_log, LOG_WARN, LOGGER,
             "The transaction of producer %lld that is open in %s since offset %lld belongs to no transactional.id and "
@@ -601,7 +630,16 @@ void transactions_resume(struct transactions *transactions) {
         advance(transaction);
     }
     cursor = 0;
+    struct transaction_list fenced = {0};
     for (struct partition_log *log; (log = log_next(transactions->broker->logs, &cursor));)
         if (log_last_stable_offset(log) < log_high_watermark(log))
-            abort_unclaimed(transactions, log);
+            abort_unclaimed(transactions, log, &fenced);
+    for (size_t i = 0; i < fenced.count; i++) {
+        service_log_write(transactions->broker->service_log, LOG_WARN, LOGGER,
+            "The transaction of transactional.id %s lost a part of its coordinator's records and is aborted; its "
+            "producer is shut out",
+            fenced.items[i]->id);
+        fence(fenced.items[i]);
+    }
+    VECTOR_FREE(&fenced);
 }
