@@ -164,7 +164,7 @@ WRAP(bool, log_aborted_in_range, struct partition_log *log, int64_t from, const 
 
 WRAP(int16_t, group_batch_commit, struct group_batch *batch, struct partition_log **log, int64_t *last_offset) {
     if (planted_fault == FAULT_OFFSETS_NOT_STORED)
-        batch->list.count = 0;
+        batch->records.list.count = 0;
     return __real_group_batch_commit(batch, log, last_offset);
 }
 
