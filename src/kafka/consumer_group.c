@@ -392,14 +392,13 @@ static uint64_t hash_topic(const struct topic *topic, struct buffer *scratch) {
     return hash_bytes(buffer_view(scratch), 0);
 }
 
-/* Names, ids and partition counts in one number: Kafka's, XXH3 over its own layout, so that a directory which changes
+/* Names (by whose order it goes), ids and partition counts in one number: Kafka's, XXH3 over its own layout, so that a directory which changes
  * hands causes no rebalance. */
 static int64_t hash_topics(const struct topic_table *table) {
     struct buffer all = {0}, scratch = {0};
     if (table->topics.count == 0)
         return 0;
     for (size_t i = 0; i < table->topics.count; i++) {
-        hash_text(&all, table->topics.items[i]->name);
         hash_uint64(&all, hash_topic(table->topics.items[i], &scratch));
     }
     int64_t hash = (int64_t)hash_bytes(buffer_view(&all), 0);

@@ -221,7 +221,7 @@ def test_groups_outlast_a_killed_broker(fresh_raudal):
 
 
 @pytest.mark.long
-def test_a_real_kafka_goes_on_with_the_group_and_back(fresh_raudal, tmp_path):
+def test_a_real_kafka_goes_on_with_the_group_and_back(fresh_raudal, environment, tmp_path):
     from real import RealKafka
     broker, group = fresh_raudal.at("kafka"), uuid.uuid4().hex
     topic = make_topic(broker)
@@ -229,25 +229,25 @@ def test_a_real_kafka_goes_on_with_the_group_and_back(fresh_raudal, tmp_path):
     members = [member(broker, group, topic, **{"group.instance.id": "a"}), member(broker, group, "^" + topic)]
     before = share(members, sizes(2, 2))
     mixed = uuid.uuid4().hex
-    others = [classic_member(broker, mixed, topic), member(broker, mixed, topic)]
+    others = [classic_member(broker, mixed, topic, **{"session.timeout.ms": 45000}), member(broker, mixed, topic)]
     share(others, sizes(2, 2))
     for consumer in [*members, *others]:
         share([consumer], lambda parts: True)
     address = fresh_raudal.address
     words = ["--bootstrap-server", broker, "--describe", "--group", group, "--state", "--verbose"]
-    epochs = without_ids(fresh_raudal.tool("kafka-consumer-groups.sh", *words).stdout)
+    epochs = without_ids(environment("kafka").tool("kafka-consumer-groups.sh", *words).stdout)
     fresh_raudal.stop()
     with RealKafka(tmp_path / "real", address=address, log_dir=fresh_raudal.data / "kafka") as real:
         assert share(members, sizes(2, 2)) == before
-        assert without_ids(fresh_raudal.tool("kafka-consumer-groups.sh", *words).stdout) == epochs
+        assert without_ids(environment("kafka").tool("kafka-consumer-groups.sh", *words).stdout) == epochs
         share(others, sizes(2, 2))
         assert "ERROR" not in real.output()
         third = member(broker, group, topic)
         share([*members, third], sizes(1, 1, 2))
-        epochs = without_ids(fresh_raudal.tool("kafka-consumer-groups.sh", *words).stdout)
+        epochs = without_ids(environment("kafka").tool("kafka-consumer-groups.sh", *words).stdout)
     fresh_raudal.start()
     share([*members, third], sizes(1, 1, 2))
     share(others, sizes(2, 2))
-    assert without_ids(fresh_raudal.tool("kafka-consumer-groups.sh", *words).stdout) == epochs
+    assert without_ids(environment("kafka").tool("kafka-consumer-groups.sh", *words).stdout) == epochs
     for consumer in [*members, *others, third]:
         consumer.close()
