@@ -137,6 +137,13 @@ void topics_close(struct broker *broker);
 struct topic **topics_sorted(struct broker *broker, struct arena *arena, size_t *count);
 /* The next producer id of all; from the metadata log in blocks of 1000. False on a storage error. */
 bool broker_next_producer_id(struct broker *broker, int64_t *producer_id, struct error *error);
+/* The features of the cluster that this broker understands, with the levels that it can work at. */
+struct broker_feature {
+    const char *name;
+    int16_t supported_min, supported_max;
+};
+extern const struct broker_feature broker_features[];
+extern const size_t broker_feature_count;
 /* What the cluster is finalized at, 0 when the metadata log does not say. */
 int16_t broker_feature_level(struct broker *broker, const char *name);
 

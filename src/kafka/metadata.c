@@ -514,6 +514,17 @@ void metadata_config_resources(
     }
 }
 
+bool metadata_set_feature(struct metadata *metadata, const char *name, int16_t level, struct error *error) {
+    struct change change;
+    struct kafka_feature_level_record record = {bytes_from_text(name), level};
+    change_begin(&change, metadata, 0);
+    if (!change_add(&change, &kafka_feature_level_record_message, 0, &record, error)) {
+        change_discard(&change);
+        return false;
+    }
+    return change_commit(&change, error);
+}
+
 int16_t metadata_level(const struct metadata *metadata, const char *feature) {
     for (size_t i = 0; i < metadata->features.count; i++)
         if (strcmp(metadata->features.items[i].name, feature) == 0)

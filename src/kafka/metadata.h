@@ -79,6 +79,8 @@ void metadata_config_resources(
 /* Takes the next `count` producer ids out of the cluster's sequence (Kafka takes blocks of 1000). */
 bool metadata_take_producer_ids(struct metadata *metadata, int32_t count, int64_t *first, struct error *error);
 
+/* Finalizes a feature at a level; 0 removes it. The caller has checked that it may. */
+bool metadata_set_feature(struct metadata *metadata, const char *name, int16_t level, struct error *error);
 /* Finalized feature levels, as the log says: "metadata.version" 25 and so on. False behind the last. */
 bool metadata_feature(const struct metadata *metadata, size_t index, const char **name, int16_t *level);
 

@@ -3,7 +3,8 @@
  * The form. Integers are big-endian. In versions below `flexible`, strings have an int16 length, bytes and arrays an
  * int32 one, -1 for null. From `flexible` on a length is an unsigned varint of length + 1 (0 for null), and every
  * struct ends with its tagged fields: their count, then tag, size and content of each, ascending. Unknown tags are
- * stepped over. A nullable struct has one byte in front: -1 null, 1 present. */
+ * stepped over. A nullable struct has one byte in front: -1 null, 1 present;
+ * of a tagged one 0 is null too. */
 #include "wire/message.h"
 
 #include "base/assert.h"
@@ -281,7 +282,7 @@ static bool decode_field(struct decoder *decoder, const struct wire_field *field
     *(void **)at = NULL;
     if (!take(decoder, 1, &marker))
         return corrupt(decoder, field, "the message ends before it");
-    if ((int8_t)*marker < 0)
+    if ((int8_t)*marker < 0 || (field->tag >= 0 && *marker == 0))
         return true;
     *(void **)at = arena_allocate(decoder->arena, field->of->size);
     return decode_struct(decoder, field->of, *(void **)at, depth + 1);

@@ -294,7 +294,8 @@ void handle_consumer_group_heartbeat(struct api_request *request) {
     struct partition_log *log = NULL;
     int64_t last_offset = -1;
     read_owned(body, &owned);
-    int16_t code = check_heartbeat(request);
+    int16_t code = broker_feature_level(request->broker, "group.version") >= 1 ? check_heartbeat(request)
+                                                                               : KAFKA_UNSUPPORTED_VERSION;
     if (code == KAFKA_NONE)
         code = find_group(request, &batch, &group);
     if (code == KAFKA_NONE) {
@@ -370,6 +371,10 @@ static void describe_group(struct api_request *request, struct bytes id, describ
     const struct kafka_consumer_group_describe_request *body = request->body;
     const struct group *group = group_find(request->broker->groups, id);
     out->group_id = id;
+    if (id.size == 0) {
+        out->error_code = KAFKA_INVALID_GROUP_ID;
+        return;
+    }
     if (!group || !group->consumer) {
         /* Kafka's words; its tools then ask DescribeGroups. */
         out->error_code = KAFKA_GROUP_ID_NOT_FOUND;

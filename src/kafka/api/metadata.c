@@ -10,16 +10,14 @@
 
 /* Features of the cluster that this broker understands; those that announce APIs which are not served here (groups of
  * share and streams protocols) are left out whatever the metadata log says of them. */
-static const struct feature {
-    const char *name;
-    int16_t supported_min, supported_max;
-} features[] = {
+const struct broker_feature broker_features[] = {
     {"eligible.leader.replicas.version", 0, 1},
     {"group.version", 0, 1},
     {"kraft.version", 0, 1},
     {"metadata.version", 7, 33},
     {"transaction.version", 0, 2},
 };
+const size_t broker_feature_count = sizeof broker_features / sizeof *broker_features;
 
 int16_t broker_feature_level(struct broker *broker, const char *name) {
     const char *found;
@@ -32,7 +30,8 @@ int16_t broker_feature_level(struct broker *broker, const char *name) {
 
 static void tell_features(struct api_request *request) {
     struct kafka_api_versions_reply *reply = request->reply;
-    size_t count = sizeof features / sizeof *features;
+    const struct broker_feature *features = broker_features;
+    size_t count = broker_feature_count;
     WIRE_ARRAY(&request->arena, &reply->supported_features, &kafka_api_versions_reply_supported_struct, count);
     WIRE_ARRAY(&request->arena, &reply->finalized_features, &kafka_api_versions_reply_finalized_struct, count);
     reply->supported_features.count = reply->finalized_features.count = 0;
@@ -208,9 +207,14 @@ void handle_describe_cluster(struct api_request *request) {
     reply->cluster_id = bytes_from_text(log_manager_cluster_id(request->broker->logs));
     reply->endpoint_type = body->endpoint_type;
     if (body->endpoint_type != 1) {
-        reply->error_code = KAFKA_INVALID_REQUEST;
-        reply->error_message =
-            api_text(request, "This listener is for brokers; endpoint type %d was asked for", body->endpoint_type);
+        reply->error_code = body->endpoint_type == 2 ? KAFKA_MISMATCHED_ENDPOINT_TYPE : KAFKA_UNSUPPORTED_ENDPOINT_TYPE;
+        reply->error_message = body->endpoint_type == 2
+                                   ? BYTES("The request was sent to an endpoint of type BROKER, but we wanted an "
+                                           "endpoint of type CONTROLLER")
+                                   : api_text(request, "Unsupported endpoint type %d", body->endpoint_type);
+        reply->endpoint_type = 1;
+        reply->cluster_id = BYTES("");
+        reply->controller_id = -1;
         api_reply(request);
         return;
     }

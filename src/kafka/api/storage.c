@@ -1,4 +1,4 @@
-/* storage.c: DescribeLogDirs, ListPartitionReassignments. */
+/* storage.c: DescribeLogDirs. */
 #include "kafka/internal.h"
 
 /* ---- DescribeLogDirs ---- */
@@ -55,10 +55,4 @@ void handle_describe_log_dirs(struct api_request *request) {
             add_dir_topic(request, topics[i], wanted, &directory->topics.items[directory->topics.count++]);
     }
     api_reply(request);
-}
-
-/* ---- what one broker never has ---- */
-
-void handle_list_partition_reassignments(struct api_request *request) {
-    api_reply(request); /* none is in progress */
 }
