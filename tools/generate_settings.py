@@ -55,7 +55,7 @@ def values(kind, rule):
         return " to ".join(words.split(", "))
     if name in ("ONE_OF", "ONE_OF_ANY_CASE"):
         return words.strip('"').lower() if name == "ONE_OF_ANY_CASE" else words.strip('"')
-    return {"NON_EMPTY": "text", "THROTTLED": "partition:broker, …, or *"}[name]
+    return {"NON_EMPTY": "text", "ADDRESSES": "address:number, …", "THROTTLED": "partition:broker, …, or *"}[name]
 
 
 def cell(text):

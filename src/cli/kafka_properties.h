@@ -14,9 +14,9 @@ struct kafka_listener {
     uint16_t port;
 };
 enum { KAFKA_LISTENERS_MAX = 16 };
-/* The listeners of a value of `listeners` that are for clients: those that controller.listener.names names are left out,
- * one that is not PLAINTEXT (by listener.security.protocol.map or its own name) is an error. map and controllers may be
- * NULL. Returns their number, 0 with an error. */
+/* The listeners of a value of `listeners` that are for clients: those that controller.listener.names names are left
+ * out, one that is not PLAINTEXT (by listener.security.protocol.map or its own name) is an error. map and controllers
+ * may be NULL. Returns their number, 0 with an error. */
 size_t kafka_listeners_parse(const char *listeners, const char *map, const char *controllers,
     struct kafka_listener out[KAFKA_LISTENERS_MAX], struct error *error);
 /* Takes kafka.port from kafka.listeners where that is given and the port is not; checks the listeners. */

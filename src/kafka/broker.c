@@ -142,6 +142,7 @@ static void broker_free(struct broker *broker) {
         free(broker->own_names.items[i]);
     VECTOR_FREE(&broker->told);
     VECTOR_FREE(&broker->own_names);
+    VECTOR_FREE(&broker->address_limits);
     VECTOR_FREE(&broker->endpoints);
     free(broker->request_counts);
     free(broker->directory);

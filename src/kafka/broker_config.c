@@ -26,13 +26,46 @@ static void read_layers(struct broker *broker) {
     world_mutex_unlock(&broker->topics_mutex);
 }
 
-struct net_limits broker_net_limits(const struct broker *broker) {
+#define INPUT_MEMORY ((int64_t)512 << 20) /* when queued.max.request.bytes says nothing */
+#define FRAME_TIMEOUT_MS 30000
+
+/* "127.0.0.1:200, [::1]:5"; the form was checked. */
+static void read_address_limits(struct broker *broker) {
+    struct bytes list = bytes_from_text(config_text(&broker->config, "max.connections.per.ip.overrides"));
+    broker->address_limits.count = 0;
+    for (size_t at = 0; at < list.size;) {
+        size_t comma = bytes_find(list, ',', at), end = comma == SIZE_MAX ? list.size : comma;
+        struct bytes item = bytes_trim(bytes_slice(list, at, end - at));
+        size_t colon = item.size;
+        int64_t count = 0;
+        while (colon > 0 && item.data[colon - 1] != ':')
+            colon--;
+        if (colon > 0 && bytes_to_int64(bytes_slice(item, colon, item.size - colon), &count) && count >= 0) {
+            bool in_brackets = item.data[0] == '[' && colon > 2;
+            struct net_address_limit limit = {.connection_count_max = (size_t)count};
+            snprintf(limit.address, sizeof limit.address, "%.*s", (int)colon - (in_brackets ? 3 : 1),
+                (const char *)item.data + (in_brackets ? 1 : 0));
+            VECTOR_PUSH(&broker->address_limits, limit);
+        }
+        at = end + 1;
+    }
+}
+
+struct net_limits broker_net_limits(struct broker *broker) {
     const struct config *config = &broker->config;
     int64_t idle_ms = config_integer(config, "connections.max.idle.ms");
+    int64_t memory = config_integer(config, "queued.max.request.bytes");
+    int64_t per_address = config_integer(config, "max.connections.per.ip");
+    read_address_limits(broker);
     return (struct net_limits){
         .connection_count_max = (size_t)config_integer(config, "max.connections"),
+        .connection_per_address_max = per_address > 0 ? (size_t)per_address : NET_NO_CONNECTION,
+        .address_limits = broker->address_limits.items,
+        .address_limit_count = broker->address_limits.count,
         .frame_size_max = (size_t)config_integer(config, "socket.request.max.bytes"),
         .idle_timeout_ms = idle_ms > 0 ? idle_ms : 0,
+        .frame_timeout_ms = FRAME_TIMEOUT_MS,
+        .input_memory_max = (size_t)(memory > 0 ? memory : INPUT_MEMORY),
     };
 }
 

@@ -30,6 +30,9 @@
 #define THROTTLED                                                                                                      \
     { .kind = CONFIG_RULE_THROTTLED }
 
+#define ADDRESSES                                                                                                      \
+    { .kind = CONFIG_RULE_ADDRESSES }
+
 const struct config_row topic_config_rows[] = {
 #define TOPIC_CONFIG(name, type, standard, rule, importance, broker_name, effect, documentation)                       \
     {name, CONFIG_##type, standard, rule, CONFIG_##importance, CONFIG_CLUSTER_WIDE, broker_name, CONFIG_##effect,      \

@@ -42,6 +42,7 @@ enum config_rule_kind {
     CONFIG_RULE_NON_EMPTY,
     CONFIG_RULE_DISTINCT,
     CONFIG_RULE_THROTTLED, /* "0:1,1:1" or "*" */
+    CONFIG_RULE_ADDRESSES, /* "127.0.0.1:200,[::1]:5" */
 };
 struct config_rule {
     enum config_rule_kind kind;

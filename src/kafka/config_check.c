@@ -87,6 +87,20 @@ static bool check_throttled(void *context, struct bytes item) {
         BYTES_ARGS(check->value), check->row->name, check->row->name);
 }
 
+/* "address:number", the address in digits. */
+static bool check_address(void *context, struct bytes item) {
+    const struct list_check *check = context;
+    size_t colon = item.size;
+    int64_t count;
+    while (colon > 0 && item.data[colon - 1] != ':')
+        colon--;
+    bool good = colon > 1 && bytes_to_int64(bytes_slice(item, colon, item.size - colon), &count) && count >= 0;
+    for (size_t i = 0; good && i + 1 < colon; i++)
+        good = strchr("0123456789abcdefABCDEF.:[]", item.data[i]) != NULL;
+    return good ||
+           refused(check->row, item, check->error, "Each item must be an address in digits, a colon and a number");
+}
+
 static bool check_text(const struct config_row *row, struct bytes value, struct error *error) {
     struct list_check check = {row, value, error};
     switch (row->rule.kind) {
@@ -101,6 +115,8 @@ static bool check_text(const struct config_row *row, struct bytes value, struct 
         return each_item(value, check_distinct, &check);
     case CONFIG_RULE_THROTTLED:
         return each_item(value, check_throttled, &check);
+    case CONFIG_RULE_ADDRESSES:
+        return each_item(value, check_address, &check);
     default:
         return true;
     }

@@ -37,6 +37,7 @@ static void request_free(struct api_request *request) {
     VECTOR_FREE(&request->gaps);
     buffer_free(&request->out);
     buffer_free(&request->frame);
+    net_frame_done(connection->net, request->frame_size);
     arena_destroy(&request->arena);
     free(request);
 }
@@ -375,6 +376,7 @@ static void on_frame(struct net_connection *net, struct bytes frame) {
     request->connection = connection;
     request->received_ns = world_monotonic_ns(broker->world);
     request->frame = net_take_frame(net);
+    request->frame_size = frame.size;
     list_append(&connection->requests, &request->node);
     request->ready_node.previous = request->ready_node.next = &request->ready_node;
     connection->request_count++;

@@ -74,6 +74,7 @@ struct broker {
     VECTOR(struct net_endpoint) endpoints; /* at least one; the first has `port` */
     VECTOR(struct told) told;
     VECTOR(char *) own_names;
+    VECTOR(struct net_address_limit) address_limits; /* max.connections.per.ip.overrides */
 
     /* Written on the loop under the mutex; read elsewhere under it. The layers of `config` too. */
     struct world_mutex topics_mutex;
@@ -102,7 +103,7 @@ void broker_read_configs(struct broker *broker);
  * values were checked. */
 bool broker_set_configs(struct broker *broker, const char *name, const struct metadata_setting *settings, size_t count,
     struct error *error);
-struct net_limits broker_net_limits(const struct broker *broker);
+struct net_limits broker_net_limits(struct broker *broker);
 const char *broker_request_log_level(const struct broker *broker);
 void broker_set_request_log_level(struct broker *broker, const char *level); /* level: constant */
 
@@ -188,6 +189,7 @@ struct api_request {
     int32_t correlation;
     struct bytes client_id; /* in the frame */
     struct buffer frame;    /* owns what `body` points into; records may be changed in place */
+    size_t frame_size;
     struct arena arena;
     void *body;            /* decoded */
     void *reply;           /* defaults; the handler fills it and calls api_reply */

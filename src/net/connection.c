@@ -11,7 +11,6 @@
 enum {
     SCRATCH_SIZE = 65536,          /* read at once; shared by the connections of a thread */
     READS_PER_TURN = 8,            /* then other connections have their turn */
-    LARGE_FRAME_SIZE = 32768,      /* from here a frame is gathered in memory of its own */
     COPY_PART_SIZE = 65536,        /* copies are joined up to this size */
     GATHERED_PARTS = 64,           /* handed to one write */
     FLUSH_SIZE_PER_TURN = 4 << 20, /* then other connections have their turn */
@@ -312,16 +311,32 @@ void net_flush(struct net_connection *connection) {
 
 /* ---- input ---- */
 
-static bool takes_input(const struct net_connection *connection) {
+static bool may_deliver(const struct net_connection *connection) {
     return !connection->is_paused && !connection->is_full && !connection->is_closing && !connection->is_closed;
+}
+
+static bool takes_input(const struct net_connection *connection) {
+    return may_deliver(connection) && !connection->waits_for_memory;
+}
+
+void net_connection_wake(struct net_connection *connection) {
+    connection->wants_delivery = true;
+    schedule(connection);
 }
 
 static void call_frame(struct net_connection *connection, struct bytes frame, bool is_body) {
     connection->frame = frame;
     connection->frame_is_body = is_body;
-    connection->frame_taken = false;
+    connection->frame_taken = connection->is_partial = false;
+    connection->active_ms = world_loop_now_ms(connection->loop);
     connection->protocol->frame(connection, frame);
+    if (!connection->frame_taken)
+        net_memory_give(connection, frame.size);
     connection->frame = BYTES_NULL;
+}
+
+void net_frame_done(struct net_connection *connection, size_t size) {
+    net_memory_give(connection, size);
 }
 
 struct buffer net_take_frame(struct net_connection *connection) {
@@ -353,19 +368,22 @@ static void refuse_frame(struct net_connection *connection, int32_t size) {
 /* Delivers the frames in `view`; returns how much of it is done with. The start of a large frame moves to `body`. */
 static size_t deliver_frames(struct net_connection *connection, struct bytes view) {
     size_t at = 0;
-    while (takes_input(connection) && view.size - at >= 4) {
+    while (may_deliver(connection) && view.size - at >= 4) {
         int32_t size = (int32_t)load_be32(view.data + at);
         if (size < 0 || (size_t)size > connection->limits.frame_size_max) {
             refuse_frame(connection, size);
             return view.size;
         }
-        if (view.size - at - 4 >= (size_t)size) {
+        bool is_whole = view.size - at - 4 >= (size_t)size;
+        if ((is_whole || size >= NET_LARGE_FRAME_SIZE) && !net_memory_take(connection, (size_t)size))
+            break;
+        if (is_whole) {
             at += 4 + (size_t)size;
             call_frame(connection, bytes_make(view.data + at - size, (size_t)size), false);
             continue;
         }
-        if (size >= LARGE_FRAME_SIZE) {
-            connection->body_size = (size_t)size;
+        if (size >= NET_LARGE_FRAME_SIZE) {
+            connection->body_size = connection->reserved = (size_t)size;
             buffer_append(&connection->body, view.data + at + 4, view.size - at - 4);
             return view.size;
         }
@@ -398,7 +416,7 @@ static size_t deliver(struct net_connection *connection, struct bytes view) {
 static void deliver_body(struct net_connection *connection) {
     if (connection->body_size == 0 || connection->body.size < connection->body_size || !takes_input(connection))
         return;
-    connection->body_size = 0;
+    connection->body_size = connection->reserved = 0;
     call_frame(connection, buffer_view(&connection->body), true);
     buffer_free(&connection->body);
 }
@@ -408,7 +426,7 @@ static void deliver_buffered(struct net_connection *connection) {
     connection->wants_delivery = false;
     deliver_body(connection);
     struct buffer *input = &connection->input;
-    if (connection->body_size > 0 || input->size == connection->input_start || !takes_input(connection))
+    if (connection->body_size > 0 || input->size == connection->input_start || !may_deliver(connection))
         return;
     connection->input_start +=
         deliver(connection, bytes_make(input->data + connection->input_start, input->size - connection->input_start));
@@ -454,7 +472,8 @@ static bool read_some(struct net_connection *connection) {
     net_count(connection->counters.received, count);
     if (count == 0)
         return false;
-    connection->active_ms = world_loop_now_ms(connection->loop);
+    if (connection->protocol->frame == NULL)
+        connection->active_ms = world_loop_now_ms(connection->loop);
     if (left > 0) {
         connection->body.size += (size_t)count;
         deliver_body(connection);
@@ -497,6 +516,9 @@ static void finish(struct net_connection *connection, const struct error *reason
     if (connection->is_closed)
         return;
     connection->is_closed = true;
+    net_memory_leave(connection);
+    net_memory_give(connection, connection->reserved);
+    connection->reserved = 0;
     world_socket_close(connection->socket);
     connection->socket = NULL;
     world_timer_destroy(connection->timer);
@@ -510,19 +532,32 @@ static void finish(struct net_connection *connection, const struct error *reason
     schedule(connection);
 }
 
+/* Time until the frame that has begun must be whole. */
+static int64_t frame_left_ms(const struct net_connection *connection) {
+    int64_t allowed_ms = connection->limits.frame_timeout_ms + (int64_t)(connection->body_size >> 18) * 1000;
+    return connection->frame_since_ms + allowed_ms - world_loop_now_ms(connection->loop);
+}
+
 static void check_deadline(void *argument) {
     struct net_connection *connection = argument;
     int64_t timeout_ms = connection->is_closing ? CLOSE_TIMEOUT_MS : connection->limits.idle_timeout_ms;
-    int64_t left_ms = timeout_ms - (world_loop_now_ms(connection->loop) - connection->active_ms);
-    if (timeout_ms == 0)
-        return;
-    if (left_ms > 0) {
-        world_timer_start(connection->timer, left_ms, 0);
+    int64_t left_ms =
+        timeout_ms == 0 ? INT64_MAX : timeout_ms - (world_loop_now_ms(connection->loop) - connection->active_ms);
+    bool times_frame = connection->is_partial && !connection->is_closing && connection->limits.frame_timeout_ms > 0;
+    struct error error = {0};
+    if (times_frame && frame_left_ms(connection) <= 0)
+        error_set(&error, ERROR_TIMEOUT, "a frame that began %lld ms ago is not whole",
+            (long long)(world_loop_now_ms(connection->loop) - connection->frame_since_ms));
+    else if (left_ms <= 0)
+        error_set(&error, ERROR_TIMEOUT, "nothing came or went for %lld ms", (long long)timeout_ms);
+    if (error.code != ERROR_NONE) {
+        finish(connection, &error);
         return;
     }
-    struct error error = {0};
-    error_set(&error, ERROR_TIMEOUT, "nothing came or went for %lld ms", (long long)timeout_ms);
-    finish(connection, &error);
+    if (times_frame && frame_left_ms(connection) < left_ms)
+        left_ms = frame_left_ms(connection);
+    if (left_ms < INT64_MAX)
+        world_timer_start(connection->timer, left_ms, 0);
 }
 
 static void start_timer(struct net_connection *connection, int64_t delay_ms) {
@@ -560,8 +595,23 @@ static void tell_closed(struct net_connection *connection) {
     net_release(connection); /* the connection's own reference */
 }
 
+/* A peer that begins a frame has to bring it to its end. */
+static void watch_frame(struct net_connection *connection) {
+    bool has_part = connection->body_size > 0 || connection->input.size > connection->input_start;
+    if (connection->protocol->frame == NULL || !has_part || !takes_input(connection)) {
+        connection->is_partial = false;
+    } else if (!connection->is_partial) {
+        connection->is_partial = true;
+        connection->frame_since_ms = connection->active_ms = world_loop_now_ms(connection->loop);
+        int64_t idle_ms = connection->limits.idle_timeout_ms, frame_ms = frame_left_ms(connection);
+        if (connection->limits.frame_timeout_ms > 0)
+            start_timer(connection, idle_ms > 0 && idle_ms < frame_ms ? idle_ms : frame_ms);
+    }
+}
+
 static void end_turn(struct net_connection *connection) {
     flush(connection);
+    watch_frame(connection);
     if (connection->is_closing && !connection->is_closed) {
         if (connection->part_count == 0) {
             discard_input(connection);
@@ -631,6 +681,7 @@ struct net_connection *net_connection_create(struct net_server *server, struct w
     struct net_connection *connection = calloc(1, sizeof *connection);
     ASSERT(connection != NULL && (protocol->frame == NULL) != (protocol->data == NULL));
     list_init((struct list *)&connection->node);
+    list_init((struct list *)&connection->memory_node);
     connection->server = server;
     connection->loop = loop;
     connection->socket = socket;

@@ -31,11 +31,18 @@ static void change_address_count(struct net_gate *gate, const struct world_addre
         map_set_text(&gate->address_counts, address->text, (void *)(uintptr_t)count);
 }
 
+static size_t address_limit(const struct net_gate *gate, const struct world_address *peer) {
+    for (size_t i = 0; i < gate->limits.address_limit_count; i++)
+        if (strcmp(gate->limits.address_limits[i].address, peer->text) == 0)
+            return gate->limits.address_limits[i].connection_count_max;
+    return gate->limits.connection_per_address_max == NET_NO_CONNECTION ? 0 : gate->limits.connection_per_address_max;
+}
+
 /* Why a socket may not become a connection, or NULL. */
 static const char *refusal(struct net_gate *gate, const struct world_socket *socket, const struct world_address *peer) {
     if (gate->connection_count >= gate->limits.connection_count_max)
         return "too many connections";
-    if (address_count(gate, peer) >= gate->limits.connection_per_address_max)
+    if (address_count(gate, peer) >= address_limit(gate, peer))
         return "too many connections from this address";
     if (gate->peer_rule == NET_PEER_SAME_USER) {
         int64_t uid = world_socket_peer_uid(socket);

@@ -41,6 +41,8 @@ struct net_server {
     VECTOR(char *) addresses;
     uint16_t port;
     struct list connections;
+    size_t input_memory; /* of frames, from their length to net_frame_done */
+    struct list waiting; /* connections that wait for it, in turn */
 };
 
 /* What waits to be sent: memory, or a range of a file. */
@@ -79,6 +81,11 @@ struct net_connection {
     size_t body_size;                /* of the frame in `body`; 0: none */
     bool frame_is_body, frame_taken; /* during `frame` */
     struct bytes frame;
+    size_t reserved; /* of the server's input memory, for the frame in `body` */
+    bool waits_for_memory;
+    struct list_node memory_node; /* in the server's waiting list */
+    bool is_partial;              /* a frame has begun, at frame_since_ms, and more of it is awaited */
+    int64_t frame_since_ms;
 
     /* Output. */
     struct net_part *parts;
@@ -109,6 +116,15 @@ struct net_connection *net_connection_create(struct net_server *server, struct w
     struct net_counters counters, struct service_log *log);
 /* Closes at once and calls `closed` before returning; for a server that stops. */
 void net_connection_end(struct net_connection *connection, const struct error *reason);
+/* From here a frame is gathered in memory of its own. */
+#define NET_LARGE_FRAME_SIZE 32768
+/* Memory of frames: false when the connection has to wait for it. */
+bool net_memory_take(struct net_connection *connection, size_t size);
+void net_memory_give(struct net_connection *connection, size_t size);
+/* It will not wait any longer. */
+void net_memory_leave(struct net_connection *connection);
+/* Input may go on. */
+void net_connection_wake(struct net_connection *connection);
 /* The connection leaves the server's list and counts. */
 void net_server_forget(struct net_server *server, struct net_connection *connection);
 struct net_limits net_limits_with_defaults(const struct net_limits *limits);

@@ -17,6 +17,60 @@ static void accepted(void *argument, struct world_socket *socket) {
         list_append(&server->connections, &connection->node);
 }
 
+/* ---- memory of frames ---- */
+
+/* Small frames do not wait behind large ones whose peers are slow; a quarter more is theirs. */
+static bool fits(const struct net_server *server, size_t size) {
+    size_t most = server->gate.limits.input_memory_max;
+    if (size < NET_LARGE_FRAME_SIZE)
+        most += most / 4;
+    return server->input_memory == 0 || (size <= most && server->input_memory <= most - size);
+}
+
+bool net_memory_take(struct net_connection *connection, size_t size) {
+    struct net_server *server = connection->server;
+    if (server == NULL || server->gate.limits.input_memory_max == 0)
+        return true;
+    bool first = size < NET_LARGE_FRAME_SIZE || list_empty(&server->waiting) ||
+                 list_first(&server->waiting) == &connection->memory_node;
+    if (!fits(server, size) || !first) {
+        if (!connection->waits_for_memory)
+            list_append(&server->waiting, &connection->memory_node);
+        connection->waits_for_memory = true;
+        return false;
+    }
+    server->input_memory += size;
+    net_memory_leave(connection);
+    return true;
+}
+
+void net_memory_leave(struct net_connection *connection) {
+    struct net_server *server = connection->server;
+    if (!connection->waits_for_memory)
+        return;
+    connection->waits_for_memory = false;
+    list_remove(&connection->memory_node);
+    if (!list_empty(&server->waiting)) /* who comes next may fit too */
+        net_connection_wake(CONTAINER_OF(list_first(&server->waiting), struct net_connection, memory_node));
+}
+
+void net_memory_give(struct net_connection *connection, size_t size) {
+    struct net_server *server = connection->server;
+    if (server == NULL || size == 0 || server->gate.limits.input_memory_max == 0)
+        return;
+    ASSERT(server->input_memory >= size);
+    server->input_memory -= size;
+    if (!list_empty(&server->waiting))
+        net_connection_wake(CONTAINER_OF(list_first(&server->waiting), struct net_connection, memory_node));
+}
+
+size_t net_server_input_memory(const struct net_server *server, size_t *waiting) {
+    *waiting = 0;
+    LIST_FOR_EACH(node, &server->waiting)
+    ++*waiting;
+    return server->input_memory;
+}
+
 void net_server_forget(struct net_server *server, struct net_connection *connection) {
     list_remove(&connection->node);
     net_gate_leave(&server->gate, &connection->peer);
@@ -89,6 +143,7 @@ struct net_server *net_server_start(const struct net_server_options *options, st
     for (size_t i = 0; i < options->address_count; i++)
         VECTOR_PUSH(&server->addresses, strdup(options->addresses[i]));
     list_init(&server->connections);
+    list_init(&server->waiting);
     if (net_server_resume(server, error))
         return server;
     free_server(server);

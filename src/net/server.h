@@ -52,14 +52,31 @@ struct net_protocol {
     void (*closed)(struct net_connection *connection, const struct error *reason);
 };
 
+#define NET_NO_CONNECTION SIZE_MAX
 /* Zero means the default in brackets. */
 struct net_limits {
     size_t connection_count_max;       /* per server [10000]; more are closed at once and counted */
-    size_t connection_per_address_max; /* per peer address [connection_count_max] */
+    size_t connection_per_address_max; /* per peer address [connection_count_max]; NET_NO_CONNECTION for none */
     size_t frame_size_max;             /* [100 MiB] */
     size_t input_size_max;             /* unconsumed bytes with `data` [1 MiB] */
     size_t output_pause_size;          /* [1 MiB] */
-    int64_t idle_timeout_ms; /* closes a connection without any input or output progress for so long [0: never] */
+    /* Closes a connection without output progress and without input for so long [0: never]; with `frame`, input is the
+     * start or the end of a frame: single bytes do not keep a connection. */
+    int64_t idle_timeout_ms;
+    /* With `frame`: a frame that has begun must be whole after so long and a second for each 256 KiB [0: never]. */
+    int64_t frame_timeout_ms;
+    /* With `frame`: bytes of frames in memory, of all connections of the server [0: no bound]. A frame counts from its
+     * length on until net_frame_done. Beyond it connections wait in turn and their peers are not read from; a frame
+     * that is alone may exceed it. It may change later, but not from or to 0. */
+    size_t input_memory_max;
+    /* Peers with a bound of their own in place of connection_per_address_max; the caller's, for the server's life. */
+    const struct net_address_limit *address_limits;
+    size_t address_limit_count;
+};
+
+struct net_address_limit {
+    char address[64];
+    size_t connection_count_max; /* 0: none */
 };
 
 enum net_peer_rule {
@@ -95,6 +112,8 @@ uint16_t net_server_port(const struct net_server *server);
 /* Loop thread. Calls visit for each open connection of the server. */
 void net_server_each(
     struct net_server *server, void (*visit)(void *argument, struct net_connection *connection), void *argument);
+/* Bytes of frames that count for input_memory_max, and connections that wait for it. Loop thread. */
+size_t net_server_input_memory(const struct net_server *server, size_t *waiting);
 /* Open connections. Any thread. */
 size_t net_server_connection_count(const struct net_server *server);
 
@@ -130,8 +149,10 @@ uint64_t net_bytes_received(const struct net_connection *connection);
 uint64_t net_bytes_sent(const struct net_connection *connection);
 
 /* Inside `frame`: gives the frame as owned heap memory (moved when it is large, else copied). The view of the callback
- * is invalid afterwards. */
+ * is invalid afterwards. On a server with input_memory_max the frame counts until net_frame_done. */
 struct buffer net_take_frame(struct net_connection *connection);
+/* A taken frame of this size is freed. At the latest in `closed`. */
+void net_frame_done(struct net_connection *connection, size_t size);
 /* Stops delivering input after the current callback (and soon reading it) until net_resume; both nest not: they set a
  * switch. A protocol that answers one request at a time pauses while it works. net_resume outside a callback delivers
  * what is buffered at the end of the loop's turn. */
