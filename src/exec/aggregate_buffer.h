@@ -5,7 +5,7 @@
 
 #include "exec/aggregate_table.h"
 
-enum { BUFFER_FIELDS_MAX = 6 };
+enum { BUFFER_FIELDS_MAX = 7 };
 
 struct aggregate_buffer; /* a row of the table of layouts */
 

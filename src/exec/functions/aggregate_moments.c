@@ -7,8 +7,8 @@
 #define STATE(run, type, groups, i) (&((type *)(run)->states)[(groups) == NULL ? 0 : (groups)[i]])
 
 static const struct type *doubles(struct arena *arena, size_t count) {
-    static const char *const names[] = {"n", "a", "b", "c", "d", "e"};
-    struct type_field fields[6];
+    static const char *const names[] = {"n", "a", "b", "c", "d", "e", "f"};
+    struct type_field fields[7];
     for (size_t i = 0; i < count; i++) {
         fields[i] = (struct type_field){bytes_from_text(names[i]), type_simple(TYPE_DOUBLE), false, BYTES_NULL};
     }
@@ -180,18 +180,25 @@ static void pairs_merge(struct aggregate_run *run, const struct column *saved, c
     }
 }
 
-enum pair_result { CORR, COVAR_POP, COVAR_SAMP, AVERAGE_X, AVERAGE_Y };
+enum pair_result { CORR, COVAR_POP, COVAR_SAMP, REGR_R2, REGR_SXY };
+
+/* regr_r2(y, x), where the first argument is x_mean's: the share of the variance that the line explains, 1 when there
+ * is none to explain. */
+static double explained(const struct pairs *state) {
+    double correlation = state->ck / sqrt(state->x_mk * state->y_mk);
+    return state->x_mk == 0 ? 1 : correlation * correlation;
+}
 
 static struct column *pairs_finish(struct aggregate_run *run, enum pair_result kind) {
     struct column *result = column_create(run->evaluation->arena, run->call->result_type, run->group_count);
     for (size_t i = 0; i < run->group_count; i++) {
         const struct pairs *state = &((const struct pairs *)run->states)[i];
-        bool present = state->n > (kind == CORR || kind == COVAR_SAMP ? 1 : 0);
+        bool present = kind == REGR_R2 ? state->y_mk != 0 : state->n > (kind == CORR || kind == COVAR_SAMP ? 1 : 0);
         double value = kind == CORR         ? state->ck / sqrt(state->x_mk * state->y_mk)
                        : kind == COVAR_POP  ? state->ck / state->n
                        : kind == COVAR_SAMP ? state->ck / (state->n - 1)
-                       : kind == AVERAGE_X  ? state->y_mean /* regr_avgx(y, x): the second argument's mean */
-                                            : state->x_mean;
+                       : kind == REGR_R2    ? explained(state)
+                                            : state->ck;
         COLUMN_VALUES(result, double)[i] = present ? value : 0;
         if (!present) {
             evaluation_set_null(run->evaluation, result, i);
@@ -208,11 +215,11 @@ static struct column *covar_pop(struct aggregate_run *run) {
 static struct column *covar_samp(struct aggregate_run *run) {
     return pairs_finish(run, COVAR_SAMP);
 }
-static struct column *regr_avgx(struct aggregate_run *run) {
-    return pairs_finish(run, AVERAGE_X);
+static struct column *regr_r2(struct aggregate_run *run) {
+    return pairs_finish(run, REGR_R2);
 }
-static struct column *regr_avgy(struct aggregate_run *run) {
-    return pairs_finish(run, AVERAGE_Y);
+static struct column *regr_sxy(struct aggregate_run *run) {
+    return pairs_finish(run, REGR_SXY);
 }
 static struct column *regr_count(struct aggregate_run *run) {
     struct column *result = column_create(run->evaluation->arena, run->call->result_type, run->group_count);
@@ -220,6 +227,180 @@ static struct column *regr_count(struct aggregate_run *run) {
         COLUMN_VALUES(result, int64_t)[i] = (int64_t)((const struct pairs *)run->states)[i].n;
     }
     return result;
+}
+
+/* ---- one side of the pairs: y is the first argument, x the second ---- */
+
+enum pair_side { SIDE_Y, SIDE_X };
+
+/* A side's values where both are there, null elsewhere. */
+static struct column *side_of(
+    struct aggregate_run *run, struct column *const *arguments, size_t row_count, enum pair_side side) {
+    struct column *result = column_create(run->evaluation->arena, type_simple(TYPE_DOUBLE), row_count);
+    for (size_t i = 0; i < row_count; i++) {
+        if (column_is_null(arguments[0], i) || column_is_null(arguments[1], i)) {
+            evaluation_set_null(run->evaluation, result, i);
+        } else {
+            COLUMN_VALUES(result, double)[i] = COLUMN_AT(arguments[side], double, i);
+        }
+    }
+    return result;
+}
+
+static void sxx_update(
+    struct aggregate_run *run, struct column *const *arguments, size_t row_count, const uint32_t *groups) {
+    struct column *values = side_of(run, arguments, row_count, SIDE_X);
+    moments_update(run, &values, row_count, groups);
+}
+static void syy_update(
+    struct aggregate_run *run, struct column *const *arguments, size_t row_count, const uint32_t *groups) {
+    struct column *values = side_of(run, arguments, row_count, SIDE_Y);
+    moments_update(run, &values, row_count, groups);
+}
+
+static struct column *second_moment(struct aggregate_run *run) {
+    struct column *result = column_create(run->evaluation->arena, run->call->result_type, run->group_count);
+    for (size_t i = 0; i < run->group_count; i++) {
+        const struct moments *state = &((const struct moments *)run->states)[i];
+        COLUMN_VALUES(result, double)[i] = state->m2;
+        if (state->n == 0) {
+            evaluation_set_null(run->evaluation, result, i);
+        }
+    }
+    return result;
+}
+
+/* Means are kept as sums, as avg() keeps them: saved as {sum, count, overflow}. */
+struct side_sum {
+    double sum;
+    int64_t count;
+};
+
+static void average_update(struct aggregate_run *run, struct column *const *arguments, size_t row_count,
+    const uint32_t *groups, enum pair_side side) {
+    for (size_t i = 0; i < row_count; i++) {
+        if (!column_is_null(arguments[0], i) && !column_is_null(arguments[1], i)) {
+            struct side_sum *state = STATE(run, struct side_sum, groups, i);
+            state->sum += COLUMN_AT(arguments[side], double, i);
+            state->count++;
+        }
+    }
+}
+static void avgx_update(
+    struct aggregate_run *run, struct column *const *arguments, size_t row_count, const uint32_t *groups) {
+    average_update(run, arguments, row_count, groups, SIDE_X);
+}
+static void avgy_update(
+    struct aggregate_run *run, struct column *const *arguments, size_t row_count, const uint32_t *groups) {
+    average_update(run, arguments, row_count, groups, SIDE_Y);
+}
+
+static const struct type *average_type(const struct kernel_call *call, struct arena *arena) {
+    const struct type_field fields[] = {{BYTES("sum"), type_simple(TYPE_DOUBLE), false, BYTES_NULL},
+        {BYTES("count"), type_simple(TYPE_LONG), false, BYTES_NULL},
+        {BYTES("overflow"), type_simple(TYPE_BOOLEAN), false, BYTES_NULL}};
+    return type_struct(arena, fields, 3);
+}
+
+static struct column *average_save(struct aggregate_run *run) {
+    struct arena *arena = run->evaluation->arena;
+    struct column *saved = column_create(arena, average_type(run->call, arena), run->group_count);
+    const struct side_sum *states = (const struct side_sum *)run->states;
+    for (size_t i = 0; i < 3; i++) {
+        saved->children[i] = column_create(arena, saved->type->fields[i].type, run->group_count);
+    }
+    for (size_t i = 0; i < run->group_count; i++) {
+        COLUMN_VALUES(saved->children[0], double)[i] = states[i].sum;
+        COLUMN_VALUES(saved->children[1], int64_t)[i] = states[i].count;
+    }
+    return saved;
+}
+
+static void average_merge(struct aggregate_run *run, const struct column *saved, const uint32_t *groups) {
+    for (size_t i = 0; i < saved->row_count; i++) {
+        struct side_sum *state = STATE(run, struct side_sum, groups, i);
+        state->sum += COLUMN_VALUES(saved->children[0], double)[i];
+        state->count += COLUMN_VALUES(saved->children[1], int64_t)[i];
+    }
+}
+
+static struct column *average_finish(struct aggregate_run *run) {
+    struct column *result = column_create(run->evaluation->arena, run->call->result_type, run->group_count);
+    for (size_t i = 0; i < run->group_count; i++) {
+        const struct side_sum *state = &((const struct side_sum *)run->states)[i];
+        if (state->count == 0) {
+            evaluation_set_null(run->evaluation, result, i);
+        } else {
+            COLUMN_VALUES(result, double)[i] = state->sum / (double)state->count;
+        }
+    }
+    return result;
+}
+
+/* ---- the line: the covariance of x and y, and the variance of x, each with its own count, as Spark keeps them ---- */
+
+struct line {
+    double n, x_mean, y_mean, ck, x_n, mean, m2;
+};
+enum { LINE_COUNT = 7 };
+
+static void line_update(
+    struct aggregate_run *run, struct column *const *arguments, size_t row_count, const uint32_t *groups) {
+    for (size_t i = 0; i < row_count; i++) {
+        if (column_is_null(arguments[0], i) || column_is_null(arguments[1], i)) {
+            continue;
+        }
+        struct line *state = STATE(run, struct line, groups, i);
+        double x = COLUMN_AT(arguments[1], double, i), y = COLUMN_AT(arguments[0], double, i);
+        double n = state->n + 1, dx = x - state->x_mean, dy = y - state->y_mean;
+        double x_mean = state->x_mean + dx / n, y_mean = state->y_mean + dy / n;
+        double x_n = state->x_n + 1, delta = x - state->mean, delta_n = delta / x_n;
+        *state = (struct line){n, x_mean, y_mean, state->ck + dx * (y - y_mean), x_n, state->mean + delta_n,
+            state->m2 + delta * (delta - delta_n)};
+    }
+}
+
+static const struct type *line_type(const struct kernel_call *call, struct arena *arena) {
+    return doubles(arena, LINE_COUNT);
+}
+static struct column *line_save(struct aggregate_run *run) {
+    return save_doubles(run, LINE_COUNT);
+}
+
+static void line_merge(struct aggregate_run *run, const struct column *saved, const uint32_t *groups) {
+    for (size_t i = 0; i < saved->row_count; i++) {
+        struct line right, *left = STATE(run, struct line, groups, i);
+        load_doubles(saved, i, &right.n, LINE_COUNT);
+        double n1 = left->n, n2 = right.n, n = n1 + n2;
+        if (n2 == 0) {
+            continue;
+        }
+        double dx = right.x_mean - left->x_mean, dy = right.y_mean - left->y_mean, dx_n = dx / n, dy_n = dy / n;
+        double delta = right.mean - left->mean, delta_n = delta / n;
+        *left = (struct line){n, left->x_mean + dx_n * n2, left->y_mean + dy_n * n2,
+            left->ck + right.ck + dx * dy_n * n1 * n2, n, left->mean + delta_n * n2,
+            left->m2 + right.m2 + delta * delta_n * n1 * n2};
+    }
+}
+
+static struct column *line_finish(struct aggregate_run *run, bool intercept) {
+    struct column *result = column_create(run->evaluation->arena, run->call->result_type, run->group_count);
+    for (size_t i = 0; i < run->group_count; i++) {
+        const struct line *state = &((const struct line *)run->states)[i];
+        double slope = state->ck / state->m2;
+        if (state->m2 == 0) {
+            evaluation_set_null(run->evaluation, result, i);
+        } else {
+            COLUMN_VALUES(result, double)[i] = intercept ? state->y_mean - slope * state->x_mean : slope;
+        }
+    }
+    return result;
+}
+static struct column *regr_slope(struct aggregate_run *run) {
+    return line_finish(run, false);
+}
+static struct column *regr_intercept(struct aggregate_run *run) {
+    return line_finish(run, true);
 }
 
 /* ---- bits ---- */
@@ -294,6 +475,9 @@ BITS(xor, '^')
 #name, {TYPE_DOUBLE, TYPE_DOUBLE }, 2, 0, sizeof(struct pairs), pairs_update, pairs_type, pairs_save,          \
                    pairs_merge, name                                                                                   \
     }
+/* state: the prefix of the functions that save and merge it */
+#define SIDE_ROW(name, type, update, state, finish)                                                                    \
+    { name, {TYPE_DOUBLE, TYPE_DOUBLE}, 2, 0, sizeof(type), update, state##_type, state##_save, state##_merge, finish }
 #define BITS_ROW(name, kind)                                                                                           \
     {                                                                                                                  \
         "bit_" #name, {kind}, 1, 0, sizeof(struct bits), bit_##name##_update, bits_type, bits_finish,                  \
@@ -312,9 +496,15 @@ static const struct aggregate_entry entries[] = {
     PAIR_ROW(corr),
     PAIR_ROW(covar_pop),
     PAIR_ROW(covar_samp),
-    PAIR_ROW(regr_avgx),
-    PAIR_ROW(regr_avgy),
     PAIR_ROW(regr_count),
+    PAIR_ROW(regr_r2),
+    PAIR_ROW(regr_sxy),
+    SIDE_ROW("regr_sxx", struct moments, sxx_update, moments, second_moment),
+    SIDE_ROW("regr_syy", struct moments, syy_update, moments, second_moment),
+    SIDE_ROW("regr_avgx", struct side_sum, avgx_update, average, average_finish),
+    SIDE_ROW("regr_avgy", struct side_sum, avgy_update, average, average_finish),
+    SIDE_ROW("regr_slope", struct line, line_update, line, regr_slope),
+    SIDE_ROW("regr_intercept", struct line, line_update, line, regr_intercept),
     BITS_ROWS(and),
     BITS_ROWS(or),
     BITS_ROWS(xor),

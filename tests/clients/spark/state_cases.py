@@ -275,7 +275,10 @@ def function_cases(f, plain):
         "covar_samp(v, v * 2)", "stddev_pop(v)", "var_samp(v)", "regr_count(v, v)",
         "try_avg(v)", "count(v, k)", "array_agg(v)", "sort_array(collect_set(v))", "min(cast(v as decimal(20,3)))",
         "sum(v) filter (where v > 3)", "mean(cast(v as float))", "max(date(ts))", "std(v)", "variance(v)")]
-    return {"more functions": (lambda: plain().groupBy("k").agg(*more), "update")}
+    line = [f.expr(f"regr_{each}(v, second(ts))") for each in (
+        "count", "avgx", "avgy", "sxx", "syy", "sxy", "r2", "slope", "intercept")]
+    return {"more functions": (lambda: plain().groupBy("k").agg(*more), "update"),
+            "regressions": (lambda: plain().groupBy("k").agg(*line), "update")}
 
 
 def run(spark, folder, name, make, mode):
