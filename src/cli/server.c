@@ -7,6 +7,7 @@
 #include <sys/sysinfo.h>
 #include <unistd.h>
 
+#include "base/memory.h"
 #include "base/assert.h"
 #include "base/metrics.h"
 #include "cli/default_fs.h"
@@ -85,6 +86,7 @@ static bool start_planes(struct server *server, struct server_failure *failure) 
 struct server *server_start(
     const struct server_options *options, struct instance *instance, struct server_failure *failure) {
     char path[PATH_MAX + 16];
+    memory_keep_freed();
     struct server *server = calloc(1, sizeof *server);
     ASSERT(server != NULL);
     server->options = *options;
@@ -93,8 +95,8 @@ struct server *server_start(
     server->metrics = metrics_create();
     describe_instance(server, &server->instance);
     server_collect_addresses(server);
-    if (!volumes_from_setting(settings_text(options->settings, "raudal.volumes"), options->data,
-            volumes_home_is_free(), server->instance.volumes, &failure->error))
+    if (!volumes_from_setting(settings_text(options->settings, "raudal.volumes"), options->data, volumes_home_is_free(),
+            server->instance.volumes, &failure->error))
         failure->service = "volumes";
     snprintf(path, sizeof path, "%s/logs", options->data);
     server->logs =

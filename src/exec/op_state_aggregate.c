@@ -45,12 +45,25 @@ static bool state_combine(struct op_run *run) {
 
 /* ---- one state partition ---- */
 
-/* The groups of a partition that this batch touched, in order. */
+/* Rows that one worker brought, and the touched groups that they go to. */
+struct portion {
+    const struct brought_groups *brought;
+    uint32_t *groups; /* rows of `brought` without the pane */
+    uint32_t *numbers;
+    size_t count;
+};
+
+/* The groups of a partition that this batch touched, some thousand at a time, so that their states and images stay in
+ * the cache: `entries` are numbered by their marks until they are saved. */
 struct touched {
     struct state_table *table;
-    struct arena arena;
+    struct arena arena; /* of the groups at hand */
     VECTOR(uint32_t) entries;
+    VECTOR(struct portion) portions;
     struct aggregate_table states; /* one group per entry */
+    struct groups late;
+    VECTOR(uint32_t) updated; /* all entries of the batch, in order */
+    int64_t updated_count, late_count;
 };
 
 static int64_t time_of_key(const struct state_aggregate *operator, struct bytes key, bool *null) {
@@ -75,46 +88,81 @@ static bool is_passed(const struct state_aggregate *operator, struct bytes key, 
     return !null && time <= watermark_ms * 1000;
 }
 
-static uint32_t number_entry(struct touched *touched, uint32_t entry) {
+static uint32_t number_entry(struct touched *touched, uint32_t entry, bool notes) {
     struct state_entry *kept = &touched->table->entries[entry];
     if (kept->mark == 0) {
         VECTOR_PUSH(&touched->entries, entry);
         kept->mark = (uint32_t)touched->entries.count;
+        if (!kept->changed) { /* for the first time in this batch */
+            touched->updated_count++;
+            if (notes) {
+                VECTOR_PUSH(&touched->updated, entry);
+            }
+        }
     }
     return kept->mark - 1;
 }
 
-/* Numbers of the touched groups for the rows that one worker brought; UINT32_MAX for late ones. */
-static uint32_t *number_rows(
-    const struct state_aggregate *operator, struct touched * touched, struct column *const *keys, size_t count) {
-    enum { TOGETHER = 1024 };
+static struct column **take_keys(const struct state_aggregate *operator, struct arena * arena,
+    const struct brought_groups *brought, const uint32_t *rows, size_t count) {
+    size_t key_count = operator->groups.base.key_count;
+    struct column **keys = ARENA_ARRAY(arena, struct column *, key_count + 1);
+    for (size_t i = 0; i < key_count; i++) {
+        keys[i] = column_take(arena, brought->columns[i], rows, count);
+    }
+    return keys;
+}
+
+/* Counts late rows by distinct groups of all workers and leaves them out; the rows that are left. */
+static size_t drop_late(const struct state_aggregate *operator, struct touched * touched,
+    const struct brought_groups *brought, const uint32_t *rows, const bool *late, size_t count, uint32_t *left) {
+    size_t key_count = operator->groups.base.key_count, left_count = 0, late_count = 0;
+    struct arena arena = {0};
+    uint32_t *dropped = arena_allocate(&arena, (count + 1) * sizeof *dropped),
+             *ids = arena_allocate(&arena, (count + 1) * sizeof *ids),
+             *fresh = arena_allocate(&arena, (count + 1) * sizeof *fresh);
+    for (size_t i = 0; i < count; i++) {
+        left[left_count] = dropped[late_count] = rows[i];
+        left_count += !late[i];
+        late_count += late[i];
+    }
+    struct column **keys = take_keys(operator, & arena, brought, dropped, late_count);
+    touched->late_count += (int64_t)groups_add(&touched->late, &arena, keys, key_count, late_count, ids, fresh);
+    arena_destroy(&arena);
+    return left_count;
+}
+
+/* Finds the entries of rows that one worker brought, and numbers them. */
+static void number_rows(const struct state_aggregate *operator, struct touched * touched,
+    const struct brought_groups *brought, const uint32_t *rows, size_t count) {
+    struct arena *arena = &touched->arena;
     struct row_images images;
-    uint32_t *numbers = ARENA_ARRAY(&touched->arena, uint32_t, count + 1);
+    uint32_t *numbers = arena_allocate(arena, (count + 1) * sizeof *numbers),
+             *left = arena_allocate(arena, (count + 1) * sizeof *left);
+    bool *late = arena_allocate(arena, count + 1), any_late = false;
+    size_t key_count = operator->groups.base.key_count;
     int64_t watermark_ms = operator->groups.mode == EXEC_COMPLETE ? INT64_MIN / 1000 :
                                                                   operator->groups.state->late_watermark_ms;
-    row_images_encode(&touched->arena, keys, operator->groups.base.key_count, count, &images);
-    for (size_t from = 0; from < count; from += TOGETHER) {
-        struct row_images part = images;
-        part.offsets += from;
-        part.row_count = count - from < TOGETHER ? count - from : TOGETHER;
-        size_t late = 0;
-        for (size_t i = 0; i < part.row_count; i++) {
-            bool passed = is_passed(operator, row_images_at(&part, i), watermark_ms);
-            numbers[from + i] = passed ? UINT32_MAX : 0;
-            late += passed;
-        }
-        if (late == 0) {
-            state_table_add_all(touched->table, &part, numbers + from);
-        }
-        for (size_t i = 0; i < part.row_count; i++) {
-            if (numbers[from + i] != UINT32_MAX) {
-                uint32_t entry =
-                    late == 0 ? numbers[from + i] : state_table_add(touched->table, row_images_at(&part, i));
-                numbers[from + i] = number_entry(touched, entry);
-            }
-        }
+    row_images_encode(arena, take_keys(operator, arena, brought, rows, count), key_count, count, &images);
+    for (size_t i = 0; i < count && operator->time_key != SIZE_MAX; i++) {
+        late[i] = is_passed(operator, row_images_at(&images, i), watermark_ms);
+        any_late = any_late || late[i];
     }
-    return numbers;
+    if (any_late) {
+        count = drop_late(operator, touched, brought, rows, late, count, left);
+        rows = left;
+        row_images_encode(arena, take_keys(operator, arena, brought, rows, count), key_count, count, &images);
+    }
+    state_table_add_all(touched->table, &images, numbers);
+    for (size_t i = 0; i < count; i++) {
+        numbers[i] = number_entry(touched, numbers[i], operator->groups.mode == EXEC_UPDATE);
+    }
+    uint32_t *groups = arena_allocate(arena, (count + 1) * sizeof *groups);
+    uint32_t group_count = (uint32_t)brought->table.group_count;
+    for (size_t i = 0; i < count; i++) {
+        groups[i] = brought->row_count == group_count ? rows[i] : rows[i] % group_count;
+    }
+    VECTOR_PUSH(&touched->portions, ((struct portion){brought, groups, numbers, count}));
 }
 
 /* Adds buffers from the state to groups of a table. */
@@ -161,24 +209,16 @@ static bool merge_old(struct op_run *run, struct touched *touched) {
     return good;
 }
 
-static void merge_brought(struct op_run *run, struct touched *touched, const struct brought_groups *brought,
-    const uint32_t *numbers, size_t partition) {
+static void merge_portion(struct op_run *run, struct touched *touched, const struct portion *portion) {
     const struct state_aggregate *operator=(const struct state_aggregate *) run->operator;
-    const uint32_t *rows = brought->rows + brought->starts[partition];
-    size_t all = brought->starts[partition + 1] - brought->starts[partition], count = 0;
     struct arena arena = {0};
-    uint32_t *taken = ARENA_ARRAY(&arena, uint32_t, all + 1), *groups = ARENA_ARRAY(&arena, uint32_t, all + 1);
-    for (size_t i = 0; i < all; i++) {
-        taken[count] = rows[i] % (uint32_t)brought->table.group_count;
-        groups[count] = numbers[i];
-        count += numbers[i] != UINT32_MAX;
-    }
-    for (size_t i = 0; i < operator->groups.base.call_count && count> 0; i++) {
+    for (size_t i = 0; i < operator->groups.base.call_count && portion->count> 0; i++) {
         const struct aggregate_slot *slot = &operator->groups.base.calls[i];
-        struct evaluation evaluation = state_groups_evaluation(run, slot, &arena, count);
+        struct evaluation evaluation = state_groups_evaluation(run, slot, &arena, portion->count);
         struct aggregate_run aggregate_run = aggregate_table_run(slot, &touched->states, i, &evaluation);
-        const struct column *saved = brought->columns[operator->groups.base.key_count + i];
-        slot->entry->merge(&aggregate_run, column_take(&arena, saved, taken, count), groups);
+        const struct column *saved = portion->brought->columns[operator->groups.base.key_count + i];
+        slot->entry->merge(
+            &aggregate_run, column_take(&arena, saved, portion->groups, portion->count), portion->numbers);
     }
     arena_destroy(&arena);
 }
@@ -266,17 +306,6 @@ static struct batch *results_of(struct op_run *run, struct state_table *table, c
     return results;
 }
 
-static struct batch *results_of_touched(struct op_run *run, struct touched *touched) {
-    struct arena arena = {0};
-    struct bytes *keys = ARENA_ARRAY(&arena, struct bytes, touched->entries.count + 1);
-    for (size_t i = 0; i < touched->entries.count; i++) {
-        keys[i] = state_entry_key(&touched->table->entries[touched->entries.items[i]]);
-    }
-    struct batch *results = make_results(run, &touched->states, keys, touched->entries.count);
-    arena_destroy(&arena);
-    return results;
-}
-
 /* Entries that the watermark has passed; all present ones in complete mode. */
 static uint32_t *list_entries(
     const struct state_aggregate *operator, const struct state_table * table, struct arena *arena, size_t *count) {
@@ -299,7 +328,9 @@ static bool put_out(struct op_run *run, struct touched *touched, struct batch **
     int64_t start = world_monotonic_ns(world);
     struct arena arena = {0};
     size_t count;
-    *results = operator->groups.mode == EXEC_UPDATE ? results_of_touched(run, touched) : NULL;
+    *results = operator->groups.mode == EXEC_UPDATE
+                   ? results_of(run, touched->table, touched->updated.items, touched->updated.count)
+                   : NULL;
     bool good = operator->groups.mode != EXEC_UPDATE || * results != NULL;
     if (operator->groups.mode != EXEC_UPDATE || operator->time_key != SIZE_MAX) {
         uint32_t *entries = list_entries(operator, touched->table, &arena, &count);
@@ -319,74 +350,75 @@ static bool put_out(struct op_run *run, struct touched *touched, struct batch **
     return good;
 }
 
-/* Distinct late groups of all workers. */
-static int64_t count_late(const struct state_aggregate *operator, struct touched * touched,
-    const struct state_groups_shared *shared, uint32_t *const *numbers, size_t partition) {
-    struct groups late;
-    int64_t count = 0;
-    groups_init(&late, operator->groups.base.key_types, operator->groups.base.key_count);
-    for (size_t b = 0; b < shared->brought.count; b++) {
-        const struct brought_groups *brought = shared->brought.items[b];
-        size_t all = brought->starts[partition + 1] - brought->starts[partition], rows = 0;
-        uint32_t *taken = ARENA_ARRAY(&touched->arena, uint32_t, all + 1);
-        for (size_t i = 0; i < all; i++) {
-            taken[rows] = brought->rows[brought->starts[partition] + i];
-            rows += numbers[b][i] == UINT32_MAX;
-        }
-        if (rows == 0) {
-            continue;
-        }
-        struct column **keys = ARENA_ARRAY(&touched->arena, struct column *, operator->groups.base.key_count + 1);
-        uint32_t *ids = ARENA_ARRAY(&touched->arena, uint32_t, rows),
-                 *fresh = ARENA_ARRAY(&touched->arena, uint32_t, rows);
-        for (size_t i = 0; i < operator->groups.base.key_count; i++) {
-            keys[i] = column_take(&touched->arena, brought->columns[i], taken, rows);
-        }
-        count += (int64_t)groups_add(&late, &touched->arena, keys, operator->groups.base.key_count, rows, ids, fresh);
+/* Merges what was brought for the entries at hand into the state; then there are none. */
+static bool flush_touched(struct op_run *run, struct touched *touched) {
+    const struct state_aggregate *operator=(const struct state_aggregate *) run->operator;
+    if (touched->entries.count == 0) {
+        touched->portions.count = 0;
+        return true;
     }
-    groups_free(&late);
-    return count;
+    aggregate_table_init(&operator->groups.base, &touched->states);
+    aggregate_table_set_group_count(&operator->groups.base, &touched->states, touched->entries.count);
+    bool good = merge_old(run, touched);
+    for (size_t i = 0; i < touched->portions.count && good; i++) {
+        merge_portion(run, touched, &touched->portions.items[i]);
+    }
+    good = good && run->error->condition == 0 && save_touched(run, touched);
+    aggregate_table_free(&operator->groups.base, &touched->states);
+    touched->entries.count = touched->portions.count = 0;
+    arena_reset(&touched->arena);
+    return good;
+}
+
+static void touched_free(struct touched *touched) {
+    for (size_t i = 0; i < touched->entries.count; i++) {
+        touched->table->entries[touched->entries.items[i]].mark = 0;
+    }
+    groups_free(&touched->late);
+    VECTOR_FREE(&touched->entries);
+    VECTOR_FREE(&touched->portions);
+    VECTOR_FREE(&touched->updated);
+    arena_destroy(&touched->arena);
+}
+
+static bool bring_all(struct op_run *run, struct touched *touched) {
+    enum { ROWS_AT_ONCE = 4096 };
+    const struct state_aggregate *operator=(const struct state_aggregate *) run->operator;
+    const struct state_groups_shared *shared = run->shared;
+    size_t partition = run->source_partition;
+    bool good = true;
+    for (size_t b = 0; b < shared->brought.count && good; b++) {
+        const struct brought_groups *brought = shared->brought.items[b];
+        size_t end = brought->starts[partition + 1];
+        for (size_t from = brought->starts[partition]; from < end && good; from += ROWS_AT_ONCE) {
+            size_t count = end - from < ROWS_AT_ONCE ? end - from : ROWS_AT_ONCE;
+            number_rows(operator, touched, brought, brought->rows + from, count);
+            good = touched->entries.count < ROWS_AT_ONCE || flush_touched(run, touched);
+        }
+    }
+    if (operator->groups.base.key_count == 0 && touched->updated_count == 0) {
+        /* the only group is there without rows, too */
+        struct row_images none;
+        row_images_encode(&touched->arena, NULL, 0, 1, &none);
+        number_entry(
+            touched, state_table_add(touched->table, row_images_at(&none, 0)), operator->groups.mode == EXEC_UPDATE);
+    }
+    return good && flush_touched(run, touched);
 }
 
 static bool work_on_partition(struct op_run *run, struct batch **results) {
     const struct state_aggregate *operator=(const struct state_aggregate *) run->operator;
-    struct state_groups_shared *shared = run->shared;
+    struct exec_state *state = operator->groups.state;
     struct world *world = exec_run_world(run->exec);
     int64_t start = world_monotonic_ns(world);
-    size_t partition = run->source_partition, worker_count = shared->brought.count;
-    struct touched touched = {.table = &operator->groups.state->stores[0].tables[partition] };
-    uint32_t **numbers = ARENA_ARRAY(&touched.arena, uint32_t *, worker_count + 1);
-    for (size_t b = 0; b < worker_count; b++) {
-        struct brought_groups *brought = shared->brought.items[b];
-        size_t count = brought->starts[partition + 1] - brought->starts[partition];
-        struct column **keys = ARENA_ARRAY(&touched.arena, struct column *, operator->groups.base.key_count + 1);
-        for (size_t i = 0; i < operator->groups.base.key_count; i++) {
-            keys[i] =
-                column_take(&touched.arena, brought->columns[i], brought->rows + brought->starts[partition], count);
-        }
-        numbers[b] = number_rows(operator, & touched, keys, count);
-    }
-    int64_t dropped = operator->time_key == SIZE_MAX ? 0 : count_late(operator, & touched, shared, numbers, partition);
-    if (operator->groups.base.key_count == 0 &&
-        touched.entries.count == 0) { /* the only group is there without rows, too */
-        struct row_images none;
-        row_images_encode(&touched.arena, NULL, 0, 1, &none);
-        VECTOR_PUSH(&touched.entries, state_table_add(touched.table, row_images_at(&none, 0)));
-    }
-    aggregate_table_init(&operator->groups.base, &touched.states);
-    aggregate_table_set_group_count(&operator->groups.base, &touched.states, touched.entries.count);
-    bool good = merge_old(run, &touched);
-    for (size_t b = 0; b < worker_count && good; b++) {
-        merge_brought(run, &touched, shared->brought.items[b], numbers[b], partition);
-    }
-    good = good && run->error->condition == 0 && save_touched(run, &touched);
-    __atomic_fetch_add(&operator->groups.state->rows_dropped, dropped, __ATOMIC_RELAXED);
-    __atomic_fetch_add(&operator->groups.state->rows_updated, (int64_t)touched.entries.count, __ATOMIC_RELAXED);
-    __atomic_fetch_add(&operator->groups.state->updates_ns, world_monotonic_ns(world) - start, __ATOMIC_RELAXED);
+    struct touched touched = {.table = &state->stores[0].tables[run->source_partition]};
+    groups_init(&touched.late, operator->groups.base.key_types, operator->groups.base.key_count);
+    bool good = bring_all(run, &touched);
+    __atomic_fetch_add(&state->rows_dropped, touched.late_count, __ATOMIC_RELAXED);
+    __atomic_fetch_add(&state->rows_updated, touched.updated_count, __ATOMIC_RELAXED);
+    __atomic_fetch_add(&state->updates_ns, world_monotonic_ns(world) - start, __ATOMIC_RELAXED);
     good = good && put_out(run, &touched, results);
-    aggregate_table_free(&operator->groups.base, &touched.states);
-    VECTOR_FREE(&touched.entries);
-    arena_destroy(&touched.arena);
+    touched_free(&touched);
     return good;
 }
 
@@ -437,6 +469,11 @@ struct operator*
     aggregate->groups.value_type = type_struct(arena, values, value_count);
     aggregate->groups.work = work_on_partition;
     aggregate->panes = window_panes_find(arena, &aggregate->groups.base, node);
+    aggregate->groups.brings_early = true;
+    for (size_t i = 0; i < aggregate->groups.base.call_count; i++) {
+        aggregate->groups.brings_early =
+            aggregate->groups.brings_early && window_panes_is_exact(&aggregate->groups.base.calls[i]);
+    }
     *input = aggregate->panes.input;
     struct type_field *fields = ARENA_ARRAY(arena, struct type_field, node->groupings.count + 1);
     aggregate->time_key = SIZE_MAX;

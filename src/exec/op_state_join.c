@@ -152,7 +152,7 @@ static void write_key(const struct state_join *join, struct bytes indexed, uint8
     memcpy(to + fixed, indexed.data + fixed + 8, indexed.size - fixed - 8);
 }
 
-/* Images of keys, with indexes or without, gathered to be looked up together. */
+/* Images of keys, gathered to be looked up together. */
 struct gathered_keys {
     struct buffer bytes;
     VECTOR(uint64_t) ends;
@@ -166,10 +166,6 @@ static uint8_t *gathered_keys_extend(struct gathered_keys *keys, size_t size) {
     uint8_t *place = buffer_extend(&keys->bytes, size);
     VECTOR_PUSH(&keys->ends, keys->bytes.size);
     return place;
-}
-
-static void add_index_key(const struct state_join *join, struct gathered_keys *keys, struct bytes key, int64_t index) {
-    write_index_key(join, key, index, gathered_keys_extend(keys, key.size + 8));
 }
 
 static const struct row_images *gathered_keys_end(struct gathered_keys *keys) {
@@ -221,22 +217,90 @@ static void set_mark(const struct side *side, struct state_table *table, uint32_
     state_table_put(table, number, state_entry_value(entry)); /* notes the change */
 }
 
-static bool is_passed(
+/* The time by which a side forgets a row (or a key), in microseconds; INT64_MAX: never. */
+static int64_t time_of(
     const struct state_join *join, const struct side *side, struct bytes key, struct bytes row, size_t row_fields) {
-    int64_t watermark_ms = join->state->eviction_watermark_ms;
     bool by_key = side->limit.by == JOIN_FORGETS_BY_KEY, window = by_key ? side->limit.window : side->time_window;
     struct bytes image = by_key ? key : row;
     size_t field = by_key ? side->limit.key : side->time_column, fields = by_key ? join->key_count : row_fields;
     if (side->limit.by == JOIN_KEEPS_ALL || side->limit.never || row_image_is_null(image, field)) {
-        return false;
+        return INT64_MAX;
     }
-    watermark_ms += by_key ? 0 : side->limit.offset_ms;
     int64_t word = row_image_word(image, fields, field);
     if (window) {
         struct bytes inner = bytes_slice(image, (size_t)((uint64_t)word >> 32), (size_t)(word & 0xffffffff));
-        return !row_image_is_null(inner, 1) && row_image_word(inner, 2, 1) <= watermark_ms * 1000;
+        return row_image_is_null(inner, 1) ? INT64_MAX : row_image_word(inner, 2, 1);
     }
-    return word <= watermark_ms * 1000;
+    return word;
+}
+
+/* What is not later than this is forgotten. */
+static int64_t time_limit(const struct state_join *join, const struct side *side) {
+    int64_t offset_ms = side->limit.by == JOIN_FORGETS_BY_KEY ? 0 : side->limit.offset_ms;
+    return (join->state->eviction_watermark_ms + offset_ms) * 1000;
+}
+
+static bool is_passed(
+    const struct state_join *join, const struct side *side, struct bytes key, struct bytes row, size_t row_fields) {
+    int64_t time = time_of(join, side, key, row, row_fields);
+    return time != INT64_MAX && time <= time_limit(join, side);
+}
+
+/* ---- the rows of a key ----
+ *
+ * On disk a row is found by its key and index. Here the newest row of a key is named by the mark of the key's entry,
+ * each older one by the mark of the next newer (entry + 1; 0: none), so that nothing is looked up for a pair, and the
+ * rows' table needs no slots. */
+
+/* Of a table that was read from disk. */
+static void link_rows(const struct state_join *join, const struct side *side, size_t partition) {
+    struct state_table *counts = counts_of(side, partition), *values = values_of(side, partition);
+    if (values->is_linked) {
+        return;
+    }
+    struct gathered_keys keys = {0};
+    VECTOR(uint32_t) rows = {0};
+    for (size_t i = 0; i < values->entry_count; i++) {
+        const struct state_entry *entry = &values->entries[i];
+        if (entry->data != NULL && entry->present && entry->key_size >= 16 + join->key_count * 8) {
+            write_key(join, state_entry_key(entry), gathered_keys_extend(&keys, entry->key_size - 8));
+            VECTOR_PUSH(&rows, (uint32_t)i);
+        }
+    }
+    size_t *firsts = calloc(counts->entry_count + 1, sizeof *firsts), total = 0;
+    uint32_t *found = calloc(rows.count + 1, sizeof *found);
+    ASSERT(firsts != NULL && found != NULL);
+    for (size_t i = 0; i < counts->entry_count; i++) {
+        firsts[i] = total;
+        total += counts->entries[i].data != NULL ? (size_t)count_at(counts, (uint32_t)i) : 0;
+    }
+    uint32_t *places = calloc(total + 1, sizeof *places);
+    ASSERT(places != NULL);
+    state_table_find_all(counts, gathered_keys_end(&keys), found);
+    for (size_t i = 0; i < rows.count; i++) {
+        const struct state_entry *entry = &values->entries[rows.items[i]];
+        int64_t index = (int64_t)load_le64(entry->data + 8 + join->key_count * 8);
+        if (found[i] != UINT32_MAX && index >= 0 && index < count_at(counts, found[i])) {
+            places[firsts[found[i]] + (size_t)index] = rows.items[i] + 1;
+        }
+    }
+    for (size_t i = 0; i < counts->entry_count; i++) {
+        size_t end = i + 1 < counts->entry_count ? firsts[i + 1] : total;
+        uint32_t newest = 0;
+        for (size_t place = firsts[i]; place < end; place++) {
+            if (places[place] != 0) {
+                values->entries[places[place] - 1].mark = newest;
+                newest = places[place];
+            }
+        }
+        counts->entries[i].mark = newest;
+    }
+    free(places);
+    free(found);
+    free(firsts);
+    VECTOR_FREE(&rows);
+    gathered_keys_free(&keys);
+    state_table_unindex(values);
 }
 
 /* ---- one partition ---- */
@@ -276,17 +340,11 @@ struct meeting {
     VECTOR(uint32_t) mine, theirs; /* pairs: row, entry of the other side */
 };
 
-static bool begin_meeting(struct op_run *run, int s, const struct state_rows *item, struct meeting *meeting) {
+static bool begin_meeting(struct op_run *run, int s, struct meeting *meeting) {
     const struct state_join *join = (const struct state_join *)run->operator;
     const struct side *side = &join->sides[s];
-    size_t partition = run->source_partition, count = item->starts[partition + 1] - item->starts[partition];
-    const uint32_t *rows = item->rows + item->starts[partition];
     struct arena *arena = &meeting->arena;
-    meeting->rows = batch_take(item->batch, rows, count);
-    meeting->keys = ARENA_ARRAY(arena, struct column *, join->key_count + 1);
-    for (size_t i = 0; i < join->key_count; i++) {
-        meeting->keys[i] = column_take(arena, item->keys[i], rows, count);
-    }
+    size_t count = meeting->rows->row_count;
     if (side->filter != NULL) {
         struct column *condition;
         if (!op_run_columns(run, side->filter, meeting->rows, arena, &condition)) {
@@ -327,30 +385,33 @@ static void end_meeting(struct meeting *meeting) {
 }
 
 static void find_pairs(struct op_run *run, int s, struct meeting *meeting) {
+    enum { AHEAD = 8 };
     const struct state_join *join = (const struct state_join *)run->operator;
     const struct side *other = &join->sides[1 - s];
-    const struct state_table *counts = counts_of(other, run->source_partition);
-    size_t row_count = meeting->rows->row_count, pair_count = 0;
-    struct gathered_keys keys = {0};
-    uint32_t *entries = ARENA_ARRAY(&meeting->arena, uint32_t, row_count + 1);
-    state_table_find_all(counts, &meeting->images, entries);
+    const struct state_table *counts = counts_of(other, run->source_partition),
+                             *values = values_of(other, run->source_partition);
+    size_t row_count = meeting->rows->row_count;
+    uint32_t *newest = arena_allocate(&meeting->arena, (row_count + 1) * sizeof *newest);
+    state_table_find_all(counts, &meeting->images, newest);
     for (size_t i = 0; i < row_count; i++) {
-        int64_t count = count_at(counts, entries[i]);
-        for (int64_t n = 0; n < count; n++) {
-            add_index_key(join, &keys, row_images_at(&meeting->images, i), n);
+        newest[i] = newest[i] == UINT32_MAX ? 0 : counts->entries[newest[i]].mark;
+    }
+    for (size_t i = 0; i < row_count; i++) {
+        size_t first = meeting->theirs.count;
+        if (i + AHEAD < row_count && newest[i + AHEAD] != 0) {
+            __builtin_prefetch(&values->entries[newest[i + AHEAD] - 1]);
+        }
+        for (uint32_t row = newest[i]; row != 0; row = values->entries[row - 1].mark) {
             VECTOR_PUSH(&meeting->mine, (uint32_t)i);
+            VECTOR_PUSH(&meeting->theirs, row - 1);
+            __builtin_prefetch(values->entries[row - 1].data);
+        }
+        for (size_t last = meeting->theirs.count; last > first + 1; first++, last--) { /* oldest first */
+            uint32_t swapped = meeting->theirs.items[first];
+            meeting->theirs.items[first] = meeting->theirs.items[last - 1];
+            meeting->theirs.items[last - 1] = swapped;
         }
     }
-    uint32_t *found = ARENA_ARRAY(&meeting->arena, uint32_t, meeting->mine.count + 1);
-    state_table_find_all(values_of(other, run->source_partition), gathered_keys_end(&keys), found);
-    for (size_t i = 0; i < meeting->mine.count; i++) {
-        if (found[i] != UINT32_MAX) {
-            meeting->mine.items[pair_count++] = meeting->mine.items[i];
-            VECTOR_PUSH(&meeting->theirs, found[i]);
-        }
-    }
-    meeting->mine.count = pair_count;
-    gathered_keys_free(&keys);
 }
 
 /* The pairs as a batch, left columns first; NULL when the state does not hold such rows. */
@@ -496,7 +557,6 @@ static void keep_rows(struct op_run *run, int s, const struct meeting *meeting) 
     struct state_table *counts = counts_of(side, run->source_partition),
                        *values = values_of(side, run->source_partition);
     struct arena arena = {0};
-    struct gathered_keys indexed = {0};
     struct row_images rows, keys;
     uint32_t *kept = ARENA_ARRAY(&arena, uint32_t, meeting->rows->row_count + 1),
              *entries = ARENA_ARRAY(&arena, uint32_t, meeting->rows->row_count + 1);
@@ -504,37 +564,37 @@ static void keep_rows(struct op_run *run, int s, const struct meeting *meeting) 
     size_t count = list_kept(join, s, meeting, &rows, kept, &keys, &arena);
     state_table_add_all(counts, &keys, entries);
     for (size_t i = 0; i < count; i++) {
+        struct bytes key = row_images_at(&keys, i), row = row_images_at(&rows, kept[i]);
         int64_t number = count_at(counts, entries[i]);
-        add_index_key(join, &indexed, row_images_at(&keys, i), number);
         set_count(counts, entries[i], number + 1);
-    }
-    state_table_add_all(values, gathered_keys_end(&indexed), entries);
-    for (size_t i = 0; i < count; i++) {
-        state_table_put(values, entries[i], row_images_at(&rows, kept[i]));
+        uint32_t value = state_table_append(values, key.size + 8);
+        write_index_key(join, key, number, values->entries[value].data);
+        values->entries[value].mark = counts->entries[entries[i]].mark;
+        counts->entries[entries[i]].mark = value + 1;
+        state_table_put(values, value, row);
+        state_table_note_time(values, value, time_of(join, side, key, row, side->column_count + 1));
     }
     __atomic_fetch_add(&join->state->rows_updated, (int64_t)count, __ATOMIC_RELAXED);
-    gathered_keys_free(&indexed);
     arena_destroy(&arena);
 }
 
 static bool meet_side(struct op_run *run, int s) {
     const struct state_join *join = (const struct state_join *)run->operator;
     const struct state_input *input = exec_run_shared(run->exec, join->sides[s].input);
-    size_t partition = run->source_partition;
     bool good = true;
-    for (size_t i = 0; i < input->items.count && good; i++) {
-        const struct state_rows *item = input->items.items[i];
-        if (item->starts[partition + 1] == item->starts[partition]) {
-            continue;
-        }
+    for (size_t next = 0; next < input->items.count && good;) {
         struct meeting meeting = {0};
-        good = begin_meeting(run, s, item, &meeting);
-        if (good) {
-            find_pairs(run, s, &meeting);
-            good = join_pairs(run, s, &meeting);
-        }
-        if (good) {
-            keep_rows(run, s, &meeting);
+        next = state_input_gather(
+            input, next, run->source_partition, join->key_count, &meeting.arena, &meeting.rows, &meeting.keys);
+        if (meeting.rows != NULL) {
+            good = begin_meeting(run, s, &meeting);
+            if (good) {
+                find_pairs(run, s, &meeting);
+                good = join_pairs(run, s, &meeting);
+            }
+            if (good) {
+                keep_rows(run, s, &meeting);
+            }
         }
         end_meeting(&meeting);
     }
@@ -545,125 +605,128 @@ static bool meet_side(struct op_run *run, int s) {
 
 struct forgotten {
     struct arena arena;
-    VECTOR(uint32_t) keys;     /* entries of the counts whose rows are looked at */
+    VECTOR(uint32_t) passed;   /* entries of rows that are over */
+    VECTOR(uint32_t) of_key;   /* of one key, the newest first */
     VECTOR(struct bytes) rows; /* without a partner, of an outer side */
     int64_t count;
 };
 
-/* Takes the rows of one key that are over, of its `count` rows in `entries`; the last one moves into a gap. */
-static void forget_key(struct op_run *run, const struct side *side, uint32_t counted, uint32_t *entries, int64_t count,
-    struct forgotten *forgotten) {
+/* Takes the rows of one key that are over; the last one moves into a gap. */
+static void forget_key(struct op_run *run, const struct side *side, uint32_t counted, struct forgotten *forgotten) {
     const struct state_join *join = (const struct state_join *)run->operator;
     struct state_table *values = values_of(side, run->source_partition),
                        *counts = counts_of(side, run->source_partition);
     struct bytes key = state_entry_key(&counts->entries[counted]);
-    int64_t before = count;
-    for (int64_t i = 0; i < count;) {
-        uint32_t entry = entries[i];
-        if (entry == UINT32_MAX) {
-            break; /* not as it was written: left as it is */
-        }
+    int64_t before = count_at(counts, counted);
+    forgotten->of_key.count = 0;
+    for (uint32_t row = counts->entries[counted].mark; row != 0; row = values->entries[row - 1].mark) {
+        VECTOR_PUSH(&forgotten->of_key, row - 1);
+    }
+    uint32_t *newest_first = forgotten->of_key.items;
+    size_t count = forgotten->of_key.count;
+    if ((int64_t)count != before) {
+        return; /* not as it was written: left as it is */
+    }
+    size_t gone = 0;                    /* of the newest ones */
+    for (size_t i = count; i > gone;) { /* from the oldest on */
+        uint32_t entry = newest_first[i - 1];
         struct bytes row = state_entry_value(&values->entries[entry]);
         if (!is_passed(join, side, key, row, side->column_count + 1)) {
-            i++;
+            i--;
             continue;
         }
         if (side->outer && !is_marked(side, &values->entries[entry])) {
             VECTOR_PUSH(&forgotten->rows, arena_copy(&forgotten->arena, row));
         }
-        uint32_t last = entries[--count];
-        if (last != entry && last != UINT32_MAX) {
-            state_table_put(values, entry, state_entry_value(&values->entries[last]));
+        uint32_t last = newest_first[gone++];
+        if (last != entry) {
+            struct bytes moved = state_entry_value(&values->entries[last]);
+            state_table_put(values, entry, moved);
+            state_table_note_time(values, entry, time_of(join, side, key, moved, side->column_count + 1));
         }
-        state_table_remove(values, last == UINT32_MAX ? entry : last);
-        forgotten->count++;
+        state_table_remove(values, last);
     }
-    if (count != before) {
-        set_count(counts, counted, count);
+    if (gone > 0) {
+        counts->entries[counted].mark = gone < count ? newest_first[gone] + 1 : 0;
+        set_count(counts, counted, (int64_t)(count - gone));
+        forgotten->count += (int64_t)gone;
     }
 }
 
-/* Looks the rows of the listed keys up and takes those that are over, some thousand keys at a time. */
+/* By the join's key. */
 static void forget_keys(struct op_run *run, const struct side *side, struct forgotten *forgotten) {
-    enum { TOGETHER = 4096 };
     const struct state_join *join = (const struct state_join *)run->operator;
-    struct state_table *counts = counts_of(side, run->source_partition);
-    for (size_t from = 0; from < forgotten->keys.count; from += TOGETHER) {
-        size_t end = from + TOGETHER < forgotten->keys.count ? from + TOGETHER : forgotten->keys.count;
-        struct gathered_keys keys = {0};
-        for (size_t i = from; i < end; i++) {
-            uint32_t counted = forgotten->keys.items[i];
-            for (int64_t n = 0; n < count_at(counts, counted); n++) {
-                add_index_key(join, &keys, state_entry_key(&counts->entries[counted]), n);
-            }
-        }
-        const struct row_images *images = gathered_keys_end(&keys);
-        uint32_t *entries = calloc(images->row_count + 1, sizeof *entries);
-        ASSERT(entries != NULL);
-        state_table_find_all(values_of(side, run->source_partition), images, entries);
-        for (size_t i = from, at = 0; i < end; i++) {
-            uint32_t counted = forgotten->keys.items[i];
-            int64_t count = count_at(counts, counted);
-            forget_key(run, side, counted, entries + at, count, forgotten);
-            at += (size_t)count;
-        }
-        free(entries);
-        gathered_keys_free(&keys);
-    }
-}
-
-/* Lists the keys that are over. */
-static void list_passed_keys(const struct state_join *join, const struct side *side, const struct state_table *counts,
-    struct forgotten *forgotten) {
+    const struct state_table *counts = counts_of(side, run->source_partition);
     for (size_t i = 0; i < counts->entry_count; i++) {
         const struct state_entry *entry = &counts->entries[i];
         if (entry->data != NULL && entry->present &&
             is_passed(join, side, state_entry_key(entry), BYTES_NULL, side->column_count + 1)) {
-            VECTOR_PUSH(&forgotten->keys, (uint32_t)i);
+            forget_key(run, side, (uint32_t)i, forgotten);
         }
     }
 }
 
-/* Lists the keys with rows that are over, each once. */
-static void list_keys_of_passed_rows(const struct state_join *join, const struct side *side,
-    const struct state_table *values, struct state_table *counts, struct forgotten *forgotten) {
+/* Lists the rows that are over and their keys, looking only where there may be some. */
+static void list_passed_rows(const struct state_join *join, const struct side *side, struct state_table *values,
+    struct forgotten *forgotten, struct gathered_keys *keys) {
+    int64_t limit = time_limit(join, side);
+    for (size_t from = 0; from < values->entry_count; from += STATE_CHUNK) {
+        size_t end = from + STATE_CHUNK < values->entry_count ? from + STATE_CHUNK : values->entry_count;
+        int64_t low = INT64_MAX;
+        if (state_table_low(values, from / STATE_CHUNK) > limit) {
+            continue;
+        }
+        for (size_t i = from; i < end; i++) {
+            const struct state_entry *entry = &values->entries[i];
+            if (entry->data == NULL || !entry->present || entry->key_size < 16 + join->key_count * 8) {
+                continue;
+            }
+            int64_t time = time_of(join, side, BYTES_NULL, state_entry_value(entry), side->column_count + 1);
+            if (time <= limit && time != INT64_MAX) {
+                write_key(join, state_entry_key(entry), gathered_keys_extend(keys, entry->key_size - 8));
+                VECTOR_PUSH(&forgotten->passed, (uint32_t)i);
+            } else {
+                low = time < low ? time : low;
+            }
+        }
+        state_table_set_low(values, from / STATE_CHUNK, low);
+    }
+}
+
+/* By the time of each row. */
+static void forget_rows(struct op_run *run, const struct side *side, struct forgotten *forgotten) {
+    enum { AHEAD = 8 };
+    const struct state_join *join = (const struct state_join *)run->operator;
+    struct state_table *values = values_of(side, run->source_partition),
+                       *counts = counts_of(side, run->source_partition);
     struct gathered_keys keys = {0};
-    for (size_t i = 0; i < values->entry_count; i++) {
-        const struct state_entry *entry = &values->entries[i];
-        if (entry->data != NULL && entry->present && entry->key_size >= 16 + join->key_count * 8 &&
-            is_passed(join, side, BYTES_NULL, state_entry_value(entry), side->column_count + 1)) {
-            write_key(join, state_entry_key(entry), gathered_keys_extend(&keys, entry->key_size - 8));
-        }
-    }
+    list_passed_rows(join, side, values, forgotten, &keys);
     const struct row_images *images = gathered_keys_end(&keys);
-    uint32_t *entries = calloc(images->row_count + 1, sizeof *entries);
-    ASSERT(entries != NULL);
-    state_table_find_all(counts, images, entries);
+    uint32_t *found = malloc((images->row_count + 1) * sizeof *found);
+    ASSERT(found != NULL);
+    state_table_find_all(counts, images, found);
     for (size_t i = 0; i < images->row_count; i++) {
-        if (entries[i] != UINT32_MAX && counts->entries[entries[i]].mark == 0) {
-            counts->entries[entries[i]].mark = 1;
-            VECTOR_PUSH(&forgotten->keys, entries[i]);
+        if (i + AHEAD < images->row_count && found[i + AHEAD] != UINT32_MAX) {
+            __builtin_prefetch(&counts->entries[found[i + AHEAD]]);
+        }
+        if (found[i] != UINT32_MAX && values->entries[forgotten->passed.items[i]].present) {
+            forget_key(run, side, found[i], forgotten);
         }
     }
-    for (size_t i = 0; i < forgotten->keys.count; i++) {
-        counts->entries[forgotten->keys.items[i]].mark = 0;
-    }
-    free(entries);
+    free(found);
     gathered_keys_free(&keys);
 }
 
 static bool forget_side(struct op_run *run, int s) {
     const struct state_join *join = (const struct state_join *)run->operator;
     const struct side *side = &join->sides[s];
-    struct state_table *counts = counts_of(side, run->source_partition);
     struct forgotten forgotten = {0};
     bool good = true;
     if (side->limit.by == JOIN_FORGETS_BY_KEY) {
-        list_passed_keys(join, side, counts, &forgotten);
+        forget_keys(run, side, &forgotten);
     } else if (side->limit.by == JOIN_FORGETS_BY_VALUE) {
-        list_keys_of_passed_rows(join, side, values_of(side, run->source_partition), counts, &forgotten);
+        forget_rows(run, side, &forgotten);
     }
-    forget_keys(run, side, &forgotten);
     if (forgotten.rows.count > 0) {
         struct column **columns = ARENA_ARRAY(&forgotten.arena, struct column *, side->column_count + 1);
         good = row_images_decode(
@@ -674,7 +737,8 @@ static bool forget_side(struct op_run *run, int s) {
         }
     }
     __atomic_fetch_add(&join->state->rows_removed, forgotten.count, __ATOMIC_RELAXED);
-    VECTOR_FREE(&forgotten.keys);
+    VECTOR_FREE(&forgotten.passed);
+    VECTOR_FREE(&forgotten.of_key);
     VECTOR_FREE(&forgotten.rows);
     arena_destroy(&forgotten.arena);
     return good;
@@ -715,6 +779,10 @@ static enum op_result join_read(struct op_run *run, struct batch **out) {
     struct join_local *local = run->local;
     if (!local->done) {
         local->done = true;
+        for (int s = LEFT; s <= RIGHT; s++) {
+            const struct state_join *join = (const struct state_join *)run->operator;
+            link_rows(join, &join->sides[s], run->source_partition);
+        }
         /* Of a semi join the right rows go first: a left row that finds a partner at once need not be kept. */
         int first = ((const struct state_join *)run->operator)->type == JOIN_LEFT_SEMI ? RIGHT : LEFT;
         if (!meet_side(run, first) || !meet_side(run, 1 - first) || !forget_side(run, LEFT) ||

@@ -1,6 +1,9 @@
 /* query.c: the engine, its source classes, and the life of queries. See exec.h. */
 #include <stdlib.h>
+#include "base/memory.h"
 #include "exec/run.h"
+
+enum { MEMORY_WORTH_GIVING_BACK = 32 << 20 };
 
 /* ---- engine ---- */
 
@@ -279,12 +282,25 @@ static void run_destroy(struct exec_run *run) {
     }
 }
 
+static void give_back(void *size) {
+    memory_give_back((size_t)size);
+}
+
 void exec_query_destroy(struct exec_query *query) {
     ASSERT(query->run == NULL || query->run->done);
+    struct world_pool *pool = query->engine->pool;
+    int64_t size = query->run == NULL ? 0 : query->run->memory_max;
+    size = size > query->memory_max ? size : query->memory_max;
+    for (size_t i = 0; i < query->states.count; i++) {
+        size += exec_state_memory_size(query->states.items[i]);
+    }
     run_destroy(query->run);
     free_states(query);
     arena_destroy(&query->arena);
     free(query);
+    if (size >= MEMORY_WORTH_GIVING_BACK && pool != NULL) {
+        world_pool_submit(pool, give_back, (void *)(size_t)size);
+    }
 }
 
 const struct type *exec_query_schema(const struct exec_query *query) {
@@ -329,6 +345,9 @@ void exec_query_set_now(struct exec_query *query, int64_t now_us) {
 static struct exec_run *run_create(
     struct exec_query *query, enum exec_output output, const struct exec_consumer *consumer, bool inline_run) {
     ASSERT(query->run == NULL || query->run->done);
+    if (query->run != NULL && query->run->memory_max > query->memory_max) {
+        query->memory_max = query->run->memory_max;
+    }
     run_destroy(query->run);
     struct exec_run *run = calloc(1, sizeof *run);
     ASSERT(run != NULL);

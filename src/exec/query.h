@@ -61,6 +61,7 @@ struct exec_query {
     VECTOR(struct exec_watermark *) watermarks;
     VECTOR(struct exec_observation *) observations;
     struct exec_run *run; /* the current or last one */
+    int64_t memory_max;   /* of the runs before */
 };
 
 /* Around the work of a slot, for exec_engine_usage. */

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include "base/map.h"
+#include "base/memory.h"
 
 enum { BLOCK_SIZE_MIN = 16 << 10, BLOCK_SIZE_MAX = 1 << 20, ROOM_MAX = 256, PREFETCHED = 64 };
 
@@ -27,6 +28,7 @@ static void free_blocks(struct state_block *block) {
 void state_table_free(struct state_table *table) {
     free(table->slots);
     free(table->entries);
+    free(table->lows);
     VECTOR_FREE(&table->changed);
     VECTOR_FREE(&table->unused);
     free_blocks(table->blocks);
@@ -72,12 +74,18 @@ static uint32_t slot_entry(uint64_t slot) {
     return (uint32_t)slot - 1;
 }
 
+static void new_slots(struct state_table *table, size_t count) {
+    table->slot_count = count;
+    table->slots = malloc(count * sizeof *table->slots);
+    ASSERT(table->slots != NULL);
+    memory_use_large_pages(table->slots, count * sizeof *table->slots);
+    memset(table->slots, 0, count * sizeof *table->slots);
+}
+
 static void grow_slots(struct state_table *table, size_t count) {
     uint64_t *old = table->slots;
     size_t old_count = table->slot_count;
-    table->slot_count = count;
-    table->slots = calloc(count, sizeof *table->slots);
-    ASSERT(table->slots != NULL);
+    new_slots(table, count);
     for (size_t i = 0; i < old_count; i++) {
         if (old[i] != 0) {
             size_t at = slot_hash(old[i]) & (count - 1);
@@ -154,6 +162,7 @@ static uint32_t new_entry(struct state_table *table) {
         table->entry_capacity = table->entry_capacity + table->entry_capacity / 2 + 256;
         table->entries = realloc(table->entries, table->entry_capacity * sizeof *table->entries);
         ASSERT(table->entries != NULL && table->entry_capacity < UINT32_MAX);
+        memory_use_large_pages(table->entries, table->entry_capacity * sizeof *table->entries);
     }
     return (uint32_t)table->entry_count++;
 }
@@ -303,12 +312,14 @@ static void rebuild_slots(struct state_table *table) {
     while (used * 2 > count) {
         count *= 2;
     }
+    enum { AHEAD = 16 };
     free(table->slots);
-    table->slot_count = count;
-    table->slots = calloc(count, sizeof *table->slots);
-    ASSERT(table->slots != NULL);
+    new_slots(table, count);
     for (size_t i = 0; i < table->entry_count; i++) {
         const struct state_entry *entry = &table->entries[i];
+        if (i + AHEAD < table->entry_count) {
+            __builtin_prefetch(&table->slots[entry[AHEAD].hash & (count - 1)], 1);
+        }
         if (entry->data != NULL) {
             size_t at = entry->hash & (count - 1);
             while (table->slots[at] != 0) {
@@ -336,24 +347,74 @@ static void release_entry(struct state_table *table, uint32_t number) {
     VECTOR_PUSH(&table->unused, number);
 }
 
-static void prefetch_removed(const struct state_table *table, size_t from) {
+static void prefetch_changed(const struct state_table *table, size_t from, bool slots) {
     enum { AHEAD = 16 };
-    if (from + AHEAD < table->changed.count) {
-        const struct state_entry *entry = &table->entries[table->changed.items[from + AHEAD]];
-        __builtin_prefetch(&table->slots[entry->hash & (table->slot_count - 1)]);
+    if (from + 2 * AHEAD < table->changed.count) {
+        __builtin_prefetch(&table->entries[table->changed.items[from + 2 * AHEAD]], 1);
     }
+    if (slots && from + AHEAD < table->changed.count) {
+        const struct state_entry *entry = &table->entries[table->changed.items[from + AHEAD]];
+        if (!entry->present) {
+            __builtin_prefetch(&table->slots[entry->hash & (table->slot_count - 1)], 1);
+        }
+    }
+}
+
+void state_table_unindex(struct state_table *table) {
+    free(table->slots);
+    table->slots = NULL;
+    table->slot_count = 0;
+    table->is_linked = true;
+}
+
+uint32_t state_table_append(struct state_table *table, size_t key_size) {
+    uint32_t number = new_entry(table);
+    table->entries[number] = (struct state_entry){.data = take_bytes(table, key_size + table->value_room),
+        .key_size = (uint32_t)key_size,
+        .room = table->value_room};
+    return number;
+}
+
+void state_table_index(struct state_table *table) {
+    if (!table->is_linked) {
+        return;
+    }
+    for (size_t i = 0; i < table->entry_count; i++) {
+        struct state_entry *entry = &table->entries[i];
+        if (entry->data != NULL) {
+            entry->hash = hash_key(state_entry_key(entry));
+        }
+    }
+    rebuild_slots(table);
+    table->is_linked = false;
+}
+
+int64_t state_table_low(const struct state_table *table, size_t chunk) {
+    return chunk < table->low_count ? table->lows[chunk] : INT64_MIN;
+}
+
+void state_table_set_low(struct state_table *table, size_t chunk, int64_t low) {
+    if (chunk >= table->low_count) {
+        size_t count = table->entry_count / STATE_CHUNK + 1;
+        table->lows = realloc(table->lows, count * sizeof *table->lows);
+        ASSERT(table->lows != NULL && chunk < count);
+        for (; table->low_count < count; table->low_count++) {
+            table->lows[table->low_count] = INT64_MIN;
+        }
+    }
+    table->lows[chunk] = low;
 }
 
 void state_table_end_batch(struct state_table *table) {
     size_t used = table->entry_count - table->unused.count;
-    bool rebuilds = used > 1024 && used - table->live_count > used / 3;
+    bool indexed = !table->is_linked, rebuilds = indexed && used > 1024 && used - table->live_count > used / 3;
     for (size_t i = 0; i < table->changed.count; i++) {
         uint32_t number = table->changed.items[i];
         struct state_entry *entry = &table->entries[number];
+        prefetch_changed(table, i, indexed && !rebuilds);
         entry->changed = false;
         if (!entry->present) {
-            if (!rebuilds) {
-                prefetch_removed(table, i);
+            if (indexed && !rebuilds) {
                 free_slot_of(table, number);
             }
             release_entry(table, number);
@@ -372,6 +433,7 @@ void state_table_apply(
     struct state_table *table, const struct bytes *keys, const struct bytes *values, size_t count) {
     uint32_t hashes[PREFETCHED];
     size_t slot;
+    state_table_index(table);
     for (size_t from = 0; from < count; from += PREFETCHED) {
         size_t part = count - from < PREFETCHED ? count - from : PREFETCHED;
         reserve_slot(table);

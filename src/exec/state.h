@@ -42,7 +42,10 @@ struct state_table {
     size_t live_count;                  /* present entries */
     VECTOR(uint32_t) changed, unused;
     struct state_block *blocks;
-    uint32_t value_room;          /* what the last value needed: new entries get as much at once */
+    uint32_t value_room; /* what the last value needed: new entries get as much at once */
+    bool is_linked;      /* by the operator, see state_table_append */
+    int64_t *lows;       /* per STATE_CHUNK entries, see state_table_low */
+    size_t low_count;
     size_t block_size, dead_size; /* bytes in blocks; of those without an owner */
 };
 
@@ -63,6 +66,12 @@ void state_table_remove(struct state_table *table, uint32_t entry);
  * within a batch. */
 void state_table_apply(
     struct state_table *table, const struct bytes *keys, const struct bytes *values, size_t count);
+/* A table whose operator finds entries by their numbers needs no slots. state_table_unindex drops them and sets
+ * is_linked; then entries are only appended (their keys, not there yet, are written by the caller at once), put and
+ * removed, until state_table_index makes the slots again. */
+void state_table_unindex(struct state_table *table);
+uint32_t state_table_append(struct state_table *table, size_t key_size);
+void state_table_index(struct state_table *table);
 /* Forgets what changed, and the entries that were removed. */
 void state_table_end_batch(struct state_table *table);
 size_t state_table_memory_size(const struct state_table *table);
@@ -96,6 +105,18 @@ struct state_part {
     enum state_place place;
     int64_t memory_counted; /* bytes told to the budget */
 };
+/* Operators that take entries out by their time look only at chunks that may hold old ones: a chunk's low is no later
+ * than the time of any entry in it. Unknown, so that it is looked at, until state_table_set_low; new entries lower it.
+ */
+enum { STATE_CHUNK = 1024 };
+int64_t state_table_low(const struct state_table *table, size_t chunk);
+void state_table_set_low(struct state_table *table, size_t chunk, int64_t low);
+static inline void state_table_note_time(struct state_table *table, uint32_t entry, int64_t time) {
+    size_t chunk = entry / STATE_CHUNK;
+    if (chunk < table->low_count && time < table->lows[chunk]) {
+        table->lows[chunk] = time;
+    }
+}
 
 enum { EXEC_STORES_MAX = 4 };
 #define EXEC_NO_STATE SIZE_MAX

@@ -5,6 +5,10 @@
 
 #include "sql/sql.h"
 
+/* A worker whose table has outgrown the cache brings it and begins anew: when most keys are new, gathering them first
+ * saves nothing, and looking for them costs a miss each. */
+enum { GROUPS_BROUGHT = 16 << 10, GROUPS_PER_PARTITION = 256 };
+
 /* ---- as a sink ---- */
 
 bool state_groups_begin(const struct operator* operator, struct exec_run * exec, void *state, struct sql_error *error) {
@@ -36,10 +40,29 @@ void state_groups_local_end(struct op_run *run) {
     aggregate_table_free((const struct aggregate *)run->operator, & local->table);
 }
 
+static size_t brought_size(struct op_run *run) {
+    const struct state_groups *groups = (const struct state_groups *)run->operator;
+    struct state_groups_shared *shared = run->shared;
+    world_mutex_lock(&shared->lock);
+    const struct brought_groups *newest = shared->brought.items[shared->brought.count - 1];
+    size_t size = newest->arena.allocated_size + aggregate_table_memory_size(&groups->base, &newest->table);
+    world_mutex_unlock(&shared->lock);
+    return size;
+}
+
 enum op_result state_groups_step(struct op_run *run, struct batch *in, struct batch **out) {
+    const struct state_groups *groups = (const struct state_groups *)run->operator;
     struct aggregate_table *table = &((struct state_groups_local *)run->local)->table;
     if (!aggregate_table_add(run, table, in)) {
         return OP_FAILED;
+    }
+    size_t enough = GROUPS_BROUGHT + groups->state->partition_count * GROUPS_PER_PARTITION;
+    if (groups->brings_early && table->group_count >= enough) {
+        size_t counted = table->counted;
+        return groups->base.base.class->combine(run) &&
+                       exec_memory_add(run, (int64_t)brought_size(run) - (int64_t)counted, run->error)
+                   ? OP_NEED_INPUT
+                   : OP_FAILED;
     }
     size_t size = aggregate_table_memory_size((const struct aggregate *)run->operator, table);
     int64_t change = (int64_t)size - (int64_t)table->counted;
@@ -79,6 +102,7 @@ struct brought_groups *state_groups_take(struct op_run *run) {
         struct aggregate_run aggregate_run = aggregate_table_run(slot, &brought->table, i, &evaluation);
         brought->columns[aggregate->key_count + i] = slot->entry->save(&aggregate_run);
     }
+    groups_free(&brought->table.groups);
     return brought;
 }
 

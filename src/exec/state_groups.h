@@ -14,6 +14,7 @@ struct state_groups {
     enum exec_mode mode;
     const struct aggregate_buffer **buffers; /* per call */
     const struct type *key_type, *value_type;
+    bool brings_early; /* a worker may bring its groups piece by piece: the order in which states are merged is free */
     /* Brings the brought groups of run->source_partition into the state. *results: the rows to be put out, NULL: none;
      * the caller's. false with the worker's error. */
     bool (*work)(struct op_run *run, struct batch **results);

@@ -58,8 +58,7 @@ static bool uses_column(const struct expression *expression, int ordinal) {
     return !node_walk(&expression->node, find_column, NULL, &ordinal);
 }
 
-/* Whether the states come out the same in whatever order they are merged. */
-static bool is_exact(const struct aggregate_slot *slot) {
+bool window_panes_is_exact(const struct aggregate_slot *slot) {
     static const char *const always[] = {"count", "count_if", "min", "max", "bool_and", "bool_or", "bit_and", "bit_or"};
     const struct type *type = slot->call.argument_count > 0 ? slot->call.argument_types[0] : NULL;
     const char *name = slot->entry->name;
@@ -101,7 +100,7 @@ struct window_panes window_panes_find(
         panes.key = i;
     }
     for (size_t i = 0; i < node->calls.count && good; i++) {
-        good = is_exact(&aggregate->calls[i]) && !uses_column(node->calls.items[i], (int)window);
+        good = window_panes_is_exact(&aggregate->calls[i]) && !uses_column(node->calls.items[i], (int)window);
     }
     if (good && panes.key != SIZE_MAX) {
         panes.overlap = expand->columns.count / expand->base.output_count;

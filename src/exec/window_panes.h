@@ -22,4 +22,7 @@ struct window_panes window_panes_find(
 struct column **window_panes_spread(
     struct arena *arena, const struct window_panes *panes, struct column *const *keys, size_t key_count, size_t count);
 
+/* Whether an aggregate's states come out the same in whatever order they are merged. */
+bool window_panes_is_exact(const struct aggregate_slot *slot);
+
 #endif
