@@ -1,11 +1,15 @@
 #include "base/memory.h"
 
+#include <stdbool.h>
 #include <stdint.h>
+#include <stdlib.h>
 
 #if defined(__GLIBC__)
 #include <malloc.h>
 #endif
 #include <sys/mman.h>
+
+#include "base/assert.h"
 
 enum {
     OWN_MAP_SIZE = 32 << 20, /* from here on an allocation is a map of its own; the most that glibc takes */
@@ -31,12 +35,39 @@ void memory_give_back(size_t size) {
 #endif
 }
 
-void memory_use_large_pages(void *memory, size_t size) {
-#if defined(MADV_HUGEPAGE)
-    uintptr_t start = ((uintptr_t)memory + LARGE_PAGE - 1) & ~(uintptr_t)(LARGE_PAGE - 1),
-              end = ((uintptr_t)memory + size) & ~(uintptr_t)(LARGE_PAGE - 1);
-    if (end > start && end - start >= LARGE_PAGE) {
-        (void)madvise((void *)start, end - start, MADV_HUGEPAGE);
+static bool is_large(size_t size) {
+    return size >= LARGE_PAGE;
+}
+
+static size_t rounded(size_t size) {
+    return (size + LARGE_PAGE - 1) & ~(size_t)(LARGE_PAGE - 1);
+}
+
+void *memory_take_table(size_t size) {
+    if (!is_large(size)) {
+        void *memory = calloc(1, size > 0 ? size : 1);
+        ASSERT(memory != NULL);
+        return memory;
     }
+    size_t wanted = rounded(size);
+    uint8_t *map =
+        mmap(NULL, wanted + LARGE_PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    ASSERT(map != MAP_FAILED);
+    size_t before = (LARGE_PAGE - (uintptr_t)map % LARGE_PAGE) % LARGE_PAGE;
+    if (before > 0) {
+        munmap(map, before);
+    }
+    munmap(map + before + wanted, LARGE_PAGE - before);
+#if defined(MADV_HUGEPAGE)
+    (void)madvise(map + before, wanted, MADV_HUGEPAGE);
 #endif
+    return map + before;
+}
+
+void memory_free_table(void *memory, size_t size) {
+    if (memory == NULL || !is_large(size)) {
+        free(memory);
+    } else {
+        munmap(memory, rounded(size));
+    }
 }

@@ -9,7 +9,9 @@
 void memory_keep_freed(void);
 /* Gives freed memory back to the system when `size` bytes of it are worth the time. Any thread. */
 void memory_give_back(size_t size);
-/* A hint: this memory, when it is large, is looked at in no order, and had better lie in large pages. */
-void memory_use_large_pages(void *memory, size_t size);
+/* Zeroed memory that is looked at in no order: when it is large it lies in large pages, if the system has them, and
+ * looking at it costs one miss, not several. Exhaustion aborts. memory_free_table wants the same size. */
+void *memory_take_table(size_t size);
+void memory_free_table(void *memory, size_t size);
 
 #endif

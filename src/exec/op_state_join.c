@@ -252,6 +252,36 @@ static bool is_passed(
  * each older one by the mark of the next newer (entry + 1; 0: none), so that nothing is looked up for a pair, and the
  * rows' table needs no slots. */
 
+/* Fetches the rows of some keys into the cache, all keys' newest rows at once, then the next older ones. newest: entry
+ * + 1, as in the marks. */
+static void fetch_rows(const struct state_table *values, const uint32_t *newest, size_t count) {
+    enum { TOGETHER = 64 };
+    for (size_t from = 0; from < count; from += TOGETHER) {
+        uint32_t rows[TOGETHER];
+        size_t left = 0;
+        for (size_t i = from; i < count && i < from + TOGETHER; i++) {
+            rows[left] = newest[i];
+            left += newest[i] != 0;
+        }
+        for (size_t i = 0; i < left; i++) {
+            __builtin_prefetch(&values->entries[rows[i] - 1]);
+        }
+        while (left > 0) {
+            size_t older = 0;
+            for (size_t i = 0; i < left; i++) {
+                const struct state_entry *entry = &values->entries[rows[i] - 1];
+                __builtin_prefetch(entry->data);
+                __builtin_prefetch(entry->data + 64);
+                if (entry->mark != 0) {
+                    __builtin_prefetch(&values->entries[entry->mark - 1]);
+                    rows[older++] = entry->mark;
+                }
+            }
+            left = older;
+        }
+    }
+}
+
 /* Of a table that was read from disk. */
 static void link_rows(const struct state_join *join, const struct side *side, size_t partition) {
     struct state_table *counts = counts_of(side, partition), *values = values_of(side, partition);
@@ -385,7 +415,7 @@ static void end_meeting(struct meeting *meeting) {
 }
 
 static void find_pairs(struct op_run *run, int s, struct meeting *meeting) {
-    enum { AHEAD = 8 };
+    enum { TOGETHER = 256 };
     const struct state_join *join = (const struct state_join *)run->operator;
     const struct side *other = &join->sides[1 - s];
     const struct state_table *counts = counts_of(other, run->source_partition),
@@ -398,13 +428,12 @@ static void find_pairs(struct op_run *run, int s, struct meeting *meeting) {
     }
     for (size_t i = 0; i < row_count; i++) {
         size_t first = meeting->theirs.count;
-        if (i + AHEAD < row_count && newest[i + AHEAD] != 0) {
-            __builtin_prefetch(&values->entries[newest[i + AHEAD] - 1]);
+        if (i % TOGETHER == 0) {
+            fetch_rows(values, newest + i, row_count - i < TOGETHER ? row_count - i : TOGETHER);
         }
         for (uint32_t row = newest[i]; row != 0; row = values->entries[row - 1].mark) {
             VECTOR_PUSH(&meeting->mine, (uint32_t)i);
             VECTOR_PUSH(&meeting->theirs, row - 1);
-            __builtin_prefetch(values->entries[row - 1].data);
         }
         for (size_t last = meeting->theirs.count; last > first + 1; first++, last--) { /* oldest first */
             uint32_t swapped = meeting->theirs.items[first];
@@ -695,19 +724,27 @@ static void list_passed_rows(const struct state_join *join, const struct side *s
 
 /* By the time of each row. */
 static void forget_rows(struct op_run *run, const struct side *side, struct forgotten *forgotten) {
-    enum { AHEAD = 8 };
+    enum { TOGETHER = 256 };
     const struct state_join *join = (const struct state_join *)run->operator;
     struct state_table *values = values_of(side, run->source_partition),
                        *counts = counts_of(side, run->source_partition);
     struct gathered_keys keys = {0};
+    uint32_t newest[TOGETHER];
     list_passed_rows(join, side, values, forgotten, &keys);
     const struct row_images *images = gathered_keys_end(&keys);
     uint32_t *found = malloc((images->row_count + 1) * sizeof *found);
     ASSERT(found != NULL);
     state_table_find_all(counts, images, found);
     for (size_t i = 0; i < images->row_count; i++) {
-        if (i + AHEAD < images->row_count && found[i + AHEAD] != UINT32_MAX) {
-            __builtin_prefetch(&counts->entries[found[i + AHEAD]]);
+        if (i % TOGETHER == 0) {
+            size_t count = images->row_count - i < TOGETHER ? images->row_count - i : TOGETHER;
+            for (size_t j = 0; j < count; j++) {
+                __builtin_prefetch(&counts->entries[found[i + j] == UINT32_MAX ? 0 : found[i + j]]);
+            }
+            for (size_t j = 0; j < count; j++) {
+                newest[j] = found[i + j] == UINT32_MAX ? 0 : counts->entries[found[i + j]].mark;
+            }
+            fetch_rows(values, newest, count);
         }
         if (found[i] != UINT32_MAX && values->entries[forgotten->passed.items[i]].present) {
             forget_key(run, side, found[i], forgotten);

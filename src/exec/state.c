@@ -5,7 +5,14 @@
 #include "base/map.h"
 #include "base/memory.h"
 
-enum { BLOCK_SIZE_MIN = 16 << 10, BLOCK_SIZE_MAX = 1 << 20, ROOM_MAX = 256, PREFETCHED = 64 };
+enum {
+    BLOCK_SIZE_MIN = 16 << 10,
+    BLOCK_SIZE_MAX = 1 << 20,
+    BLOCKS_LARGE = 8 << 20,
+    BLOCK_SIZE_LARGE = 4 << 20,
+    ROOM_MAX = 256,
+    PREFETCHED = 64
+};
 
 struct state_block {
     struct state_block *next;
@@ -20,14 +27,14 @@ void state_table_init(struct state_table *table) {
 static void free_blocks(struct state_block *block) {
     while (block != NULL) {
         struct state_block *next = block->next;
-        free(block);
+        memory_free_table(block, sizeof *block + block->size);
         block = next;
     }
 }
 
 void state_table_free(struct state_table *table) {
-    free(table->slots);
-    free(table->entries);
+    memory_free_table(table->slots, table->slot_count * sizeof *table->slots);
+    memory_free_table(table->entries, table->entry_capacity * sizeof *table->entries);
     free(table->lows);
     VECTOR_FREE(&table->changed);
     VECTOR_FREE(&table->unused);
@@ -52,9 +59,9 @@ static uint8_t *take_bytes(struct state_table *table, size_t size) {
         size_t room = table->block_size < BLOCK_SIZE_MIN   ? BLOCK_SIZE_MIN
                       : table->block_size > BLOCK_SIZE_MAX ? BLOCK_SIZE_MAX
                                                            : table->block_size;
+        room = table->block_size > BLOCKS_LARGE ? BLOCK_SIZE_LARGE - sizeof *block : room;
         room = size > room ? size : room;
-        block = malloc(sizeof *block + room);
-        ASSERT(block != NULL);
+        block = memory_take_table(sizeof *block + room);
         *block = (struct state_block){table->blocks, room, 0};
         table->blocks = block;
         table->block_size += room;
@@ -74,12 +81,13 @@ static uint32_t slot_entry(uint64_t slot) {
     return (uint32_t)slot - 1;
 }
 
+static void free_slots(uint64_t *slots, size_t count) {
+    memory_free_table(slots, count * sizeof *slots);
+}
+
 static void new_slots(struct state_table *table, size_t count) {
     table->slot_count = count;
-    table->slots = malloc(count * sizeof *table->slots);
-    ASSERT(table->slots != NULL);
-    memory_use_large_pages(table->slots, count * sizeof *table->slots);
-    memset(table->slots, 0, count * sizeof *table->slots);
+    table->slots = memory_take_table(count * sizeof *table->slots);
 }
 
 static void grow_slots(struct state_table *table, size_t count) {
@@ -95,7 +103,7 @@ static void grow_slots(struct state_table *table, size_t count) {
             table->slots[at] = old[i];
         }
     }
-    free(old);
+    free_slots(old, old_count);
 }
 
 /* At most three quarters full. */
@@ -159,10 +167,15 @@ static uint32_t new_entry(struct state_table *table) {
         return VECTOR_POP(&table->unused);
     }
     if (table->entry_count == table->entry_capacity) {
+        size_t size = table->entry_capacity * sizeof *table->entries;
         table->entry_capacity = table->entry_capacity + table->entry_capacity / 2 + 256;
-        table->entries = realloc(table->entries, table->entry_capacity * sizeof *table->entries);
-        ASSERT(table->entries != NULL && table->entry_capacity < UINT32_MAX);
-        memory_use_large_pages(table->entries, table->entry_capacity * sizeof *table->entries);
+        ASSERT(table->entry_capacity < UINT32_MAX);
+        struct state_entry *grown = memory_take_table(table->entry_capacity * sizeof *grown);
+        if (size > 0) {
+            memcpy(grown, table->entries, size);
+        }
+        memory_free_table(table->entries, size);
+        table->entries = grown;
     }
     return (uint32_t)table->entry_count++;
 }
@@ -313,7 +326,7 @@ static void rebuild_slots(struct state_table *table) {
         count *= 2;
     }
     enum { AHEAD = 16 };
-    free(table->slots);
+    free_slots(table->slots, table->slot_count);
     new_slots(table, count);
     for (size_t i = 0; i < table->entry_count; i++) {
         const struct state_entry *entry = &table->entries[i];
@@ -361,7 +374,7 @@ static void prefetch_changed(const struct state_table *table, size_t from, bool 
 }
 
 void state_table_unindex(struct state_table *table) {
-    free(table->slots);
+    free_slots(table->slots, table->slot_count);
     table->slots = NULL;
     table->slot_count = 0;
     table->is_linked = true;
@@ -429,8 +442,7 @@ void state_table_end_batch(struct state_table *table) {
     }
 }
 
-void state_table_apply(
-    struct state_table *table, const struct bytes *keys, const struct bytes *values, size_t count) {
+void state_table_apply(struct state_table *table, const struct bytes *keys, const struct bytes *values, size_t count) {
     uint32_t hashes[PREFETCHED];
     size_t slot;
     state_table_index(table);
