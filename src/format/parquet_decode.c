@@ -21,16 +21,18 @@ static bool damaged(const struct parquet_leaf_reader *reader, const char *what, 
 
 /* ---- headers ---- */
 
-static void read_data_header(struct thrift_in *in, struct page_header *header, bool version2) {
+/* Of a data page (5), a dictionary (7; its third field is a flag) or a data page of version 2 (8). */
+static void read_kind(struct thrift_in *in, struct page_header *header, int16_t kind) {
+    bool version1 = kind == 5, version2 = kind == 8;
     struct thrift_field field = {0};
     while (thrift_next(in, &field)) {
         if (field.id == 1) {
             header->value_count = thrift_read_integer(in, &field);
         } else if (field.id == (version2 ? 4 : 2)) {
             header->encoding = thrift_read_integer(in, &field);
-        } else if (!version2 && field.id == 3) {
+        } else if (version1 && field.id == 3) {
             header->definition_encoding = thrift_read_integer(in, &field);
-        } else if (!version2 && field.id == 4) {
+        } else if (version1 && field.id == 4) {
             header->repetition_encoding = thrift_read_integer(in, &field);
         } else if (version2 && field.id == 5) {
             header->definition_size = thrift_read_integer(in, &field);
@@ -57,7 +59,7 @@ static bool read_page_header(struct parquet_leaf_reader *reader, struct page_hea
         } else if (field.id == 3) {
             header->compressed_size = thrift_read_integer(&in, &field);
         } else if ((field.id == 5 || field.id == 7 || field.id == 8) && field.type == THRIFT_STRUCT) {
-            read_data_header(&in, header, field.id == 8);
+            read_kind(&in, header, field.id);
         } else {
             thrift_skip(&in, &field);
         }
