@@ -7,9 +7,10 @@ The parts, in the order of a run without arguments:
     sql, sim, crash, fuzz
              the meson tests of the suite with that name, and pytest over tests/PART when it has test files
     clients  real clients against build/raudal: pytest over tests/clients [FOLDER]; more words go to pytest
+    differential  generated pipelines, against what a real Spark answered: pytest over tests/differential
     pains    the mistakes that learners make, with the real clients: pytest over tests/pains
-    long     the simulation and the fuzz targets with larger bounds, what is marked `long` in tests/clients and crash, then the
-             tests that also run against a real Kafka, ZooKeeper and HDFS; runs only when named
+    long     the simulation and the fuzz targets with larger bounds, what is marked `long` in tests/clients, crash and
+             differential, then the tests that also run against a real Kafka, ZooKeeper and HDFS; runs only when named
 
 A step that dies, hangs or reports nothing counts as a failure.
 """
@@ -25,7 +26,7 @@ import xml.etree.ElementTree as ElementTree
 
 TOP = pathlib.Path(__file__).resolve().parents[1]
 SUITES = ("sql", "sim", "crash", "fuzz")
-LIMIT_S = {"unit": 600, "sql": 300, "sim": 300, "crash": 300, "fuzz": 300, "clients": 1500, "pains": 600, "long": 5400}
+LIMIT_S = {"unit": 600, "sql": 300, "sim": 300, "crash": 300, "fuzz": 300, "differential": 300, "clients": 1500, "pains": 600, "long": 5400}
 JUNIT = {"failure": "failed", "error": "failed", "skipped": "skipped"}
 
 
@@ -138,7 +139,7 @@ def clients(words, part="clients"):
     paths = [f"tests/clients/{folder}" for folder in folders] or ["tests/clients"]
     if part != "long":
         return pytest(paths, others, LIMIT_S[part], RAUDAL_LONG="0")
-    passed, failed = pytest(paths if folders else [*paths, "tests/crash"], others, LIMIT_S[part], RAUDAL_LONG="1")
+    passed, failed = pytest(paths if folders else [*paths, "tests/crash", "tests/differential"], others, LIMIT_S[part], RAUDAL_LONG="1")
     print("=== long: against the real systems", flush=True)
     real_passed, real_failed = pytest(paths, others, LIMIT_S[part], RAUDAL_LONG="0", RAUDAL_AGAINST="real")
     return passed + real_passed, failed + real_failed
@@ -160,8 +161,8 @@ def run_part(part, words):
             more_passed, more_failed = pytest([f"tests/{part}"], words, LIMIT_S[part])
             passed, failed = passed + more_passed, failed + more_failed
         return passed, failed
-    if part == "pains":
-        return pytest(["tests/pains"], words, LIMIT_S[part]) if packages("python", "java", "test") else (0, 1)
+    if part in ("differential", "pains"):
+        return pytest([f"tests/{part}"], words, LIMIT_S[part]) if packages("python", "java", "test") else (0, 1)
     if part == "long":
         passed, failed = meson_tests(["--setup", "long", "--suite", "long"], LIMIT_S[part])
         more_passed, more_failed = clients(words, part)
@@ -170,7 +171,7 @@ def run_part(part, words):
 
 
 def main(words):
-    parts = ["style", "unit", *SUITES, "clients", "pains"]
+    parts = ["style", "unit", *SUITES, "clients", "differential", "pains"]
     if words:
         if words[0] not in parts + ["long"]:
             sys.exit(f"./dev test: there is no part '{words[0]}'; there are: {' '.join(parts)} long")

@@ -1,6 +1,6 @@
 /* csv.c: comma-separated values by the rules of Spark's univocity parser: quotes inside quoted values are escaped by
- * the escape character (a backslash unless told otherwise), an unquoted empty value is nullValue (""), a record with
- * too few or too many values is malformed. */
+ * the escape character (a backslash unless told otherwise), an unquoted empty value is NULL, a quoted one emptyValue
+ * (""), what equals nullValue ("") is NULL, a record with too few or too many values is malformed. */
 #include "format/csv.h"
 
 #include <math.h>
@@ -286,9 +286,10 @@ static bool put_time(
 
 static bool put_value(const struct csv_dialect *dialect, const struct type *type, const struct csv_value *value,
     struct arena *arena, struct column_builder *builder) {
-    struct bytes text = value->text;
-    bool empty_quoted = value->quoted && text.size == 0;
-    if (!empty_quoted && bytes_equal(text, dialect->null_value)) {
+    struct bytes text = value->quoted && value->text.size == 0 ? dialect->empty_value : value->text;
+    bool absent = !value->quoted && text.size == 0;
+    if (absent ||
+        bytes_equal(text, dialect->null_value)) { /* so "" is NULL too, unless one of the two says something else */
         column_builder_null(builder);
         return true;
     }
@@ -299,7 +300,7 @@ static bool put_value(const struct csv_dialect *dialect, const struct type *type
     switch (type->kind) {
     case TYPE_STRING:
     case TYPE_BINARY:
-        column_builder_append_string(builder, empty_quoted ? dialect->empty_value : text);
+        column_builder_append_string(builder, text);
         return true;
     case TYPE_BOOLEAN:
         boolean = bytes_equal_ignore_case(text, BYTES("true"));
@@ -823,8 +824,11 @@ static bool write_csv(struct format_writer *opaque, const struct batch *batch, s
         put_header(writer);
     }
     for (size_t i = 0; i < batch->row_count; i++) {
+        size_t before = writer->buffer.size;
         csv_write_row(batch->columns, batch->column_count, i, writer->options, &writer->buffer);
-        buffer_append_bytes(&writer->buffer, writer->options->dialect.line_separator);
+        if (writer->buffer.size > before) { /* Spark leaves empty lines out: a NULL that is alone in its row */
+            buffer_append_bytes(&writer->buffer, writer->options->dialect.line_separator);
+        }
     }
     return writer->output.write(writer->output.context, writer->buffer.data, writer->buffer.size, error);
 }

@@ -115,13 +115,15 @@ void event_time_put_states(const struct stream_query *query, struct buffer *out)
         if (!state->in_use) {
             continue;
         }
-        long long memory = (long long)exec_state_memory_size(state);
+        /* Of a batch that the sink has already nothing is run: as in Spark, nothing is known of its state. */
+        bool ran = !query->skip_execution;
+        long long memory = ran ? (long long)exec_state_memory_size(state) : 0;
         buffer_printf(out,
             "%s{\"operatorName\":\"%s\",\"numRowsTotal\":%lld,\"numRowsUpdated\":%lld,\"allUpdatesTimeMs\":%lld,"
             "\"numRowsRemoved\":%lld,\"allRemovalsTimeMs\":%lld,\"commitTimeMs\":%lld,\"memoryUsedBytes\":%lld,"
             "\"numRowsDroppedByWatermark\":%lld,\"numShufflePartitions\":%zu,\"numStateStoreInstances\":%zu,"
             "\"customMetrics\":",
-            first ? "" : ",", state->operator_name, (long long)exec_state_row_count(state),
+            first ? "" : ",", state->operator_name, ran ? (long long)exec_state_row_count(state) : 0,
             (long long)state->rows_updated, (long long)(state->updates_ns / 1000000), (long long)state->rows_removed,
             (long long)(state->removals_ns / 1000000), (long long)query->state_commit_ms, memory,
             (long long)state->rows_dropped, state->partition_count,

@@ -1,6 +1,7 @@
 /* kafka_source.c: Kafka as a source of the engine, for batch reads and for the micro-batches of a stream. One partition
  * of a scan is one partition of a topic. */
 #include <stdio.h>
+#include <math.h>
 #include <stdlib.h>
 
 #define PCRE2_CODE_UNIT_WIDTH 8
@@ -596,7 +597,8 @@ static void metrics(
         static const char *const names[] = {
             "avgOffsetsBehindLatest", "maxOffsetsBehindLatest", "minOffsetsBehindLatest"};
         memcpy(result->names, names, sizeof names);
-        snprintf(result->values[0], sizeof result->values[0], "%.1f", (double)sum / (double)last.count);
+        snprintf(result->values[0], sizeof result->values[0], "%.1f",
+            floor((double)sum / (double)last.count * 10 + 0.5) / 10); /* halves go up, as Java rounds */
         snprintf(result->values[1], sizeof result->values[1], "%lld", (long long)most);
         snprintf(result->values[2], sizeof result->values[2], "%lld", (long long)least);
         result->count = 3;

@@ -569,10 +569,10 @@ static void batch_committed(void *argument) {
     query->late_watermark_ms = query->batch_watermark_ms;
     query->batch_id++;
     query->first_batch = false;
-    bool was_recovering = query->recovering;
     query->recovering = false;
     query->state = QUERY_WAITING;
-    if (query->stopping || (query->start.trigger == STREAM_TRIGGER_ONCE && !was_recovering)) {
+    if (query->stopping ||
+        query->start.trigger == STREAM_TRIGGER_ONCE /* also when that batch was one to go on with */) {
         query_end(query);
     } else if (query->start.trigger == STREAM_TRIGGER_PROCESSING_TIME && query->interval_ms > 0) {
         wait_for_more(query);
