@@ -69,6 +69,7 @@ struct actor {
     /* members */
     char member_id[700];
     int32_t generation;
+    unsigned synced_life; /* of the machine */
     bool is_leader, assigned[PARTITION_COUNT];
     int assignments[MEMBER_COUNT][PARTITION_COUNT];
     char member_ids[MEMBER_COUNT][700];
@@ -100,8 +101,6 @@ void model_clients_begin(struct model *model); /* the actors of a new model */
 /* They act in the machine's present life; those of the former one are cut off. */
 void model_clients_start(struct model *model);
 void model_clients_cut(struct model *model);
-/* The loop of the cut ones; to be stepped a little, then given to model_clients_bury. */
-void model_clients_bury(struct world_loop *loop);
 void model_act(struct model *model); /* one move of one of them */
 bool model_is_drained(struct model *model);
 const char *model_who_waits(struct model *model, char out[300]);

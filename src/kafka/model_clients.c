@@ -513,11 +513,14 @@ static void on_synced(struct actor *actor, const void *message) {
     for (size_t i = 0; i < reply->assignment.size && i < PARTITION_COUNT; i++)
         actor->assigned[reply->assignment.data[i] % PARTITION_COUNT] = true;
     actor->state = STATE_SYNCED;
+    actor->synced_life = actor->model->machine.life;
+    /* After a power cut the numbers of generations that nobody relied on begin anew. */
     for (int i = 0; i < PARTITION_COUNT; i++)
         for (int k = 0; k < ACTOR_COUNT && actor->assigned[i]; k++) {
             const struct actor *other = &actor->model->actors[k];
             if (other->kind == ACTOR_MEMBER && other != actor && other->state >= STATE_READY &&
                 other->state != STATE_JOINED && other->generation == actor->generation && other->assigned[i] &&
+                (!actor->model->machine.power || other->synced_life == actor->synced_life) &&
                 strcmp(other->member_id, actor->member_id) != 0)
                 model_found(actor->model, "partition %d has two members in generation %d", i, actor->generation);
         }
@@ -851,10 +854,6 @@ void model_clients_cut(struct model *model) {
         answer(actor, NULL);
         actor->rests_until_ms = 0;
     }
-}
-
-void model_clients_bury(struct world_loop *loop) {
-    world_loop_destroy(loop);
 }
 
 void model_clients_end(struct model *model) {

@@ -91,6 +91,15 @@ static void one_life(struct model *model, int64_t *ahead_ms) {
     }
 }
 
+static void bury(struct test_machine *machine, struct world_loop *clients) {
+    broker_stop(machine->broker);
+    sim_run_for(machine->world, 1000);
+    world_pool_destroy(machine->disk_pool);
+    world_loop_destroy(machine->loop);
+    world_loop_destroy(clients);
+    world_destroy(machine->world);
+}
+
 static void crash(struct model *model, uint64_t seed) {
     struct test_machine former;
     struct world_loop *loop = model->loop;
@@ -100,12 +109,7 @@ static void crash(struct model *model, uint64_t seed) {
     model_clients_cut(model);
     planted_fault_crash();
     sim_run_for(former.world, 1000);
-    broker_stop(former.broker);
-    sim_run_for(former.world, 1000);
-    world_pool_destroy(former.disk_pool);
-    world_loop_destroy(former.loop);
-    model_clients_bury(loop);
-    world_destroy(former.world);
+    bury(&former, loop);
     planted_fault_crash();
     test_machine_start(&model->machine);
     model_clients_start(model);
@@ -135,16 +139,36 @@ static void finish(struct model *model) {
         model_check(model, true);
 }
 
-/* problem: 400 bytes, "" when all was well. */
-static uint64_t run(uint64_t seed, bool power, enum planted_fault fault, char *problem) {
+static struct model *begin(uint64_t seed, bool power, enum planted_fault fault) {
     struct model *model = calloc(1, sizeof *model);
-    int64_t ahead_ms = 0;
     planted_fault = FAULT_NONE;
     test_machine_create(&model->machine, seed, power);
     test_machine_make_topic(&model->machine, MODEL_TOPIC, PARTITION_COUNT);
     planted_fault = fault;
     model_clients_begin(model);
     model_clients_start(model);
+    return model;
+}
+
+/* problem: 400 bytes, "" when all was well. */
+static void end(struct model *model, char *problem) {
+    model_clients_cut(model);
+    sim_run_for(model->machine.world, 1000);
+    planted_fault_crash();
+    planted_fault = FAULT_NONE;
+    bury(&model->machine, model->loop);
+    memcpy(problem, model->problem, sizeof model->problem);
+    model_clients_end(model);
+    VECTOR_FREE(&model->values);
+    VECTOR_FREE(&model->transactions);
+    VECTOR_FREE(&model->reads);
+    VECTOR_FREE(&model->runs);
+    free(model);
+}
+
+static uint64_t run(uint64_t seed, bool power, enum planted_fault fault, char *problem) {
+    struct model *model = begin(seed, power, fault);
+    int64_t ahead_ms = 0;
     for (uint64_t life = 0; (life < LIFE_COUNT || model->steps < STEPS_LEAST) && model->problem[0] == 0; life++) {
         one_life(model, &ahead_ms);
         crash(model, seed * 100 + life);
@@ -154,25 +178,41 @@ static uint64_t run(uint64_t seed, bool power, enum planted_fault fault, char *p
     if (model->problem[0] == 0)
         finish(model);
     uint64_t fingerprint = sim_fingerprint(model->machine.world);
-    model_clients_cut(model);
-    sim_run_for(model->machine.world, 1000);
-    planted_fault_crash();
-    planted_fault = FAULT_NONE;
-    struct world_loop *loop = model->loop;
-    broker_stop(model->machine.broker);
-    sim_run_for(model->machine.world, 1000);
-    world_pool_destroy(model->machine.disk_pool);
-    world_loop_destroy(model->machine.loop);
-    model_clients_bury(loop);
-    world_destroy(model->machine.world);
-    memcpy(problem, model->problem, sizeof model->problem);
-    model_clients_end(model);
-    VECTOR_FREE(&model->values);
-    VECTOR_FREE(&model->transactions);
-    VECTOR_FREE(&model->reads);
-    VECTOR_FREE(&model->runs);
-    free(model);
+    end(model, problem);
     return fingerprint;
+}
+
+/* The same little history, cut off at each change of the disk (a write, a new name, a removal, a rename) in turn. */
+static void cut_at_every_change(bool power) {
+    enum { STEPS = 500 };
+    uint64_t change = 0;
+    for (bool stopped = true; stopped;) {
+        char problem[400];
+        struct model *model = begin(first_seed, power, FAULT_NONE);
+        sim_stop_disk_after(model->machine.world, ++change);
+        for (int i = 0; i < STEPS && !sim_disk_has_stopped(model->machine.world); i++)
+            step(model);
+        stopped = sim_disk_has_stopped(model->machine.world);
+        crash(model, first_seed + change);
+        if (model->problem[0] == 0)
+            model_check(model, false);
+        if (model->problem[0] == 0)
+            finish(model);
+        end(model, problem);
+        if (problem[0] != 0)
+            fail_msg("seed %llu, cut at change %llu%s: %s", (unsigned long long)first_seed, (unsigned long long)change,
+                power ? " of the power" : "", problem);
+    }
+    print_message("%llu changes of the disk\n", (unsigned long long)change - 1);
+    assert_true(change > 100);
+}
+
+static void a_kill_at_any_change_of_the_disk_loses_nothing(void **state) {
+    cut_at_every_change(false);
+}
+
+static void a_power_cut_at_any_change_of_the_disk_loses_nothing(void **state) {
+    cut_at_every_change(true);
 }
 
 static void run_all(bool power) {
@@ -228,7 +268,9 @@ int main(int count, char **words) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(clients_see_one_history_over_kills),
         cmocka_unit_test(clients_see_one_history_over_power_cuts),
         cmocka_unit_test(a_transaction_that_lost_a_part_of_its_records_is_aborted_whole),
-        cmocka_unit_test(a_seed_replays), cmocka_unit_test(every_planted_fault_is_found)};
+        cmocka_unit_test(a_kill_at_any_change_of_the_disk_loses_nothing),
+        cmocka_unit_test(a_power_cut_at_any_change_of_the_disk_loses_nothing), cmocka_unit_test(a_seed_replays),
+        cmocka_unit_test(every_planted_fault_is_found)};
     first_seed = count > 1 ? strtoull(words[1], NULL, 10) : first_seed;
     seed_count = count > 2 ? strtoull(words[2], NULL, 10) : seed_count;
     wanted_fault = count > 3 ? (enum planted_fault)strtoull(words[3], NULL, 10) : FAULT_COUNT;

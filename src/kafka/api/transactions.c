@@ -27,6 +27,59 @@ static int16_t init_idempotent(struct api_request *request) {
     return KAFKA_NONE;
 }
 
+/* With flush.messages=1 an id is told when nobody can be given it again: a power cut must not take the record that
+ * counts them. */
+struct id_wait {
+    struct api_request *request; /* NULL: the client is gone */
+    bool is_over, ok;
+};
+
+static void finish_id_wait(struct api_request *request) {
+    struct id_wait *wait = request->state;
+    struct kafka_init_producer_id_reply *reply = request->reply;
+    if (!wait->ok) {
+        reply->error_code = KAFKA_COORDINATOR_NOT_AVAILABLE;
+        reply->producer_id = reply->producer_epoch = -1;
+    }
+    free(wait);
+    request->state = NULL;
+    api_reply(request);
+}
+
+static void cancel_id_wait(struct api_request *request) {
+    struct id_wait *wait = request->state;
+    wait->request = NULL;
+    if (wait->is_over)
+        free(wait);
+}
+
+static void on_id_synced(void *argument, bool ok) {
+    struct id_wait *wait = argument;
+    wait->ok = ok;
+    wait->is_over = true;
+    if (wait->request)
+        api_wake(wait->request);
+    else
+        free(wait);
+}
+
+static void reply_when_id_is_durable(struct api_request *request) {
+    struct log_config config;
+    config_for_topic(&request->broker->config, NULL, &config);
+    struct partition_log *log = log_find(request->broker->logs, "__cluster_metadata", 0);
+    if (config.flush_messages > 1 || !log || log_recovery_point(log) >= log_end_offset(log)) {
+        api_reply(request);
+        return;
+    }
+    struct id_wait *wait = calloc(1, sizeof *wait);
+    ASSERT(wait);
+    wait->request = request;
+    request->state = wait;
+    request->wake = finish_id_wait;
+    request->cancel = cancel_id_wait;
+    log_sync(log, on_id_synced, wait);
+}
+
 void handle_init_producer_id(struct api_request *request) {
     const struct kafka_init_producer_id_request *body = request->body;
     struct kafka_init_producer_id_reply *reply = request->reply;
@@ -35,6 +88,10 @@ void handle_init_producer_id(struct api_request *request) {
     reply->producer_epoch = -1;
     if (!body->transactional_id.data) {
         reply->error_code = init_idempotent(request);
+        if (reply->error_code == KAFKA_NONE) {
+            reply_when_id_is_durable(request);
+            return;
+        }
     } else if ((body->producer_id < 0) != (body->producer_epoch < 0)) {
         reply->error_code = KAFKA_INVALID_REQUEST;
     } else {
