@@ -240,6 +240,13 @@ static void a_transaction_that_lost_a_part_of_its_records_is_aborted_whole(void 
     assert_string_equal(problem, "");
 }
 
+/* A transaction's end was carried out while a retry of it was still under way, which then found nothing. */
+static void a_retry_of_an_end_that_has_come_does_nothing(void **state) {
+    char problem[400];
+    run(5323, true, FAULT_NONE, problem);
+    assert_string_equal(problem, "");
+}
+
 static void a_seed_replays(void **state) {
     char problem[400];
     assert_true(run(first_seed, false, FAULT_NONE, problem) == run(first_seed, false, FAULT_NONE, problem));
@@ -268,6 +275,7 @@ int main(int count, char **words) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(clients_see_one_history_over_kills),
         cmocka_unit_test(clients_see_one_history_over_power_cuts),
         cmocka_unit_test(a_transaction_that_lost_a_part_of_its_records_is_aborted_whole),
+        cmocka_unit_test(a_retry_of_an_end_that_has_come_does_nothing),
         cmocka_unit_test(a_kill_at_any_change_of_the_disk_loses_nothing),
         cmocka_unit_test(a_power_cut_at_any_change_of_the_disk_loses_nothing), cmocka_unit_test(a_seed_replays),
         cmocka_unit_test(every_planted_fault_is_found)};

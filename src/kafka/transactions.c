@@ -230,6 +230,12 @@ static enum progress next_step(struct transaction *transaction) {
 }
 
 static void advance(struct transaction *transaction) {
+    /* It may be called while a retry or a waiter of before is still there, and after the end. */
+    if (transaction->retry)
+        world_timer_stop(transaction->retry);
+    log_wait_cancel(&transaction->waiter);
+    if (!transaction->ending)
+        return;
     enum progress progress = next_step(transaction);
     if (progress == PROGRESS_FAILED)
         retry_later(transaction);

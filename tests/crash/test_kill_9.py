@@ -35,10 +35,10 @@ class Load(threading.Thread):
         return self.acknowledged
 
 
-def kill_rounds(raudal, name, between=lambda: None):
+def kill_rounds(raudal, name, between=lambda: None, rounds=ROUNDS, longest_s=0.8):
     chance = random.Random(f"{SEED} {name}")
-    for _ in range(ROUNDS):
-        time.sleep(0.1 + chance.random() * 0.7)
+    for _ in range(rounds):
+        time.sleep(0.1 + chance.random() * (longest_s - 0.1))
         raudal.kill9()
         raudal.start()
         between()
@@ -71,8 +71,13 @@ def read_all(bootstrap, topic):
         consumer.close()
 
 
-@pytest.mark.parametrize("settings", [{}, {"compression.type": "lz4", "linger.ms": 20}], ids=["plain", "lz4"])
-def test_acknowledged_records_are_there_once_and_in_order(start_raudal, settings):
+LZ4 = {"compression.type": "lz4", "linger.ms": 20}
+
+
+@pytest.mark.parametrize("settings, rounds", [
+    pytest.param({}, 20, id="plain"), pytest.param(LZ4, ROUNDS, id="lz4"),
+    pytest.param({}, 200, id="200", marks=pytest.mark.long), pytest.param(LZ4, 100, id="100 lz4", marks=pytest.mark.long)])
+def test_acknowledged_records_are_there_once_and_in_order(start_raudal, settings, rounds):
     from confluent_kafka import Producer
     raudal = with_a_topic(start_raudal)
     producer = Producer({"bootstrap.servers": raudal.at("kafka"), "enable.idempotence": True, "acks": "all",
@@ -92,7 +97,7 @@ def test_acknowledged_records_are_there_once_and_in_order(start_raudal, settings
 
     thread = threading.Thread(target=produce, daemon=True)
     thread.start()
-    kill_rounds(raudal, f"records {settings}")
+    kill_rounds(raudal, f"records {settings}", rounds=rounds, longest_s=0.4)
     wait_until(lambda: len(acknowledged) > 300, 30, "300 acknowledged records")
     ended.set()
     thread.join()
