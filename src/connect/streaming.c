@@ -114,6 +114,7 @@ static enum stream_trigger_kind trigger_kind(
     case CONNECT__WRITE_STREAM_OPERATION_START__TRIGGER_CONTINUOUS_CHECKPOINT_INTERVAL:
         return STREAM_TRIGGER_CONTINUOUS;
     case CONNECT__WRITE_STREAM_OPERATION_START__TRIGGER_REAL_TIME_BATCH_DURATION:
+        *interval = bytes_from_text(message->real_time_batch_duration);
         return STREAM_TRIGGER_REAL_TIME;
     default:
         return STREAM_TRIGGER_DEFAULT;

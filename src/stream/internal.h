@@ -19,7 +19,8 @@ enum {
     SYNC_EVERY_MS = 2000,
     ENDED_MAX = 100,
     SHUFFLE_PARTITIONS_DEFAULT = 200,
-    BATCH_INTERVAL_MS = 100
+    BATCH_INTERVAL_MS = 100,
+    REAL_TIME_MS_MIN = 5000
 };
 
 /* Someone who waits for a query, or for any of a session. */
@@ -212,8 +213,10 @@ void query_fail(struct stream_query *query);
 void query_set_status(struct stream_query *query, const char *message, bool data, bool active);
 void query_woken(void *argument); /* any thread */
 /* real_time.c */
-/* false with the error when the plan, the sink, the output mode or the duration is none that the trigger takes. */
-bool real_time_check(struct stream_query *query, struct sql_error *error);
+/* false with the error when the sink, the output mode or the duration is none that the trigger takes; or when a source
+ * or an operator is not, which as in Spark is found out when the query runs (plan_refused). */
+bool real_time_check(const struct stream_query *query, int64_t least_ms, struct sql_error *error);
+bool real_time_check_plan(struct stream_query *query, struct sql_error *error);
 bool real_time_is_piece(const struct stream_query *query);   /* what is planned next is a piece of a long batch */
 int64_t real_time_left_ms(const struct stream_query *query); /* until the long batch ends; INT64_MAX: there is none */
 void real_time_end_piece(struct stream_query *query);        /* its rows are visible */

@@ -61,6 +61,18 @@ static struct bytes option(const struct stream_query *query, const char *name) {
     return BYTES_NULL;
 }
 
+/* Into Kafka: unless somebody said no; with the trigger realTime only when the program says so, which is refused. */
+static bool wants_exactly_once(const struct stream_query *query) {
+    struct bytes text = setting(query, "raudal.stream.kafka.exactlyOnce");
+    if (query->start.trigger == STREAM_TRIGGER_REAL_TIME) {
+        return bytes_equal_ignore_case(text, BYTES("true"));
+    }
+    if (text.size == 0 && query->start.exactly_once != NULL) {
+        text = bytes_from_text(query->start.exactly_once);
+    }
+    return !bytes_equal_ignore_case(text, BYTES("false"));
+}
+
 /* ---- what can be said at once ---- */
 
 /* "10 seconds", "1 minute 30 seconds", "500 milliseconds". */
@@ -106,13 +118,15 @@ static bool check_trigger(struct stream_query *query, struct sql_error *error) {
         return raise_unsupported_feature_not_in_this_program(
             error, "The trigger continuous", "Use processingTime: batches start with the append that they wait for.");
     case STREAM_TRIGGER_REAL_TIME:
-        return raise_unsupported_feature_not_in_this_program(error, "The trigger realTime",
-            "Use the default trigger: batches start with the append that they wait for.");
     case STREAM_TRIGGER_PROCESSING_TIME:
         if (!parse_interval(query->start.trigger_interval, &query->interval_ms)) {
             return raise_invalid_data_source_option(
                 error, arena_printf(error->arena, "Error parsing '%.*s' to interval",
                            BYTES_ARGS(query->start.trigger_interval)));
+        }
+        if (query->start.trigger == STREAM_TRIGGER_REAL_TIME) {
+            query->real_time_ms = query->interval_ms;
+            return true;
         }
         if (query->interval_ms == 0) { /* that is the default trigger: appends wake it */
             query->start.trigger = STREAM_TRIGGER_DEFAULT;
@@ -134,6 +148,20 @@ static bool read_output_mode(struct stream_query *query, struct sql_error *error
         }
     }
     return raise_streaming_output_mode_invalid(error, arena_text(error->arena, mode));
+}
+
+static bool check_real_time(struct stream_query *query, struct sql_error *error) {
+    struct bytes least = setting(query, "spark.sql.streaming.realTimeMode.minBatchDuration");
+    int64_t least_ms = REAL_TIME_MS_MIN;
+    (void)(least.size > 0 && (bytes_to_int64(least, &least_ms) || parse_interval(least, &least_ms)));
+    return query->start.trigger != STREAM_TRIGGER_REAL_TIME ||
+           (real_time_check(query, least_ms, error) &&
+               (query->sink_class != &kafka_sink_class || !wants_exactly_once(query) ||
+                   raise_unsupported_feature_not_in_this_program(error,
+                       "raudal.stream.kafka.exactlyOnce=true with the trigger realTime",
+                       "Offsets are written when a long batch ends, so what came before a crash is written again. "
+                       "Leave "
+                       "the setting out, or use the default trigger.")));
 }
 
 static bool check_sink_mode(struct stream_query *query, struct sql_error *error) {
@@ -233,14 +261,6 @@ static bool open_sources(struct stream_query *query, struct sql_error *error) {
         }
     }
     return true;
-}
-
-static bool is_exactly_once(const struct stream_query *query) {
-    struct bytes text = setting(query, "raudal.stream.kafka.exactlyOnce");
-    if (text.size == 0 && query->start.exactly_once != NULL) {
-        text = bytes_from_text(query->start.exactly_once);
-    }
-    return !bytes_equal_ignore_case(text, BYTES("false"));
 }
 
 static bool open_sink(struct stream_query *query, struct sql_error *error) {
@@ -498,8 +518,8 @@ static void load_next(void *argument) {
 static void place_query(void *argument) {
     struct stream_query *query = argument;
     struct sql_error *error = &query->error;
-    bool good = error->condition == 0 && recovery_end(query, error) && find_place(query, error) &&
-                find_starts(query, error);
+    bool good =
+        error->condition == 0 && recovery_end(query, error) && find_place(query, error) && find_starts(query, error);
     size_t total = 0, slots = exec_slot_count(query->manager->options.engine);
     for (size_t i = 0; good && query->batch_id > 0 && i < exec_query_state_count(query->exec); i++) {
         total += partitions_of(exec_query_state(query->exec, i));
@@ -529,9 +549,9 @@ static void sink_opened(void *argument, const struct error *error) {
 static void open_query(void *argument) {
     struct stream_query *query = argument;
     struct sql_error *error = &query->error;
-    query->exactly_once = is_exactly_once(query);
+    query->exactly_once = wants_exactly_once(query);
     bool good = recovery_begin(query, error) && read_settings(query, error) && compile_query(query, error) &&
-                open_sources(query, error) && open_sink(query, error);
+                real_time_check_plan(query, error) && open_sources(query, error) && open_sink(query, error);
     if (good && query->sink_class->open != NULL) {
         query->sink_class->open(query->sink, sink_opened, query);
     } else {
@@ -662,8 +682,9 @@ void stream_query_start(
     query->start.settings.reports = &query->reports;
     list_append(&manager->queries, &query->node);
     bool good = choose_sink(query, &query->error) && check_trigger(query, &query->error) &&
-                read_output_mode(query, &query->error) && query_check_plan(query, &query->error) &&
-                check_sink_mode(query, &query->error) && check_name(session, query, &query->error);
+                read_output_mode(query, &query->error) && check_real_time(query, &query->error) &&
+                query_check_plan(query, &query->error) && check_sink_mode(query, &query->error) &&
+                check_name(session, query, &query->error);
     if (!good) {
         world_loop_post(manager->options.loop, refused, query);
         return;

@@ -75,7 +75,7 @@ enum stream_trigger_kind {
     STREAM_TRIGGER_ONCE,
     STREAM_TRIGGER_AVAILABLE_NOW,
     STREAM_TRIGGER_CONTINUOUS, /* refused */
-    STREAM_TRIGGER_REAL_TIME,  /* refused */
+    STREAM_TRIGGER_REAL_TIME,
 };
 
 struct stream_setting {
