@@ -342,7 +342,8 @@ static bool find_place(struct stream_query *query, struct sql_error *error) {
         (query->sink_class->latest != NULL && !query->sink_class->latest(query->sink, &sink, error))) {
         return false;
     }
-    if (offsets >= 0 && !query->sink_class->recovers) {
+    bool anew = query->sink_class == &memory_sink_class && query->mode == EXEC_COMPLETE; /* every batch has all rows */
+    if (offsets >= 0 && !query->sink_class->recovers && !anew) {
         return raise_invalid_data_source_option(error,
             arena_printf(error->arena,
                 "This query does not support recovering from checkpoint location. Delete %s/offsets to start over.",
@@ -439,6 +440,8 @@ static bool read_settings(struct stream_query *query, struct sql_error *error) {
         good = checkpoint_read_settings(&query->checkpoint, offsets, &entry, error);
         query->state_partitions = entry.shuffle_partitions > 0 ? entry.shuffle_partitions : query->state_partitions;
         query->watermark_is_maximum = entry.watermark_is_maximum;
+        query->old_aggregations = good && entry.old_aggregations;
+        query->old_joins = good && entry.old_joins;
         offset_entry_free(&entry);
     }
     return good;
@@ -454,6 +457,21 @@ static bool save_state(void *argument, size_t state, size_t partition, struct sq
     return state_files_save_partition(&query->state_files, query->exec, state, partition, query->batch_id + 1, error);
 }
 
+/* State of earlier versions of Spark whose rows have other columns. */
+static bool check_formats(const struct stream_query *query, struct sql_error *error) {
+    for (size_t i = 0; i < exec_query_state_count(query->exec); i++) {
+        const char *name = exec_query_state(query->exec, i)->operator_name;
+        bool old_aggregation = query->old_aggregations && strcmp(name, "stateStoreSave") == 0;
+        bool old_join = query->old_joins && strcmp(name, "symmetricHashJoin") == 0;
+        if (old_aggregation || old_join) {
+            return raise_streaming_checkpoint_invalid(error, query->checkpoint.location,
+                arena_printf(error->arena, "its %s have state format 1, as Spark before %s wrote it",
+                    old_join ? "joins" : "aggregations", old_join ? "3.0" : "2.4"));
+        }
+    }
+    return true;
+}
+
 static bool compile_query(struct stream_query *query, struct sql_error *error) {
     query->exec = exec_query_create_streaming(query->manager->options.engine, query->start.plan, &query->start.settings,
         query->mode, (size_t)query->state_partitions, error);
@@ -466,6 +484,9 @@ static bool compile_query(struct stream_query *query, struct sql_error *error) {
     query->watermarks = ARENA_ARRAY(&query->arena, int64_t, count + 1);
     for (size_t i = 0; i < count; i++) {
         query->watermarks[i] = INT64_MIN;
+    }
+    if (!check_formats(query, error)) {
+        return false;
     }
     exec_query_set_state_files(query->exec, &(struct exec_state_files){query, load_state, save_state});
     return state_files_check(&query->state_files, query->exec, error);

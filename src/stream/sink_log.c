@@ -163,7 +163,6 @@ static bool check_settings(json_t *settings, const char **reason) {
         {"spark.sql.streaming.stateStore.compression.codec", "lz4", "its state is not compressed with lz4"},
         {"spark.sql.streaming.stateStore.encodingFormat", "unsaferow", "its state is not kept as UnsafeRow"},
         {"spark.sql.streaming.stateStore.rowChecksum.enabled", "false", "its state has checksums in its rows"},
-        {"spark.sql.streaming.aggregation.stateFormatVersion", "2", "its aggregations have state format 1"},
     };
     for (size_t i = 0; i < ARRAY_COUNT(expected); i++) {
         const char *value = json_string_value(json_object_get(settings, expected[i].name));
@@ -175,6 +174,11 @@ static bool check_settings(json_t *settings, const char **reason) {
     return true;
 }
 
+static bool has_format_2(json_t *settings, const char *name) {
+    const char *value = json_string_value(json_object_get(settings, name));
+    return value != NULL && strcmp(value, "2") == 0;
+}
+
 static bool parse_metadata(struct bytes metadata, struct offset_entry *entry, const char **reason) {
     json_t *root = json_loadb((const char *)metadata.data, metadata.size, 0, NULL);
     *reason = "its second line is not JSON";
@@ -184,6 +188,8 @@ static bool parse_metadata(struct bytes metadata, struct offset_entry *entry, co
     entry->timestamp_ms = json_integer_value(json_object_get(root, "batchTimestampMs"));
     const char *partitions = json_string_value(json_object_get(settings, "spark.sql.shuffle.partitions"));
     const char *policy = json_string_value(json_object_get(settings, "spark.sql.streaming.multipleWatermarkPolicy"));
+    entry->old_aggregations = !has_format_2(settings, "spark.sql.streaming.aggregation.stateFormatVersion");
+    entry->old_joins = !has_format_2(settings, "spark.sql.streaming.join.stateFormatVersion");
     entry->exactly_once = json_object_get(settings, "raudal.stream.kafka.exactlyOnce") != NULL;
     const char *boot = json_string_value(json_object_get(settings, "raudal.stream.boot"));
     entry->boot_id = boot == NULL ? 0 : strtoull(boot, NULL, 16);

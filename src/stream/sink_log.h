@@ -32,6 +32,8 @@ struct offset_entry { /* offset_entry_free */
     /* The settings that are frozen with the query, as they were found or are to be written. */
     int64_t shuffle_partitions; /* 0: not said */
     bool watermark_is_maximum;  /* multipleWatermarkPolicy */
+    /* Formats of the states of aggregations and of joins; Spark before 2.4 and 3.0 did not say them, and meant 1. */
+    bool old_aggregations, old_joins;
     bool exactly_once;          /* the sink keeps the number of the batch: raudal.stream.kafka.exactlyOnce */
     uint64_t boot_id;           /* of the machine that wrote it; 0: another program, or not said */
 };

@@ -215,3 +215,19 @@ def test_state_beyond_the_memory_budget_is_given_back(start_raudal, environment,
     assert all(each["memoryUsedBytes"] <= 8 << 20 for each in small["states"]) and large["states"][-1]["memoryUsedBytes"] > 16 << 20
     assert small["states"][-1]["customMetrics"]["loadedMapCacheMissCount"] > 10
     assert large["states"][-1]["customMetrics"]["loadedMapCacheMissCount"] == 0
+
+
+@pytest.mark.long
+@pytest.mark.timeout(900)
+def test_queries_go_on_from_checkpoints_of_earlier_versions(raudal, environment, tmp_path):
+    """Those in Spark's test jar whose query can be written here, as a real Spark goes on from them."""
+    jar, interpreter, found = fixtures(environment, tmp_path / "jar"), environment("spark-4_3").interpreter, {}
+    for engine in ("local", f"sc://{raudal.at('spark-connect')}"):
+        folder = tmp_path / engine[:2]
+        result = run([interpreter, HERE / "state_fixtures.py", engine, jar, folder], timeout_s=600).ok()
+        found[engine[:2]] = json.loads(result.stdout[result.stdout.index("{"):])
+    for name, rows in found["lo"].items():
+        if "2.3.1" in name or "2.4.0" in name:
+            assert "have state format 1" in found["sc"][name], name
+        else:
+            assert isinstance(rows, list) and len(rows) > 0 and found["sc"][name] == rows, f"{name}: {rows} {found['sc'][name]}"
