@@ -129,10 +129,24 @@ struct scrape {
     struct http_request *request;
     struct console *console;
     struct buffer text;
+    bool has_broker;
 };
+
+static void answer_scrape(void *argument);
+
+static void take_broker(void *argument, struct buffer *text) {
+    struct scrape *scrape = argument;
+    buffer_append_bytes(&scrape->text, buffer_view(text));
+    world_loop_post(scrape->console->options.loop, answer_scrape, scrape);
+}
 
 static void answer_scrape(void *argument) {
     struct scrape *scrape = argument;
+    if (scrape->console->options.kafka != NULL && !scrape->has_broker) {
+        scrape->has_broker = true;
+        kafka_client_metrics(scrape->console->options.kafka, take_broker, scrape);
+        return;
+    }
     http_respond_buffer(scrape->request, 200, "text/plain; version=0.0.4; charset=utf-8", &scrape->text);
     free(scrape);
 }

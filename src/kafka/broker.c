@@ -145,6 +145,7 @@ static void broker_free(struct broker *broker) {
     VECTOR_FREE(&broker->address_limits);
     VECTOR_FREE(&broker->endpoints);
     free(broker->request_counts);
+    free(broker->request_times);
     free(broker->directory);
     config_free(&broker->config);
     world_mutex_destroy(&broker->topics_mutex);

@@ -195,6 +195,10 @@ void kafka_client_delete_group(struct kafka_client *client, const char *group, k
 void kafka_client_broker_configs(struct kafka_client *client, struct kafka_config_list *list);
 /* What a topic setting is about, NULL when there is none of this name. */
 const char *kafka_client_config_help(const char *name);
+/* The broker's gauges, its groups' lags and its requests' times as Prometheus text, without what the registry of
+ * metrics has. `done` is called on a thread of a pool; it may take the text. */
+typedef void kafka_metrics_done(void *argument, struct buffer *text);
+void kafka_client_metrics(struct kafka_client *client, kafka_metrics_done *done, void *argument);
 /* The log directory. */
 const char *kafka_client_directory(struct kafka_client *client);
 

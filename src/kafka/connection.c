@@ -7,6 +7,7 @@
  * Answers leave in the order of the requests. A handler may answer later; a request whose API waits (API_WAITS) stops
  * the reading of its connection meanwhile, as Kafka's brokers do for all; others go on, up to IN_FLIGHT_MAX. */
 #include "kafka/internal.h"
+#include "kafka/request_metrics.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -90,6 +91,7 @@ static void update_reading(struct connection *connection) {
 
 void api_reply_nothing(struct api_request *request) {
     request->done = request->no_answer = true;
+    request_metrics_note(request, "Completed", 0);
     flush_connection(request->connection);
 }
 
@@ -98,6 +100,7 @@ void api_close(struct api_request *request, const char *why) {
         "Closing the connection from %s: %s version %d: %s", request->connection->host, request->api->name,
         request->version, why);
     request->done = request->no_answer = request->close_after = true;
+    request_metrics_note(request, "Refused", 0);
     flush_connection(request->connection);
 }
 
@@ -124,8 +127,10 @@ void api_reply(struct api_request *request) {
         api_close(request, error.message);
         return;
     }
-    store_be32(out->data, (uint32_t)(out->size - 4 + gap_size(request)));
+    size_t size = out->size - 4 + gap_size(request);
+    store_be32(out->data, (uint32_t)size);
     request->done = true;
+    request_metrics_note(request, "Completed", size);
     flush_connection(request->connection);
 }
 

@@ -21,6 +21,7 @@ struct groups;
 struct transactions;
 struct fetch_sessions;
 struct api_request;
+struct request_times;
 
 /* ---- topics (topics.c) ---- */
 
@@ -34,6 +35,7 @@ struct topic {
     struct metadata_topic *meta; /* holds the topic's own settings */
     struct log_config log_config;
     int32_t min_insync_replicas;
+    size_t decompressed_max;                           /* of one batch */
     struct metric *messages_in, *bytes_in, *bytes_out; /* NULL without metrics */
 };
 
@@ -47,6 +49,11 @@ struct advertised {
 struct told {
     struct net_endpoint at;
     struct advertised as;
+};
+
+/* Counters of all topics together; NULL without metrics. */
+struct broker_totals {
+    struct metric *messages_in, *bytes_in, *bytes_out, *produces, *fetches, *failed_produces, *failed_fetches;
 };
 
 struct broker {
@@ -87,6 +94,8 @@ struct broker {
     int64_t next_producer_id, producer_id_end; /* block taken from the metadata log */
     struct list ready_requests;                /* delayed requests woken during this dispatch */
     struct metric **request_counts;            /* by place in api_table */
+    struct request_times *request_times;       /* likewise */
+    struct broker_totals totals;               /* of all topics */
     int dispatch_depth;
     bool drain_posted;
     bool logs_requests;

@@ -8,6 +8,7 @@
 #include "base/assert.h"
 #include "kafka/client_internal.h"
 #include "kafka/groups.h"
+#include "wire/compress.h"
 
 #define LOGGER "kafka.server.BrokerServer"
 #define PRODUCER_ID_BLOCK 1000
@@ -73,6 +74,12 @@ static void apply_configs(struct broker *broker, struct topic *topic) {
         bytes_trim(bytes_from_text(config_topic_value(&broker->config, &topic->meta->configs, "min.insync.replicas"))),
         &replicas);
     topic->min_insync_replicas = (int32_t)replicas;
+    int64_t decompressed = (int64_t)COMPRESSION_OUTPUT_MAX;
+    bytes_to_int64(
+        bytes_from_text(config_topic_value(&broker->config, &topic->meta->configs, "max.decompressed.message.bytes")),
+        &decompressed);
+    topic->decompressed_max =
+        decompressed < (int64_t)COMPRESSION_OUTPUT_MAX ? (size_t)decompressed : COMPRESSION_OUTPUT_MAX;
 }
 
 /* A directory of another Kafka may hold settings that are not served here. */

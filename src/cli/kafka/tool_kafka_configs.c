@@ -8,7 +8,13 @@
 #include "cli/kafka/java_order.h"
 #include "cli/kafka/kafka_tool.h"
 
-enum resource_type { RESOURCE_TOPIC = 2, RESOURCE_BROKER = 4, RESOURCE_CLIENT_METRICS = 16, RESOURCE_GROUP = 32 };
+enum resource_type {
+    RESOURCE_TOPIC = 2,
+    RESOURCE_BROKER = 4,
+    RESOURCE_LOGGER = 8,
+    RESOURCE_CLIENT_METRICS = 16,
+    RESOURCE_GROUP = 32
+};
 enum operation { OPERATION_SET = 0, OPERATION_DELETE = 1 };
 
 static const struct tool_option options[] = {
@@ -18,13 +24,14 @@ static const struct tool_option options[] = {
     {"alter", TOOL_FLAG, "Change settings."},
     {"bootstrap-server", TOOL_VALUE, "Kafka servers, HOST:PORT,..."},
     {"broker", TOOL_VALUE, "The broker's id."},
+    {"broker-logger", TOOL_VALUE, "The id of the broker whose log levels are meant."},
     {"broker-defaults", TOOL_FLAG, "What holds for all brokers."},
     {"command-config", TOOL_IGNORED, "Properties of the client."},
     {"delete-config", TOOL_VALUE, "Settings to remove: a,b."},
     {"describe", TOOL_FLAG, "Show settings."},
     {"entity-default", TOOL_FLAG, "What holds for all entities of the type."},
     {"entity-name", TOOL_VALUE, "Name of the topic, id of the broker, name of the group."},
-    {"entity-type", TOOL_VALUE, "topics, brokers, groups or client-metrics."},
+    {"entity-type", TOOL_VALUE, "topics, brokers, broker-loggers, groups or client-metrics."},
     {"group", TOOL_VALUE, "The group's id."},
     {"topic", TOOL_VALUE, "The topic's name."},
     {"zookeeper", TOOL_VALUE, "Accepted for old commands; the Kafka beside it is used."},
@@ -38,6 +45,7 @@ static const struct entity {
     {"brokers", "broker", "broker", RESOURCE_BROKER},
     {"groups", "group", "group", RESOURCE_GROUP},
     {"client-metrics", "client-metric", NULL, RESOURCE_CLIENT_METRICS},
+    {"broker-loggers", "broker-logger", "broker-logger", RESOURCE_LOGGER},
 };
 
 struct target {
@@ -78,7 +86,8 @@ static bool find_target(struct tool *tool, struct target *target, int *status) {
     }
     if (!target->entity && type)
         *status = tool_usage_error(tool,
-            "Invalid entity type %s, the entity type must be one of topics, brokers, groups, client-metrics; users, "
+            "Invalid entity type %s, the entity type must be one of topics, brokers, broker-loggers, groups, "
+            "client-metrics; users, "
             "clients "
             "and ips have no settings in this program",
             type);
@@ -126,7 +135,7 @@ static bool is_own(const struct target *target, int8_t source) {
         return source == 1;
     if (target->entity->type == RESOURCE_BROKER)
         return target->is_default ? source == 3 : source == 2;
-    return source == 7 || source == 8;
+    return source == 6 || source == 7 || source == 8;
 }
 
 static int describe_one(struct tool *tool, const struct target *target, const char *name) {

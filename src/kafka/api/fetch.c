@@ -211,6 +211,8 @@ static void read_item(
         log_read(log, item->offset, (size_t)(size_max > 0 ? size_max : 0), isolation, range, &error);
     reply->error_code = kafka_error_from_status(status);
     if (status != LOG_STATUS_OK) {
+        if (request->broker->totals.failed_fetches)
+            metric_add(request->broker->totals.failed_fetches, 1);
         reply->log_start_offset = log_start_offset(log);
         log_range_release(range);
         return;
@@ -231,6 +233,8 @@ static void read_item(
     struct metric *bytes_out = find_topic(request, item)->bytes_out;
     if (bytes_out)
         metric_add(bytes_out, (int64_t)range->size);
+    if (request->broker->totals.bytes_out)
+        metric_add(request->broker->totals.bytes_out, (int64_t)range->size);
 }
 
 /* True when the partition must be in an incremental answer; remembers what was told. */
@@ -359,6 +363,8 @@ void handle_fetch(struct api_request *request) {
     struct kafka_fetch_reply *reply = request->reply;
     struct fetch_state *state = calloc(1, sizeof *state);
     ASSERT(state);
+    if (request->broker->totals.fetches)
+        metric_add(request->broker->totals.fetches, 1);
     state->request = request;
     request->state = state;
     reply->error_code = choose_partitions(state);

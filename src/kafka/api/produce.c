@@ -28,6 +28,8 @@ struct produce_state {
 /* ---- checks ---- */
 
 static bool fail(struct api_request *request, reply_partition *reply, int16_t code, const char *message) {
+    if (reply->error_code == KAFKA_NONE && request->broker->totals.failed_produces)
+        metric_add(request->broker->totals.failed_produces, 1);
     reply->error_code = code;
     reply->base_offset = -1;
     reply->error_message = bytes_from_text(arena_strdup(&request->arena, message));
@@ -76,7 +78,7 @@ static bool check_content(
             "Produce requests below version 7 cannot carry zstd; use a newer client or another codec");
     struct buffer records = {0};
     struct error error = {0};
-    bool ok = compression_decode(codec, batch->records, COMPRESSION_OUTPUT_MAX, &records, &error);
+    bool ok = compression_decode(codec, batch->records, topic->decompressed_max, &records, &error);
     if (ok)
         ok = check_records(request, reply, topic, batch, buffer_view(&records));
     else
@@ -145,6 +147,8 @@ static struct partition_log *append(struct api_request *request, const struct to
     const request_partition *partition, reply_partition *reply, int64_t *last_offset) {
     const struct kafka_produce_request *body = request->body;
     reply->index = partition->index;
+    if (request->broker->totals.produces)
+        metric_add(request->broker->totals.produces, 1);
     struct partition_log *log = topic ? topic_log(topic, partition->index) : NULL;
     if (!log) {
         int16_t code = !topic && request->version >= 13 ? KAFKA_UNKNOWN_TOPIC_ID : KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
@@ -176,6 +180,8 @@ static struct partition_log *append(struct api_request *request, const struct to
     if (topic->messages_in && !result.duplicate) {
         metric_add(topic->messages_in, result.last_offset - result.base_offset + 1);
         metric_add(topic->bytes_in, (int64_t)partition->records.size);
+        metric_add(request->broker->totals.messages_in, result.last_offset - result.base_offset + 1);
+        metric_add(request->broker->totals.bytes_in, (int64_t)partition->records.size);
     }
     reply->base_offset = result.base_offset;
     reply->log_append_time_ms = result.append_time_ms;
