@@ -202,6 +202,7 @@ static void prepare_start(void *argument) {
         raise_write_stream_not_allowed(error);
         return;
     }
+    starting->start.analyzed = relation;
     if (relation != NULL)
         relation = sql_optimize(operation->session->sql, &starting->arena, relation, error);
     if (relation != NULL &&

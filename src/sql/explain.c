@@ -322,6 +322,10 @@ static void print_plan(struct buffer *out, const struct relation *relation, bool
     print_tree(&tree, relation, true, true);
 }
 
+void sql_explain_logical(const struct relation *relation, struct buffer *out) {
+    print_plan(out, relation, false, false);
+}
+
 void sql_explain_physical(const struct relation *relation, struct buffer *out) {
     buffer_append_text(out, "== Physical Plan ==\n");
     print_plan(out, relation, true, false);

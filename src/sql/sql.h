@@ -96,6 +96,8 @@ const struct expression *sql_analyze_expression(struct sql_session *session, str
 bool sql_explain(struct sql_session *session, struct arena *arena, const struct relation *relation,
     enum explain_mode mode, struct buffer *out, struct sql_error *error);
 /* The text of an already optimized plan: the physical half. */
+/* An analyzed or optimized plan as lines. */
+void sql_explain_logical(const struct relation *relation, struct buffer *out);
 void sql_explain_physical(const struct relation *relation, struct buffer *out);
 
 /* ---- Commands and catalog ---- */

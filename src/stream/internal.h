@@ -189,7 +189,7 @@ struct stream_query {
     int64_t last_rows_read, last_rows_written, files_written; /* of the newest batch; of the run */
     struct stream_sample last;                                /* the newest batch; its batch_count is that of the run */
     VECTOR(struct stream_sample) history;
-    struct buffer plan; /* of a query that has ended */
+    struct buffer plan, logical_plan; /* of a query that has ended; the second for explain(extended=True) */
 
     /* lag.c */
     struct world_timer *lag_timer;
@@ -225,6 +225,8 @@ void real_time_end_piece(struct stream_query *query);        /* its rows are vis
 void real_time_end_batch(struct stream_query *query);
 /* query_start.c */
 void query_release_plan(struct stream_query *query);
+/* The plan's logical forms; while the query has it. */
+void query_explain_logical(const struct stream_query *query, struct buffer *out);
 bool query_check_plan(struct stream_query *query, struct sql_error *error);
 /* recovery.c */
 /* Before anything else is read of the checkpoint, and when its sink is open: takes back what was lost. Disk pool. */

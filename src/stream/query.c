@@ -49,6 +49,7 @@ void stream_query_release(struct stream_query *query) {
     VECTOR_FREE(&query->progress);
     VECTOR_FREE(&query->history);
     buffer_free(&query->plan);
+    buffer_free(&query->logical_plan);
     free(query->status);
     world_mutex_destroy(&query->mutex);
     format_reports_destroy(&query->reports);
@@ -737,6 +738,7 @@ static void free_parts(struct stream_query *query) {
     }
     query->sink = NULL;
     if (query->exec != NULL) {
+        query_explain_logical(query, &query->logical_plan);
         exec_query_explain(query->exec, &query->plan);
         exec_query_destroy(query->exec);
         query->exec = NULL;

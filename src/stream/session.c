@@ -4,6 +4,7 @@
 
 #include "base/assert.h"
 #include "format/format.h"
+#include "sql/sql.h"
 #include "stream/internal.h"
 
 /* ---- waiting ---- */
@@ -363,10 +364,26 @@ const struct sql_error *stream_query_exception(const struct stream_query *query)
     return query->has_exception ? &query->exception : NULL;
 }
 
+void query_explain_logical(const struct stream_query *query, struct buffer *out) {
+    const struct relation *analyzed = query->start.analyzed != NULL ? query->start.analyzed : query->start.plan;
+    buffer_append_text(out, "== Parsed Logical Plan ==\n");
+    sql_explain_logical(analyzed, out);
+    buffer_append_text(out, "\n== Analyzed Logical Plan ==\n");
+    sql_explain_logical(analyzed, out);
+    buffer_append_text(out, "\n== Optimized Logical Plan ==\n");
+    sql_explain_logical(query->start.plan, out);
+    buffer_append_byte(out, '\n');
+}
+
 void stream_query_explain(const struct stream_query *query, bool extended, struct buffer *out) {
     if (query->exec == NULL && query->plan.size == 0) {
         buffer_append_text(out, "No physical plan. Waiting for data.\n");
         return;
+    }
+    if (extended && query->exec != NULL) {
+        query_explain_logical(query, out);
+    } else if (extended) {
+        buffer_append_bytes(out, buffer_view(&query->logical_plan));
     }
     buffer_append_text(out, "== Physical Plan ==\n");
     if (query->exec == NULL) {

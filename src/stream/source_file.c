@@ -24,6 +24,7 @@ struct file_source {
     size_t path_count;
     struct data_files files;
     const struct type *file_schema; /* without the partition columns */
+    const int *places; /* of each column: among those of the files, or -1 - among those of the directories */
     struct world_mutex mutex;
     struct format_report report;
 };
@@ -119,6 +120,30 @@ static struct bytes partition_name(const struct file_source *source, size_t inde
     return source->files.partition_names[index];
 }
 
+/* What a stream wrote keeps the order of the schema that it is read with, as in Spark; else the columns of directories
+ * are last. */
+static void order_columns(
+    struct file_source *source, const struct type *user_schema, const struct type_field *fields, size_t count) {
+    size_t file_count = source->file_schema->field_count, used = 0;
+    struct type_field *ordered = ARENA_ARRAY(&source->arena, struct type_field, count + 1);
+    int *places = ARENA_ARRAY(&source->arena, int, count + 1);
+    bool *taken = ARENA_ARRAY(&source->arena, bool, count + 1);
+    size_t given = user_schema != NULL && source->files.from_metadata ? user_schema->field_count : 0;
+    for (size_t pass = 0; pass < given + count; pass++) {
+        for (size_t i = 0; i < count; i++) {
+            bool next = pass < given ? bytes_equal_ignore_case(fields[i].name, user_schema->fields[pass].name)
+                                     : i == pass - given;
+            if (next && !taken[i]) {
+                taken[i] = true;
+                places[used] = i < file_count ? (int)i : -1 - (int)(i - file_count);
+                ordered[used++] = fields[i];
+            }
+        }
+    }
+    source->places = places;
+    source->base.schema = type_struct(&source->arena, ordered, count);
+}
+
 /* Columns of the files, then those of the directories that the files do not have. */
 static void make_schema(struct file_source *source, const struct type *user_schema) {
     const struct type *of_files = source->file_schema;
@@ -148,7 +173,7 @@ static void make_schema(struct file_source *source, const struct type *user_sche
             (struct type_field){partition_name(source, j), source->files.partition_types[j], true, BYTES_NULL};
     }
     source->file_schema = type_struct(&source->arena, fields, count);
-    source->base.schema = type_struct(&source->arena, all, kept);
+    order_columns(source, user_schema, all, kept);
 }
 
 /* PATH_NOT_FOUND names the path as Spark does; always false. */
@@ -285,13 +310,14 @@ static void choose_columns(struct file_scan *scan, const struct file_source *sou
     for (size_t i = 0; i < count; i++) {
         size_t column = scan->projection->columns[i];
         scan->from_file[i] = scan->from_directory[i] = -1;
-        if (column >= source->file_schema->field_count) {
-            scan->from_directory[i] = (int)(column - source->file_schema->field_count);
+        int place = source->places[column];
+        if (place < 0) {
+            scan->from_directory[i] = -1 - place;
         } else if (all) {
-            scan->from_file[i] = (int)column;
+            scan->from_file[i] = place;
         } else {
             scan->from_file[i] = (int)wanted;
-            fields[wanted++] = source->file_schema->fields[column];
+            fields[wanted++] = source->file_schema->fields[place];
         }
     }
     scan->wanted = type_struct(&scan->arena, fields, wanted);
@@ -303,9 +329,10 @@ static void choose_filters(struct file_scan *scan, const struct file_source *sou
     scan->filters = ARENA_ARRAY(&scan->arena, struct format_filter, scan->projection->filter_count + 1);
     for (size_t i = 0; i < scan->projection->filter_count; i++) {
         const struct source_filter *filter = &scan->projection->filters[i];
-        if (filter->column < source->file_schema->field_count && filter->comparison != SOURCE_IS_NULL) {
+        int place = source->places[filter->column];
+        if (place >= 0 && filter->comparison != SOURCE_IS_NULL) {
             scan->filters[scan->filter_count++] = (struct format_filter){
-                source->file_schema->fields[filter->column].name, compares[filter->comparison], filter->value};
+                source->file_schema->fields[place].name, compares[filter->comparison], filter->value};
         }
     }
 }

@@ -102,6 +102,7 @@ struct stream_function {
 struct stream_start {
     const struct relation
         *plan; /* analyzed, of the query's rows, without the sink; it and its arena live until `release` is called */
+    const struct relation *analyzed; /* the same before it was optimized, for explain(); or NULL */
     void (*release)(void *argument); /* called once, when the query needs plan and settings no more; also when the start
                                         fails. Any thread */
     void *release_argument;
