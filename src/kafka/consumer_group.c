@@ -392,8 +392,8 @@ static uint64_t hash_topic(const struct topic *topic, struct buffer *scratch) {
     return hash_bytes(buffer_view(scratch), 0);
 }
 
-/* Names (by whose order it goes), ids and partition counts in one number: Kafka's, XXH3 over its own layout, so that a directory which changes
- * hands causes no rebalance. */
+/* Names (by whose order it goes), ids and partition counts in one number: Kafka's, XXH3 over its own layout, so that a
+ * directory which changes hands causes no rebalance. */
 static int64_t hash_topics(const struct topic_table *table) {
     struct buffer all = {0}, scratch = {0};
     if (table->topics.count == 0)

@@ -430,7 +430,8 @@ bool clean_is_due(struct partition_log *log, double *dirty_ratio) {
         struct segment *segment = log->segments.items[i];
         bool is_dirty = segment->next_offset > log->clean_offset;
         *(is_dirty ? &dirty : &clean) += segment->size;
-        overdue = overdue || (is_dirty && log->config.max_compaction_lag_ms < now_ms - segment->created_ms);
+        int64_t since_ms = segment->first_timestamp >= 0 ? segment->first_timestamp : segment->created_ms;
+        overdue = overdue || (is_dirty && log->config.max_compaction_lag_ms < now_ms - since_ms);
     }
     if (dirty == 0)
         return false;

@@ -293,12 +293,15 @@ enum log_status log_roll(struct partition_log *log, struct error *error) {
 /* The jitter of a partition is a fixed share of segment.jitter.ms, so that partitions made together do not roll
  * together. */
 static int64_t roll_after_ms(const struct partition_log *log) {
-    int64_t jitter_max = log->config.segment_jitter_ms;
+    int64_t jitter_max = log->config.segment_jitter_ms, segment_ms = log->config.segment_ms;
+    /* Only closed segments are compacted. */
+    if (log->config.cleanup_policy & LOG_CLEANUP_COMPACT && log->config.max_compaction_lag_ms < segment_ms)
+        segment_ms = log->config.max_compaction_lag_ms;
     if (jitter_max <= 0)
-        return log->config.segment_ms;
+        return segment_ms;
     uint64_t hash = hash_bytes(bytes_from_text(log->name), 0);
     int64_t jitter = (int64_t)(hash % (uint64_t)jitter_max);
-    return jitter < log->config.segment_ms ? log->config.segment_ms - jitter : log->config.segment_ms;
+    return jitter < segment_ms ? segment_ms - jitter : segment_ms;
 }
 
 static bool must_roll(struct partition_log *log, size_t size, int64_t last_offset, int64_t max_timestamp) {

@@ -119,3 +119,61 @@ def test_a_real_brokers_settings_file(start_raudal, tmp_path):
     refused = start_raudal("--only", "kafka", "--kafka-properties", properties, up=False).command(
         "up", "-d", "--only", "kafka", "--kafka-properties", properties)
     assert refused.returncode != 0 and f"{properties} line 3: Invalid value org.example.Mine" in refused.out, refused
+
+
+# Why a setting of a broker is another here than in a real Kafka with the settings of tests/real.py.
+DIFFERENCES = {
+    "advertised.listeners": "each client is told the address it used", "controller.listener.names": "no such listener here",
+    "controller.quorum.voters": "this process is the only controller", "listeners": "no controller's listener",
+    "log.dir": "the data folder", "log.dirs": "another folder", "node.id": "given by the process, with a default",
+    "group.initial.rebalance.delay.ms": "a lesson should not wait", "max.connections": "a bound by default",
+    "num.partitions": "three show a group at work", "process.roles": "always both",
+    "offsets.topic.replication.factor": "the default for one broker", "transaction.state.log.min.isr": "likewise",
+    "transaction.state.log.replication.factor": "likewise",
+    "share.coordinator.state.topic.min.isr": "no share groups: Kafka's default stands",
+    "share.coordinator.state.topic.replication.factor": "likewise"}
+NEWER = {"errors.deadletterqueue.auto.create.topics.enable", "errors.deadletterqueue.topic.name.prefix",
+         "group.streams.assignors", "group.streams.rack.aware.assignment.tags",
+         "group.streams.topology.description.plugin.class", "log.remote.copy.lag.bytes", "log.remote.copy.lag.ms",
+         "max.decompressed.message.bytes", "sasl.oauthbearer.allow.unverified.audience",
+         "sasl.oauthbearer.allow.unverified.issuer", "errors.deadletterqueue.group.enable", "remote.copy.lag.bytes",
+         "remote.copy.lag.ms"}     # Kafka 4.4 has them, the real broker of the tests is 4.3.1
+WRONG = ["retention.ms=soon", "retention.ms=-5", "cleanup.policy=burn", "compression.type=zip", "compression.gzip.level=0",
+         "min.cleanable.dirty.ratio=1.5", "foo=bar", "max.compaction.lag.ms=5,min.compaction.lag.ms=10", "preallocate=maybe",
+         "leader.replication.throttled.replicas=abc", "segment.bytes=10", "message.timestamp.type=never"]
+WRONG_OF_BROKERS = ["num.io.threads=many", "node.id=3", "log.cleanup.policy=burn", "ssl.keystore.type=JKS", "log.segment.bytes=1"]
+
+
+@pytest.mark.long
+def test_settings_are_told_and_refused_as_by_a_real_kafka(start_raudal, environment, tmp_path):
+    from real import RealKafka
+    kafka = environment("kafka")
+
+    def configs(bootstrap, *words):
+        return kafka.tool("kafka-configs.sh", "--bootstrap-server", bootstrap, *words).out
+
+    def gather(bootstrap):
+        kafka.tool("kafka-topics.sh", "--bootstrap-server", bootstrap, "--create", "--topic", "one").ok()
+        broker, topic = ["--entity-type", "brokers", "--entity-name", "1"], ["--entity-type", "topics", "--entity-name", "one"]
+        told = {kind: {line.strip().partition("=")[0]: line for line in configs(bootstrap, "--describe", "--all", *words)
+                       .splitlines()[1:]} for kind, words in (("broker", broker), ("topic", topic))}
+        for words, wrong in ((topic, WRONG), (broker, WRONG_OF_BROKERS)):
+            for change in wrong:
+                output = configs(bootstrap, "--alter", *words, "--add-config", change)
+                told[change] = next(line for line in output.splitlines() if "Exception: " in line)
+        configs(bootstrap, "--alter", *broker, "--add-config", "log.retention.ms=777,log.cleaner.threads=2")
+        configs(bootstrap, "--alter", "--entity-type", "brokers", "--entity-default", "--add-config", "log.retention.ms=888")
+        told["changed broker"] = configs(bootstrap, "--describe", *broker)
+        told["changed default"] = configs(bootstrap, "--describe", "--entity-type", "brokers", "--entity-default")
+        told["changed topic"] = configs(bootstrap, "--describe", "--all", *topic, ).split("retention.ms=")[-1].splitlines()[0]
+        return told
+
+    ours = gather(start_raudal("--only", "kafka").at("kafka"))
+    with RealKafka(tmp_path / "real") as real:
+        theirs = gather(real.bootstrap)
+    for kind in ("broker", "topic"):
+        mine, real = ours.pop(kind), theirs.pop(kind)
+        assert set(mine) - set(real) <= NEWER and not set(real) - set(mine), set(mine) ^ set(real)
+        different = {name for name in real if real[name] != mine[name]}
+        assert different <= set(DIFFERENCES), {name: (real[name], mine[name]) for name in different - set(DIFFERENCES)}
+    assert ours == theirs
