@@ -11,6 +11,7 @@ import contextlib
 import json
 import pathlib
 
+from broker_rows import ROWS, Ours, Real
 from common import build_for_measuring, cpu_s, machine, median, scratch, table
 from harness import Environment, Raudal
 from real import RealKafka
@@ -167,8 +168,50 @@ def main():
     parser.add_argument("--size", type=int, default=100)
     parser.add_argument("--seconds", type=int, default=10)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--row", action="append", choices=["throughput", *ROWS], help="only this row; may be repeated")
+    parser.add_argument("--records", type=int, default=2_000_000, help="of 100 B in the rows of processor time")
+    parser.add_argument("--repeat", type=int, default=3, help="times that processor time is measured")
+    parser.add_argument("--copied", type=int, default=1_000_000, help="of 100 B in the exactly-once copy")
+    parser.add_argument("--topics", type=int, default=1000)
+    parser.add_argument("--connections", type=int, default=15000)
+    parser.add_argument("--recovery-mib", type=int, default=2048)
+    parser.add_argument("--no-build", action="store_true", help="measure build/raudal, or RAUDAL_BINARY, as it is")
     options = parser.parse_args()
-    build_for_measuring()
+    if not options.no_build:
+        build_for_measuring()
+    rows = options.row or ["throughput", *ROWS]
+    if "throughput" in rows:
+        throughput(options)
+    more_rows([row for row in rows if row in ROWS], options)
+
+
+def more_rows(rows, options):
+    """One row at a time, each with a new folder, the brokers one after the other."""
+    names = ["Raudal"] + ([] if options.ours else ["Kafka 4.3.1"])
+    lines = [["", *names]]
+    for row in rows:
+        cells, figures = [], []
+        for name in names:
+            with contextlib.ExitStack() as stack:
+                options.scratch = pathlib.Path(stack.enter_context(scratch()))
+                if name == "Raudal":
+                    broker = Ours(stack.enter_context(
+                        Raudal(options.scratch / "data", "--only", "kafka", "--set", "kafka.max.connections=20000")))
+                else:
+                    kafka = RealKafka(options.scratch / "kafka")
+                    stack.callback(kafka.close)
+                    broker = Real(kafka)
+                text_of_row, figure = ROWS[row](broker, options)
+            cells.append(text_of_row)
+            figures.append(figure)
+        print(f"{row}: {' | '.join(cells)}", flush=True)
+        lines.append([row, *cells])
+    if rows:
+        print()
+        table(lines)
+
+
+def throughput(options):
     print(f"{machine()}; {options.messages:,} messages of {options.size} bytes, {options.seconds} s for each latency; "
           f"medians of {options.rounds} rounds, the brokers in turn\n")
     with contextlib.ExitStack() as stack:

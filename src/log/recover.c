@@ -121,12 +121,17 @@ static bool read_directory(struct load *load, struct error *error) {
 
 /* ---- partition.metadata ---- */
 
-bool log_write_metadata(struct partition_log *log, struct error *error) {
-    char path[LOG_PATH_SIZE], id[UUID_BASE64_SIZE];
-    snprintf(path, sizeof path, "%s/partition.metadata", log->directory);
+static void metadata_text(const struct partition_log *log, struct buffer *text) {
+    char id[UUID_BASE64_SIZE];
     uuid_format_base64(log->topic_id, id);
+    buffer_printf(text, "version: 0\ntopic_id: %s", id);
+}
+
+bool log_write_metadata(struct partition_log *log, struct error *error) {
+    char path[LOG_PATH_SIZE];
+    snprintf(path, sizeof path, "%s/partition.metadata", log->directory);
     struct buffer text = {0};
-    buffer_printf(&text, "version: 0\ntopic_id: %s", id);
+    metadata_text(log, &text);
     bool ok = world_write_file(log->world, path, buffer_view(&text), false, error);
     buffer_free(&text);
     return ok;
@@ -617,14 +622,28 @@ static bool restart_at(struct load *load, int64_t offset, struct error *error) {
     return make_first_segment(log, offset, error);
 }
 
+/* A file of a directory that nobody knows yet needs no second name while it is written. */
+static bool make_file(struct partition_log *log, const char *name, struct bytes text, struct error *error) {
+    char path[LOG_PATH_SIZE];
+    snprintf(path, sizeof path, "%s/%s", log->directory, name);
+    struct world_file *file =
+        world_file_open(log->world, path, WORLD_OPEN_WRITE | WORLD_OPEN_CREATE | WORLD_OPEN_TRUNCATE, 0644, error);
+    if (!file)
+        return false;
+    bool ok = text.size == 0 || world_file_write(file, text.data, text.size, 0, error);
+    world_file_close(file);
+    return ok;
+}
+
 static bool make_directory(struct partition_log *log, struct error *error) {
     if (!world_mkdir(log->world, log->directory, 0755, error))
         return false;
-    char path[LOG_PATH_SIZE];
-    snprintf(path, sizeof path, "%s/leader-epoch-checkpoint", log->directory);
-    return log_write_metadata(log, error) &&
-           world_write_file(log->world, path, (struct bytes){(const uint8_t *)"", 0}, false, error) &&
-           make_first_segment(log, 0, error);
+    struct buffer text = {0};
+    metadata_text(log, &text);
+    bool ok = make_file(log, "partition.metadata", buffer_view(&text), error) &&
+              make_file(log, "leader-epoch-checkpoint", BYTES(""), error) && make_first_segment(log, 0, error);
+    buffer_free(&text);
+    return ok;
 }
 
 static bool load_existing(struct load *load, struct error *error) {
