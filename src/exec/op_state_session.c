@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "exec/session.h"
+#include "exec/state_chains.h"
 #include "exec/state_groups.h"
 #include "sql/sql.h"
 
@@ -48,6 +49,7 @@ struct work {
     struct op_run *run;
     const struct state_session *operator;
     struct state_table *table;
+    struct state_chains *chains; /* the sessions of each key */
     struct arena arena;
     struct column **columns;  /* keys, then what the aggregates saved: of the state's sessions, then of the new spans */
     size_t old_count, count;  /* rows of the state, of both */
@@ -113,24 +115,15 @@ static void encode_keys(
     row_images_encode(&work->arena, others, key_count, count, images);
 }
 
-/* Entries of the state whose other keys came; two such images differ in the word of the start alone. */
+/* Entries of the state whose other keys came. */
 static void find_old(struct work *work) {
-    size_t key_count = work->operator->groups.base.key_count, capacity = 0;
-    size_t start_at = (key_count + 63) / 64 * 8 + (key_count - 1) * 8;
-    struct buffer key = {0};
+    size_t capacity = 0;
     VECTOR(uint32_t) entries = {0};
     VECTOR(uint32_t) keys = {0};
-    for (size_t i = 0; i < work->table->entry_count; i++) {
-        const struct state_entry *entry = &work->table->entries[i];
-        if (entry->data == NULL || !entry->present) {
-            continue;
-        }
-        buffer_clear(&key);
-        buffer_append_bytes(&key, state_entry_key(entry));
-        memset(key.data + start_at, 0, 8);
-        uint32_t number = state_table_find(&work->known, buffer_view(&key));
-        if (number != UINT32_MAX) {
-            VECTOR_PUSH(&entries, (uint32_t)i);
+    for (uint32_t number = 0; number < work->known.entry_count; number++) {
+        uint32_t entry = state_chains_first(work->chains, state_entry_key(&work->known.entries[number]));
+        for (; entry != STATE_CHAIN_END; entry = state_chains_next(work->chains, entry)) {
+            VECTOR_PUSH(&entries, entry);
             VECTOR_PUSH(&keys, number);
         }
     }
@@ -146,7 +139,6 @@ static void find_old(struct work *work) {
     work->keys = numbers;
     VECTOR_FREE(&entries);
     VECTOR_FREE(&keys);
-    buffer_free(&key);
 }
 
 /* Values of the state as columns: keys, then what the aggregates take. */
@@ -258,6 +250,11 @@ static bool encode_values(struct work *work, struct aggregate_table *states, str
     return true;
 }
 
+static void remove_session(struct work *work, uint32_t entry) {
+    state_chains_remove(work->chains, work->table, entry);
+    state_table_remove(work->table, entry);
+}
+
 /* Writes all sessions of the keys that came; those that became part of another go. */
 static bool save_sessions(struct work *work, struct aggregate_table *states) {
     struct exec_state *state = work->operator->groups.state;
@@ -277,13 +274,18 @@ static bool save_sessions(struct work *work, struct aggregate_table *states) {
     }
     for (size_t i = 0; i < count; i++) {
         uint32_t entry = state_table_add(work->table, row_images_at(&keys, i));
+        bool fresh = !work->table->entries[entry].present;
         work->table->entries[entry].mark = 0;
         state_table_put(work->table, entry, row_images_at(&values, i));
+        state_table_note_time(work->table, entry, window_end(work->operator, row_images_at(&values, i)));
+        if (fresh) {
+            state_chains_add(work->chains, work->table, entry);
+        }
     }
     for (size_t i = 0; i < work->old_count; i++) {
         if (work->table->entries[work->old_entries[i]].mark == 1) {
             work->table->entries[work->old_entries[i]].mark = 0;
-            state_table_remove(work->table, work->old_entries[i]);
+            remove_session(work, work->old_entries[i]);
             removed++;
         }
     }
@@ -328,33 +330,66 @@ static struct batch *results_of(struct op_run *run, const struct bytes *values, 
     return good ? results : NULL;
 }
 
+/* Entries whose sessions end at passed_us or before. Only chunks of the table that may have such are looked at. */
+static uint32_t *list_passed(struct work *work, int64_t passed_us, size_t *count) {
+    struct state_table *table = work->table;
+    VECTOR(uint32_t) found = {0};
+    for (size_t from = 0; from < table->entry_count; from += STATE_CHUNK) {
+        size_t end = table->entry_count - from < STATE_CHUNK ? table->entry_count : from + STATE_CHUNK;
+        int64_t low = INT64_MAX;
+        if (state_table_low(table, from / STATE_CHUNK) > passed_us) {
+            continue;
+        }
+        for (size_t i = from; i < end; i++) {
+            const struct state_entry *entry = &table->entries[i];
+            if (entry->data != NULL && entry->present) {
+                int64_t time = window_end(work->operator, state_entry_value(entry));
+                if (time <= passed_us) {
+                    VECTOR_PUSH(&found, (uint32_t)i);
+                } else {
+                    low = time < low ? time : low;
+                }
+            }
+        }
+        state_table_set_low(table, from / STATE_CHUNK, low);
+    }
+    *count = found.count;
+    return found.items;
+}
+
 /* Sessions that the watermark has passed leave; complete mode puts out all. */
 static bool put_out(struct work *work, struct batch **results) {
     const struct state_session *operator= work->operator;
-    int64_t passed_us = operator->groups.state->eviction_watermark_ms * 1000;
+    const struct exec_state *state = operator->groups.state;
     bool complete = operator->groups.mode == EXEC_COMPLETE;
-    struct state_table *table = work->table;
+    int64_t passed_us = complete ? INT64_MAX : state->has_event_time ? state->eviction_watermark_ms * 1000 : INT64_MIN;
     size_t count = 0;
-    struct bytes *values = ARENA_ARRAY(&work->arena, struct bytes, table->entry_count + 1);
-    uint32_t *entries = ARENA_ARRAY(&work->arena, uint32_t, table->entry_count + 1);
-    for (size_t i = 0; i < table->entry_count; i++) {
-        const struct state_entry *entry = &table->entries[i];
-        if (entry->data != NULL && entry->present &&
-            (complete || (operator->groups.state->has_event_time &&
-                             window_end(operator, state_entry_value(entry)) <= passed_us))) {
-            entries[count] = (uint32_t)i;
-            values[count++] = state_entry_value(entry);
-        }
+    uint32_t *entries = passed_us == INT64_MIN ? NULL : list_passed(work, passed_us, &count);
+    struct bytes *values = ARENA_ARRAY(&work->arena, struct bytes, count + 1);
+    for (size_t i = 0; i < count; i++) {
+        values[i] = state_entry_value(&work->table->entries[entries[i]]);
     }
     *results = count == 0 ? NULL : results_of(work->run, values, count);
-    if (count > 0 && *results == NULL) {
-        return false;
+    bool good = count == 0 || *results != NULL;
+    for (size_t i = 0; i < count && good && !complete; i++) {
+        remove_session(work, entries[i]);
     }
-    for (size_t i = 0; i < count && !complete; i++) {
-        state_table_remove(table, entries[i]);
+    if (good && !complete) {
+        __atomic_fetch_add(&operator->groups.state->rows_removed, (int64_t)count, __ATOMIC_RELAXED);
     }
-    __atomic_fetch_add(&operator->groups.state->rows_removed, complete ? 0 : (int64_t)count, __ATOMIC_RELAXED);
-    return true;
+    free(entries);
+    return good;
+}
+
+/* The chains of the partition, made now when its table was read. */
+static struct state_chains *chains_of(const struct state_session *operator, size_t partition) {
+    struct exec_state *state = operator->groups.state;
+    size_t key_count = operator->groups.base.key_count, word_at = (key_count + 63) / 64 * 8 + (key_count - 1) * 8;
+    struct state_chains **chains = &state->parts[partition].chains;
+    if (*chains == NULL) {
+        *chains = state_chains_create(&state->stores[0].tables[partition], word_at);
+    }
+    return *chains;
 }
 
 static bool work_on_partition(struct op_run *run, struct batch **results) {
@@ -364,6 +399,7 @@ static bool work_on_partition(struct op_run *run, struct batch **results) {
         .run = run, .operator= operator, .table = & operator->groups.state->stores[0].tables[run->source_partition] };
     struct aggregate_table states = {0};
     int64_t start = world_monotonic_ns(world);
+    work.chains = chains_of(operator, run->source_partition);
     state_table_init(&work.known);
     bool good = collect(&work);
     if (good && work.count > 0) {
@@ -375,6 +411,7 @@ static bool work_on_partition(struct op_run *run, struct batch **results) {
     good = good && put_out(&work, results);
     __atomic_fetch_add(&operator->groups.state->updates_ns, updated - start, __ATOMIC_RELAXED);
     __atomic_fetch_add(&operator->groups.state->removals_ns, world_monotonic_ns(world) - updated, __ATOMIC_RELAXED);
+    state_chains_end_batch(work.chains);
     state_table_free(&work.known);
     arena_destroy(&work.arena);
     return good;

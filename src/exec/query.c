@@ -141,6 +141,9 @@ static void free_states(struct exec_query *query) {
     for (size_t i = 0; i < query->states.count; i++) {
         struct exec_state *state = query->states.items[i];
         __atomic_fetch_sub(&query->engine->memory_used, state->memory_counted, __ATOMIC_RELAXED);
+        for (size_t p = 0; p < state->partition_count; p++) {
+            exec_state_forget_chains(state, p);
+        }
         for (size_t s = 0; s < state->store_count; s++) {
             for (size_t p = 0; p < state->partition_count; p++) {
                 state_table_free(&state->stores[s].tables[p]);

@@ -93,6 +93,8 @@ struct exec_store {
     struct state_table *tables;     /* per partition */
 };
 
+struct state_chains; /* exec/state_chains.h */
+
 /* Where a partition of an operator's state is. */
 enum state_place {
     STATE_RESIDENT, /* in memory, and the same in the files of the last batch */
@@ -103,7 +105,8 @@ enum state_place {
 };
 struct state_part {
     enum state_place place;
-    int64_t memory_counted; /* bytes told to the budget */
+    int64_t memory_counted;      /* bytes told to the budget */
+    struct state_chains *chains; /* beside the table of its first store; or NULL */
 };
 /* Operators that take entries out by their time look only at chunks that may hold old ones: a chunk's low is no later
  * than the time of any entry in it. Unknown, so that it is looked at, until state_table_set_low; new entries lower it.
@@ -150,6 +153,8 @@ struct exec_state {
 };
 int64_t exec_state_row_count(const struct exec_state *state);
 int64_t exec_state_memory_size(const struct exec_state *state);
+/* What was kept beside the tables of a partition, which were changed not by their operator. */
+void exec_state_forget_chains(struct exec_state *state, size_t partition);
 /* Of the windows that the watermark has not passed the one that ends first, in microseconds; false when there is none,
  * more than rows_max rows would have to be looked at, or not all of them are in memory. Not while the query runs. */
 bool exec_state_next_window(

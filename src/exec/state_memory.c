@@ -5,6 +5,7 @@
  * and go. The other half of the budget is for a batch's own rows; when these need more, partitions that nobody has
  * changed are given back at once. */
 #include "exec/run.h"
+#include "exec/state_chains.h"
 
 enum { SHARES = 2 };
 
@@ -28,15 +29,22 @@ static void account(struct exec_query *query, struct exec_state *state, size_t p
     for (size_t s = 0; s < state->store_count; s++) {
         size += (int64_t)state_table_memory_size(&state->stores[s].tables[partition]);
     }
+    size += (int64_t)state_chains_memory_size(part->chains);
     __atomic_fetch_add(&query->engine->memory_used, size - part->memory_counted, __ATOMIC_RELAXED);
     __atomic_fetch_add(&state->memory_counted, size - part->memory_counted, __ATOMIC_RELAXED);
     part->memory_counted = size;
+}
+
+void exec_state_forget_chains(struct exec_state *state, size_t partition) {
+    state_chains_free(state->parts[partition].chains);
+    state->parts[partition].chains = NULL;
 }
 
 static void free_tables(struct exec_query *query, struct exec_state *state, size_t partition) {
     for (size_t s = 0; s < state->store_count; s++) {
         state_table_give_back(&state->stores[s].tables[partition]);
     }
+    exec_state_forget_chains(state, partition);
     account(query, state, partition);
 }
 

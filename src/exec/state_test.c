@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "exec/state.h"
+#include "exec/state_chains.h"
 
 static struct bytes number_key(char *buffer, int number) {
     snprintf(buffer, 32, "key %08d", number);
@@ -154,6 +154,60 @@ static void test_row_is_spark_s(void **state) {
     arena_destroy(&arena);
 }
 
+/* Keys of two words: which, when. */
+static struct bytes pair_key(uint64_t words[2], uint64_t which, uint64_t when) {
+    words[0] = which;
+    words[1] = when;
+    return bytes_make(words, 16);
+}
+
+static size_t chain_length(struct state_chains *chains, uint64_t which) {
+    uint64_t words[2];
+    size_t length = 0;
+    uint32_t entry = state_chains_first(chains, pair_key(words, which, 0));
+    for (; entry != STATE_CHAIN_END; entry = state_chains_next(chains, entry)) {
+        length++;
+    }
+    return length;
+}
+
+static void test_entries_of_a_key_are_chained(void **state) {
+    struct state_table table;
+    uint64_t words[2];
+    state_table_init(&table);
+    for (uint64_t i = 0; i < 300; i++) {
+        state_table_put(&table, state_table_add(&table, pair_key(words, i % 100, i)), BYTES("some"));
+    }
+    state_table_end_batch(&table);
+    struct state_chains *chains = state_chains_create(&table, 8);
+    for (uint64_t i = 0; i < 300; i += 3) { /* 0, 3 … of all; another one for 0 … 99 */
+        uint32_t entry = state_table_find(&table, pair_key(words, i % 100, i));
+        state_chains_remove(chains, &table, entry);
+        state_table_remove(&table, entry);
+        entry = state_table_add(&table, pair_key(words, i % 100, 1000 + i));
+        state_table_put(&table, entry, BYTES("other"));
+        state_chains_add(chains, &table, entry);
+    }
+    state_table_end_batch(&table);
+    state_chains_end_batch(chains);
+    for (uint64_t i = 0; i < 100; i++) {
+        assert_int_equal(chain_length(chains, i), 3);
+    }
+    assert_int_equal(chain_length(chains, 100), 0);
+    for (uint32_t i = 0; i < table.entry_count; i++) {
+        if (table.entries[i].data != NULL) {
+            state_chains_remove(chains, &table, i);
+            state_table_remove(&table, i);
+        }
+    }
+    state_table_end_batch(&table);
+    state_chains_end_batch(chains);
+    assert_int_equal(chain_length(chains, 7), 0);
+    assert_int_equal(chains->heads.live_count, 0);
+    state_chains_free(chains);
+    state_table_free(&table);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_table_keeps_what_is_put),
@@ -161,6 +215,7 @@ int main(void) {
         cmocka_unit_test(test_removed_and_put_again_is_there),
         cmocka_unit_test(test_old_values_do_not_pile_up),
         cmocka_unit_test(test_row_is_spark_s),
+        cmocka_unit_test(test_entries_of_a_key_are_chained),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

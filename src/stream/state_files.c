@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/assert.h"
+#include "exec/state_chains.h"
 #include "stream/state_blocks.h"
 #include "stream/state_read.h"
 
@@ -105,6 +106,8 @@ static bool advance_table(struct place *place) {
         return true; /* it is read as of the newest version when it is needed */
     }
     const char *path = arena_printf(place->arena, "%s/%lld.delta", place->folder, (long long)place->version);
+    state_chains_free(place->part->chains);
+    place->part->chains = NULL;
     bool good =
         state_records_apply(place->files->store, place->arena, path, place->table, &fault) || broken(place, &fault);
     state_table_end_batch(place->table);
