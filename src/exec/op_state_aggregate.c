@@ -18,16 +18,17 @@ struct state_aggregate {
     struct window_panes panes;
 };
 
+struct state_aggregate_shared {
+    struct state_groups_shared groups;
+    VECTOR(struct brought_groups *) panes; /* under its lock */
+};
+
 /* ---- rows in ---- */
 
 /* With panes a row of the keys stands for a window of a pane: row % group_count is the pane's state. */
-static bool state_combine(struct op_run *run) {
+static void bring(struct op_run *run, struct brought_groups *brought) {
     const struct state_aggregate *operator=(const struct state_aggregate *) run->operator;
-    struct brought_groups *brought = state_groups_take(run);
     size_t key_count = operator->groups.base.key_count, call_count = operator->groups.base.call_count;
-    if (brought == NULL) {
-        return true;
-    }
     if (operator->panes.overlap> 1) {
         struct column **saved = brought->columns + key_count, **columns;
         columns = ARENA_ARRAY(&brought->arena, struct column *, key_count + call_count + 1);
@@ -40,7 +41,77 @@ static bool state_combine(struct op_run *run) {
         brought->row_count *= operator->panes.overlap;
     }
     state_groups_bring(run, brought, brought->columns, key_count);
+}
+
+/* Panes wait for those of the other workers: each merged one is several windows less. */
+static bool state_combine(struct op_run *run) {
+    const struct state_aggregate *operator=(const struct state_aggregate *) run->operator;
+    struct state_aggregate_shared *shared = run->shared;
+    struct brought_groups *brought = state_groups_take(run);
+    if (brought == NULL) {
+        return true;
+    }
+    if (operator->panes.overlap <= 1) {
+        bring(run, brought);
+        return true;
+    }
+    world_mutex_lock(&shared->groups.lock);
+    VECTOR_PUSH(&shared->panes, brought);
+    world_mutex_unlock(&shared->groups.lock);
     return true;
+}
+
+/* All panes of one kind into one. */
+static struct brought_groups *merge_panes(struct op_run *run, struct brought_groups *const *panes, size_t count) {
+    const struct state_aggregate *operator=(const struct state_aggregate *) run->operator;
+    const struct aggregate *aggregate = &operator->groups.base;
+    struct aggregate_table all = {0};
+    aggregate_table_init(aggregate, &all);
+    for (size_t p = 0; p < count; p++) {
+        struct arena arena = {0};
+        uint32_t *numbers = aggregate_table_groups(aggregate, &all, &arena, panes[p]->columns, panes[p]->row_count);
+        for (size_t i = 0; i < aggregate->call_count; i++) {
+            const struct aggregate_slot *slot = &aggregate->calls[i];
+            struct evaluation evaluation = state_groups_evaluation(run, slot, &arena, panes[p]->row_count);
+            struct aggregate_run aggregate_run = aggregate_table_run(slot, &all, i, &evaluation);
+            slot->entry->merge(&aggregate_run, panes[p]->columns[aggregate->key_count + i], numbers);
+        }
+        arena_destroy(&arena);
+    }
+    return state_groups_save(run, &all);
+}
+
+static enum op_result state_finish(
+    const struct operator* operator, struct exec_run * exec, void *state, struct sql_error *error) {
+    enum { MERGED_MAX = 512 << 10 };
+    struct state_aggregate_shared *shared = state;
+    struct op_run run = {.operator= operator, .exec = exec, .shared = shared, .error = error};
+    size_t rows = 0;
+    for (size_t i = 0; i < shared->panes.count; i++) {
+        rows += shared->panes.items[i]->row_count;
+    }
+    if (shared->panes.count > 1 && rows <= MERGED_MAX) {
+        struct brought_groups *merged = merge_panes(&run, shared->panes.items, shared->panes.count);
+        for (size_t i = 0; i < shared->panes.count; i++) {
+            state_groups_free((const struct aggregate *)operator, shared->panes.items[i]);
+        }
+        shared->panes.items[0] = merged;
+        shared->panes.count = 1;
+    }
+    for (size_t i = 0; i < shared->panes.count; i++) {
+        bring(&run, shared->panes.items[i]);
+    }
+    shared->panes.count = 0;
+    return error->condition == 0 ? OP_FINISHED : OP_FAILED;
+}
+
+static void state_end(const struct operator* operator, void * state) {
+    struct state_aggregate_shared *shared = state;
+    for (size_t i = 0; i < shared->panes.count; i++) {
+        state_groups_free((const struct aggregate *)operator, shared->panes.items[i]);
+    }
+    VECTOR_FREE(&shared->panes);
+    state_groups_end(operator, & shared->groups);
 }
 
 /* ---- one state partition ---- */
@@ -437,13 +508,14 @@ static void state_explain(const struct operator* operator, struct buffer * out) 
 
 static const struct operator_class op_state_aggregate_class = {
     .name = "StateStoreSave",
-    .shared_size = sizeof(struct state_groups_shared),
+    .shared_size = sizeof(struct state_aggregate_shared),
     .local_size = sizeof(struct state_groups_local),
     .begin = state_groups_begin,
-    .end = state_groups_end,
+    .end = state_end,
     .local_end = state_groups_local_end,
     .step = state_groups_step,
     .combine = state_combine,
+    .finish = state_finish,
     .partition_count = state_groups_partition_count,
     .begin_partition = state_groups_begin_partition,
     .read = state_groups_read,

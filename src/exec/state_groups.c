@@ -20,13 +20,16 @@ bool state_groups_begin(const struct operator* operator, struct exec_run * exec,
     return true;
 }
 
+void state_groups_free(const struct aggregate *aggregate, struct brought_groups *brought) {
+    aggregate_table_free(aggregate, &brought->table);
+    arena_destroy(&brought->arena);
+    free(brought);
+}
+
 void state_groups_end(const struct operator* operator, void * state) {
     struct state_groups_shared *shared = state;
     for (size_t i = 0; i < shared->brought.count; i++) {
-        struct brought_groups *brought = shared->brought.items[i];
-        aggregate_table_free((const struct aggregate *)operator, & brought->table);
-        arena_destroy(&brought->arena);
-        free(brought);
+        state_groups_free((const struct aggregate *)operator, shared->brought.items[i]);
     }
     VECTOR_FREE(&shared->brought);
     if (shared->begun) {
@@ -40,16 +43,6 @@ void state_groups_local_end(struct op_run *run) {
     aggregate_table_free((const struct aggregate *)run->operator, & local->table);
 }
 
-static size_t brought_size(struct op_run *run) {
-    const struct state_groups *groups = (const struct state_groups *)run->operator;
-    struct state_groups_shared *shared = run->shared;
-    world_mutex_lock(&shared->lock);
-    const struct brought_groups *newest = shared->brought.items[shared->brought.count - 1];
-    size_t size = newest->arena.allocated_size + aggregate_table_memory_size(&groups->base, &newest->table);
-    world_mutex_unlock(&shared->lock);
-    return size;
-}
-
 enum op_result state_groups_step(struct op_run *run, struct batch *in, struct batch **out) {
     const struct state_groups *groups = (const struct state_groups *)run->operator;
     struct aggregate_table *table = &((struct state_groups_local *)run->local)->table;
@@ -58,11 +51,8 @@ enum op_result state_groups_step(struct op_run *run, struct batch *in, struct ba
     }
     size_t enough = GROUPS_BROUGHT + groups->state->partition_count * GROUPS_PER_PARTITION;
     if (groups->brings_early && table->group_count >= enough) {
-        size_t counted = table->counted;
-        return groups->base.base.class->combine(run) &&
-                       exec_memory_add(run, (int64_t)brought_size(run) - (int64_t)counted, run->error)
-                   ? OP_NEED_INPUT
-                   : OP_FAILED;
+        /* what it told the budget stays told: the columns that are brought take as much */
+        return groups->base.base.class->combine(run) ? OP_NEED_INPUT : OP_FAILED;
     }
     size_t size = aggregate_table_memory_size((const struct aggregate *)run->operator, table);
     int64_t change = (int64_t)size - (int64_t)table->counted;
@@ -82,15 +72,16 @@ struct evaluation state_groups_evaluation(
 }
 
 struct brought_groups *state_groups_take(struct op_run *run) {
-    const struct aggregate *aggregate = (const struct aggregate *)run->operator;
     struct state_groups_local *local = run->local;
-    if (local->table.holder == NULL) {
-        return NULL;
-    }
+    return local->table.holder == NULL ? NULL : state_groups_save(run, &local->table);
+}
+
+struct brought_groups *state_groups_save(struct op_run *run, struct aggregate_table *table) {
+    const struct aggregate *aggregate = (const struct aggregate *)run->operator;
     struct brought_groups *brought = calloc(1, sizeof *brought);
     ASSERT(brought != NULL);
-    brought->table = local->table;
-    local->table = (struct aggregate_table){0};
+    brought->table = *table;
+    *table = (struct aggregate_table){0};
     brought->row_count = brought->table.group_count;
     brought->columns = ARENA_ARRAY(&brought->arena, struct column *, aggregate->key_count + aggregate->call_count + 1);
     for (size_t i = 0; i < aggregate->key_count; i++) {

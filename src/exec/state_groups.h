@@ -58,8 +58,11 @@ enum op_result state_groups_read(struct op_run *run, struct batch **out);
 /* The worker's table with its keys and saved states as columns; row_count is the number of its groups. NULL: it saw no
  * row. */
 struct brought_groups *state_groups_take(struct op_run *run);
+/* The same for another table, which becomes the brought groups'. */
+struct brought_groups *state_groups_save(struct op_run *run, struct aggregate_table *table);
 /* Lists the rows partition after partition, by the hash of these columns (none: all in partition 0), and hands the
  * groups over to `shared`. */
+void state_groups_free(const struct aggregate *aggregate, struct brought_groups *brought);
 void state_groups_bring(
     struct op_run *run, struct brought_groups *brought, struct column *const *hashed, size_t hashed_count);
 
