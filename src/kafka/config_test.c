@@ -47,10 +47,10 @@ static void test_wrong_values_are_refused_in_kafkas_words(void **state) {
         {"compression.type", "zip",
             "Invalid value zip for configuration compression.type: String must be one of: uncompressed, zstd, lz4, "
             "snappy, gzip, producer"},
-        {"compression.type", "gzip",
-            "Invalid value gzip for configuration compression.type: this broker serves only its default, producer. "
-            "(Codec of the stored batches: producer keeps what the producer chose. The broker does not compress "
-            "anew.)"},
+        {"compression.type", "gzip", NULL},
+        {"preallocate", "true",
+            "Invalid value true for configuration preallocate: this broker serves only its default, false. "
+            "(Whether segment files are created at full size.)"},
         {"compression.gzip.level", "0",
             "Invalid value 0 for configuration compression.gzip.level: Value must be between 1 and 9 or equal to -1"},
         {"min.cleanable.dirty.ratio", "1.5",

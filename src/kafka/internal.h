@@ -35,7 +35,8 @@ struct topic {
     struct metadata_topic *meta; /* holds the topic's own settings */
     struct log_config log_config;
     int32_t min_insync_replicas;
-    size_t decompressed_max;                           /* of one batch */
+    size_t decompressed_max; /* of one batch */
+    int codec;               /* compression.type: enum record_codec; -1 keeps the producer's */
     struct metric *messages_in, *bytes_in, *bytes_out; /* NULL without metrics */
 };
 

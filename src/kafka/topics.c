@@ -80,6 +80,13 @@ static void apply_configs(struct broker *broker, struct topic *topic) {
         &decompressed);
     topic->decompressed_max =
         decompressed < (int64_t)COMPRESSION_OUTPUT_MAX ? (size_t)decompressed : COMPRESSION_OUTPUT_MAX;
+    enum record_codec codec;
+    struct bytes name =
+        bytes_trim(bytes_from_text(config_topic_value(&broker->config, &topic->meta->configs, "compression.type")));
+    if (bytes_equal_text(name, "uncompressed"))
+        topic->codec = RECORD_CODEC_NONE;
+    else
+        topic->codec = compression_from_name(name, &codec) ? (int)codec : -1;
 }
 
 /* A directory of another Kafka may hold settings that are not served here. */

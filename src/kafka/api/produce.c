@@ -5,6 +5,7 @@
 #include "base/assert.h"
 #include "kafka/transactions.h"
 #include "wire/compress.h"
+#include "wire/crc32c.h"
 #include "wire/record_batch.h"
 
 #define LOGGER "kafka.server.KafkaApis"
@@ -136,6 +137,32 @@ static bool check_batch(
     return check_content(request, reply, topic, &batch);
 }
 
+/* The topic wants another codec than the producer chose: the same batch with its records packed anew. The bytes are the
+ * request's. */
+static bool compress_anew(
+    struct api_request *request, reply_partition *reply, const struct topic *topic, struct bytes *records) {
+    struct record_batch batch;
+    struct buffer plain = {0}, packed = {0};
+    struct error error = {0};
+    if (topic->codec < 0 || record_batch_parse(*records, &batch) != RECORD_BATCH_OK ||
+        record_batch_codec(&batch) == (enum record_codec)topic->codec)
+        return true;
+    buffer_append(&packed, records->data, RECORD_BATCH_HEADER_SIZE);
+    bool ok = compression_decode(record_batch_codec(&batch), batch.records, topic->decompressed_max, &plain, &error) &&
+              compression_encode((enum record_codec)topic->codec, buffer_view(&plain), &packed, &error);
+    if (ok) {
+        store_be32(packed.data + 8, (uint32_t)(packed.size - 12));
+        store_be16(packed.data + 21, (uint16_t)((load_be16(packed.data + 21) & ~7) | topic->codec));
+        store_be32(packed.data + 17, crc32c(0, packed.data + 21, packed.size - 21));
+        *records = arena_copy(&request->arena, buffer_view(&packed));
+    } else {
+        fail(request, reply, KAFKA_UNKNOWN_SERVER_ERROR, error.message);
+    }
+    buffer_free(&plain);
+    buffer_free(&packed);
+    return ok;
+}
+
 /* ---- appending ---- */
 
 static struct topic *find_topic(struct api_request *request, const request_topic *wanted) {
@@ -163,15 +190,16 @@ static struct partition_log *append(struct api_request *request, const struct to
         fail(request, reply, KAFKA_INVALID_TOPIC_EXCEPTION, "Clients cannot write to the broker's internal topics");
         return NULL;
     }
-    if (!check_batch(request, reply, topic, partition->records))
+    struct bytes records = partition->records;
+    if (!check_batch(request, reply, topic, records) || !compress_anew(request, reply, topic, &records))
         return NULL;
     struct log_append_options options = {
         .leader_epoch = topic->leader_epochs[partition->index], .checksum_verified = true};
     struct log_append_result result = {0};
     struct error error = {0};
     /* The request owns its frame, so offsets can be written into it. */
-    enum log_status status = log_append(
-        log, (uint8_t *)(uintptr_t)partition->records.data, partition->records.size, &options, &result, &error);
+    enum log_status status =
+        log_append(log, (uint8_t *)(uintptr_t)records.data, records.size, &options, &result, &error);
     if (status != LOG_STATUS_OK) {
         int16_t code = kafka_error_from_status(status);
         fail(request, reply, code, error.code ? error.message : kafka_error_text(code));
@@ -179,9 +207,9 @@ static struct partition_log *append(struct api_request *request, const struct to
     }
     if (topic->messages_in && !result.duplicate) {
         metric_add(topic->messages_in, result.last_offset - result.base_offset + 1);
-        metric_add(topic->bytes_in, (int64_t)partition->records.size);
+        metric_add(topic->bytes_in, (int64_t)records.size);
         metric_add(request->broker->totals.messages_in, result.last_offset - result.base_offset + 1);
-        metric_add(request->broker->totals.bytes_in, (int64_t)partition->records.size);
+        metric_add(request->broker->totals.bytes_in, (int64_t)records.size);
     }
     reply->base_offset = result.base_offset;
     reply->log_append_time_ms = result.append_time_ms;
