@@ -113,11 +113,15 @@ static bool coordinator_of(struct tool *tool, const char *id, int32_t *node, str
     struct kafka_find_coordinator_reply reply;
     struct bytes key = bytes_from_text(id);
     wire_set_defaults(&kafka_find_coordinator_request_struct, &request);
-    request.key = key;
     request.key_type = 1;
-    request.keys.items = &key;
-    request.keys.count = 1;
-    bool ok = REMOTE_CALL(tool->remote, REMOTE_ANY, find_coordinator, &request, &reply, &arena, error);
+    int16_t version = remote_version(tool->remote, REMOTE_ANY, &kafka_find_coordinator_request_message, error);
+    if (version >= 4) {
+        request.keys.items = &key;
+        request.keys.count = 1;
+    } else {
+        request.key = key;
+    }
+    bool ok = version >= 0 && REMOTE_CALL(tool->remote, REMOTE_ANY, find_coordinator, &request, &reply, &arena, error);
     *node = ok && reply.coordinators.count == 1 ? reply.coordinators.items[0].node_id : ok ? reply.node_id : -1;
     arena_destroy(&arena);
     return ok && (*node >= 0 || error_set(error, ERROR_NOT_FOUND, "%s: %s", remote_exception(15), remote_sentence(15)));
