@@ -41,7 +41,7 @@ static const char *level_name(struct arena *arena, struct bytes feature, int16_t
     if (!bytes_equal_text(feature, "metadata.version"))
         return arena_printf(arena, "%d", level);
     return level >= 7 && level < 7 + (int)ARRAY_COUNT(metadata_versions) ? metadata_versions[level - 7]
-                                                                         : arena_printf(arena, "UNKNOWN [%d]", level);
+                                                                         : arena_printf(arena, "UNKNOWN %d", level);
 }
 
 static int compare_features(const void *left, const void *right) {
@@ -75,7 +75,7 @@ static int describe_features(struct tool *tool) {
         for (int32_t j = 0; j < reply.finalized_features.count; j++)
             if (bytes_equal(reply.finalized_features.items[j].name, feature->name))
                 level = reply.finalized_features.items[j].level_max;
-        printf("Feature: %-42.*sSupportedMinVersion: %-21sSupportedMaxVersion: %-21sFinalizedVersionLevel: %-21sEpoch: "
+        printf("Feature: %-42.*sSupportedMinVersion: %-17sSupportedMaxVersion: %-17sFinalizedVersionLevel: %-17sEpoch: "
                "%lld\n",
             BYTES_ARGS(feature->name), level_name(&arena, feature->name, feature->version_min),
             level_name(&arena, feature->name, feature->version_max), level_name(&arena, feature->name, level),

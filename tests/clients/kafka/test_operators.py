@@ -48,7 +48,8 @@ def comparable(result):
         text = re.sub(r"TIME\s+\d+ ", "TIME DURATION ", text)          # how long a transaction runs
         text = re.sub(r"(Epoch|HighWatermark): +\d+", r"\1: N", text)  # of the metadata log, which grows
         text = re.sub(r"\t\d+ +\t0  \tTIME", "\tN\t0\tTIME", text)
-        text = re.sub(r"4\.4-IV2 *|UNKNOWN \[33\] *", "NEWEST ", text)  # the real tool is of 4.3
+        text = re.sub(r"4\.4-IV2 *|UNKNOWN 33 *", "NEWEST ", text)  # the real tool is of 4.3
+        text = re.sub(r"places-\d(,places-\d)+", lambda found: ",".join(sorted(found[0].split(","))), text)
         lines = [line.rstrip() for line in text.splitlines()]
         return [line for line in lines if line and not line.startswith(("\tat ", "\tSuppressed"))]
     return result.returncode, clean(result.stdout), clean(result.stderr)
