@@ -160,11 +160,15 @@ static void call_columns(
 static void call_rows(
     struct python_evaluation *evaluation, struct python_session *python, const struct relation_python_map *relation) {
     const struct expression_python_udf *function = expression_python_udf_of(relation->function);
+    struct buffer schema = {0};
     int64_t number = define(python, function);
+    bool table = function->eval_type >= 300 && function->eval_type < 400; /* a table function */
+    type_format_json(function->result, &schema);
     struct python_request request = {
-        .head = json_pack("{s:s, s:b, s:I, s:i, s:i, s:I}", "do", "map", "safe", casts_safely(evaluation->session),
-            "function", (json_int_t)number, "kind", (int)function->eval_type, "keys", (int)relation->key_count, "rows",
-            rows_per_batch(evaluation->session)),
+        .head = json_pack("{s:s, s:b, s:I, s:i, s:i, s:I, s:s}", "do", table ? "table" : "map", "safe",
+            casts_safely(evaluation->session), "function", (json_int_t)number, "kind", (int)function->eval_type, "keys",
+            (int)relation->key_count, "rows", rows_per_batch(evaluation->session), "schema",
+            table ? buffer_text(&schema) : ""),
         .payload = evaluation->input,
         .functions = &number,
         .function_count = 1,
@@ -173,6 +177,7 @@ static void call_rows(
     };
     evaluation->input = (struct buffer){0};
     python_call(python, &request);
+    buffer_free(&schema);
 }
 
 static const char *const timeout_names[] = {[TIMEOUT_NONE] = "NoTimeout",

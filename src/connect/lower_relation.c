@@ -565,6 +565,47 @@ static const struct relation *lower_cogroup_map(struct lower_context *context, c
                : NULL;
 }
 
+/* A table function is a function over one row, which has its arguments: _0, _1 …, =name for named ones; before them a
+ * column that is there when there are none. */
+static const struct relation *lower_udtf(
+    struct lower_context *context, const Connect__CommonInlineUserDefinedTableFunction *message) {
+    struct arena *arena = context->arena;
+    const Connect__PythonUDTF *function = message->python_udtf;
+    if (function == NULL || (function->eval_type != 300 && function->eval_type != 301)) /* rows; the same as Arrow */
+        return lower_refuse(context, "a table function of this kind", NULL);
+    if (function->return_type == NULL)
+        return lower_refuse(context, "a table function with an analyze method", NULL);
+    struct relation_project *row = relation_project_new(arena);
+    struct relation_map_partitions *map = relation_map_partitions_new(arena);
+    struct expression_python_udf *call = expression_python_udf_new(arena);
+    struct expression_list arguments;
+    if (!lower_expressions(context, message->arguments, message->n_arguments, &arguments))
+        return NULL;
+    const struct expression **items = arena_allocate(arena, (arguments.count + 1) * sizeof *items);
+    for (size_t i = 0; i <= arguments.count; i++) {
+        const struct expression *value = i == 0 ? literal_boolean(arena, true) : arguments.items[i - 1];
+        struct expression_alias *alias = expression_alias_new(arena);
+        const char *name = i == 0 ? "row" : arena_printf(arena, "_%zu", i - 1);
+        if (value->node.tag == EXPRESSION_NAMED_ARGUMENT) {
+            name = arena_printf(arena, "=%.*s", BYTES_ARGS(expression_named_argument_of(value)->name));
+            value = expression_named_argument_of(value)->value;
+        }
+        alias->child = value;
+        alias->names = names_of(arena, 1, name);
+        items[i] = &alias->base;
+    }
+    row->columns = (struct expression_list){items, arguments.count + 1};
+    call->name = lower_text(context, message->function_name);
+    call->command = arena_copy(arena, PROTOBUF_BYTES(function->command));
+    call->eval_type = function->eval_type;
+    call->deterministic = message->deterministic;
+    call->python_version = lower_text(context, function->python_ver == NULL ? "" : function->python_ver);
+    call->result = lower_type(context, function->return_type);
+    map->input = &row->base;
+    map->function = &call->base;
+    return call->result == NULL ? NULL : &map->base;
+}
+
 static bool lower_timeout(struct lower_context *context, const char *name, enum group_timeout *timeout) {
     static const char *const names[] = {[TIMEOUT_NONE] = "NoTimeout",
         [TIMEOUT_PROCESSING_TIME] = "ProcessingTimeTimeout",
@@ -748,6 +789,8 @@ static const struct relation *lower_member(struct lower_context *context, const 
         return lower_unpivot(context, message->unpivot);
     case CONNECT__RELATION__REL_TYPE_MAP_PARTITIONS:
         return lower_map_partitions(context, message->map_partitions);
+    case CONNECT__RELATION__REL_TYPE_COMMON_INLINE_USER_DEFINED_TABLE_FUNCTION:
+        return lower_udtf(context, message->common_inline_user_defined_table_function);
     case CONNECT__RELATION__REL_TYPE_COLLECT_METRICS:
         return lower_observe(context, message->collect_metrics);
     case CONNECT__RELATION__REL_TYPE_GROUP_MAP:

@@ -12,6 +12,7 @@ It connects to the address that it is given, says its token, and takes one reque
     state         function, keys, timeout, watermarked, rows: a function over groups with state; a row for each group: state, timeout,
                   timed_out, now, watermark, then its key and the list of its rows -> a row for each: what becomes of its state (0: it
                   stays, 1: put, 2: removed), timeout, state, and the list of the rows that the function gave
+    table         function, kind, schema: a table function called with each row (a first column, then the arguments) -> its rows
     foreach       function, partition, batch: a foreach writer over the rows of an Arrow stream
     foreachBatch  function, dataframe, batch: the function with a DataFrame of this session
     listener      function, event, json: a query listener hears of an event, of the kind that pyspark.sql.streaming.listener names
@@ -231,12 +232,14 @@ def column_of_values(values, data_type):
     """Python's values as an Arrow column of a Spark type; what does not fit is cast as Arrow casts, or is an error."""
     import pyarrow
     from pyspark.sql.types import StructField, StructType
+    if not values:
+        return pyarrow.array([], arrow_type(data_type))
     convert = conversions().LocalDataToArrowConversion.convert
     schema = StructType([StructField("value", data_type, True)])
     rows = [(value,) for value in values]
     try:
         table = convert(rows, schema, False) if convert.__code__.co_argcount > 2 else convert(rows, schema)
-        return table.column(0).combine_chunks() if table.num_rows else pyarrow.array([], arrow_type(data_type))
+        return table.column(0).combine_chunks()
     except (pyarrow.ArrowInvalid, pyarrow.ArrowTypeError, pyarrow.ArrowNotImplementedError):
         return pyarrow.array(values).cast(arrow_type(data_type))
 
@@ -689,6 +692,51 @@ def state_request(head, payload):
     return stream_of(results, results[0].schema)
 
 
+def rows_of_method(schema, method, name, arguments=(), named=None):
+    """What a method of a table function gives, each a tuple as wide as the schema."""
+    try:
+        result = method(*arguments, **(named or {}))
+        if result is not None and not hasattr(result, "__iter__"):
+            raise spark_error("PySparkRuntimeError", "UDTF_RETURN_NOT_ITERABLE", type=type(result).__name__, func=name)
+        for row in result or ():
+            if isinstance(row, dict):
+                row = tuple(row.get(field) for field in schema.names)
+            if not isinstance(row, (tuple, list)):
+                raise spark_error("PySparkRuntimeError", "UDTF_INVALID_OUTPUT_ROW_TYPE", type=type(row).__name__, func=name)
+            if len(row) != len(schema.fields):
+                raise spark_error("PySparkRuntimeError", "UDTF_RETURN_SCHEMA_MISMATCH", expected=str(len(schema.fields)),
+                                  actual=str(len(row)), func=name)
+            yield tuple(row)
+    except Exception as failure:
+        from pyspark.errors import PySparkRuntimeError
+        if isinstance(failure, PySparkRuntimeError):
+            raise
+        raise spark_error("PySparkRuntimeError", "UDTF_EXEC_ERROR", method_name=name, error=str(failure)) from failure
+
+
+def table_request(head, payload):
+    import pyarrow
+    from pyspark.sql.types import StructType
+    schema, handler = StructType.fromJson(json.loads(head["schema"])), functions.get(head["function"])()
+    table, rows = pyarrow.ipc.open_stream(payload).read_all(), []
+    names = table.schema.names[1:]
+    for row in rows_of(table):
+        values = list(zip(names, list(row)[1:]))
+        rows += rows_of_method(schema, handler.eval, "eval", [value for name, value in values if not name.startswith("=")],
+                               {name[1:]: value for name, value in values if name.startswith("=")})
+    if hasattr(handler, "terminate"):
+        rows += rows_of_method(schema, handler.terminate, "terminate")
+    if hasattr(handler, "cleanup"):
+        handler.cleanup()
+    columns = []
+    for index, field in enumerate(schema.fields):
+        values = [row[index] for row in rows]
+        columns.append(column_of_values([as_pickled(value, field.dataType) for value in values] if head["kind"] == 300 else values,
+                                        field.dataType))
+    arrow_schema = pyarrow.schema([(field.name, arrow_type(field.dataType)) for field in schema.fields])
+    return stream_of([pyarrow.RecordBatch.from_arrays(columns, schema=arrow_schema)], arrow_schema)
+
+
 def foreach(head, payload):
     import pyarrow
     from pyspark.taskcontext import TaskContext
@@ -732,7 +780,8 @@ def listener(head, payload):
 
 
 REQUESTS = {
-    "evaluate": evaluate, "map": map_request, "state": state_request, "foreach": foreach, "foreachBatch": foreach_batch, "listener": listener}
+    "evaluate": evaluate, "map": map_request, "state": state_request, "table": table_request, "foreach": foreach,
+    "foreachBatch": foreach_batch, "listener": listener}
 
 
 def describe(failure):
