@@ -192,7 +192,7 @@ WRAP(void, groups_transaction_ended, struct groups *groups, int32_t partition, i
 
 WRAP(int16_t, transaction_store, struct transactions *transactions, struct transaction *transaction, bool tombstone,
     struct transaction_place *place) {
-    struct transaction_place here;
+    struct transaction_place here = {0};
     if (planted_fault == FAULT_TRANSACTION_FORGOTTEN && last_place.log && ++calls % 10 == 0) {
         if (place)
             *place = last_place;

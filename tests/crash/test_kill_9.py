@@ -76,7 +76,8 @@ LZ4 = {"compression.type": "lz4", "linger.ms": 20}
 
 @pytest.mark.parametrize("settings, rounds", [
     pytest.param({}, 20, id="plain"), pytest.param(LZ4, ROUNDS, id="lz4"),
-    pytest.param({}, 200, id="200", marks=pytest.mark.long), pytest.param(LZ4, 100, id="100 lz4", marks=pytest.mark.long)])
+    pytest.param({}, 200, id="200", marks=[pytest.mark.long, pytest.mark.timeout(1800)]),
+    pytest.param(LZ4, 100, id="100 lz4", marks=[pytest.mark.long, pytest.mark.timeout(1800)])])
 def test_acknowledged_records_are_there_once_and_in_order(start_raudal, settings, rounds):
     from confluent_kafka import Producer
     raudal = with_a_topic(start_raudal)
