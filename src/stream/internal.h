@@ -147,6 +147,7 @@ struct stream_query {
     int64_t *watermarks;        /* per withWatermark; INT64_MIN: nothing seen in this run */
     bool watermark_is_maximum, runs_without_data;
     bool old_aggregations, old_joins; /* the checkpoint's states have format 1 */
+    bool loose_distribution;          /* see sink_log.h */
     bool ran_batch;    /* this run has executed a batch */
     bool without_data; /* the batch at hand runs because the watermark moved */
     int64_t state_partitions, state_commit_ms;

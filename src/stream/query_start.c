@@ -442,6 +442,7 @@ static bool read_settings(struct stream_query *query, struct sql_error *error) {
         query->watermark_is_maximum = entry.watermark_is_maximum;
         query->old_aggregations = good && entry.old_aggregations;
         query->old_joins = good && entry.old_joins;
+        query->loose_distribution = good && entry.loose_distribution;
         offset_entry_free(&entry);
     }
     return good;
@@ -457,8 +458,25 @@ static bool save_state(void *argument, size_t state, size_t partition, struct sq
     return state_files_save_partition(&query->state_files, query->exec, state, partition, query->batch_id + 1, error);
 }
 
-/* State of earlier versions of Spark whose rows have other columns. */
+static enum walk find_spread(const struct node *node, void *context) {
+    bool *spread = context;
+    if (node->tag == RELATION_REPARTITION &&
+        relation_repartition_of((const struct relation *)node)->expressions.count > 0) {
+        *spread = true;
+    }
+    return WALK_CONTINUE;
+}
+
+/* State of earlier versions of Spark whose rows have other columns, or lie in other partitions. */
 static bool check_formats(const struct stream_query *query, struct sql_error *error) {
+    bool spread = false;
+    if (query->loose_distribution && exec_query_state_count(query->exec) > 0) {
+        node_walk(&query->start.plan->node, find_spread, NULL, &spread);
+    }
+    if (spread) {
+        return raise_streaming_checkpoint_invalid(error, query->checkpoint.location,
+            "its state lies in the partitions of a repartition() by columns, as Spark before 3.3 spread it");
+    }
     for (size_t i = 0; i < exec_query_state_count(query->exec); i++) {
         const char *name = exec_query_state(query->exec, i)->operator_name;
         bool old_aggregation = query->old_aggregations && strcmp(name, "stateStoreSave") == 0;

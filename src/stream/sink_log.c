@@ -174,9 +174,9 @@ static bool check_settings(json_t *settings, const char **reason) {
     return true;
 }
 
-static bool has_format_2(json_t *settings, const char *name) {
+static bool has_value(json_t *settings, const char *name, const char *wanted) {
     const char *value = json_string_value(json_object_get(settings, name));
-    return value != NULL && strcmp(value, "2") == 0;
+    return value != NULL && strcmp(value, wanted) == 0;
 }
 
 static bool parse_metadata(struct bytes metadata, struct offset_entry *entry, const char **reason) {
@@ -188,8 +188,10 @@ static bool parse_metadata(struct bytes metadata, struct offset_entry *entry, co
     entry->timestamp_ms = json_integer_value(json_object_get(root, "batchTimestampMs"));
     const char *partitions = json_string_value(json_object_get(settings, "spark.sql.shuffle.partitions"));
     const char *policy = json_string_value(json_object_get(settings, "spark.sql.streaming.multipleWatermarkPolicy"));
-    entry->old_aggregations = !has_format_2(settings, "spark.sql.streaming.aggregation.stateFormatVersion");
-    entry->old_joins = !has_format_2(settings, "spark.sql.streaming.join.stateFormatVersion");
+    entry->old_aggregations = !has_value(settings, "spark.sql.streaming.aggregation.stateFormatVersion", "2");
+    entry->old_joins = !has_value(settings, "spark.sql.streaming.join.stateFormatVersion", "2");
+    entry->loose_distribution =
+        !has_value(settings, "spark.sql.streaming.statefulOperator.useStrictDistribution", "true");
     entry->exactly_once = json_object_get(settings, "raudal.stream.kafka.exactlyOnce") != NULL;
     const char *boot = json_string_value(json_object_get(settings, "raudal.stream.boot"));
     entry->boot_id = boot == NULL ? 0 : strtoull(boot, NULL, 16);

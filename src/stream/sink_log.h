@@ -34,6 +34,7 @@ struct offset_entry { /* offset_entry_free */
     bool watermark_is_maximum;  /* multipleWatermarkPolicy */
     /* Formats of the states of aggregations and of joins; Spark before 2.4 and 3.0 did not say them, and meant 1. */
     bool old_aggregations, old_joins;
+    bool loose_distribution; /* a repartition() by some keys below a stateful operator spread its state, before 3.3 */
     bool exactly_once;          /* the sink keeps the number of the batch: raudal.stream.kafka.exactlyOnce */
     uint64_t boot_id;           /* of the machine that wrote it; 0: another program, or not said */
 };

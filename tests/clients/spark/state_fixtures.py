@@ -50,7 +50,10 @@ def queries():
         "checkpoint-version-3.5.1-streaming-deduplication": (lambda rows: rows.dropDuplicates(["_1"]), "append", (word, WORDS)),
         "checkpoint-version-3.3.0-streaming-deduplication": (lambda rows: rows.dropDuplicates(["_1"]), "append", (word, WORDS)),
         "checkpoint-version-3.5.1-streaming-join": (joined, "append", *sides),
-        # State in forms of before Spark 2.4 (3.0 for joins) that Raudal refuses.
+        # State in the partitions of repartition(), which Raudal refuses as well as
+        "checkpoint-version-3.2.0-streaming-aggregate-with-repartition": (
+            lambda rows: whole(rows, "key1", "key2").repartition("key1").groupBy("key1", "key2").count(), "complete", (pair, PAIRS)),
+        # state in forms of before Spark 2.4 (3.0 for joins).
         "checkpoint-version-2.3.1-streaming-aggregate-state-format-1": (counted, "complete", (number, NUMBERS)),
         "checkpoint-version-2.4.0-streaming-join": (joined, "append", *sides),
     }
