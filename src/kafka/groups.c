@@ -258,6 +258,8 @@ static void expire_group(struct groups *groups, struct group *group, int64_t now
             group_try_complete_join(groups, group);
     } else if (group->state == GROUP_COMPLETING && group->deadline_ms && group->deadline_ms <= now) {
         expire_sync(groups, group);
+    } else if (group->state == GROUP_STABLE && group->deadline_ms && group->deadline_ms <= now) {
+        group_answer_leader(group);
     }
 }
 
@@ -265,7 +267,7 @@ static int64_t nearest_deadline(const struct group *group) {
     int64_t nearest = INT64_MAX;
     if (group->consumer)
         return consumer_group_nearest_deadline(group->consumer);
-    if (group->deadline_ms && (group->state == GROUP_PREPARING || group->state == GROUP_COMPLETING))
+    if (group->deadline_ms && group->state != GROUP_EMPTY)
         nearest = group->deadline_ms;
     for (size_t i = 0; i < group->pending.count; i++)
         if (group->pending.items[i].deadline_ms < nearest)
@@ -409,10 +411,18 @@ static int32_t longest_rebalance(const struct group *group) {
     return longest;
 }
 
+void group_answer_leader(struct group *group) {
+    if (group->leader && group->leader->sync)
+        group_answer_sync(group->leader, KAFKA_NONE);
+    group->deadline_ms = 0;
+}
+
 void group_prepare_rebalance(struct groups *groups, struct group *group, const char *why) {
     struct broker *broker = groups->broker;
     if (group->state == GROUP_PREPARING)
         return;
+    if (group->state == GROUP_STABLE)
+        group_answer_leader(group);
     if (group->state == GROUP_COMPLETING)
         LIST_FOR_EACH(node, &group->members) {
             struct member *member = CONTAINER_OF(node, struct member, node);

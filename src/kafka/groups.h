@@ -112,6 +112,8 @@ void group_remove_member(
     struct groups *groups, struct group *group, struct member *member, int16_t code, const char *why);
 /* Leaves the present generation: every member must join again. */
 void group_prepare_rebalance(struct groups *groups, struct group *group, const char *why);
+/* The leader is told that its assignment holds when every member has asked for its own, or a moment later. */
+void group_answer_leader(struct group *group);
 /* When all members have joined, the next generation begins. */
 void group_try_complete_join(struct groups *groups, struct group *group);
 /* Answers a join with the present generation. */

@@ -7,6 +7,7 @@
 #include "base/assert.h"
 
 #define LOGGER "kafka.coordinator.group.GroupCoordinator"
+#define LEADER_WAIT_MS 50 /* longest wait for the members' own requests after the leader's assignment */
 #define PENDING_MAX 10000 /* members that were told an id and have not come back */
 
 /* ---- FindCoordinator ---- */
@@ -382,6 +383,24 @@ static void take_assignments(struct groups *groups, struct group *group, const s
     group->deadline_ms = 0;
 }
 
+/* A leader that is answered at once and then has to give partitions back joins again before the others have asked what
+ * they got: their turn would be lost, and with it one step of a cooperative rebalance. */
+static void answer_leader_soon(struct groups *groups, struct group *group) {
+    if (!group->leader || !group->leader->sync)
+        return;
+    LIST_FOR_EACH(node, &group->members) {
+        const struct member *member = CONTAINER_OF(node, struct member, node);
+        if (member != group->leader && !member->synced) {
+            if (group->deadline_ms == 0) {
+                group->deadline_ms = world_loop_now_ms(groups->broker->loop) + LEADER_WAIT_MS;
+                groups_schedule(groups, group->deadline_ms);
+            }
+            return;
+        }
+    }
+    group_answer_leader(group);
+}
+
 static void assignment_arrived(
     struct groups *groups, struct group *group, struct member *leader, struct api_request *request) {
     size_t static_count = 0;
@@ -405,11 +424,13 @@ static void assignment_arrived(
     }
     LIST_FOR_EACH(node, &group->members) {
         struct member *member = CONTAINER_OF(node, struct member, node);
-        if (member->sync) {
+        if (member->sync && member != leader) {
             member_touch(groups, member);
             group_answer_sync(member, KAFKA_NONE);
         }
     }
+    member_touch(groups, leader);
+    answer_leader_soon(groups, group);
 }
 
 static bool protocol_fits(const struct group *group, const struct kafka_sync_group_request *body) {
@@ -447,9 +468,10 @@ void handle_sync_group(struct api_request *request) {
     request->state = member;
     request->cancel = cancel_sync;
     member_touch(groups, member);
-    if (group->state == GROUP_STABLE)
+    if (group->state == GROUP_STABLE) {
         group_answer_sync(member, KAFKA_NONE);
-    else if (member == group->leader)
+        answer_leader_soon(groups, group);
+    } else if (member == group->leader)
         assignment_arrived(groups, group, member, request);
 }
 
