@@ -240,8 +240,8 @@ static void a_transaction_that_lost_a_part_of_its_records_is_aborted_whole(void 
     assert_string_equal(problem, "");
 }
 
-/* A transaction's end was carried out while a retry of it was still under way, which then found nothing. */
-static void a_retry_of_an_end_that_has_come_does_nothing(void **state) {
+/* An abort with nothing to abort came while the end of the transaction before was not certain yet: two ends at once. */
+static void an_abort_waits_for_the_end_before_it(void **state) {
     char problem[400];
     run(5323, true, FAULT_NONE, problem);
     assert_string_equal(problem, "");
@@ -275,7 +275,7 @@ int main(int count, char **words) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(clients_see_one_history_over_kills),
         cmocka_unit_test(clients_see_one_history_over_power_cuts),
         cmocka_unit_test(a_transaction_that_lost_a_part_of_its_records_is_aborted_whole),
-        cmocka_unit_test(a_retry_of_an_end_that_has_come_does_nothing),
+        cmocka_unit_test(an_abort_waits_for_the_end_before_it),
         cmocka_unit_test(a_kill_at_any_change_of_the_disk_loses_nothing),
         cmocka_unit_test(a_power_cut_at_any_change_of_the_disk_loses_nothing), cmocka_unit_test(a_seed_replays),
         cmocka_unit_test(every_planted_fault_is_found)};

@@ -248,6 +248,7 @@ static void advance(struct transaction *transaction) {
 }
 
 static void start_ending(struct transaction *transaction, struct partition_log *log, int64_t decision_offset) {
+    ASSERT(!transaction->ending);
     transaction->ending = true;
     transaction->decided = transaction->completed = false;
     transaction->log = log_retain(log);
@@ -540,6 +541,8 @@ int16_t transaction_end(struct transactions *transactions, struct transaction *t
     if (epoch != transaction->epoch && !repetition)
         return KAFKA_PRODUCER_FENCED;
     int16_t code = check_end(transaction, commit, repetition, client_version, &again);
+    if (code == KAFKA_NONE && !again && transaction->ending)
+        return KAFKA_CONCURRENT_TRANSACTIONS; /* the end of the one before is not certain yet */
     if (code == KAFKA_NONE && !again) {
         transaction->client_version = client_version;
         code = decide(transaction, commit, client_version >= 2);
