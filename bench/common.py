@@ -2,10 +2,13 @@
 import os
 import pathlib
 import platform
+import shutil
+import signal
 import statistics
 import subprocess
 import sys
 import tempfile
+import time
 
 TOP = pathlib.Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(TOP / "tests"))
@@ -46,6 +49,35 @@ def measure_program(command, environ, pids, folder):
     used = [cpu_s(pid) - start for pid, start in before.items()]
     program.communicate("\n")
     return figures, used
+
+
+class Profile:
+    """Samples what processes do while it is open; `top` names what took most. Nothing without Linux's perf."""
+
+    def __init__(self, folder):
+        self.file = pathlib.Path(folder) / "perf.data"
+        self.process = None
+
+    def begin(self, pids):
+        if shutil.which("perf"):
+            self.process = subprocess.Popen(["perf", "record", "-q", "-F", "199", "-o", self.file, "-p",
+                                             ",".join(map(str, pids))], stdout=subprocess.DEVNULL,
+                                            stderr=subprocess.DEVNULL)
+            time.sleep(0.5)  # until it watches every thread
+
+    def end(self):
+        if self.process is not None:
+            self.process.send_signal(signal.SIGINT)
+            self.process.wait()
+
+    def top(self, count=8):
+        if not self.file.exists():
+            return "no profile: perf is not there, or not allowed"
+        report = subprocess.run(["perf", "report", "-i", self.file, "--no-children", "-s", "symbol", "--stdio"],
+                                capture_output=True, text=True)
+        lines = [line.split() for line in report.stdout.splitlines() if line and not line.startswith("#")]
+        named = [words for words in lines if len(words) > 2 and words[0].endswith("%")]
+        return ", ".join(f"{words[2]} {float(words[0].rstrip('%')):.0f} %" for words in named[:count]) or "too few samples"
 
 
 def build_for_measuring():

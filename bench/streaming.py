@@ -11,7 +11,7 @@ import os
 import pathlib
 import time
 
-from common import build_for_measuring, machine, measure_program, scratch, table
+from common import Profile, build_for_measuring, machine, measure_program, scratch, table
 from course import jvm_below
 from harness import Environment, Raudal
 from real import RealKafka
@@ -59,6 +59,8 @@ CASES = {
             'r.timestamp <= l.timestamp + interval 5 seconds")).select("l.timestamp", "l.value")',
 }
 READS = {"join": 2}
+# Million records per CPU-second of a prototype of one thread and one purpose, on a processor of that kind.
+LIMITS = {"course": 72, "tumbling 1k": 84, "tumbling 1M": 37}
 AIMS = {"course": 30, "tumbling 1k": 35, "tumbling 1M": 12, "sliding": 25, "dedup": 10, "join": 5}
 
 PROGRAM = """
@@ -104,10 +106,17 @@ def tree(pid):
     return pids
 
 
-def measure(command, environ, servers, folder):
+def measure(command, environ, servers, folder, profile=None):
     """Runs a program; returns (seconds, CPU seconds of servers and program, state rows, state bytes)."""
-    (seconds, rows, size), used = measure_program(
-        command, environ, lambda program: {*tree(program.pid), *servers(program)}, folder)
+    def watched(program):
+        pids = servers(program)
+        if profile:
+            profile.begin(pids)
+        return {*tree(program.pid), *pids}
+
+    (seconds, rows, size), used = measure_program(command, environ, watched, folder)
+    if profile:
+        profile.end()
     return float(seconds), sum(used), int(rows), int(size)
 
 
@@ -119,7 +128,8 @@ def fill(bootstrap, records):
 def row(system, name, shuffle, records, taken):
     seconds, used, rows, size = taken
     return [name, shuffle, system, f"{records:,}", f"{seconds:.1f} s", f"{used:.2f} s",
-            f"{records / used / 1e6:,.2f}M" if used else "", f"{AIMS[name]}M",
+            f"{records / used / 1e6:,.3f}M" if used else "", f"{AIMS[name]}M",
+            f"{LIMITS[name]}M" if name in LIMITS else "",
             f"{rows:,}, {size / 1e6:.0f} MB" if rows else ""]
 
 
@@ -147,8 +157,9 @@ class Ours:
         program.write_text(PROGRAM.format(builder="", bootstrap="kafka:9092", per_batch=self.per_batch, shuffle=shuffle,
                                           case=case, sink=sink, mode=mode, path=f"/out{self.runs}",
                                           checkpoint=checkpoint or f"/checkpoint{self.runs}"))
+        self.profile = Profile(self.folder)
         return measure(self.running.run_command(program), self.running.child_environment(Environment.get("course")),
-                       lambda _: self.running.pids(), self.folder)
+                       lambda _: self.running.pids(), self.folder, self.profile)
 
 
 class Spark:
@@ -159,6 +170,7 @@ class Spark:
         self.folder, self.records, self.per_batch = folder, records, per_batch
         self.kafka = RealKafka(folder / "kafka")
         self.runs = 0
+        self.profile = None
 
     def __enter__(self):
         self.kafka.__enter__()
@@ -192,10 +204,12 @@ class Spark:
                        lambda process: [jvm_below(process.pid)], self.folder)
 
 
-def throughput(system, names, shuffles, rounds):
+def throughput(system, names, shuffles, rounds, profiles):
     for name in names:
         for shuffle in shuffles:
             taken = sorted((system.program(CASES[name], shuffle) for _ in range(rounds)), key=lambda one: one[1])
+            if system.profile:
+                profiles.append(f"- {name}, {shuffle} partitions: {system.profile.top()}")
             yield row(system.name, name, shuffle, system.records * READS.get(name, 1), taken[len(taken) // 2])
 
 
@@ -212,7 +226,8 @@ def arguments():
     parser = argparse.ArgumentParser(prog="bench/streaming")
     parser.add_argument("--ours", action="store_true", help="leave the real systems out")
     parser.add_argument("--records", type=int, default=10_000_000)
-    parser.add_argument("--spark-records", type=int, help="fewer for the real Spark, which needs minutes for each row")
+    parser.add_argument("--spark-records", type=int,
+                        help="of the real Spark, which needs minutes for a row of 10 million (1,000,000)")
     parser.add_argument("--rounds", type=int, default=1, help="runs of each row; the median counts")
     parser.add_argument("--shuffle", type=int, action="append", help="spark.sql.shuffle.partitions (2 and 200)")
     parser.add_argument("--only", action="append", metavar="NAME",
@@ -228,20 +243,24 @@ def main():
     names = [name for name in CASES if name in wanted]
     print(f"{machine()}; {options.records:,} records, {PARTITIONS} partitions, median of {options.rounds}\n")
     rows = [["query", "shuffle partitions", "system", "records", "wall time", "CPU time", "records per CPU-second",
-             "aim", "state at most"]]
+             "aim", "limit", "state at most"]]
+    profiles = []
     restarts = [["system", "state rows", "start() to the end", "CPU time"]]
-    systems = [(Ours, options.records)] + ([] if options.ours else [(Spark, options.spark_records or options.records)])
+    spark_records = options.spark_records or min(options.records, 1_000_000)
+    systems = [(Ours, options.records)] + ([] if options.ours else [(Spark, spark_records)])
     for system, records in systems:
         if not names and "restart" not in wanted:
             break
         with scratch() as folder, system(pathlib.Path(folder), records, max(records // 5, 1)) as started:
-            rows += throughput(started, names, shuffles, options.rounds)
+            rows += throughput(started, names, shuffles, options.rounds, profiles)
             if "restart" in wanted:
                 restarts.append(restart(started))
     for shown in (rows, restarts):
         if len(shown) > 1:
             table(shown)
             print()
+    if profiles:
+        print("Where the server's time went:\n" + "\n".join(profiles) + "\n")
     delays(options, [name for name in DELAYS if name in wanted], "idle" in wanted)
 
 

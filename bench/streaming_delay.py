@@ -31,11 +31,13 @@ producer.flush()
 
 CONSUMER = """
 import sys, time
-from confluent_kafka import Consumer
-consumer = Consumer({"bootstrap.servers": sys.argv[1], "group.id": "observer", "auto.offset.reset": "earliest",
-                     "fetch.wait.max.ms": 500})
-consumer.subscribe(["out"])
+from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
+consumer = Consumer({"bootstrap.servers": sys.argv[1], "group.id": "observer", "fetch.wait.max.ms": 500})
+consumer.assign([TopicPartition("out", 0, OFFSET_BEGINNING)])
 count, end = 0, int(sys.argv[2])
+while consumer.get_watermark_offsets(TopicPartition("out", 0), timeout=10) is None:
+    pass
+print("watching", flush=True)
 while count < end:
     messages = consumer.consume(1000, 0.001)
     if messages:
@@ -48,6 +50,7 @@ import pathlib, sys, time
 import pyarrow.parquet
 folder, seen, count, end = pathlib.Path(sys.argv[1]), set(), 0, int(sys.argv[2])
 log = folder / "_spark_metadata"
+print("watching", flush=True)
 while count < end:
     new = [entry for entry in (log.iterdir() if log.exists() else []) if entry.name.isdigit() and entry not in seen]
     if new:
@@ -140,7 +143,9 @@ def one_delay(sink, bootstrap, program, folder):
     observer = {"kafka": [clients, "-c", CONSUMER, bootstrap, records], "memory": None,
                 "parquet": [clients, "-c", FILES, folder, records]}[sink]
     watching = start(observer) if observer else program
-    time.sleep(2)
+    while observer and watching.stdout.readline() != "watching\n":
+        assert watching.poll() is None, "an observer ended early"
+    time.sleep(1)
     sender = subprocess.run([clients, "-c", SENDER, bootstrap, str(SECONDS)], capture_output=True, text=True, check=True)
     try:
         ordered = delays_ms(list(map(int, sender.stdout.split())), lines_of(watching, records))
