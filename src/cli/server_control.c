@@ -11,6 +11,8 @@
 #include "base/calendar.h"
 #include "base/uuid.h"
 #include "cli/server_internal.h"
+#include "kafka/broker.h"
+#include "kafka/client.h"
 
 static int64_t resident_size(void) {
     int64_t size = 0, pages = 0;
@@ -83,6 +85,15 @@ static bool check_token(const struct server *server, struct http_request *reques
     return false;
 }
 
+static void append_broker(const struct server *server, struct buffer *out) {
+    if (server->broker == NULL)
+        return;
+    buffer_append_text(out, ", \"kafka\": {\"directory\": ");
+    buffer_append_json_string(out, bytes_from_text(kafka_client_directory(broker_client(server->broker))));
+    buffer_printf(out, ", \"connections\": %zu, \"connectionsMax\": %zu}", broker_connection_count(server->broker),
+        broker_connection_max(server->broker));
+}
+
 static void handle_status(struct http_request *request, void *context) {
     struct server *server = context;
     char since[32];
@@ -105,6 +116,7 @@ static void handle_status(struct http_request *request, void *context) {
     buffer_append_json_string(&answer->out, bytes_from_text(advertised == NULL ? "" : advertised));
     buffer_append_text(&answer->out, ", ");
     append_services(server, &answer->out);
+    append_broker(server, &answer->out);
     buffer_append_text(&answer->out, ", \"partitions\": [");
     server_append_partitions(server, &answer->out);
     buffer_append_text(&answer->out, "], \"queries\": [");

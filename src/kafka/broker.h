@@ -63,6 +63,9 @@ struct kafka_client *broker_client(struct broker *broker);
 /* Open client connections. Any thread. */
 size_t broker_connection_count(const struct broker *broker);
 
+/* How many it takes at most (max.connections, which may change while it runs). Any thread. */
+size_t broker_connection_max(struct broker *broker);
+
 /* Whether the broker knows a setting of this name (without the "kafka." prefix), and whether the value has its type and
  * range; the error says what is wrong. ERROR_NOT_FOUND for an unknown name. Any thread. */
 bool broker_setting_check(const char *name, const char *value, struct error *error);

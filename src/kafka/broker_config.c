@@ -100,6 +100,13 @@ bool broker_set_configs(struct broker *broker, const char *name, const struct me
     return true;
 }
 
+size_t broker_connection_max(struct broker *broker) {
+    world_mutex_lock(&broker->topics_mutex);
+    size_t most = (size_t)config_integer(&broker->config, "max.connections");
+    world_mutex_unlock(&broker->topics_mutex);
+    return most;
+}
+
 /* ---- the request log ---- */
 
 const char *broker_request_log_level(const struct broker *broker) {

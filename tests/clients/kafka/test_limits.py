@@ -148,3 +148,13 @@ def test_memory_for_requests_is_bounded_and_others_wait(start_raudal):
     assert is_closed(second)    # read as a whole, and refused
     sender.join(60)
     assert ask(third)
+
+
+def test_doctor_names_a_full_broker(start_raudal):
+    raudal = start_raudal("--only", "kafka", set={"kafka.max.connections": 3})
+    held = [connect(raudal) for _ in range(3)]
+    assert all(ask(connection) for connection in held)
+    told = raudal.command("doctor").out
+    assert "the broker has 3 connections" in told and "--add-config max.connections=6" in told, told
+    for connection in held:
+        connection.close()
