@@ -160,7 +160,7 @@ def pipeline(spark, folder):
     """FOLDER/in to FOLDER/out with the checkpoint FOLDER/checkpoint, a file per batch, until there is none left."""
     late = (spark.readStream.schema("ts timestamp, k string, v int").option("maxFilesPerTrigger", 1).json(f"file:{folder}/in")
             .withWatermark("ts", "10 seconds"))
-    frame = late.groupBy("k").applyInPandasWithState(
+    frame = late.withColumn("seventh", late.v % 7).groupBy("k", "seventh").applyInPandasWithState(
         gaps, "k string, rows long, total long, names string", "rows long, newest long, total long, names string", "append",
         "EventTimeTimeout")
     (frame.writeStream.format("parquet").option("path", f"file:{folder}/out").option("checkpointLocation", f"file:{folder}/checkpoint")

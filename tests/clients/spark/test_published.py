@@ -18,7 +18,8 @@ REFUSED = {"query": {"StreamingQuery.lastProgress"},
                           "DataStreamWriter.clusterBy", "DataStreamWriter.toTable"}}
 
 
-@pytest.mark.parametrize("module", ["query", pytest.param("readwriter", marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("module", ["query", "readwriter"])
 def test_doctests_of_the_package(raudal, environment, tmp_path, module):
     real = environment("spark-4_3")
     package = next(real.path.glob("lib/python3*/site-packages/pyspark"))
