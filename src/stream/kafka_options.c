@@ -114,7 +114,7 @@ bool kafka_offsets_parse(struct bytes json, struct kafka_offsets *offsets, struc
                        (int)(json.size < 300 ? json.size : 300), (const char *)json.data);
 }
 
-/* {"topicA":[0,1]} */
+/* {"topicA":[0,1]}; an empty one reads nothing. */
 static bool parse_assignment(struct bytes json, struct kafka_offsets *assigned) {
     json_t *root = json_loadb((const char *)json.data, json.size, 0, NULL), *partitions, *value;
     const char *topic;
@@ -131,7 +131,7 @@ static bool parse_assignment(struct bytes json, struct kafka_offsets *assigned) 
         }
     }
     json_decref(root);
-    return good && assigned->count > 0;
+    return good;
 }
 
 /* ---- options ---- */
@@ -142,7 +142,7 @@ static bool refuse(struct sql_error *error, const char *format, ...) {
     va_start(arguments, format);
     char *text = arena_vprintf(error->arena, format, arguments);
     va_end(arguments);
-    return raise_invalid_data_source_option(error, text);
+    return raise__legacy_error_illegal_argument(error, text);
 }
 
 static const char *const known[] = {"assign", "subscribe", "subscribepattern", "startingoffsets", "endingoffsets",
@@ -157,13 +157,12 @@ static const struct {
                                            "'latest' to specify where to start."},
     {"kafka.key.deserializer", "Kafka option 'key.deserializer' is not supported as keys are deserialized as byte "
                                "arrays with ByteArrayDeserializer. Use "
-                               "DataFrame operations to explicitly deserialize keys."},
+                               "DataFrame operations to explicitly deserialize the keys."},
     {"kafka.value.deserializer",
         "Kafka option 'value.deserializer' is not supported as values are deserialized as byte arrays with "
-        "ByteArrayDeserializer. Use DataFrame operations to explicitly deserialize values."},
-    {"kafka.enable.auto.commit", "Kafka option 'enable.auto.commit' is not supported."},
-    {"kafka.interceptor.classes",
-        "Kafka option 'interceptor.classes' is not supported as interceptors may break the query."}};
+        "ByteArrayDeserializer. Use DataFrame operations to explicitly deserialize the values."},
+    {"kafka.enable.auto.commit", "Kafka option 'enable.auto.commit' is not supported"},
+    {"kafka.interceptor.classes", "Kafka option 'interceptor.classes' is not supported"}};
 
 static bool check_name(struct bytes name, struct sql_error *error) {
     for (size_t i = 0; i < ARRAY_COUNT(refused); i++) {
@@ -179,7 +178,28 @@ static bool check_name(struct bytes name, struct sql_error *error) {
             return true;
         }
     }
-    return refuse(error, "The Kafka source has no option '%.*s'.", BYTES_ARGS(name));
+    /* Others mean nothing to this source, as in Spark; a slip of the pen would, and is told. */
+    for (size_t i = 0; i < ARRAY_COUNT(known); i++) {
+        char *lower = arena_text(error->arena, name);
+        for (char *at = lower; *at != 0; at++) {
+            *at = *at >= 'A' && *at <= 'Z' ? (char)(*at | 0x20) : *at;
+        }
+        if (strlen(known[i]) > 8 && bytes_edit_distance(bytes_from_text(lower), bytes_from_text(known[i])) <= 2) {
+            return refuse(error, "The Kafka source has no option '%.*s'; it has %s", BYTES_ARGS(name), known[i]);
+        }
+    }
+    return true;
+}
+
+static bool get_partitions(
+    const struct source_request *request, const char *name, int64_t *value, struct sql_error *error) {
+    struct bytes text = source_option_get(request, name);
+    if (text.data == NULL) {
+        return true;
+    }
+    return bytes_to_int64(text, value)
+               ? *value > 0 || refuse(error, "%s must be positive", name)
+               : refuse(error, "For input string: \"%.*s\"", BYTES_ARGS(text)); /* as Java says it */
 }
 
 static bool get_number(
@@ -261,9 +281,12 @@ static bool get_strategy(
     if (assign.data != NULL) {
         options->strategy = KAFKA_ASSIGN;
         options->strategy_text = assign;
+        if (bytes_trim(assign).size == 0 || bytes_trim(assign).data[0] != '{') {
+            return refuse(error, "No topicpartitions to assign as specified value for option 'assign' is '%.*s'",
+                BYTES_ARGS(assign));
+        }
         return parse_assignment(assign, &options->assigned) ||
-               refuse(error, "No topicpartitions to assign as specified value for option 'assign' is '%.*s'",
-                   BYTES_ARGS(assign));
+               refuse(error, "Expected e.g. {\"topicA\":[0,1],\"topicB\":[0,1]}, got %.*s", BYTES_ARGS(assign));
     }
     if (subscribe.data != NULL) {
         options->strategy = KAFKA_SUBSCRIBE;
@@ -275,7 +298,7 @@ static bool get_strategy(
     options->strategy = KAFKA_SUBSCRIBE_PATTERN;
     options->strategy_text = options->pattern = pattern;
     return bytes_trim(pattern).size > 0 ||
-           refuse(error, "Pattern to subscribe is empty as specified value for option 'subscribepattern' is '%.*s'",
+           refuse(error, "Pattern to subscribe is empty as specified value for option 'subscribePattern' is '%.*s'",
                BYTES_ARGS(pattern));
 }
 
@@ -296,7 +319,11 @@ static bool get_bound(
     if (timestamps.data != NULL) {
         bound->limit = KAFKA_LIMIT_TIMESTAMPS;
         return kafka_offsets_parse(timestamps, &bound->offsets, &problem) ||
-               refuse(error, "Option '%s': %s", by_time, problem.message);
+               refuse(error,
+                   "Expected e.g. {\"topicA\": {\"0\": 123456789, \"1\": 123456789},\n\"topicB\": {\"0\": 123456789, "
+                   "\"1\": "
+                   "123456789}}, got %.*s",
+                   BYTES_ARGS(timestamps));
     }
     if (offsets.data == NULL) {
         return true;
@@ -313,7 +340,7 @@ static bool get_bound(
     }
     bound->limit = KAFKA_LIMIT_OFFSETS;
     if (!kafka_offsets_parse(offsets, &bound->offsets, &problem)) {
-        return refuse(error, "Option '%s': %s", by_offset, problem.message);
+        return refuse(error, "%s", problem.message);
     }
     for (size_t i = 0; i < bound->offsets.count && !request->streaming; i++) {
         int64_t wrong = start ? KAFKA_LATEST : KAFKA_EARLIEST;
@@ -324,6 +351,13 @@ static bool get_bound(
         }
     }
     return true;
+}
+
+static bool check_order(const struct kafka_options *options, struct sql_error *error) {
+    long long least = (long long)options->offsets_per_trigger_min, most = (long long)options->offsets_per_trigger;
+    return most == 0 || least <= most ||
+           refuse(error, "The value of minOffsetPerTrigger(%lld) is higher than the maxOffsetsPerTrigger(%lld).", least,
+               most);
 }
 
 enum { TRIGGER_DELAY_MAX_MS = 15 * 60 * 1000 };
@@ -357,8 +391,8 @@ static bool get_limits(const struct source_request *request, struct kafka_option
     return get_number(request, "maxOffsetsPerTrigger", 1, &options->offsets_per_trigger, error) &&
            get_number(request, "minOffsetsPerTrigger", 1, &options->offsets_per_trigger_min, error) &&
            get_delay(request, "maxTriggerDelay", &options->trigger_delay_max_ms, error) &&
-           get_number(request, "minPartitions", 1, &options->partitions_min, error) &&
-           get_number(request, "maxRecordsPerPartition", 1, &options->records_per_partition_max, error) &&
+           check_order(options, error) && get_partitions(request, "minPartitions", &options->partitions_min, error) &&
+           get_partitions(request, "maxrecordsperpartition", &options->records_per_partition_max, error) &&
            get_number(request, "kafkaConsumer.pollTimeoutMs", 0, &ignored, error) &&
            get_number(request, "fetchOffset.numRetries", 0, &ignored, error) &&
            get_number(request, "fetchOffset.retryIntervalMs", 0, &ignored, error) &&

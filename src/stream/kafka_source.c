@@ -32,10 +32,10 @@ struct matcher {
     pcre2_match_data *data;
 };
 
+/* Somewhere in the name, as Spark looks for it: "a.*" also means "data". */
 static bool matches(void *argument, const char *topic) {
     struct matcher *matcher = argument;
-    return pcre2_match(matcher->code, (PCRE2_SPTR)topic, strlen(topic), 0, PCRE2_ANCHORED | PCRE2_ENDANCHORED,
-               matcher->data, NULL) >= 0;
+    return pcre2_match(matcher->code, (PCRE2_SPTR)topic, strlen(topic), 0, 0, matcher->data, NULL) >= 0;
 }
 
 static bool list_pattern(const struct kafka_source *source, struct stream_kafka_list *list, struct error *error) {
@@ -165,7 +165,7 @@ static struct source *source_open(
     struct error problem = {0};
     bool good = kafka_options_parse(&source->arena, request, &source->options, error);
     if (good && request->user_schema != NULL) {
-        good = raise_invalid_data_source_option(
+        good = raise__legacy_error_illegal_argument(
             error, "Kafka source has a fixed schema and cannot be set with a custom one");
     }
     if (good && context->kafka == NULL) {
@@ -219,17 +219,33 @@ static void scan_end(struct source_scan *base) {
     free(scan);
 }
 
+/* Offsets that a program names may be in no order. */
+static bool check_order(const struct kafka_source *source, const struct kafka_offsets *start,
+    const struct kafka_offsets *end, struct error *error) {
+    for (size_t i = 0; i < end->count && source->options.start.limit == KAFKA_LIMIT_OFFSETS; i++) {
+        const struct kafka_offset *last = &end->items[i];
+        int64_t first = kafka_offsets_get(start, last->topic, last->partition);
+        if (first > last->offset) {
+            return error_set(error, ERROR_INVALID,
+                "The specified start offset %lld is greater than the end offset %lld for topic %s partition %d.",
+                (long long)first, (long long)last->offset, last->topic, (int)last->partition);
+        }
+    }
+    return true;
+}
+
 static struct source_scan *scan_begin(
     struct source *base, const struct source_projection *projection, struct sql_error *error) {
     struct kafka_source *source = (struct kafka_source *)base;
     struct kafka_offsets start = {0}, end = {0};
     struct error problem = {0};
-    if (!source->has_range && (!resolve(source, &source->options.start, &start, &problem) ||
-                                  !resolve(source, &source->options.end, &end, &problem))) {
+    if (!source->has_range &&
+        (!resolve(source, &source->options.start, &start, &problem) ||
+            !resolve(source, &source->options.end, &end, &problem) || !check_order(source, &start, &end, &problem))) {
         kafka_offsets_free(&start);
         kafka_offsets_free(&end);
         if (problem.code == ERROR_INVALID) {
-            raise_invalid_data_source_option(error, problem.message);
+            raise__legacy_error_illegal_argument(error, problem.message);
         } else {
             sql_error_from(error, &problem);
         }
@@ -371,7 +387,7 @@ static bool initial(struct stream_reading *base, struct buffer *offset, struct s
                    store_write_file(reading->store, path, buffer_view(&stored), STORE_WRITE_REPLACE, &problem);
         }
         if (!good && problem.code == ERROR_INVALID) {
-            raise_invalid_data_source_option(error, problem.message);
+            raise__legacy_error_illegal_argument(error, problem.message);
         } else if (!good) {
             sql_error_from(error, &problem);
         }
@@ -569,11 +585,15 @@ static void describe(struct stream_reading *base, struct buffer *out) {
     struct kafka_reading *reading = (struct kafka_reading *)base;
     const struct kafka_options *options = &reading->source->options;
     buffer_printf(out, "KafkaV2[%s[", names[options->strategy]);
+    for (size_t i = 0; i < options->assigned.count && options->strategy == KAFKA_ASSIGN; i++) {
+        buffer_printf(out, "%s%s-%d", i > 0 ? ", " : "", options->assigned.items[i].topic,
+            (int)options->assigned.items[i].partition);
+    }
     if (options->strategy == KAFKA_SUBSCRIBE) {
         for (size_t i = 0; i < options->topic_count; i++) {
             buffer_printf(out, "%s%s", i > 0 ? ", " : "", options->topics[i]);
         }
-    } else {
+    } else if (options->strategy == KAFKA_SUBSCRIBE_PATTERN) {
         buffer_append_bytes(out, options->strategy_text);
     }
     buffer_append_text(out, "]]");

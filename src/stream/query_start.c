@@ -120,7 +120,7 @@ static bool check_trigger(struct stream_query *query, struct sql_error *error) {
     case STREAM_TRIGGER_REAL_TIME:
     case STREAM_TRIGGER_PROCESSING_TIME:
         if (!parse_interval(query->start.trigger_interval, &query->interval_ms)) {
-            return raise_invalid_data_source_option(
+            return raise__legacy_error_illegal_argument(
                 error, arena_printf(error->arena, "Error parsing '%.*s' to interval",
                            BYTES_ARGS(query->start.trigger_interval)));
         }
@@ -186,10 +186,11 @@ static bool choose_sink(struct stream_query *query, struct sql_error *error) {
 static bool check_name(struct stream_session *session, const struct stream_query *query, struct sql_error *error) {
     for (size_t i = 0; i < session->queries.count && query->start.name.size > 0; i++) {
         if (bytes_equal(session->queries.items[i]->start.name, query->start.name)) {
-            return raise_invalid_data_source_option(error, arena_printf(error->arena,
-                                                               "Cannot start query with name %.*s as a query with that "
-                                                               "name is already active in this SparkSession",
-                                                               BYTES_ARGS(query->start.name)));
+            return raise__legacy_error_illegal_argument(
+                error, arena_printf(error->arena,
+                           "Cannot start query with name %.*s as a query with that "
+                           "name is already active in this SparkSession",
+                           BYTES_ARGS(query->start.name)));
         }
     }
     return true;
@@ -212,7 +213,7 @@ static bool find_location(struct stream_query *query, struct sql_error *error) {
                    ? arena_printf(&query->arena, "%.*s/%.*s", BYTES_ARGS(root), BYTES_ARGS(query->start.name))
                    : arena_printf(&query->arena, "%.*s/%s", BYTES_ARGS(root), run);
     } else if (query->sink_class->needs_location) {
-        return raise_invalid_data_source_option(error,
+        return raise__legacy_error_illegal_argument(error,
             "checkpointLocation must be specified either through option(\"checkpointLocation\", ...) or "
             "SparkSession.conf.set(\"spark.sql.streaming.checkpointLocation\", ...)");
     } else {
@@ -344,7 +345,7 @@ static bool find_place(struct stream_query *query, struct sql_error *error) {
     }
     bool anew = query->sink_class == &memory_sink_class && query->mode == EXEC_COMPLETE; /* every batch has all rows */
     if (offsets >= 0 && !query->sink_class->recovers && !anew) {
-        return raise_invalid_data_source_option(error,
+        return raise__legacy_error_illegal_argument(error,
             arena_printf(error->arena,
                 "This query does not support recovering from checkpoint location. Delete %s/offsets to start over.",
                 query->checkpoint.location));

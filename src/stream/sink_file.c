@@ -41,7 +41,7 @@ static bool find_partition_columns(struct file_sink *sink, struct sql_error *err
             char *message = arena_printf(error->arena, "Partition column `%.*s` not found in schema %.*s",
                 BYTES_ARGS(request->partition_columns[i]), BYTES_ARGS(buffer_view(&text)));
             buffer_free(&text);
-            return raise_invalid_data_source_option(error, message);
+            return raise__legacy_error_illegal_argument(error, message);
         }
         sink->partition_columns[i] = (size_t)index;
     }
@@ -76,7 +76,7 @@ static bool resolve_directory(struct file_sink *sink, struct sql_error *error) {
     struct bytes path = sink->request.path.data != NULL ? sink->request.path : sink_option(&sink->request, "path");
     struct error problem = {0};
     if (path.size == 0) {
-        return raise_invalid_data_source_option(error, "'path' is not specified");
+        return raise__legacy_error_illegal_argument(error, "'path' is not specified");
     }
     sink->directory = store_resolve(sink->request.context->store, &sink->arena, arena_text(&sink->arena, path),
         sink->request.user.data != NULL ? arena_text(&sink->arena, sink->request.user) : NULL, &problem);
@@ -150,7 +150,7 @@ static struct sink *file_create(
     bool good =
         check_partition_mode(request, error) && resolve_directory(sink, error) && find_partition_columns(sink, error);
     if (good && !make_set(sink, 0, &problem)) { /* tells what the format refuses before anything runs */
-        good = problem.code == ERROR_INVALID ? raise_invalid_data_source_option(error, problem.message)
+        good = problem.code == ERROR_INVALID ? raise__legacy_error_illegal_argument(error, problem.message)
                                              : sql_error_from(error, &problem);
     }
     file_abort(&sink->base);

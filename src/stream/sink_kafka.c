@@ -67,35 +67,56 @@ static int find_column(const struct type *schema, const char *name) {
     return type_field_index(schema, bytes_from_text(name));
 }
 
+static bool refuse_type(const struct type_field *field, const char *wanted, struct sql_error *error) {
+    struct buffer text = {0};
+    type_format_simple(field->type, &text);
+    char *message = arena_printf(error->arena, "%.*s attribute unsupported type %s. %.*s must be a(n) %s",
+        BYTES_ARGS(field->name), buffer_text(&text), BYTES_ARGS(field->name), wanted);
+    buffer_free(&text);
+    return raise__legacy_error_temp_3102(error, message);
+}
+
 static bool check_columns(const struct kafka_sink *sink, struct sql_error *error) {
     const struct type_field *fields = sink->schema->fields;
-    if (sink->value < 0) {
-        return raise_invalid_data_source_option(error, "Required attribute 'value' not found.");
-    }
     if (sink->fixed_topic == NULL && sink->topic < 0) {
-        return raise_invalid_data_source_option(error,
+        return raise__legacy_error_temp_3102(error,
             "topic option required when no 'topic' attribute is present. Use the topic option for setting a topic.");
     }
-    int texts[] = {sink->value, sink->key};
-    for (size_t i = 0; i < ARRAY_COUNT(texts); i++) {
-        if (texts[i] >= 0 && fields[texts[i]].type->kind != TYPE_STRING && fields[texts[i]].type->kind != TYPE_BINARY) {
-            return raise_invalid_data_source_option(error,
-                arena_printf(error->arena, "%s attribute type must be a string or binary", i == 0 ? "value" : "key"));
-        }
+    if (sink->value < 0) {
+        return raise__legacy_error_temp_3102(error, "Required attribute 'value' not found");
     }
     if (sink->topic >= 0 && fields[sink->topic].type->kind != TYPE_STRING) {
-        return raise_invalid_data_source_option(error, "topic attribute type must be a string");
+        return refuse_type(&fields[sink->topic], "string", error);
     }
-    if (sink->partition >= 0 && fields[sink->partition].type->kind != TYPE_INTEGER) {
-        return raise_invalid_data_source_option(error, "partition attribute type must be an int");
+    int texts[] = {sink->key, sink->value};
+    for (size_t i = 0; i < ARRAY_COUNT(texts); i++) {
+        if (texts[i] >= 0 && fields[texts[i]].type->kind != TYPE_STRING && fields[texts[i]].type->kind != TYPE_BINARY) {
+            return refuse_type(&fields[texts[i]], "string or binary", error);
+        }
     }
     if (sink->headers >= 0) {
         const struct type *type = fields[sink->headers].type,
                           *element = type->kind == TYPE_ARRAY ? type->element : NULL;
         bool good = element != NULL && element->kind == TYPE_STRUCT && element->field_count == 2 &&
                     element->fields[0].type->kind == TYPE_STRING && element->fields[1].type->kind == TYPE_BINARY;
-        return good || raise_invalid_data_source_option(
-                           error, "headers attribute type must be an array of struct<key: string, value: binary>");
+        if (!good) {
+            return refuse_type(&fields[sink->headers], "array<struct<key:string,value:binary>>", error);
+        }
+    }
+    return sink->partition < 0 || fields[sink->partition].type->kind == TYPE_INTEGER ||
+           refuse_type(&fields[sink->partition], "int", error);
+}
+
+static bool check_options(const struct sink_request *request, struct sql_error *error) {
+    static const char *const refused[][2] = {
+        {"kafka.key.serializer", "Kafka option 'key.serializer' is not supported as keys are serialized with "
+                                 "ByteArraySerializer."},
+        {"kafka.value.serializer", "Kafka option 'value.serializer' is not supported as value are serialized with "
+                                   "ByteArraySerializer."}};
+    for (size_t i = 0; i < ARRAY_COUNT(refused); i++) {
+        if (sink_option(request, refused[i][0]).data != NULL) {
+            return raise__legacy_error_illegal_argument(error, refused[i][1]);
+        }
     }
     return true;
 }
@@ -126,7 +147,7 @@ static struct sink *kafka_create(
     world_mutex_init(&sink->mutex);
     bool good = true;
     if (servers.data == NULL) {
-        good = raise_invalid_data_source_option(
+        good = raise__legacy_error_illegal_argument(
             error, "Option 'kafka.bootstrap.servers' must be specified for configuring Kafka producer");
     } else if (sink->kafka == NULL) {
         good = raise_unsupported_feature_not_in_this_program(error,
@@ -137,7 +158,7 @@ static struct sink *kafka_create(
                                             : raise_unsupported_feature_not_in_this_program(
                                                   error, problem.message, "Name this Raudal's own broker.");
     }
-    if (!good || !check_columns(sink, error)) {
+    if (!good || !check_options(request, error) || !check_columns(sink, error)) {
         kafka_destroy(&sink->base);
         return NULL;
     }

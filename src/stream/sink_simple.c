@@ -86,7 +86,7 @@ static struct sink *console_create(
     struct bytes rows = sink_option(request, "numRows"), truncate = sink_option(request, "truncate");
     int64_t row_count = 20, width = 20;
     if (rows.data != NULL && !bytes_to_int64(rows, &row_count)) {
-        raise_invalid_data_source_option(error, "option numRows of the console sink is a whole number");
+        raise__legacy_error_illegal_argument(error, "option numRows of the console sink is a whole number");
         return NULL;
     }
     if (truncate.data != NULL && !bytes_to_int64(truncate, &width)) {
@@ -286,7 +286,7 @@ struct source *memory_sink_table(struct sink *sink) {
 static struct sink *memory_create(
     const struct sink_class *class, const struct sink_request *request, struct sql_error *error) {
     if (request->name.size == 0) {
-        raise_invalid_data_source_option(error, "queryName must be specified for memory sink");
+        raise__legacy_error_illegal_argument(error, "queryName must be specified for memory sink");
         return NULL;
     }
     struct memory_sink *sink = calloc(1, sizeof *sink);

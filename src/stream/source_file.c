@@ -70,7 +70,7 @@ static bool resolve_paths(struct file_source *source, const struct source_reques
     size_t count = request->path_count + (option.data != NULL);
     struct error problem = {0};
     if (count == 0) {
-        return raise_invalid_data_source_option(error, "'path' is not specified");
+        return raise__legacy_error_illegal_argument(error, "'path' is not specified");
     }
     source->paths = ARENA_ARRAY(&source->arena, char *, count);
     for (size_t i = 0; i < count; i++) {
@@ -211,7 +211,7 @@ static struct source *file_open(
     if (good && request->user_schema != NULL) {
         source->file_schema = type_copy(&source->arena, request->user_schema);
     } else if (good && request->streaming && source->format != &format_text) {
-        good = raise_invalid_data_source_option(error,
+        good = raise__legacy_error_illegal_argument(error,
             "Schema must be specified when creating a streaming source DataFrame. If some files already exist in the "
             "directory, then depending on the file format you may be able to create a static DataFrame on that "
             "directory with 'spark.read.load(directory)' and infer "

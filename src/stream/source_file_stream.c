@@ -40,7 +40,7 @@ struct file_reading {
 static bool whole_option(const struct file_view *view, const char *name, int64_t *value, struct sql_error *error) {
     struct bytes text = format_option_get(view->options, name);
     return text.data == NULL || (bytes_to_int64(text, value) && *value > 0) ||
-           raise_invalid_data_source_option(
+           raise__legacy_error_illegal_argument(
                error, arena_printf(error->arena, "Invalid value '%.*s' for option '%s', must be a positive integer",
                           BYTES_ARGS(text), name));
 }
@@ -55,7 +55,7 @@ static bool read_options(struct file_reading *reading, const struct file_view *v
         return false;
     }
     if (reading->files_max != INT64_MAX && reading->bytes_max != INT64_MAX) {
-        return raise_invalid_data_source_option(
+        return raise__legacy_error_illegal_argument(
             error, "Options 'maxFilesPerTrigger' and 'maxBytesPerTrigger' can't be both set at the same time");
     }
     int64_t ignored;
@@ -82,12 +82,12 @@ static bool read_clean_options(struct file_reading *reading, const struct file_v
     bool archives = bytes_equal_ignore_case(mode, BYTES("archive"));
     reading->cleans = archives || bytes_equal_ignore_case(mode, BYTES("delete"));
     if (mode.data != NULL && !reading->cleans && !bytes_equal_ignore_case(mode, BYTES("off"))) {
-        return raise_invalid_data_source_option(error,
+        return raise__legacy_error_illegal_argument(error,
             arena_printf(error->arena, "Invalid mode for clean source option %.*s. Must be one of archive,delete,off",
                 BYTES_ARGS(mode)));
     }
     if (archives && folder.data == NULL) {
-        return raise_invalid_data_source_option(error, "Archive mode must be used with 'sourceArchiveDir' option.");
+        return raise__legacy_error_illegal_argument(error, "Archive mode must be used with 'sourceArchiveDir' option.");
     }
     if (!archives) {
         return true;
@@ -106,7 +106,7 @@ static bool read_clean_options(struct file_reading *reading, const struct file_v
         }
         size -= size > 1 && view->paths[i][size - 1] == '/';
         if (machine != to_machine) {
-            return raise_invalid_data_source_option(error,
+            return raise__legacy_error_illegal_argument(error,
                 arena_printf(error->arena,
                     "Base archive path is located on a different file system than the source files. source path: %s / "
                     "base archive path: %s",
@@ -114,7 +114,7 @@ static bool read_clean_options(struct file_reading *reading, const struct file_v
         }
         if (strncmp(reading->archive, view->paths[i], size) == 0 &&
             (reading->archive[size] == '/' || reading->archive[size] == 0)) {
-            return raise_invalid_data_source_option(error,
+            return raise__legacy_error_illegal_argument(error,
                 arena_printf(error->arena,
                     "Base archive path cannot be set to the path where archived path can possibly match with source "
                     "pattern. Ensure the base archive path doesn't match with source pattern in depth, where the depth "

@@ -36,13 +36,13 @@ static bool rate_options(const struct source_request *request, struct rate_sourc
     source->partition_count = 1;
     if (rows.data != NULL && (!bytes_to_int64(rows, &source->rows_per_second) || source->rows_per_second <= 0 ||
                                  source->rows_per_second > 1000000000)) {
-        return raise_invalid_data_source_option(
+        return raise__legacy_error_illegal_argument(
             error, arena_printf(error->arena, "Invalid value '%.*s'. The option 'rowsPerSecond' must be positive",
                        BYTES_ARGS(rows)));
     }
     if (partitions.data != NULL && (!bytes_to_int64(partitions, &source->partition_count) ||
                                        source->partition_count <= 0 || source->partition_count > 10000)) {
-        return raise_invalid_data_source_option(
+        return raise__legacy_error_illegal_argument(
             error, arena_printf(error->arena, "Invalid value '%.*s'. The option 'numPartitions' must be positive",
                        BYTES_ARGS(partitions)));
     }
@@ -239,7 +239,7 @@ const struct stream_source_class rate_stream_class = {.class = &rate_source_clas
 
 static struct source *noop_open(
     const struct source_class *class, const struct source_request *request, struct sql_error *error) {
-    raise_invalid_data_source_option(error, "noop is a sink: it cannot be read");
+    raise__legacy_error_illegal_argument(error, "noop is a sink: it cannot be read");
     return NULL;
 }
 static void noop_close(struct source *source) {

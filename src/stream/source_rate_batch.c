@@ -26,7 +26,7 @@ static bool number_option(
     const struct source_request *request, const char *name, int64_t least, int64_t *value, struct sql_error *error) {
     struct bytes text = source_option_get(request, name);
     return text.data == NULL || (bytes_to_int64(text, value) && *value >= least && *value <= 1000000000000) ||
-           raise_invalid_data_source_option(
+           raise__legacy_error_illegal_argument(
                error, arena_printf(error->arena, "Invalid value '%.*s'. The option '%s' must be %s", BYTES_ARGS(text),
                           name, least > 0 ? "positive" : "non-negative"));
 }
@@ -41,10 +41,11 @@ static struct source *rate_batch_open(
                 number_option(request, "startTimestamp", 0, &source->start_ms, error) &&
                 number_option(request, "advanceMillisPerBatch", 0, &source->advance_ms, error);
     if (good && source->rows_per_batch == 0) {
-        good = raise_invalid_data_source_option(error, "Invalid value '0'. The option 'rowsPerBatch' must be positive");
+        good = raise__legacy_error_illegal_argument(
+            error, "Invalid value '0'. The option 'rowsPerBatch' must be positive");
     }
     if (!good || source->partition_count > 10000) {
-        raise_invalid_data_source_option(error, "The option 'numPartitions' must be at most 10000");
+        raise__legacy_error_illegal_argument(error, "The option 'numPartitions' must be at most 10000");
         free(source);
         return NULL;
     }
@@ -153,7 +154,7 @@ static bool parse_offset(struct bytes text, int64_t *offset, int64_t *time_ms, s
     *offset = json_integer_value(rows);
     *time_ms = json_integer_value(time);
     json_decref(root);
-    return good || raise_invalid_data_source_option(error, "an offset of rate-micro-batch cannot be read");
+    return good || raise__legacy_error_illegal_argument(error, "an offset of rate-micro-batch cannot be read");
 }
 
 static bool initial(struct stream_reading *base, struct buffer *offset, struct sql_error *error) {

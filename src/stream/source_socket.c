@@ -147,11 +147,11 @@ static struct source *source_open(
                  stamp = source_option_get(request, "includeTimestamp");
     int64_t number = 0;
     if (host.size == 0) {
-        raise_invalid_data_source_option(error, "Set a host to read from with option(\"host\", ...).");
+        raise__legacy_error_illegal_argument(error, "Set a host to read from with option(\"host\", ...).");
         return NULL;
     }
     if (!bytes_to_int64(port, &number) || number < 1 || number > 65535) {
-        raise_invalid_data_source_option(error, "Set a port to read from with option(\"port\", ...).");
+        raise__legacy_error_illegal_argument(error, "Set a port to read from with option(\"port\", ...).");
         return NULL;
     }
     struct socket_source *source = calloc(1, sizeof *source);
@@ -304,7 +304,7 @@ static struct source *make_batch(
     }
     world_mutex_unlock(&reading->feed->mutex);
     if (!good) {
-        raise_invalid_data_source_option(
+        raise__legacy_error_illegal_argument(
             error, "The lines of a socket are gone after a restart: start with another checkpoint");
         source_close(&source->base);
         return NULL;
