@@ -64,7 +64,8 @@ def frames(spark, bootstrap, folder):
         "assigned": (spark.readStream.format("kafka").option("kafka.bootstrap.servers", bootstrap)
                      .option("assign", '{"progress":[1]}').option("startingOffsets", "earliest").load().select("value"), "console", "append"),
         "files": (files, "memory", "append"),
-        "rate per batch": (spark.readStream.format("rate-micro-batch").option("rowsPerBatch", 5).option("numPartitions", 2).load(), "memory", "append"),
+        "rate per batch": (spark.readStream.format("rate-micro-batch")
+                           .option("rowsPerBatch", 5).option("numPartitions", 2).load(), "memory", "append"),
         "counts": (late.groupBy(f.window("ts", "10 seconds"), "k").count(), "memory", "append"),
         "counts of kafka": (parsed.groupBy("k").count(), "memory", "complete"),
         "unique": (late.dropDuplicates(["k", "ts"]), "memory", "append"),
