@@ -9,6 +9,8 @@
 #include "stream/internal.h"
 #include "stream/kafka_options.h"
 #include "stream/sink_log.h"
+#include "stream/state_blocks.h"
+#include "stream/state_read.h"
 
 struct fixture {
     struct world *world;
@@ -233,9 +235,81 @@ static void test_offsets(void **state) {
     (void)state;
 }
 
+/* ---- state_blocks ---- */
+
+/* Record `number` of a kind: alike, of sizes that change, noise, too large for a block, now and then a removed key. */
+static void make_record(int kind, size_t number, struct buffer *key, struct buffer *value, bool *removed) {
+    uint64_t mix = (number + 1) * UINT64_C(0x9e3779b97f4a7c15);
+    size_t words = kind == 0 ? 5 : kind == 1 ? mix >> 60 : kind == 2 ? 7 : number % 7 == 3 ? 9000 : 2;
+    buffer_clear(key);
+    buffer_clear(value);
+    for (size_t i = 0; i < 2 + words % 3; i++) {
+        uint64_t word = i == 1 ? mix >> 44 : kind == 2 ? mix * (i + 3) : i;
+        buffer_append(key, &word, sizeof word);
+    }
+    for (size_t i = 0; i < words; i++) {
+        uint64_t word = kind == 2 ? mix ^ mix >> (i + 7) : i == words - 1 ? number / 50 : 0;
+        buffer_append(value, &word, sizeof word);
+    }
+    *removed = kind != 0 && mix % 5 == 0;
+}
+
+struct read_back {
+    int kind;
+    size_t count;
+};
+
+static void check_records(void *context, const struct bytes *keys, const struct bytes *values, size_t count) {
+    struct read_back *back = context;
+    struct buffer key = {0}, value = {0};
+    bool removed;
+    for (size_t i = 0; i < count; i++) {
+        make_record(back->kind, back->count++, &key, &value, &removed);
+        assert_true(bytes_equal(keys[i], buffer_view(&key)));
+        assert_int_equal(values[i].data == NULL, removed);
+        assert_true(removed || bytes_equal(values[i], buffer_view(&value)));
+    }
+    buffer_free(&key);
+    buffer_free(&value);
+}
+
+static void test_state_comes_back_from_its_blocks(void **state) {
+    struct fixture *fixture = *state;
+    struct state_blocks *blocks = malloc(sizeof *blocks);
+    struct buffer key = {0}, value = {0};
+    static const size_t counts[] = {0, 1, 2, 37, 5000};
+    for (size_t run = 0; run < 4 * ARRAY_COUNT(counts); run++) {
+        struct read_back back = {.kind = (int)(run % 4)};
+        struct error error = {0};
+        struct arena arena = {0};
+        struct state_fault fault;
+        size_t count = counts[run / 4] / (back.kind == 3 ? 10 : 1);
+        struct store_writer *file = store_writer_open(fixture->store, "/1.delta", STORE_WRITE_REPLACE, &error);
+        assert_non_null(file);
+        state_blocks_begin(blocks, file, &error);
+        size_t size = 0;
+        for (size_t i = 0; i < count; i++) {
+            bool removed;
+            make_record(back.kind, i, &key, &value, &removed);
+            state_blocks_put(blocks, buffer_view(&key), removed ? BYTES_NULL : buffer_view(&value));
+            size += 8 + key.size + value.size;
+        }
+        assert_true(state_blocks_end(blocks));
+        assert_true(back.kind != 0 || count < 1000 || (size_t)store_writer_size(file) * 4 < size);
+        assert_true(store_writer_commit(file, &error));
+        assert_true(state_records_read(fixture->store, &arena, "/1.delta", check_records, &back, &fault));
+        assert_int_equal(back.count, count);
+        arena_destroy(&arena);
+    }
+    buffer_free(&key);
+    buffer_free(&value);
+    free(blocks);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_checkpoint),
         cmocka_unit_test(test_checkpoint_without_metadata), cmocka_unit_test(test_rerun_replaces_its_files),
-        cmocka_unit_test(test_partition_directories), cmocka_unit_test(test_history), cmocka_unit_test(test_offsets)};
+        cmocka_unit_test(test_partition_directories), cmocka_unit_test(test_history), cmocka_unit_test(test_offsets),
+        cmocka_unit_test(test_state_comes_back_from_its_blocks)};
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
