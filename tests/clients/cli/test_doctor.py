@@ -52,7 +52,7 @@ def test_nothing_is_wrong_with_a_fresh_one(raudal):
     opened = " ".join(each["sentence"] for each in findings if each["kind"] == "PORT_OPEN")
     for service, port in (("kafka", 9092), ("spark-connect", 15002), ("namenode", 9000)):
         assert f"{service} answers at {raudal.address}:{port}, for programs of user" in opened
-    assert {each["area"] for each in findings} == {"PORTS", "NAMES", "SPACE", "PYTHON", "CLOCK", "QUERIES"}
+    assert {each["area"] for each in findings} == {"PORTS", "NAMES", "SPACE", "PYTHON", "CLOCK", "QUERIES", "RECORDS"}
     human = raudal.command("doctor").ok().stdout
     assert "Nothing is wrong." in human and "no streaming query runs" in human
     spanish = raudal.command("doctor", env=dict(os.environ, LC_ALL="es_ES.UTF-8")).ok().stdout
