@@ -66,7 +66,7 @@ START = """
 
 def program(raudal, environment, folder, text, version="course"):
     start = textwrap.dedent(START).format(folder=str(folder))
-    return raudal.run(start + textwrap.dedent(text), environment=environment(version)).ok().stdout
+    return raudal.run(start + textwrap.dedent(text), environment=environment(version), timeout_s=240).ok().stdout
 
 
 @pytest.mark.parametrize("version", ["course", pytest.param("spark-3_5", marks=pytest.mark.long)])

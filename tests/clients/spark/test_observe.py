@@ -7,7 +7,7 @@ raudal_options = ["--only", "spark"]
 
 
 def program(raudal, environment, text, version):
-    return raudal.run(textwrap.dedent(text), environment=environment(version)).ok().stdout
+    return raudal.run(textwrap.dedent(text), environment=environment(version), timeout_s=240).ok().stdout
 
 
 OBSERVE = """

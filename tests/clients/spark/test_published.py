@@ -59,7 +59,7 @@ def test_examples_of_the_package(raudal, environment, example):
     program = next(real.path.glob(f"lib/python3*/site-packages/pyspark/examples/src/main/python/sql/streaming/{example}.py"))
     process = raudal.run_in_background(program, "127.0.0.1", lines.port, *MORE.get(example, []), environment=real)
     try:
-        wait_until(lambda: re.search(SEEN[example], process.output.read_text()) or process.poll() is not None, what="a table of counts")
+        wait_until(lambda: re.search(SEEN[example], process.output.read_text()) or process.poll() is not None, 240, "a table of counts")
         assert re.search(SEEN[example], process.output.read_text()), process.output.read_text()
     finally:
         lines.over.set()

@@ -44,7 +44,7 @@ PROGRAM = """
                                      pytest.param("spark-4_3", marks=pytest.mark.long)])
 def test_table_functions(raudal, environment, version):
     program = PROGRAM.replace("end=lit", "lit") if version == "spark-3_5" else PROGRAM  # there are no named arguments yet
-    printed = environment(version).python(program, raudal=raudal).ok().stdout.splitlines()
+    printed = environment(version).python(program, raudal=raudal, timeout_s=240).ok().stdout.splitlines()
     assert printed == [
         "[Row(num=1, squared=1), Row(num=2, squared=4), Row(num=-1, squared=2)] 2 Row(num=0, squared=0)",
         "[Row(a='x', t=[1, None]), Row(a='y', t=None)] [Row(b='X'), Row(b='Y')] []",
@@ -80,6 +80,6 @@ def test_what_table_functions_cannot_do_is_named(raudal, environment):
                 print("worked", attempt())
             except Exception as failure:
                 print(str(failure).split(chr(10))[0])
-        """, raudal=raudal).ok().stdout.splitlines()
+        """, raudal=raudal, timeout_s=240).ok().stdout.splitlines()
     assert len(printed) == 3 and all("NOT_IN_THIS_PROGRAM" in line for line in printed), printed
     assert "analyze" in printed[0]
