@@ -29,6 +29,8 @@ command_function tool_kafka_console_consumer_main;
 command_function tool_kafka_consumer_groups_main;
 command_function tool_kafka_broker_api_versions_main;
 command_function tool_kafka_cluster_main;
+command_function tool_kafka_consumer_perf_test_main;
+command_function tool_kafka_producer_perf_test_main;
 command_function tool_kafka_configs_main;
 command_function tool_kafka_delete_records_main;
 command_function tool_kafka_dump_log_main;

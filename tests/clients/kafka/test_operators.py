@@ -176,3 +176,37 @@ def test_a_topic_is_compressed_as_it_says(raudal, broker):
             codecs.add(log[at + 22] & 7)
             at += 12 + int.from_bytes(log[at + 8:at + 12], "big")
         assert codecs == {number}
+
+
+def test_the_measuring_tools_count_what_they_send_and_read(raudal):
+    server = ["--bootstrap-server", raudal.at("kafka")]
+    sent = ours("kafka-producer-perf-test.sh", *server, "--topic", "measured", "--num-records", "5000", "--record-size", "100",
+                "--throughput", "-1").ok().stdout
+    line = (r"5000 records sent, \d+\.\d{6} records/sec \(\d+\.\d\d MB/sec\), \d+\.\d\d ms avg latency, \d+\.\d\d ms max "
+            r"latency, \d+ ms 50th, \d+ ms 95th, \d+ ms 99th, \d+ ms 99\.9th\.\n")
+    assert re.fullmatch(line, sent)
+    more = ours("kafka-producer-perf-test.sh", "--topic", "measured", "--num-records", "10", "--payload-monotonic",
+                "--throughput", "1000", "--producer-props", f"bootstrap.servers={raudal.at('kafka')}", "acks=1")
+    assert more.ok().stdout.startswith("10 records sent, ")
+    head, read = ours("kafka-consumer-perf-test.sh", *server, "--topic", "measured", "--num-records",
+                      "5010").ok().stdout.splitlines()
+    assert head.split(", ")[4:6] == ["data.consumed.in.nMsg", "nMsg.sec"]
+    assert read.split(", ")[4] == "5010"
+    short = ours("kafka-consumer-perf-test.sh", *server, "--topic", "measured", "--num-records", "6000", "--timeout", "300",
+                 "--hide-header").ok().stdout.splitlines()
+    assert short[0].startswith("WARNING: Exiting before consuming") and short[1].split(", ")[4] == "5010"
+    assert ours("kafka-producer-perf-test.sh", *server, "--topic", "measured", "--num-records", "1").returncode == 1
+
+
+@pytest.mark.long
+def test_the_measuring_tools_print_the_real_tools_lines(raudal, environment):
+    server = ["--bootstrap-server", raudal.at("kafka")]
+
+    def shape(result):
+        return result.returncode, [re.sub(r"\d+(\.\d+)?", lambda found: "N." + "d" * (len(found[1]) - 1) if found[1] else "N",
+                                          line) for line in result.stdout.splitlines()]
+    for tool, *words in (["kafka-producer-perf-test.sh", "--topic", "shapes", "--num-records", "1000", "--record-size", "10",
+                          "--throughput", "-1"],
+                         ["kafka-consumer-perf-test.sh", "--topic", "shapes", "--num-records", "1000"],
+                         ["kafka-consumer-perf-test.sh", "--topic", "shapes", "--num-records", "1000000", "--timeout", "2000"]):
+        assert shape(ours(tool, *server, *words)) == shape(environment("kafka").tool(tool, *server, *words))
