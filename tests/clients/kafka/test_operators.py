@@ -186,7 +186,7 @@ def test_the_measuring_tools_count_what_they_send_and_read(raudal):
             r"latency, \d+ ms 50th, \d+ ms 95th, \d+ ms 99th, \d+ ms 99\.9th\.\n")
     assert re.fullmatch(line, sent)
     more = ours("kafka-producer-perf-test.sh", "--topic", "measured", "--num-records", "10", "--payload-monotonic",
-                "--throughput", "1000", "--producer-props", f"bootstrap.servers={raudal.at('kafka')}", "acks=1")
+                "--throughput", "1000", "--command-property", f"bootstrap.servers={raudal.at('kafka')}", "acks=1")
     assert more.ok().stdout.startswith("10 records sent, ")
     head, read = ours("kafka-consumer-perf-test.sh", *server, "--topic", "measured", "--num-records",
                       "5010").ok().stdout.splitlines()
