@@ -44,13 +44,20 @@ static int64_t posix_user_id(struct world *world) {
     return geteuid();
 }
 
+/* Read once: it is asked for with every batch of a query. */
 static uint64_t posix_boot_id(struct world *world) {
+    static uint64_t known;
+    uint64_t id = __atomic_load_n(&known, __ATOMIC_RELAXED);
+    if (id != 0)
+        return id;
     char text[37] = "";
     int descriptor = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
     ssize_t size = descriptor < 0 ? -1 : read(descriptor, text, sizeof text - 1);
     if (descriptor >= 0)
         close(descriptor);
-    return size == (ssize_t)sizeof text - 1 ? hash_bytes(bytes_make(text, (size_t)size), 0) : 0;
+    id = size == (ssize_t)sizeof text - 1 ? hash_bytes(bytes_make(text, (size_t)size), 0) : 0;
+    __atomic_store_n(&known, id, __ATOMIC_RELAXED);
+    return id;
 }
 
 struct world *world_posix_create(void) {
