@@ -12,8 +12,9 @@
 
 #define MODEL_TOPIC "t"
 #define MODEL_GROUP "readers"
-enum { PARTITION_COUNT = 3, PRODUCER_COUNT = 3, PLAYER_COUNT = 3, MEMBER_COUNT = 3 };
-enum { ACTOR_COUNT = PRODUCER_COUNT + PLAYER_COUNT + MEMBER_COUNT };
+#define MODEL_NEW_GROUP "consumers" /* of the newer protocol, KIP-848 */
+enum { PARTITION_COUNT = 3, PRODUCER_COUNT = 3, PLAYER_COUNT = 3, MEMBER_COUNT = 3, CONSUMER_COUNT = 2 };
+enum { ACTOR_COUNT = PRODUCER_COUNT + PLAYER_COUNT + MEMBER_COUNT + CONSUMER_COUNT };
 
 /* One value that was sent. Its number in the table is what stands in the record. */
 struct model_value {
@@ -38,7 +39,7 @@ struct model_run {
     int64_t from, to, count;
 };
 
-enum actor_kind { ACTOR_PRODUCER, ACTOR_PLAYER, ACTOR_MEMBER };
+enum actor_kind { ACTOR_PRODUCER, ACTOR_PLAYER, ACTOR_MEMBER, ACTOR_CONSUMER };
 enum actor_state { STATE_NEW, STATE_READY, STATE_ADDED, STATE_OFFSETS_ADDED, STATE_ENDS, STATE_JOINED, STATE_SYNCED };
 struct model;
 struct wire; /* a connection */
@@ -75,6 +76,7 @@ struct actor {
     char member_ids[MEMBER_COUNT][700];
     int member_count;
     struct model_run runs[PARTITION_COUNT];
+    bool has_position[PARTITION_COUNT]; /* of a consumer: it knows where to go on */
 };
 
 struct model {
@@ -85,8 +87,9 @@ struct model {
     VECTOR(struct model_transaction) transactions;
     VECTOR(struct model_read) reads;
     VECTOR(struct model_run) runs;
-    int64_t committed[PARTITION_COUNT]; /* acknowledged to the group; 0 none */
-    bool drains;                        /* nothing new is begun */
+    struct uuid topic_id;
+    int64_t committed[2][PARTITION_COUNT]; /* acknowledged to the group, and to that of the newer protocol; 0 none */
+    bool drains;                           /* nothing new is begun */
     uint64_t steps;
     char problem[400]; /* the first that was found; "" none */
 };
@@ -96,6 +99,22 @@ void model_found(struct model *model, const char *format, ...) __attribute__((fo
 static inline uint64_t model_chance(struct model *model, uint64_t limit) {
     return test_machine_random(&model->machine, limit);
 }
+
+/* Sends a request; `answered` gets the reply, or NULL when the connection ended before. */
+void model_call(struct actor *actor, const struct wire_message *request, int16_t version, const void *body,
+    const struct wire_message *reply, void (*answered)(struct actor *, const void *));
+#define CALL(actor, name, version, body, answered)                                                                     \
+    model_call((actor), &kafka_##name##_request_message, (version), (body), &kafka_##name##_reply_message, (answered))
+void model_rest(struct actor *actor, int64_t ms);
+/* What members of both kinds of groups do. */
+void model_begin_run(struct actor *actor, int partition, int64_t offset);
+int32_t model_list_assigned(const struct actor *actor, int32_t out[PARTITION_COUNT]); /* those with a position */
+void model_fetch(struct actor *actor, int partition);
+void model_commit_positions(struct actor *actor);
+/* model_consumers.c: members of the group of the newer protocol. */
+void model_consumer_acts(struct actor *actor);
+/* True when the code said that the member must join again, ask for its epoch, or wait. */
+bool model_consumer_is_over(struct actor *actor, int16_t code);
 
 void model_clients_begin(struct model *model); /* the actors of a new model */
 /* They act in the machine's present life; those of the former one are cut off. */

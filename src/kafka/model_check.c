@@ -223,11 +223,12 @@ static void on_groups(void *argument, struct kafka_group_list *groups) {
         for (size_t k = 0; k < group->offset_count; k++) {
             int64_t offset = group->offsets[k].offset;
             int partition = group->offsets[k].partition;
-            if (strcmp(group->group_id, MODEL_GROUP) != 0)
+            bool is_new = strcmp(group->group_id, MODEL_NEW_GROUP) == 0;
+            if (!is_new && strcmp(group->group_id, MODEL_GROUP) != 0)
                 answer->offsets[atoll(group->group_id + 6) % ACTOR_COUNT] = offset;
-            else if (offset < model->committed[partition])
-                model_found(model, "the group's offset of partition %d is %lld, %lld was acknowledged", partition,
-                    (long long)offset, (long long)model->committed[partition]);
+            else if (offset < model->committed[is_new][partition])
+                model_found(model, "%s: the group's offset of partition %d is %lld, %lld was acknowledged",
+                    group->group_id, partition, (long long)offset, (long long)model->committed[is_new][partition]);
         }
     }
     kafka_group_list_free(groups);

@@ -94,8 +94,7 @@ static void connect_actor(struct actor *actor) {
     actor->wire = wire;
 }
 
-/* Sends a request; `answered` gets the reply, or NULL when the connection ended before. */
-static void call(struct actor *actor, const struct wire_message *request, int16_t version, const void *body,
+void model_call(struct actor *actor, const struct wire_message *request, int16_t version, const void *body,
     const struct wire_message *reply, void (*answered)(struct actor *, const void *)) {
     struct buffer frame = {0};
     struct error error = {0};
@@ -120,10 +119,7 @@ static void call(struct actor *actor, const struct wire_message *request, int16_
     store_be32(frame.data, (uint32_t)frame.size - 4);
     net_send_buffer(actor->wire->net, &frame);
 }
-#define CALL(actor, name, version, body, answered)                                                                     \
-    call((actor), &kafka_##name##_request_message, (version), (body), &kafka_##name##_reply_message, (answered))
-
-static void rest(struct actor *actor, int64_t ms) {
+void model_rest(struct actor *actor, int64_t ms) {
     actor->rests_until_ms = world_monotonic_ns(actor->model->machine.world) / 1000000 + ms;
 }
 
@@ -218,7 +214,7 @@ static int16_t produce_code(const struct kafka_produce_reply *reply, int64_t *ba
 static void on_producer_id(struct actor *actor, const void *message) {
     const struct kafka_init_producer_id_reply *reply = message;
     if (!reply || reply->error_code != KAFKA_NONE) {
-        rest(actor, 20);
+        model_rest(actor, 20);
         return;
     }
     for (int i = 0; i < ACTOR_COUNT; i++)
@@ -235,7 +231,7 @@ static void on_produced(struct actor *actor, const void *message) {
     if (code == KAFKA_NONE)
         batch_is_stored(actor, base_offset);
     else if (is_passing(code))
-        rest(actor, 20);
+        model_rest(actor, 20);
     else
         model_found(actor->model, "an idempotent producer's batch is refused: %s", kafka_error_name(code));
 }
@@ -285,7 +281,7 @@ static void on_played(struct actor *actor, const void *message) {
     if (code == KAFKA_NONE)
         batch_is_stored(actor, base_offset);
     else if (is_passing(code))
-        rest(actor, 20);
+        model_rest(actor, 20);
     else
         leave_transaction(actor);
 }
@@ -296,7 +292,7 @@ static void on_added(struct actor *actor, const void *message) {
     if (code == KAFKA_NONE)
         actor->added[actor->batch_partition] = true;
     else if (is_passing(code))
-        rest(actor, 20);
+        model_rest(actor, 20);
     else
         leave_transaction(actor);
 }
@@ -308,7 +304,7 @@ static void on_offsets_added(struct actor *actor, const void *message) {
     else if (reply && !is_passing(reply->error_code))
         leave_transaction(actor);
     else
-        rest(actor, 20);
+        model_rest(actor, 20);
 }
 
 static void on_offsets(struct actor *actor, const void *message) {
@@ -319,7 +315,7 @@ static void on_offsets(struct actor *actor, const void *message) {
         actor->state = STATE_ENDS;
         actor->ends_with_commit = model_chance(actor->model, 4) != 0;
     } else if (is_passing(code)) {
-        rest(actor, 20);
+        model_rest(actor, 20);
     } else {
         leave_transaction(actor);
     }
@@ -333,7 +329,7 @@ static void on_end(struct actor *actor, const void *message) {
         return;
     }
     if (reply->error_code != KAFKA_NONE) {
-        rest(actor, 20);
+        model_rest(actor, 20);
         return;
     }
     transaction->outcome = actor->ends_with_commit ? OUTCOME_COMMITTED : OUTCOME_ABORTED;
@@ -484,7 +480,7 @@ static bool member_is_over(struct actor *actor, int16_t code) {
     else if (code == KAFKA_UNKNOWN_MEMBER_ID)
         join_again(actor, true);
     else
-        rest(actor, 20);
+        model_rest(actor, 20);
     return true;
 }
 
@@ -526,23 +522,28 @@ static void on_synced(struct actor *actor, const void *message) {
         }
 }
 
+void model_begin_run(struct actor *actor, int partition, int64_t offset) {
+    int64_t committed = actor->model->committed[actor->kind == ACTOR_CONSUMER][partition];
+    offset = offset < 0 ? 0 : offset;
+    if (offset < committed)
+        model_found(actor->model, "the group's offset of partition %d went back to %lld from %lld", partition,
+            (long long)offset, (long long)committed);
+    actor->runs[partition] = (struct model_run){.partition = partition, .from = offset, .to = offset};
+}
+
 static void on_positions(struct actor *actor, const void *message) {
     const struct kafka_offset_fetch_reply *reply = message;
     if (!reply || member_is_over(actor, reply->error_code))
         return;
     for (int32_t i = 0; reply->topics.count > 0 && i < reply->topics.items[0].partitions.count; i++)
         if (reply->topics.items[0].partitions.items[i].error_code != KAFKA_NONE) {
-            rest(actor, 20); /* e.g. unstable */
+            model_rest(actor, 20); /* e.g. unstable */
             return;
         }
     for (int32_t i = 0; reply->topics.count > 0 && i < reply->topics.items[0].partitions.count; i++) {
         int partition = reply->topics.items[0].partitions.items[i].index;
         int64_t offset = reply->topics.items[0].partitions.items[i].offset;
-        offset = offset < 0 ? 0 : offset;
-        if (offset < actor->model->committed[partition])
-            model_found(actor->model, "the group's offset of partition %d went back to %lld from %lld", partition,
-                (long long)offset, (long long)actor->model->committed[partition]);
-        actor->runs[partition] = (struct model_run){.partition = partition, .from = offset, .to = offset};
+        model_begin_run(actor, partition, offset);
     }
     actor->state = STATE_READY;
 }
@@ -602,7 +603,7 @@ static void on_fetched(struct actor *actor, const void *message) {
         if (from->error_code != KAFKA_KAFKA_STORAGE_ERROR)
             model_found(actor->model, "a fetch of partition %d at %lld is refused: %s", from->index,
                 (long long)actor->runs[from->index].to, kafka_error_name(from->error_code));
-        rest(actor, 20);
+        model_rest(actor, 20);
         return;
     }
     for (struct bytes rest_of = from->records; record_batch_parse(rest_of, &batch) == RECORD_BATCH_OK;
@@ -621,13 +622,17 @@ static void on_group_commit(struct actor *actor, const void *message) {
     const struct kafka_offset_commit_reply *reply = message;
     if (!reply)
         return;
-    for (int32_t i = 0; i < reply->topics.items[0].partitions.count; i++)
-        if (member_is_over(actor, reply->topics.items[0].partitions.items[i].error_code))
+    bool is_consumer = actor->kind == ACTOR_CONSUMER;
+    for (int32_t i = 0; i < reply->topics.items[0].partitions.count; i++) {
+        int16_t code = reply->topics.items[0].partitions.items[i].error_code;
+        if (is_consumer ? model_consumer_is_over(actor, code) : member_is_over(actor, code))
             return;
+    }
     for (int32_t i = 0; i < reply->topics.items[0].partitions.count; i++) {
         int partition = reply->topics.items[0].partitions.items[i].index;
-        if (actor->runs[partition].to > actor->model->committed[partition])
-            actor->model->committed[partition] = actor->runs[partition].to;
+        int64_t *committed = &actor->model->committed[is_consumer][partition];
+        if (actor->runs[partition].to > *committed)
+            *committed = actor->runs[partition].to;
     }
 }
 
@@ -681,10 +686,10 @@ static void sync_group(struct actor *actor) {
     CALL(actor, sync_group, 3, &body, on_synced);
 }
 
-static int32_t list_assigned(const struct actor *actor, int32_t out[PARTITION_COUNT]) {
+int32_t model_list_assigned(const struct actor *actor, int32_t out[PARTITION_COUNT]) {
     int32_t count = 0;
     for (int i = 0; i < PARTITION_COUNT; i++)
-        if (actor->assigned[i])
+        if (actor->assigned[i] && (actor->kind != ACTOR_CONSUMER || actor->has_position[i]))
             out[count++] = i;
     return count;
 }
@@ -700,11 +705,11 @@ static void fetch_positions(struct actor *actor) {
     body.topics.count = 1;
     topic.name = BYTES(MODEL_TOPIC);
     topic.partitions.items = partitions;
-    topic.partitions.count = list_assigned(actor, partitions);
+    topic.partitions.count = model_list_assigned(actor, partitions);
     CALL(actor, offset_fetch, 5, &body, on_positions);
 }
 
-static void fetch(struct actor *actor, int partition) {
+void model_fetch(struct actor *actor, int partition) {
     struct kafka_fetch_request body;
     struct kafka_fetch_request_topic topic;
     struct kafka_fetch_request_partition part;
@@ -725,14 +730,14 @@ static void fetch(struct actor *actor, int partition) {
     CALL(actor, fetch, 11, &body, on_fetched);
 }
 
-static void commit_positions(struct actor *actor) {
+void model_commit_positions(struct actor *actor) {
     struct kafka_offset_commit_request body;
     struct kafka_offset_commit_request_topic topic;
     struct kafka_offset_commit_request_partition parts[PARTITION_COUNT];
-    int32_t partitions[PARTITION_COUNT], count = list_assigned(actor, partitions);
+    int32_t partitions[PARTITION_COUNT], count = model_list_assigned(actor, partitions);
     wire_set_defaults(&kafka_offset_commit_request_struct, &body);
     wire_set_defaults(&kafka_offset_commit_request_topic_struct, &topic);
-    body.group_id = BYTES(MODEL_GROUP);
+    body.group_id = actor->kind == ACTOR_CONSUMER ? BYTES(MODEL_NEW_GROUP) : BYTES(MODEL_GROUP);
     body.generation = actor->generation;
     body.member_id = bytes_from_text(actor->member_id);
     body.topics.items = &topic;
@@ -745,7 +750,7 @@ static void commit_positions(struct actor *actor) {
         parts[i].index = partitions[i];
         parts[i].offset = actor->runs[partitions[i]].to;
     }
-    CALL(actor, offset_commit, 7, &body, on_group_commit);
+    CALL(actor, offset_commit, actor->kind == ACTOR_CONSUMER ? 9 : 7, &body, on_group_commit);
 }
 
 static void heartbeat(struct actor *actor) {
@@ -767,17 +772,17 @@ static void leave_group(struct actor *actor) {
 
 static void member_runs(struct actor *actor) {
     struct model *model = actor->model;
-    int32_t partitions[PARTITION_COUNT], count = list_assigned(actor, partitions);
+    int32_t partitions[PARTITION_COUNT], count = model_list_assigned(actor, partitions);
     if (!model->drains && model_chance(model, 300) == 0)
         leave_group(actor);
     else if (!model->drains && model_chance(model, 150) == 0)
-        rest(actor, SESSION_TIMEOUT_MS + 2000); /* a long pause: the others go on without it */
+        model_rest(actor, SESSION_TIMEOUT_MS + 2000); /* a long pause: the others go on without it */
     else if (count == 0 || model_chance(model, 5) == 0)
         heartbeat(actor);
     else if (model_chance(model, 4) == 0)
-        commit_positions(actor);
+        model_commit_positions(actor);
     else
-        fetch(actor, partitions[model_chance(model, (uint64_t)count)]);
+        model_fetch(actor, partitions[model_chance(model, (uint64_t)count)]);
 }
 
 static void member_acts(struct actor *actor) {
@@ -804,6 +809,8 @@ static void act(void *argument) {
         producer_acts(actor);
     else if (actor->kind == ACTOR_PLAYER)
         player_acts(actor);
+    else if (actor->kind == ACTOR_CONSUMER)
+        model_consumer_acts(actor);
     else
         member_acts(actor);
 }
@@ -817,12 +824,14 @@ void model_act(struct model *model) {
 }
 
 void model_clients_begin(struct model *model) {
+    kafka_client_topic_id(broker_client(model->machine.broker), MODEL_TOPIC, &model->topic_id);
     for (int i = 0; i < ACTOR_COUNT; i++)
         model->actors[i] = (struct actor){.model = model,
             .index = i,
-            .kind = i < PRODUCER_COUNT                  ? ACTOR_PRODUCER
-                    : i < PRODUCER_COUNT + PLAYER_COUNT ? ACTOR_PLAYER
-                                                        : ACTOR_MEMBER,
+            .kind = i < PRODUCER_COUNT                                 ? ACTOR_PRODUCER
+                    : i < PRODUCER_COUNT + PLAYER_COUNT                ? ACTOR_PLAYER
+                    : i < PRODUCER_COUNT + PLAYER_COUNT + MEMBER_COUNT ? ACTOR_MEMBER
+                                                                       : ACTOR_CONSUMER,
             .transaction = -1,
             .producer_id = -1};
 }
@@ -864,13 +873,14 @@ void model_clients_end(struct model *model) {
 static bool is_done(const struct actor *actor) {
     if (actor->kind == ACTOR_PRODUCER)
         return !actor->has_batch && !actor->answered;
-    return actor->kind == ACTOR_MEMBER || (actor->is_over && actor->transaction < 0);
+    return actor->kind >= ACTOR_MEMBER || (actor->is_over && actor->transaction < 0);
 }
 
 static bool is_read(struct model *model, int partition) {
     struct partition_log *log = kafka_client_partition(broker_client(model->machine.broker), MODEL_TOPIC, partition);
-    bool read =
-        log && log_last_stable_offset(log) == log_end_offset(log) && model->committed[partition] >= log_end_offset(log);
+    bool read = log && log_last_stable_offset(log) == log_end_offset(log) &&
+                model->committed[0][partition] >= log_end_offset(log) &&
+                model->committed[1][partition] >= log_end_offset(log);
     if (log)
         log_release(log);
     return read;
@@ -887,12 +897,12 @@ bool model_is_drained(struct model *model) {
 }
 
 const char *model_who_waits(struct model *model, char out[300]) {
-    static const char *const kinds[] = {"producer", "transactional producer", "member"};
+    static const char *const kinds[] = {"producer", "transactional producer", "member", "consumer"};
     size_t size = 0;
     out[0] = 0;
     for (int i = 0; i < ACTOR_COUNT && size < 220; i++) {
         const struct actor *actor = &model->actors[i];
-        if (!is_done(actor) || (actor->kind == ACTOR_MEMBER && (actor->answered || actor->state != STATE_READY)))
+        if (!is_done(actor) || (actor->kind >= ACTOR_MEMBER && (actor->answered || actor->state != STATE_READY)))
             size += (size_t)snprintf(out + size, 300 - size, "%s %d in state %d%s%s; ", kinds[actor->kind], i,
                 actor->state, actor->answered ? " for " : "", actor->answered ? actor->reply->name : "");
     }

@@ -236,14 +236,14 @@ static void clients_see_one_history_over_power_cuts(void **state) {
  * and the producer went on and committed the rest. */
 static void a_transaction_that_lost_a_part_of_its_records_is_aborted_whole(void **state) {
     char problem[400];
-    run(15, true, FAULT_NONE, problem);
+    run(43, true, FAULT_NONE, problem);
     assert_string_equal(problem, "");
 }
 
 /* An abort with nothing to abort came while the end of the transaction before was not certain yet: two ends at once. */
 static void an_abort_waits_for_the_end_before_it(void **state) {
     char problem[400];
-    run(5323, true, FAULT_NONE, problem);
+    run(786, true, FAULT_NONE, problem);
     assert_string_equal(problem, "");
 }
 
