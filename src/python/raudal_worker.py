@@ -214,6 +214,8 @@ def arrow_type(data_type):
         from pyspark.sql.pandas.types import to_arrow_type
     except ImportError:
         from pyspark.sql.connect.types import to_arrow_type
+    if "timezone" in inspect.signature(to_arrow_type).parameters:  # before 4.3 it is always this one
+        return to_arrow_type(data_type, timezone="UTC")
     return to_arrow_type(data_type)
 
 
