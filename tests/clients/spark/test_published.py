@@ -32,7 +32,7 @@ def test_doctests_of_the_package(raudal, environment, tmp_path, module):
 
 
 class Lines(threading.Thread):
-    """Says lines to whoever connects, again and again."""
+    """Says lines to whoever connects, a few times, and then nothing."""
 
     def __init__(self, text):
         super().__init__(daemon=True)
@@ -43,8 +43,10 @@ class Lines(threading.Thread):
     def run(self):
         connection, _ = self.server.accept()
         with connection:
-            while not self.over.wait(0.2):
+            for _ in range(5):
                 connection.sendall(self.text)
+                self.over.wait(0.2)
+            self.over.wait()
 
 
 SEEN = {"structured_network_wordcount": r"\|apple\|\s+\d+\|", "structured_network_wordcount_windowed": r"\|apple\|\s*\d+",
