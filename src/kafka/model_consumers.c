@@ -17,7 +17,7 @@ static void end_run(struct actor *actor, int partition) {
 bool model_consumer_is_over(struct actor *actor, int16_t code) {
     if (code == KAFKA_NONE)
         return false;
-    if (code == KAFKA_UNKNOWN_MEMBER_ID || code == KAFKA_FENCED_MEMBER_EPOCH) {
+    if (code == KAFKA_UNKNOWN_MEMBER_ID || code == KAFKA_FENCED_MEMBER_EPOCH || code == KAFKA_GROUP_ID_NOT_FOUND) {
         for (int i = 0; i < PARTITION_COUNT; i++)
             end_run(actor, i);
         memset(actor->assigned, 0, sizeof actor->assigned);
