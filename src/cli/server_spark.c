@@ -49,6 +49,8 @@ struct manager_call {
 static void create_manager(void *argument) {
     struct manager_call *call = argument;
     struct server *server = call->server;
+    char notes[PATH_MAX + 16];
+    snprintf(notes, sizeof notes, "file:%s/queries", server->options.data);
     struct stream_manager_options options = {
         .world = server->world,
         .loop = server->loops[SERVER_LOOP_SPARK],
@@ -59,6 +61,7 @@ static void create_manager(void *argument) {
         .service_log = service_logs_get(server->logs, LOG_OF_SPARK),
         .metrics = server->metrics,
         .temporary_directory = "/tmp",
+        .notes_directory = notes,
     };
     server->spark->streams = stream_manager_create(&options, call->error);
 }

@@ -37,7 +37,8 @@ struct waiting {
 struct stream_manager {
     struct stream_manager_options options;
     struct stream_context context;
-    char *temporary_directory;
+    char *temporary_directory, *notes_directory;
+    bool notes_are_cleared; /* atomic: those of checkpoints that are gone, once in a process */
     struct list queries; /* of all sessions: starting, running and lately ended */
     struct list sessions;
     struct list saves;
@@ -234,7 +235,7 @@ bool query_check_plan(struct stream_query *query, struct sql_error *error);
 bool recovery_begin(struct stream_query *query, struct sql_error *error);
 bool recovery_end(struct stream_query *query, struct sql_error *error);
 /* Everything up to that batch is on the disk. Disk pool. */
-bool recovery_mark_synced(const struct checkpoint *checkpoint, int64_t batch_id, struct error *error);
+bool recovery_mark_synced(struct stream_query *query, int64_t batch_id, struct error *error);
 /* why.c */
 /* After a batch, before its ends become the next one's starts: the first record that did not fit is looked for. */
 void query_note_bad_record(struct stream_query *query);

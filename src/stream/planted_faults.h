@@ -20,7 +20,7 @@ enum planted_fault {
     FAULT_SINK_LOG_WITHOUT_FILES,  /* _spark_metadata/N is there before the files that it names */
     FAULT_STATE_BEHIND,            /* the state of one batch before is loaded */
     FAULT_WATERMARK_GOES_BACK,     /* a query that goes on begins with a lower watermark */
-    FAULT_BATCHES_NOT_SYNCED,      /* .synced says that a batch is on the disk, and nobody synced its files */
+    FAULT_BATCHES_NOT_SYNCED,      /* its note says that a batch is on the disk, and nobody synced its files */
     FAULT_COUNT
 };
 extern enum planted_fault planted_fault;

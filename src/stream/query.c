@@ -845,7 +845,7 @@ static void sync_files(void *argument) {
     struct error problem = {0};
     bool good = (!query->sync_everything || sync_file_systems(job, &problem)) &&
                 store_sync_files(store, (const char *const *)job->paths, job->count, &problem) &&
-                recovery_mark_synced(&query->checkpoint, job->batch_id, &problem);
+                recovery_mark_synced(query, job->batch_id, &problem);
     query->sync_failed = query->sync_everything = !good;
     if (!good) {
         service_log_write(query->manager->options.service_log, LOG_WARN, "MicroBatchExecution", "Syncing failed: %s",

@@ -232,7 +232,7 @@ static void open_checkpoint(void *argument) {
     struct error problem = {0};
     bool good =
         find_location(query, &query->error) && checkpoint_open(&query->checkpoint, &query->id, &is_new, &query->error);
-    if (good && is_new && !query->checkpoint.temporary && !recovery_mark_synced(&query->checkpoint, -1, &problem)) {
+    if (good && is_new && !query->checkpoint.temporary && !recovery_mark_synced(query, -1, &problem)) {
         (void)sql_error_from(&query->error, &problem);
     }
 }

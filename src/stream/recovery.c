@@ -3,9 +3,9 @@
  * Files of a batch are synced in the background, some time after it. Until then a kill of the process harms nothing,
  * but a loss of power may leave any of them absent, empty or torn, and the log of a topic shorter than the offsets that
  * were read from it. So each offsets/N of ours names the start of the machine under which it was written
- * ("raudal.stream.boot" in its settings, which Spark ignores), and the hidden file .synced, itself synced, the newest
+ * ("raudal.stream.boot" in its settings, which Spark ignores), and a note in the data folder, itself synced, the newest
  * batch that is on the disk with everything before it. When the newest batch was written under another start of the
- * machine, all behind .synced is taken back: state and notes of sources first, then what the sink has of it, commits
+ * machine, all behind the note is taken back: state and notes of sources first, then what the sink has of it, commits
  * and offsets last and the newest first, so that a crash meanwhile finds the same to do. A batch that another program
  * wrote (a real Spark that went on from here) is believed, and with it all before.
  *
@@ -15,31 +15,78 @@
 #include <stdlib.h>
 
 #include "base/assert.h"
+#include "base/map.h"
 #include "stream/internal.h"
 
-static const char *mark_path(struct arena *arena, const struct checkpoint *checkpoint) {
-    return store_path_join(arena, checkpoint->location, ".synced");
+/* ---- the note ---- */
+
+/* Of the query and the place of its checkpoint: a copy of a checkpoint elsewhere is another one. */
+static const char *note_path(struct arena *arena, const struct stream_query *query) {
+    char id[UUID_TEXT_SIZE];
+    uuid_format(query->id, id);
+    return arena_printf(arena, "%s/%s-%016llx", query->manager->notes_directory, id,
+        (unsigned long long)hash_bytes(bytes_from_text(query->checkpoint.location), 0));
 }
 
-static bool read_mark(const struct checkpoint *checkpoint, int64_t *batch_id) {
+/* The batch and, behind a line feed, the checkpoint's place. */
+static bool read_note(struct store *store, const char *path, struct buffer *text, int64_t *batch_id) {
+    struct error ignored;
+    buffer_clear(text);
+    if (!store_exists(store, path) || !store_read_file(store, path, 1 << 16, text, &ignored)) {
+        return false;
+    }
+    struct bytes all = buffer_view(text);
+    size_t line_end = bytes_find(all, '\n', 0);
+    return line_end != SIZE_MAX && bytes_to_int64(bytes_slice(all, 0, line_end), batch_id);
+}
+
+static bool read_mark(const struct stream_query *query, int64_t *batch_id) {
     struct arena arena = {0};
     struct buffer text = {0};
-    struct error ignored;
-    const char *path = mark_path(&arena, checkpoint);
-    bool good = store_exists(checkpoint->store, path) &&
-                store_read_file(checkpoint->store, path, 4096, &text, &ignored) &&
-                bytes_to_int64(bytes_trim(buffer_view(&text)), batch_id);
+    bool good = read_note(query->checkpoint.store, note_path(&arena, query), &text, batch_id);
     buffer_free(&text);
     arena_destroy(&arena);
     return good;
 }
 
-bool recovery_mark_synced(const struct checkpoint *checkpoint, int64_t batch_id, struct error *error) {
+/* Notes of checkpoints that somebody has deleted. */
+static void clear_notes(struct store *store, const char *directory) {
     struct arena arena = {0};
     struct buffer text = {0};
-    buffer_printf(&text, "%lld\n", (long long)batch_id);
-    bool good = store_write_file(checkpoint->store, mark_path(&arena, checkpoint), buffer_view(&text),
-        STORE_WRITE_REPLACE | STORE_WRITE_SYNC, error);
+    struct store_entries entries = {0};
+    struct error ignored;
+    int64_t batch_id;
+    if (!store_exists(store, directory) || !store_list(store, &arena, directory, NULL, 0, &entries, &ignored)) {
+        entries.count = 0;
+    }
+    for (size_t i = 0; i < entries.count; i++) {
+        const char *path = store_path_join(&arena, directory, entries.items[i].name);
+        if (!read_note(store, path, &text, &batch_id)) {
+            continue;
+        }
+        size_t line_end = bytes_find(buffer_view(&text), '\n', 0) + 1;
+        struct bytes location = bytes_trim(bytes_slice(buffer_view(&text), line_end, text.size - line_end));
+        struct store_stat stat;
+        struct error problem = {0};
+        const char *metadata = store_path_join(&arena, arena_text(&arena, location), "metadata");
+        if (!store_stat(store, metadata, &stat, &problem) && problem.code == ERROR_NOT_FOUND) {
+            (void)store_delete(store, path, false, &ignored);
+        }
+    }
+    buffer_free(&text);
+    arena_destroy(&arena);
+}
+
+bool recovery_mark_synced(struct stream_query *query, int64_t batch_id, struct error *error) {
+    struct store *store = query->checkpoint.store;
+    struct arena arena = {0};
+    struct buffer text = {0};
+    if (!__atomic_exchange_n(&query->manager->notes_are_cleared, true, __ATOMIC_RELAXED)) {
+        clear_notes(store, query->manager->notes_directory);
+    }
+    buffer_printf(&text, "%lld\n%s\n", (long long)batch_id, query->checkpoint.location);
+    bool good = store_write_file(
+        store, note_path(&arena, query), buffer_view(&text), STORE_WRITE_REPLACE | STORE_WRITE_SYNC, error);
     buffer_free(&text);
     arena_destroy(&arena);
     return good;
@@ -101,7 +148,7 @@ static void find_loss(struct stream_query *query) {
     uint64_t now = world_boot_id(query->manager->options.world), boot_id = 0;
     int64_t at = newest_name(checkpoint, "offsets");
     *loss = (struct loss){.written_until = at};
-    if (!read_mark(checkpoint, &loss->whole_until) || at <= loss->whole_until || now == 0) {
+    if (!read_mark(query, &loss->whole_until) || at <= loss->whole_until || now == 0) {
         return;
     }
     while (at > loss->whole_until && !boot_of(checkpoint, at, &boot_id)) {

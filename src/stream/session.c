@@ -86,6 +86,8 @@ struct stream_manager *stream_manager_create(const struct stream_manager_options
     manager->context =
         (struct stream_context){options->world, options->loop, options->disk_pool, options->store, options->kafka};
     manager->temporary_directory = strdup(options->temporary_directory != NULL ? options->temporary_directory : "/tmp");
+    ASSERT(options->notes_directory != NULL);
+    manager->notes_directory = strdup(options->notes_directory);
     list_init(&manager->queries);
     list_init(&manager->sessions);
     list_init(&manager->saves);
@@ -104,6 +106,7 @@ void manager_check_gone(struct stream_manager *manager) {
     void (*done)(void *argument) = manager->destroyed;
     void *argument = manager->destroyed_argument;
     free(manager->temporary_directory);
+    free(manager->notes_directory);
     free(manager);
     if (done != NULL) {
         done(argument);

@@ -225,7 +225,8 @@ static void start_plane(struct simulation *simulation) {
         .disk_pool = machine->disk_pool,
         .engine = plane->engine,
         .store = plane->store,
-        .kafka = plane->kafka};
+        .kafka = plane->kafka,
+        .notes_directory = "file:/notes"};
     plane->manager = stream_manager_create(&options, &error);
     plane->session = stream_session_create(plane->manager);
     planted_fault_loop = machine->loop;

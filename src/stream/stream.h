@@ -35,6 +35,9 @@ struct stream_manager_options {
     struct metrics *metrics;         /* or NULL */
     const char *
         temporary_directory; /* canonical store path below which checkpoints without a location are made, e.g. "/tmp" */
+    /* Canonical path (copied) of the folder with a note for each checkpoint: the batch that is on the disk with all
+     * before it (recovery.c). Not below the checkpoints, which hold nothing that Spark does not write. */
+    const char *notes_directory;
 };
 /* Also registers the sources of format/ and of this folder with the engine: parquet, json, csv, text, kafka, rate,
  * socket, noop. */
