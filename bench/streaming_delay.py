@@ -2,6 +2,7 @@
 queries cost. An observer notes how many records are visible at which time: a consumer of the output topic, a program
 that counts the memory sink's rows, one that reads the footers of new Parquet files. Compared with when each was sent.
 """
+import concurrent.futures
 import os
 import pathlib
 import subprocess
@@ -40,9 +41,9 @@ while consumer.get_watermark_offsets(TopicPartition("out", 0), timeout=10) is No
     pass
 print("watching", flush=True)
 while count < end:
-    messages = consumer.consume(1000, 0.001)
-    if messages:
-        count += sum(message.error() is None for message in messages)
+    message = consumer.poll(1)  # consume() would gather for its whole time
+    if message and message.error() is None:
+        count += 1
         print(time.time_ns(), count, flush=True)
 """
 
@@ -149,15 +150,23 @@ def one_delay(sink, bootstrap, program, folder):
     while observer and watching.stdout.readline() != "watching\n":
         assert watching.poll() is None, "an observer ended early"
     time.sleep(1)
-    sender = subprocess.run([clients, "-c", SENDER, bootstrap, str(SECONDS)], capture_output=True, text=True, check=True)
-    try:
-        ordered = delays_ms(list(map(int, sender.stdout.split())), lines_of(watching, records))
-    finally:
-        for process in {watching, program}:
-            if process is not program:
-                process.kill()
-            process.communicate("\n")
+    # Read while the sender runs: an observer that waits for a full pipe observes nothing.
+    with concurrent.futures.ThreadPoolExecutor(1) as reader:
+        pairs = reader.submit(lines_of, watching, records)
+        try:
+            sender = subprocess.run([clients, "-c", SENDER, bootstrap, str(SECONDS)], capture_output=True, text=True,
+                                    check=True)
+            ordered = delays_ms(list(map(int, sender.stdout.split())), pairs.result(60))
+        finally:
+            end_processes(watching, program)
     return [f"{percentile(ordered, 0.5):.2f} ms", f"{percentile(ordered, 0.99):.2f} ms"]
+
+
+def end_processes(watching, program):
+    if watching is not program:
+        watching.kill()
+        watching.wait()
+    program.communicate("\n")
 
 
 def trigger_of(name):
