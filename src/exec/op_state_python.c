@@ -61,23 +61,8 @@ static void state_python_end(const struct operator* operator, void * state) {
 
 static enum op_result state_python_step(struct op_run *run, struct batch *in, struct batch **out) {
     const struct state_python *operator=(const struct state_python *) run->operator;
-    struct arena arena = {0};
-    uint32_t *rows = ARENA_ARRAY(&arena, uint32_t, in->row_count + 1);
-    struct column **keys = ARENA_ARRAY(&arena, struct column *, operator->key_count);
-    size_t count = in->row_count;
-    bool watched = operator->time_column != SIZE_MAX;
-    if (watched) {
-        count = state_input_select(in->columns[operator->time_column], operator->time_window, in->row_count,
-            operator->state->late_watermark_ms, rows);
-        __atomic_fetch_add(&operator->state->rows_dropped, (int64_t)(in->row_count - count), __ATOMIC_RELAXED);
-    }
-    for (size_t i = 0; i < operator->key_count; i++) {
-        keys[i] = in->columns[operator->keys[i]];
-    }
-    bool good = exec_memory_add(run, (int64_t)batch_memory_size(in), run->error);
-    state_input_add(run->shared, run, in, &arena, keys, operator->key_count, watched ? rows : NULL,
-        count, operator->state->partition_count);
-    return good ? OP_NEED_INPUT : OP_FAILED;
+    return state_input_take(
+        run, in, operator->state, operator->keys, operator->key_count, operator->time_column, operator->time_window);
 }
 
 static enum op_result state_python_finish(

@@ -125,6 +125,27 @@ size_t state_input_select(
     return count;
 }
 
+enum op_result state_input_take(struct op_run *run, struct batch *in, struct exec_state *state,
+    const size_t *key_columns, size_t key_count, size_t time_column, bool time_window) {
+    struct arena arena = {0};
+    uint32_t *rows = ARENA_ARRAY(&arena, uint32_t, in->row_count + 1);
+    struct column **keys = ARENA_ARRAY(&arena, struct column *, key_count + 1);
+    size_t count = in->row_count;
+    bool watched = time_column != SIZE_MAX;
+    if (watched) {
+        count =
+            state_input_select(in->columns[time_column], time_window, in->row_count, state->late_watermark_ms, rows);
+        __atomic_fetch_add(&state->rows_dropped, (int64_t)(in->row_count - count), __ATOMIC_RELAXED);
+    }
+    for (size_t i = 0; i < key_count; i++) {
+        keys[i] = in->columns[key_columns[i]];
+    }
+    bool good = exec_memory_add(run, (int64_t)batch_memory_size(in), run->error);
+    state_input_add(
+        run->shared, run, in, &arena, keys, key_count, watched ? rows : NULL, count, state->partition_count);
+    return good ? OP_NEED_INPUT : OP_FAILED;
+}
+
 bool state_has_one_event_time(struct compile *compile, const struct relation *relation) {
     struct buffer names = {0};
     size_t count = 0;

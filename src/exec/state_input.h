@@ -41,6 +41,10 @@ size_t state_input_gather(const struct state_input *input, size_t first, size_t 
  * `window`: the column is a window, whose end counts. */
 size_t state_input_select(
     const struct column *times, bool window, size_t row_count, int64_t watermark_ms, uint32_t *rows);
+/* A step of an operator with one input, whose shared state is a state_input: keeps the batch's rows by the partition of
+ * their keys (columns `key_columns`), and counts those that are too late by `time_column` (SIZE_MAX: none are). */
+enum op_result state_input_take(struct op_run *run, struct batch *in, struct exec_state *state,
+    const size_t *key_columns, size_t key_count, size_t time_column, bool time_window);
 /* The column with event time, SIZE_MAX without one. */
 size_t state_event_time_column(const struct relation *relation, bool *window);
 /* false, with an error, when there are several, as after a join of streams. */

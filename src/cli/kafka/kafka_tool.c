@@ -37,6 +37,16 @@ int tool_usage_error(const struct tool *tool, const char *format, ...) {
     return 1;
 }
 
+int tool_fail(const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    fflush(stdout);
+    vfprintf(stderr, format, arguments);
+    fputc('\n', stderr);
+    va_end(arguments);
+    return 1;
+}
+
 /* By full name, or by a prefix that only one option has. */
 static const struct tool_option *find_option(const struct tool *tool, const char *name, size_t size) {
     const struct tool_option *found = NULL;

@@ -42,6 +42,8 @@ bool tool_integer(
 void tool_free(struct tool *tool);
 /* The first line of a usage error, then exit status 1. */
 int tool_usage_error(const struct tool *tool, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* A line on standard error, behind all that was printed so far, then exit status 1. */
+int tool_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* Connects tool->remote to --bootstrap-server (or --zookeeper's instance, or in a raudal shell that instance).
  * Otherwise prints why and gives false. */

@@ -9,17 +9,6 @@
 #include "cli/kafka/kafka_table.h"
 #include "cli/kafka/kafka_tool.h"
 
-static int fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
-static int fail(const char *format, ...) {
-    va_list arguments;
-    va_start(arguments, format);
-    fflush(stdout);
-    vfprintf(stderr, format, arguments);
-    fputc('\n', stderr);
-    va_end(arguments);
-    return 1;
-}
-
 /* ---- kafka-features ---- */
 
 static const struct tool_option features_options[] = {
@@ -56,7 +45,7 @@ static bool ask_versions(struct tool *tool, int32_t node, struct kafka_api_versi
     request.software_name = BYTES("raudal");
     request.software_version = BYTES("1");
     if (!REMOTE_CALL(tool->remote, node, api_versions, &request, reply, arena, &error)) {
-        fail("%s", error.message);
+        tool_fail("%s", error.message);
         return false;
     }
     return true;
@@ -94,13 +83,14 @@ static bool parse_feature(
     if (disables) {
         update->feature = view;
     } else if (equals == SIZE_MAX) {
-        fail("Can't parse feature=level string %s: equals sign not found.", text);
+        tool_fail("Can't parse feature=level string %s: equals sign not found.", text);
         return false;
     } else {
         update->feature = arena_copy(arena, bytes_trim(bytes_slice(view, 0, equals)));
         struct bytes number = bytes_trim(bytes_slice(view, equals + 1, view.size - equals - 1));
         if (!bytes_to_int64(number, &level) || level < INT16_MIN || level > INT16_MAX) {
-            fail("Can't parse feature=level string %s: unable to parse %.*s as a short.", text, BYTES_ARGS(number));
+            tool_fail(
+                "Can't parse feature=level string %s: unable to parse %.*s as a short.", text, BYTES_ARGS(number));
             return false;
         }
     }
@@ -129,7 +119,7 @@ static int update_features(struct tool *tool, const char *word) {
     while (tool_next(tool, "feature", &cursor))
         count++;
     if (count == 0)
-        return fail("You must specify at least one feature to %s", word);
+        return tool_fail("You must specify at least one feature to %s", word);
     WIRE_ARRAY(&arena, &request.updates, &kafka_update_features_request_update_struct, count);
     request.validate_only = tool_has(tool, "dry-run");
     cursor = count = 0;
@@ -138,7 +128,7 @@ static int update_features(struct tool *tool, const char *word) {
         request.updates.items[count].upgrade_type = strcmp(word, "upgrade") == 0 ? 1 : tool_has(tool, "unsafe") ? 3 : 2;
     }
     ok = ok && (REMOTE_CALL(tool->remote, REMOTE_ANY, update_features, &request, &reply, &arena, &error) ||
-                   fail("%s", error.message) == 0);
+                   tool_fail("%s", error.message) == 0);
     for (size_t i = 0; ok && i < count; i++) {
         const struct kafka_update_features_request_update *update = &request.updates.items[i];
         printf("%s%.*s\n",
@@ -148,7 +138,7 @@ static int update_features(struct tool *tool, const char *word) {
     }
     bool failed = ok && reply.error_code != 0;
     if (failed)
-        fail("%zu out of %zu operation(s) failed.", count, count);
+        tool_fail("%zu out of %zu operation(s) failed.", count, count);
     arena_destroy(&arena);
     return ok && !failed ? 0 : 1;
 }
@@ -262,7 +252,7 @@ static int describe_quorum(struct tool *tool) {
     wire_set_defaults(&kafka_describe_quorum_request_struct, &request);
     wire_set_defaults(&kafka_describe_cluster_request_struct, &cluster_request);
     if (!tool_has(tool, "status") && !tool_has(tool, "replication"))
-        return fail("One of --status or --replication must be specified with describe sub-command");
+        return tool_fail("One of --status or --replication must be specified with describe sub-command");
     WIRE_ARRAY(&arena, &request.topics, &kafka_describe_quorum_request_topic_struct, 1);
     request.topics.items[0].name = BYTES("__cluster_metadata");
     WIRE_ARRAY(&arena, &request.topics.items[0].partitions, &kafka_describe_quorum_request_partition_struct, 1);
@@ -271,7 +261,7 @@ static int describe_quorum(struct tool *tool) {
     ok = ok && ((reply.topics.count == 1 && reply.topics.items[0].partitions.count == 1) ||
                    error_set(&error, ERROR_CORRUPT, "The broker told nothing of the quorum"));
     if (!ok)
-        fail("%s", error.message);
+        tool_fail("%s", error.message);
     else if (tool_has(tool, "status"))
         print_status(&reply, &reply.topics.items[0].partitions.items[0], cluster.cluster_id);
     else
@@ -314,7 +304,7 @@ static const struct tool_option election_options[] = {
 };
 
 static int election_error(const char *message) {
-    return fail("%s\norg.apache.kafka.tools.AdminCommandFailedException: %s\n", message, message);
+    return tool_fail("%s\norg.apache.kafka.tools.AdminCommandFailedException: %s\n", message, message);
 }
 
 static bool take_election_file(const char *path, struct arena *arena, struct kafka_elect_leaders_request *request) {
@@ -339,7 +329,8 @@ static bool take_election_file(const char *path, struct arena *arena, struct kaf
         }
     }
     if (!ok)
-        fail("%s is no file with partitions to elect leaders of%s%s", path, file ? "" : ": ", file ? "" : why.text);
+        tool_fail(
+            "%s is no file with partitions to elect leaders of%s%s", path, file ? "" : ": ", file ? "" : why.text);
     json_decref(file);
     return ok;
 }
@@ -353,7 +344,7 @@ static bool take_election(struct tool *tool, struct arena *arena, struct kafka_e
     if (!type)
         return election_error("Missing required option(s): election-type") == 0;
     if (strcasecmp(type, "preferred") != 0 && strcasecmp(type, "unclean") != 0)
-        return fail("Error processing the election type %s: it is preferred or unclean", type) == 0;
+        return tool_fail("Error processing the election type %s: it is preferred or unclean", type) == 0;
     if (ways != 1)
         return election_error(ways == 0 ? "One and only one of the following options is required: topic, "
                                           "all-topic-partitions, path-to-json-file"
@@ -426,7 +417,7 @@ int tool_kafka_leader_election_main(int argc, char **argv) {
             if (REMOTE_CALL(tool.remote, REMOTE_ANY, elect_leaders, &request, &reply, &arena, &error))
                 status = tell_elections(&reply, request.election_type ? "UNCLEAN" : "PREFERRED");
             else
-                fail("%s", error.message);
+                tool_fail("%s", error.message);
         }
     }
     arena_destroy(&arena);
@@ -589,7 +580,7 @@ int tool_kafka_broker_api_versions_main(int argc, char **argv) {
         status = 1;
         if (tool_connect(&tool, "adminclient-1")) {
             bool ok = remote_metadata(tool.remote, (const char *const[]){NULL}, 0, false, &cluster, &arena, &error) ||
-                      fail("%s", error.message) == 0;
+                      tool_fail("%s", error.message) == 0;
             for (int32_t i = 0; ok && i < cluster.brokers.count; i++)
                 ok = print_broker(&tool, &cluster.brokers.items[i]);
             status = ok ? 0 : 1;

@@ -18,17 +18,6 @@ static double now_ms(void) {
     return (double)time.tv_sec * 1e3 + (double)time.tv_nsec / 1e6;
 }
 
-static int fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
-static int fail(const char *format, ...) {
-    va_list arguments;
-    va_start(arguments, format);
-    fflush(stdout);
-    vfprintf(stderr, format, arguments);
-    fputc('\n', stderr);
-    va_end(arguments);
-    return 1;
-}
-
 /* ---- kafka-producer-perf-test ---- */
 
 static const struct tool_option producer_options[] = {
@@ -85,21 +74,22 @@ static void producer_property(void *context, const char *name, const char *value
         else if (bytes_to_int64(bytes_from_text(value), &number) && number >= -1 && number <= 1)
             perf->acks = (int16_t)number;
         else
-            perf->failed = fail("acks must be 0, 1, -1 or all, not %s", value);
+            perf->failed = tool_fail("acks must be 0, 1, -1 or all, not %s", value);
     } else if (strcmp(name, "batch.size") == 0) {
         if (bytes_to_int64(bytes_from_text(value), &number) && number > 0 && number <= (1 << 30))
             perf->batch_size = (size_t)number;
         else
-            perf->failed = fail("batch.size is no number of bytes: %s", value);
+            perf->failed = tool_fail("batch.size is no number of bytes: %s", value);
     } else if (strcmp(name, "compression.type") == 0) {
         if (!compression_from_name(bytes_from_text(value), &perf->codec))
-            perf->failed = fail("Unknown compression name: %s", value);
+            perf->failed = tool_fail("Unknown compression name: %s", value);
     } else if (strcmp(name, "client.id") == 0) {
         snprintf(perf->client_id, sizeof perf->client_id, "%s", value);
     } else if (strcmp(name, "bootstrap.servers") == 0) {
         tool_replace(&perf->servers, value);
     } else if (strcmp(name, "transactional.id") == 0) {
-        perf->failed = fail("kafka-producer-perf-test: transactional.id: transactions are not measured by this tool");
+        perf->failed =
+            tool_fail("kafka-producer-perf-test: transactional.id: transactions are not measured by this tool");
     } else {
         fprintf(stderr, "The property %s changes nothing here.\n", name);
     }
@@ -109,7 +99,7 @@ static bool read_payloads(struct perf_producer *perf, const char *path) {
     struct buffer text = {0};
     FILE *file = fopen(path, "r");
     if (!file)
-        return fail("File does not exist or empty file provided.") == 0;
+        return tool_fail("File does not exist or empty file provided.") == 0;
     for (size_t size = 1; size > 0; text.size += size)
         size = fread(buffer_reserve(&text, 65536), 1, 65536, file);
     fclose(file);
@@ -123,7 +113,7 @@ static bool read_payloads(struct perf_producer *perf, const char *path) {
         VECTOR_PUSH(&perf->payloads, strndup(at, (size_t)(end - at)));
     }
     buffer_free(&text);
-    return perf->payloads.count > 0 || fail("File does not exist or empty file provided.") == 0;
+    return perf->payloads.count > 0 || tool_fail("File does not exist or empty file provided.") == 0;
 }
 
 static bool take_producer_options(struct perf_producer *perf) {
@@ -151,10 +141,11 @@ static bool take_producer_options(struct perf_producer *perf) {
         !tool_take_properties(tool, properties, ARRAY_COUNT(properties), perf) || perf->failed)
         return false;
     if (tool_has(tool, "record-size") && (perf->record_size <= 0 || perf->record_size > (1 << 30)))
-        return fail("--record-size should be greater than zero.") == 0;
+        return tool_fail("--record-size should be greater than zero.") == 0;
     if (perf->warmup >= perf->record_count && perf->warmup > 0)
-        return fail("The value for --warmup-records must be strictly fewer than the number of records in the test, "
-                    "--num-records.") == 0;
+        return tool_fail(
+                   "The value for --warmup-records must be strictly fewer than the number of records in the test, "
+                   "--num-records.") == 0;
     return !tool_has(tool, "payload-file") || read_payloads(perf, tool_value(tool, "payload-file"));
 }
 
@@ -179,12 +170,12 @@ static bool find_partitions(struct perf_producer *perf) {
         if (found)
             return perf->partition_count > 0;
         if (!ok)
-            return fail("%s", error.message) == 0;
+            return tool_fail("%s", error.message) == 0;
         if (code != 3 && code != 5)
-            return fail("%s: %s", remote_exception(code), remote_sentence(code)) == 0;
+            return tool_fail("%s: %s", remote_exception(code), remote_sentence(code)) == 0;
         nanosleep(&(struct timespec){0, 50000000}, NULL);
     }
-    return fail("Topic %s not present in metadata after 5000 ms.", perf->topic) == 0;
+    return tool_fail("Topic %s not present in metadata after 5000 ms.", perf->topic) == 0;
 }
 
 static void count(struct counts *counts, double latency, int64_t bytes) {
@@ -265,9 +256,9 @@ static bool send_batch(struct perf_producer *perf) {
     bool ok = REMOTE_CALL(
         perf->tool.remote, perf->leaders[index], produce, &request, perf->acks == 0 ? NULL : &reply, &arena, &error);
     if (!ok)
-        fail("%s", error.message);
+        tool_fail("%s", error.message);
     else if (perf->acks != 0 && reply.topics.items[0].partitions.items[0].error_code != 0)
-        fail("%s: %s", remote_exception(reply.topics.items[0].partitions.items[0].error_code),
+        tool_fail("%s: %s", remote_exception(reply.topics.items[0].partitions.items[0].error_code),
             remote_sentence(reply.topics.items[0].partitions.items[0].error_code)); /* the real tool goes on too */
     else
         count_batch(perf);
@@ -499,7 +490,7 @@ static int consume_all(struct perf_consumer *perf, const char *group, int64_t ti
     while (ok && perf->count < perf->wanted && now_ms() - perf->last_record < (double)timeout_ms)
         ok = consumer_poll(consumer, 100, take_record, perf, &error);
     if (!ok)
-        fail("%s", error.message);
+        tool_fail("%s", error.message);
     if (ok && perf->count < perf->wanted)
         printf(
             "WARNING: Exiting before consuming the expected number of records: timeout (%lld ms) exceeded. You can use "

@@ -28,19 +28,8 @@ static const struct tool_option options[] = {
 static const char *const words[] = {
     "list", "describe", "describe-producers", "abort", "find-hanging", "forceTerminateTransaction"};
 
-static int fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
-static int fail(const char *format, ...) {
-    va_list arguments;
-    va_start(arguments, format);
-    fflush(stdout);
-    vfprintf(stderr, format, arguments);
-    fputc('\n', stderr);
-    va_end(arguments);
-    return 1;
-}
-
 static int fail_code(int16_t code) {
-    return fail("%s: %s", remote_exception(code), remote_sentence(code));
+    return tool_fail("%s: %s", remote_exception(code), remote_sentence(code));
 }
 
 /* The brokers of the cluster. */
@@ -72,7 +61,7 @@ static int list_of(struct tool *tool, int32_t node, struct tool_table *table) {
         return 1;
     request.transactional_id_pattern = bytes_from_text(tool_value(tool, "transactional-id-pattern"));
     if (!REMOTE_CALL(tool->remote, node, list_transactions, &request, &reply, &arena, &error))
-        status = fail("%s", error.message);
+        status = tool_fail("%s", error.message);
     else if (reply.error_code != 0)
         status = fail_code(reply.error_code);
     for (int32_t i = 0; status == 0 && i < reply.transactions.count; i++) {
@@ -95,7 +84,7 @@ static int list_transactions(struct tool *tool) {
     struct error error = {0};
     struct tool_table table = {.column_count = 4};
     add_head(&table, (const char *const[]){"TransactionalId", "Coordinator", "ProducerId", "TransactionState"});
-    int status = find_nodes(tool, &nodes, &error) ? 0 : fail("%s", error.message);
+    int status = find_nodes(tool, &nodes, &error) ? 0 : tool_fail("%s", error.message);
     for (size_t i = 0; status == 0 && i < nodes.count; i++)
         status = list_of(tool, nodes.items[i], &table);
     if (status == 0)
@@ -171,13 +160,13 @@ static int describe_transaction(struct tool *tool) {
     request.transactional_ids.count = 1;
     if (!coordinator_of(tool, id, &node, &error) ||
         !REMOTE_CALL(tool->remote, node, describe_transactions, &request, &reply, &arena, &error))
-        status = fail("Failed to describe transaction state of transactional-id `%s`: %s", id, error.message);
+        status = tool_fail("Failed to describe transaction state of transactional-id `%s`: %s", id, error.message);
     else if (reply.transactions.count == 1 && reply.transactions.items[0].error_code == 105)
-        status =
-            fail("Failed to describe transaction state of transactional-id `%s`: DescribeTransactions request for "
-                 "transactionalId `%s` failed because the ID could not be found. Enable debug logging for additional "
-                 "detail.",
-                id, id);
+        status = tool_fail(
+            "Failed to describe transaction state of transactional-id `%s`: DescribeTransactions request for "
+            "transactionalId `%s` failed because the ID could not be found. Enable debug logging for additional "
+            "detail.",
+            id, id);
     else if (reply.transactions.count != 1 || reply.transactions.items[0].error_code != 0)
         status = fail_code(reply.transactions.count == 1 ? reply.transactions.items[0].error_code : -1);
     if (status == 0) {
@@ -205,7 +194,7 @@ static bool ask_producers(
         if (cluster.topics.items[0].partitions.items[p].index == partition)
             leader = cluster.topics.items[0].partitions.items[p].leader_id;
     if (ok && leader < 0) {
-        fail("Failed to describe producers for partition `%s-%d` on the leader: %s", topic, partition,
+        tool_fail("Failed to describe producers for partition `%s-%d` on the leader: %s", topic, partition,
             remote_sentence(3));
         return false;
     }
@@ -216,7 +205,7 @@ static bool ask_producers(
     request.topics.items[0].partitions.count = 1;
     ok = ok && REMOTE_CALL(tool->remote, leader, describe_producers, &request, reply, arena, &error);
     if (!ok) {
-        fail("%s", error.message);
+        tool_fail("%s", error.message);
         return false;
     }
     *found = &reply->topics.items[0].partitions.items[0];
@@ -284,13 +273,13 @@ static int find_hanging(struct tool *tool) {
     const char *topic = tool_value(tool, "topic");
     int64_t timeout_minutes, partition;
     if (!topic && !tool_value(tool, "broker-id"))
-        return fail(
+        return tool_fail(
             "The `find-hanging` command requires either --topic or --broker-id to limit the scope of the search");
     if (!tool_integer(tool, "max-transaction-timeout", 15, &timeout_minutes) ||
         !tool_integer(tool, "partition", -1, &partition))
         return 1;
     bool ok = remote_metadata(tool->remote, topic ? &topic : NULL, topic ? 1 : 0, false, &cluster, &arena, &error) ||
-              fail("%s", error.message) == 0;
+              tool_fail("%s", error.message) == 0;
     add_head(&table, (const char *const[]){"Topic", "Partition", "ProducerId", "ProducerEpoch", "CoordinatorEpoch",
                          "StartOffset", "LastTimestamp", "Duration(min)"});
     for (int32_t t = 0; ok && t < cluster.topics.count; t++)
@@ -353,7 +342,7 @@ static int find_producer(
     }
     arena_destroy(&arena);
     if (ok && !seen)
-        return fail("Could not find any open transactions starting at offset %lld on partition %s-%lld",
+        return tool_fail("Could not find any open transactions starting at offset %lld on partition %s-%lld",
             (long long)start_offset, tool_value(tool, "topic"), (long long)partition);
     return ok ? 0 : 1;
 }
@@ -367,7 +356,7 @@ static int abort_transaction(struct tool *tool) {
     if (!tool_value(tool, "topic") || !tool_value(tool, "partition"))
         return tool_usage_error(tool, "argument %s is required", tool_value(tool, "topic") ? "--partition" : "--topic");
     if (!tool_value(tool, "start-offset") && !tool_value(tool, "producer-id"))
-        return fail(
+        return tool_fail(
             "The transaction to abort must be identified either with --start-offset (for newer brokers) or with "
             "--producer-id, --producer-epoch, and --coordinator-epoch (for older brokers)");
     if (!tool_integer(tool, "start-offset", -1, &start_offset) || !tool_integer(tool, "partition", 0, &partition))
@@ -381,7 +370,7 @@ static int abort_transaction(struct tool *tool) {
     request.markers.items[0].topics.items[0].partitions.items = &index;
     request.markers.items[0].topics.items[0].partitions.count = 1;
     if (status == 0 && !REMOTE_CALL(tool->remote, REMOTE_ANY, write_txn_markers, &request, &reply, &arena, &error))
-        status = fail("%s", error.message);
+        status = tool_fail("%s", error.message);
     else if (status == 0 && reply.markers.count == 1 && reply.markers.items[0].topics.count == 1 &&
              reply.markers.items[0].topics.items[0].partitions.items[0].error_code != 0)
         status = fail_code(reply.markers.items[0].topics.items[0].partitions.items[0].error_code);
@@ -412,7 +401,7 @@ static int terminate(struct tool *tool) {
             break;
     }
     if (!ok)
-        status = fail("%s", error.message);
+        status = tool_fail("%s", error.message);
     else if (reply.error_code != 0)
         status = fail_code(reply.error_code);
     arena_destroy(&arena);

@@ -9,12 +9,12 @@ import decimal
 import json
 import os
 import pathlib
-import re
 import sys
 import urllib.parse
 
 import pandas as pd
 
+from state_cases import run
 from state_pipelines import session
 
 BATCHES = [
@@ -24,8 +24,6 @@ BATCHES = [
     [("10:01:30", "d", 11)],
     [("10:01:31", "a", 12), ("10:00:50", "late", 13)],
 ]
-STATE = ["operatorName", "numRowsTotal", "numRowsUpdated", "numRowsRemoved", "numRowsDroppedByWatermark", "numShufflePartitions",
-         "numStateStoreInstances"]
 
 
 def write_input(folder):
@@ -165,31 +163,6 @@ def pipeline(spark, folder):
         "EventTimeTimeout")
     (frame.writeStream.format("parquet").option("path", f"file:{folder}/out").option("checkpointLocation", f"file:{folder}/checkpoint")
      .trigger(availableNow=True).start().awaitTermination())
-
-
-def run(spark, folder, name, make, mode):
-    table = "".join(letter if letter.isalnum() else "_" for letter in name)
-    try:
-        frame = make()
-        _ = frame.schema
-        if mode == "batch":
-            return {"rows": sorted(json.dumps(row.asDict(recursive=True), default=str) for row in frame.collect())}
-        query = (frame.writeStream.format("memory").queryName(table).outputMode(mode)
-                 .option("checkpointLocation", f"file:{folder}/{table}").trigger(availableNow=True).start())
-        query.awaitTermination()
-        batches = []
-        for each in query.recentProgress:
-            progress = json.loads(each.json)
-            batches.append({"batch": progress["batchId"], "rows": progress["numInputRows"], "eventTime": progress.get("eventTime"),
-                            "state": [[operator[field] for field in STATE] for operator in progress["stateOperators"]],
-                            "out": progress["sink"]["numOutputRows"]})
-        rows = sorted(json.dumps(row.asDict(recursive=True), default=str) for row in spark.table(table).collect())
-        return {"batches": batches, "rows": rows}
-    except Exception as problem:
-        condition = getattr(problem, "getCondition", lambda: None)()
-        text = str(problem).split("\n")[0].split(" SQLSTATE")[0]
-        text = re.sub("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "ID", text)
-        return {"error": [type(problem).__name__, condition, re.sub("#[0-9]+", "#0", text)]}
 
 
 def main(engine, folder, *wanted):
